@@ -1,0 +1,45 @@
+// C functions about the library as a whole: version, threads, grad mode, memory, the op registry.
+#include "guard.hpp"
+
+using namespace autograd;
+using namespace autograd::capi;
+
+int32_t ag_abi_version() { return AG_ABI_VERSION; }
+
+const char* ag_version() { return AUTOGRAD_VERSION; }
+
+void ag_manual_seed(int64_t seed) {
+  run(__func__, [&](Arguments) { manual_seed(seed); });
+}
+
+int32_t ag_num_threads() {
+  return read<int32_t>(__func__, 1, [](Arguments) { return num_threads(); });
+}
+
+ag_status ag_set_num_threads(int32_t n) {
+  return run(__func__, [&](Arguments) { set_num_threads(n); });
+}
+
+int32_t ag_grad_enabled() { return grad_enabled(); }
+
+int32_t ag_set_grad_enabled(int32_t enabled) { return set_grad_enabled(enabled != 0); }
+
+int64_t ag_memory_reserved() { return memory_reserved(); }
+
+int64_t ag_memory_allocated() { return memory_allocated(); }
+
+void ag_memory_release() {
+  run(__func__, [](Arguments) { memory_release(); });
+}
+
+int64_t ag_op_names(char* buffer, int64_t capacity) {
+  return text(__func__, buffer, capacity, [](Arguments) {
+    std::string names;
+    for (const std::string& name : op_names()) names += names.empty() ? name : "\n" + name;
+    return names;
+  });
+}
+
+int64_t ag_op_doc(const char* name, char* buffer, int64_t capacity) {
+  return text(__func__, buffer, capacity, [&](Arguments in) { return op_doc(in.pointer(name, "name")); });
+}

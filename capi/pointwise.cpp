@@ -1,0 +1,115 @@
+// C functions of the pointwise ops, most of them made from the table that defines the ops.
+#include "guard.hpp"
+
+using namespace autograd;
+using namespace autograd::capi;
+
+// Each row of the table makes `ag_<name>`, and a UNARY or BINARY row `ag_<name>_` as well. The header decides which of
+// them are part of the ABI: one that it does not declare, or declares with other parameters (leaky_relu, clamp), is
+// a hidden overload that nobody calls, and may lack the C++ function that it would stand for.
+
+namespace {
+
+template <class Op, class... Operands>
+constexpr bool kHas = std::is_invocable_v<Op, Operands...>;
+
+template <class Op>
+ag_tensor* unary(const char* function, const ag_tensor* x, Op op) {
+  if constexpr (!kHas<Op, const Tensor&>)
+    return nullptr;
+  else
+    return make(function, [&](Arguments in) { return op(*in.tensor(x, "x")); });
+}
+
+template <class Op>
+ag_tensor* binary(const char* function, const ag_tensor* a, const ag_tensor* b, Op op) {
+  return make(function, [&](Arguments in) { return op(*in.tensor(a, "a"), *in.tensor(b, "b")); });
+}
+
+template <class Op>
+ag_status unary_in_place(const char* function, ag_tensor* self, Op op) {
+  if constexpr (!kHas<Op, Tensor&>)
+    return AG_ERROR_NOT_IMPLEMENTED;
+  else
+    return run(function, [&](Arguments in) { op(*in.tensor(self, "self")); });
+}
+
+template <class Op>
+ag_status binary_in_place(const char* function, ag_tensor* self, const ag_tensor* other, Op op) {
+  if constexpr (!kHas<Op, Tensor&, const Tensor&>)
+    return AG_ERROR_NOT_IMPLEMENTED;
+  else
+    return run(function, [&](Arguments in) { op(*in.tensor(self, "self"), *in.tensor(other, "other")); });
+}
+
+}  // namespace
+
+// The functions are found by their arguments, and their result types tell whether they exist.
+#define UNARY(name, ...)                                                                              \
+  ag_tensor* ag_##name(const ag_tensor* x) {                                                          \
+    return unary(__func__, x, [](auto& t) -> decltype(name(t)) { return name(t); });                  \
+  }                                                                                                   \
+  ag_status ag_##name##_(ag_tensor* self) {                                                           \
+    return unary_in_place(__func__, self, [](auto& t) -> decltype(name##_(t)) { return name##_(t); }); \
+  }
+#define BINARY(name, ...)                                                                             \
+  ag_tensor* ag_##name(const ag_tensor* a, const ag_tensor* b) {                                      \
+    return binary(__func__, a, b, [](auto& s, auto& t) { return name(s, t); });                       \
+  }                                                                                                   \
+  ag_status ag_##name##_(ag_tensor* self, const ag_tensor* other) {                                   \
+    return binary_in_place(__func__, self, other,                                                     \
+                           [](auto& s, auto& t) -> decltype(name##_(s, t)) { return name##_(s, t); }); \
+  }
+#define COMPARE(name, ...)                                                      \
+  ag_tensor* ag_##name(const ag_tensor* a, const ag_tensor* b) {                \
+    return binary(__func__, a, b, [](auto& s, auto& t) { return name(s, t); }); \
+  }
+#define TERNARY(name, ...)                                                                               \
+  ag_tensor* ag_##name(const ag_tensor* condition, const ag_tensor* a, const ag_tensor* b) {             \
+    return make(__func__, [&](Arguments in) {                                                            \
+      return name(*in.tensor(condition, "condition"), *in.tensor(a, "a"), *in.tensor(b, "b"));           \
+    });                                                                                                  \
+  }
+#include "pointwise.def"
+
+// ---- the others
+
+ag_tensor* ag_leaky_relu(const ag_tensor* x, double negative_slope) {
+  return make(__func__, [&](Arguments in) { return leaky_relu(in.tensor(x, "x"), negative_slope); });
+}
+
+ag_tensor* ag_clamp(const ag_tensor* x, const ag_tensor* min, const ag_tensor* max) {
+  return make(__func__, [&](Arguments in) {
+    return clamp(*in.tensor(x, "x"), *in.optional_tensor(min), *in.optional_tensor(max));
+  });
+}
+
+ag_tensor* ag_to_dtype(const ag_tensor* t, ag_dtype dtype) {
+  return make(__func__, [&](Arguments in) { return to(in.tensor(t, "t"), in.dtype(dtype)); });
+}
+
+ag_status ag_clamp_(ag_tensor* self, const ag_tensor* min, const ag_tensor* max) {
+  return run(__func__, [&](Arguments in) {
+    clamp_(in.tensor(self, "self"), in.optional_tensor(min), in.optional_tensor(max));
+  });
+}
+
+ag_status ag_copy_(ag_tensor* self, const ag_tensor* src) {
+  return run(__func__, [&](Arguments in) { copy_(in.tensor(self, "self"), in.tensor(src, "src")); });
+}
+
+ag_status ag_zero_(ag_tensor* self) {
+  return run(__func__, [&](Arguments in) { zero_(in.tensor(self, "self")); });
+}
+
+ag_status ag_fill_(ag_tensor* self, const ag_tensor* value) {
+  return run(__func__, [&](Arguments in) { fill_(in.tensor(self, "self"), in.tensor(value, "value")); });
+}
+
+ag_status ag_uniform_(ag_tensor* self, double low, double high) {
+  return run(__func__, [&](Arguments in) { uniform_(in.tensor(self, "self"), low, high); });
+}
+
+ag_status ag_normal_(ag_tensor* self, double mean, double std) {
+  return run(__func__, [&](Arguments in) { normal_(in.tensor(self, "self"), mean, std); });
+}

@@ -1,0 +1,40 @@
+# The C++ and C tests: one GoogleTest program, one program per C file, and each public header on its own.
+find_package(GTest REQUIRED)
+include(GoogleTest)
+
+file(GLOB cpp_tests CONFIGURE_DEPENDS tests_cpp/test_*.cpp)
+if(cpp_tests)
+  # Made of the objects, not of the libraries: the tests reach inside, and see one copy of the engine.
+  add_executable(autograd_tests ${cpp_tests} $<TARGET_OBJECTS:autograd_kernels>
+                                $<TARGET_OBJECTS:autograd_engine> $<TARGET_OBJECTS:autograd_capi>)
+  target_include_directories(autograd_tests PRIVATE include lib capi)
+  target_link_libraries(autograd_tests PRIVATE autograd_options hwy::hwy Threads::Threads
+                                               GTest::gtest_main)
+  gtest_discover_tests(autograd_tests DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300)
+endif()
+
+file(GLOB c_tests CONFIGURE_DEPENDS tests_cpp/*.c examples/*.c)
+foreach(source IN LISTS c_tests)
+  cmake_path(GET source STEM name)
+  add_executable(c_${name} ${source})
+  target_compile_options(c_${name} PRIVATE -Wall -Wextra -Werror -pedantic)
+  target_link_libraries(c_${name} PRIVATE autograd::c autograd_options m)
+  add_test(NAME c.${name} COMMAND c_${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/examples)
+endforeach()
+
+# Headers are only parsed, so one check a build is enough: the sanitizer builds skip them.
+if(NOT AUTOGRAD_SANITIZE)
+  set(strict -Wall -Wextra -Werror -pedantic -fsyntax-only)
+  add_test(NAME header.autograd_h_as_c99
+           COMMAND ${CMAKE_C_COMPILER} -std=c99 ${strict} -x c ${PROJECT_SOURCE_DIR}/capi/autograd.h)
+  add_test(NAME header.autograd_h_as_cxx17
+           COMMAND ${CMAKE_CXX_COMPILER} -std=c++17 ${strict} -x c++
+                   ${PROJECT_SOURCE_DIR}/capi/autograd.h)
+  foreach(header IN LISTS public_headers)
+    cmake_path(GET header STEM name)
+    set(source ${PROJECT_BINARY_DIR}/header_alone/${name}.cpp)
+    file(CONFIGURE OUTPUT ${source} CONTENT "#include <autograd/${name}.hpp>\n")
+    add_test(NAME header.${name}_hpp_as_cxx17
+             COMMAND ${CMAKE_CXX_COMPILER} -std=c++17 ${strict} -I${PROJECT_SOURCE_DIR}/include ${source})
+  endforeach()
+endif()

@@ -1,0 +1,22 @@
+// Random numbers: one counter-based generator (Philox4x32-10) for the process.
+#pragma once
+#include "autograd/tensor.hpp"
+
+namespace autograd {
+
+/// The same seed gives the same numbers, whatever the number of threads.
+void manual_seed(int64_t seed);
+
+/// Uniform in [0, 1); float dtypes.
+Tensor rand(const Shape& sizes, DType dtype = DType::kFloat32);
+/// Standard normal; float dtypes.
+Tensor randn(const Shape& sizes, DType dtype = DType::kFloat32);
+/// Uniform integers in [low, high).
+Tensor randint(int64_t low, int64_t high, const Shape& sizes, DType dtype = DType::kInt64);
+/// A random permutation of 0..n-1, int64.
+Tensor randperm(int64_t n);
+/// Fills in place: uniform in [low, high); normal.
+Tensor& uniform_(Tensor& self, double low, double high);
+Tensor& normal_(Tensor& self, double mean, double std);
+
+}  // namespace autograd

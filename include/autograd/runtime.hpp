@@ -1,0 +1,26 @@
+// What the library does to the process: threads, memory, the version.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "autograd/version.hpp"
+
+namespace autograd {
+
+/// Threads used for large work, the caller's included.
+int num_threads();
+/// n >= 1, else Error (value).
+void set_num_threads(int n);
+
+/// Bytes taken from the system and not given back; bytes in live tensors.
+int64_t memory_reserved();
+int64_t memory_allocated();
+/// Gives cached memory of this thread and of the shared cache back to the system.
+void memory_release();
+
+/// Names of all registered ops, and "<name>: <doc>" of one; throws Error (value) for an unknown name.
+std::vector<std::string> op_names();
+std::string op_doc(const std::string& name);
+
+}  // namespace autograd

@@ -1,0 +1,139 @@
+// The door and its in-place side.
+#include "core/dispatch.hpp"
+
+#include <utility>
+
+#include "core/record.hpp"
+#include "core/thread_state.hpp"
+
+namespace autograd::detail {
+
+Observer* set_observer(Observer* observer) { return std::exchange(thread_state.observer, observer); }
+
+namespace {
+
+inline void check_defined(const Op& op, const Arg* inputs, int n) {
+  for (int i = 0; i < n; ++i)
+    if (!inputs[i].body && (i >= 32 || !(op.optional_inputs >> i & 1)))
+      fail(ErrorCode::kRuntime, op.name, ": argument ", i, " is an undefined tensor");
+}
+
+inline bool any_needs_grad(const Arg* inputs, int n) {
+  for (int i = 0; i < n; ++i)
+    if (inputs[i].body && inputs[i].body->needs_grad()) return true;
+  return false;
+}
+
+// A view whose source became part of a graph by an in-place change may need a gradient without knowing it yet.
+inline void refresh_views(const Arg* inputs, int n) {
+  for (int i = 0; i < n; ++i)
+    if (inputs[i].body && inputs[i].body->source) refresh_view(inputs[i].body);
+}
+
+Tensor make_output(const Call& call, const OutputMeta& meta) {
+  if (!meta.is_view) return make_tensor(meta.sizes, meta.dtype);
+  TensorBody& source = call.in(0);
+  Tensor view = make_alias(&source, meta.sizes, meta.strides, meta.offset);
+  body(view)->source = static_cast<TensorBody*>(borrow(&source).release());
+  body(view)->untracked_view = !thread_state.grad_enabled && source.needs_grad();
+  return view;
+}
+
+}  // namespace
+
+void dispatch(const Op& op, const Arg* inputs, int n_inputs, const Attrs& attrs, Tensor* outputs,
+              int n_outputs) {
+  const Call call{op, inputs, n_inputs, attrs, outputs, n_outputs};
+  check_defined(op, inputs, n_inputs);
+  OutputMetas metas(n_outputs);
+  op.infer(call, metas);
+  for (int i = 0; i < n_outputs; ++i) outputs[i] = make_output(call, metas[i]);
+  if (op.forward[kCpu]) op.forward[kCpu](call);
+  const ThreadState& state = thread_state;
+  if (state.grad_enabled && op.backward) {
+    refresh_views(inputs, n_inputs);
+    if (any_needs_grad(inputs, n_inputs)) record(call);
+  }
+  if (state.observer) [[unlikely]]
+    state.observer->on_call(call);
+}
+
+Tensor dispatch(const Op& op, const Arg* inputs, int n_inputs, const Attrs& attrs) {
+  Tensor output;
+  dispatch(op, inputs, n_inputs, attrs, &output, 1);
+  return output;
+}
+
+Tensor dispatch(const Op& op, std::initializer_list<Arg> inputs, const Attrs& attrs) {
+  return dispatch(op, inputs.begin(), static_cast<int>(inputs.size()), attrs);
+}
+
+namespace {
+
+int category(DType t) { return is_floating(t) ? 2 : t == DType::kBool ? 0 : 1; }
+
+void check_result_fits(const Op& op, const TensorBody& self, const OutputMeta& result) {
+  if (result.sizes != self.sizes)
+    fail(ErrorCode::kRuntime, op.name, ": output with shape ", self.sizes,
+         " doesn't match the broadcast shape ", result.sizes, " (an in-place operation keeps the shape)");
+  if (category(result.dtype) > category(self.dtype))
+    fail(ErrorCode::kRuntime, op.name, ": result type ", name_of(result.dtype),
+         " can't be cast to the desired output type ", name_of(self.dtype));
+  for (int d = 0; d < self.sizes.size(); ++d)
+    if (self.strides[d] == 0 && self.sizes[d] > 1)
+      fail(ErrorCode::kRuntime, op.name, ": unsupported operation: more than one element of the written-to tensor "
+           "refers to a single memory location. Please clone() the tensor before performing the operation");
+}
+
+Tensor copy_of(TensorBody& b) {
+  Tensor copy = make_tensor(b.sizes, b.dtype);
+  borrow(&b).copy_out(b.dtype, copy.data());
+  return copy;
+}
+
+bool overlaps_differently(const TensorBody& a, const TensorBody& b) {
+  if (a.storage != b.storage || &a == &b) return false;
+  return a.data != b.data || a.sizes != b.sizes || a.strides != b.strides || a.dtype != b.dtype;
+}
+
+}  // namespace
+
+void dispatch_in_place(const Op& op, std::initializer_list<Arg> inputs, const Attrs& attrs) {
+  const int n = static_cast<int>(inputs.size());
+  check_defined(op, inputs.begin(), n);
+  TensorBody& self = *inputs.begin()->body;
+  Tensor output = borrow(&self);
+  const Call call{op, inputs.begin(), n, attrs, &output, 1};
+  const ThreadState& state = thread_state;
+  bool recording = false;
+  if (state.grad_enabled && op.backward) {
+    refresh_views(inputs.begin(), n);
+    recording = any_needs_grad(inputs.begin(), n) || (self.source && self.source->needs_grad());
+    if (recording) check_in_place(call);
+  }
+  OutputMetas metas(1);
+  op.infer(call, metas);
+  check_result_fits(op, self, metas[0]);
+
+  // The kernel may read and write the same elements, but not shifted ones.
+  Tensor copies[4];
+  Arg kernel_inputs[4] = {*inputs.begin(), Arg(nullptr), Arg(nullptr), Arg(nullptr)};
+  for (int i = 1; i < n; ++i) {
+    kernel_inputs[i] = inputs.begin()[i];
+    TensorBody* b = kernel_inputs[i].body;
+    if (!b || !overlaps_differently(self, *b)) continue;
+    copies[i] = copy_of(*b);
+    kernel_inputs[i] = copies[i];
+  }
+  Tensor old_self;
+  if (recording && reads_old_self(call)) old_self = copy_of(self);
+  op.forward[kCpu](Call{op, kernel_inputs, n, attrs, &output, 1});
+  if (recording)
+    record_in_place(call, old_self);
+  else
+    self.storage->version.fetch_add(1, std::memory_order_relaxed);
+  if (state.observer) [[unlikely]]
+    state.observer->on_call(call);
+}
+
+}  // namespace autograd::detail

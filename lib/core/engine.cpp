@@ -1,0 +1,330 @@
+// Reverse-mode differentiation. Each recorded op is visited once, in reverse topological order, without
+// recursion; gradients are summed over broadcast dims here and nowhere else.
+#include <algorithm>
+
+#include "autograd/grad.hpp"
+#include "autograd/ops.hpp"
+#include "core/node.hpp"
+#include "core/record.hpp"
+#include "core/thread_state.hpp"
+
+namespace autograd {
+namespace detail {
+namespace {
+
+/// Where a gradient goes: output `index` of a node, or a leaf.
+struct Target {
+  Node* node = nullptr;
+  TensorBody* leaf = nullptr;
+  uint32_t index = 0;
+};
+
+/// Open-addressing map from the nodes and leaves of one run to small numbers. Per run, not in the nodes: two threads
+/// may differentiate graphs that share parts.
+class Numbering {
+ public:
+  Numbering() : slots_(64) {}
+  /// The number of `key`; a new one, *added true, if it has none yet.
+  int number(const void* key, bool* added) {
+    if ((count_ + 1) * 2 > static_cast<int>(slots_.size())) grow();
+    Slot& slot = find(key);
+    *added = slot.key == nullptr;
+    if (*added) slot = {key, count_++};
+    return slot.number;
+  }
+  /// The number of `key`, -1 if it has none.
+  int find_number(const void* key) const {
+    const Slot& slot = const_cast<Numbering*>(this)->find(key);
+    return slot.key ? slot.number : -1;
+  }
+
+ private:
+  struct Slot {
+    const void* key = nullptr;
+    int number = 0;
+  };
+  Slot& find(const void* key) {
+    const size_t mask = slots_.size() - 1;
+    size_t i = (reinterpret_cast<uintptr_t>(key) >> 6) * 0x9E3779B97F4A7C15u >> 32;
+    while (slots_[i & mask].key && slots_[i & mask].key != key) ++i;
+    return slots_[i & mask];
+  }
+  void grow() {
+    Vector<Slot> old(slots_.size() * 2);
+    old.swap(slots_);
+    for (const Slot& slot : old)
+      if (slot.key) find(slot.key) = slot;
+  }
+  Vector<Slot> slots_;
+  int count_ = 0;
+};
+
+/// A gradient under way. `owned`: no one else can see its memory, so it may be added to in place.
+struct Slot {
+  Tensor grad;
+  bool owned = false;
+};
+
+class Run {
+ public:
+  Run(const BackwardOptions& options, const std::vector<Tensor>& inputs, bool accumulate)
+      : options_(options), inputs_(inputs), accumulate_(accumulate) {}
+
+  std::vector<Tensor> operator()(const std::vector<Tensor>& outputs, const std::vector<Tensor>& grads) {
+    start(outputs, grads);
+    discover();
+    if (!inputs_.empty()) mark_paths_to_inputs();
+    GradMode mode(options_.create_graph);
+    for (int n : order_)
+      if (wanted_.empty() || wanted_[static_cast<size_t>(n)]) visit(n);
+    return finish();
+  }
+
+ private:
+  void start(const std::vector<Tensor>& outputs, const std::vector<Tensor>& grads);
+  void discover();
+  void mark_paths_to_inputs();
+  void visit(int n);
+  void send(const NodeInput& input, Tensor grad, bool owned);
+  void deliver(const Target& to, Tensor grad, bool owned);
+  std::vector<Tensor> finish();
+  void accumulate_leaf(TensorBody* leaf, Slot& slot);
+  int node_number(Node* node) {
+    bool added;
+    const int n = numbers_.number(node, &added);
+    if (added) {
+      node_of_.resize(static_cast<size_t>(n) + 1);
+      first_slot_.resize(static_cast<size_t>(n) + 1);
+      node_of_[static_cast<size_t>(n)] = node;
+      first_slot_[static_cast<size_t>(n)] = static_cast<int>(slots_.size());
+      slots_.resize(slots_.size() + node->outputs.size());
+      pending_.push_back(n);
+    }
+    return n;
+  }
+
+  const BackwardOptions& options_;
+  const std::vector<Tensor>& inputs_;
+  const bool accumulate_;
+  Numbering numbers_;             // nodes and leaves share it
+  Vector<Node*> node_of_;         // by number; nullptr for leaves
+  Vector<int> first_slot_;        // by number; the slots of a node's outputs lie side by side
+  Vector<Slot> slots_;
+  Vector<TensorBody*> leaves_;    // in order of discovery
+  Vector<int> leaf_slot_;
+  Vector<int> pending_;
+  Vector<int> order_;             // node numbers, deepest first
+  Vector<char> wanted_;           // by number; empty: all
+  Vector<Slot> results_;          // for inputs_
+  Vector<Tensor> roots_;
+  Vector<Tensor> rule_grads_, rule_results_;
+
+  int leaf_number(TensorBody* leaf) {
+    bool added;
+    const int n = numbers_.number(leaf, &added);
+    if (added) {
+      node_of_.resize(static_cast<size_t>(n) + 1);
+      first_slot_.resize(static_cast<size_t>(n) + 1);
+      first_slot_[static_cast<size_t>(n)] = static_cast<int>(slots_.size());
+      slots_.emplace_back();
+      leaves_.push_back(leaf);
+      leaf_slot_.push_back(first_slot_[static_cast<size_t>(n)]);
+    }
+    return n;
+  }
+};
+
+Tensor root_gradient(const Tensor& output, const Tensor& grad, size_t i) {
+  if (!body(output)->needs_grad())
+    fail(ErrorCode::kRuntime, "element ", i, " of tensors does not require grad and does not have a grad_fn");
+  if (grad) {
+    if (grad.sizes() != output.sizes())
+      fail(ErrorCode::kRuntime, "Mismatch in shape: grad_output[", i, "] has a shape of ", grad.sizes(), " and output[", i,
+           "] has a shape of ", output.sizes());
+    return grad.dtype() == output.dtype() ? grad : to(grad, output.dtype());
+  }
+  if (output.numel() != 1)
+    fail(ErrorCode::kRuntime, "grad can be implicitly created only for scalar outputs (got a tensor of sizes ",
+         output.sizes(), "): reduce it to one number, or give a gradient of its shape");
+  return full(output.sizes(), 1.0, output.dtype());
+}
+
+void Run::start(const std::vector<Tensor>& outputs, const std::vector<Tensor>& grads) {
+  if (grads.size() > outputs.size())
+    fail(ErrorCode::kRuntime, "got ", outputs.size(), " tensors and ", grads.size(), " gradients");
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    TensorBody* b = body(outputs[i]);
+    if (b->source) refresh_view(b);
+    Tensor g = root_gradient(outputs[i], i < grads.size() ? grads[i] : Tensor(), i);
+    const Target to{b->node, b->node ? nullptr : b, b->output_index};
+    const bool given = i < grads.size() && grads[i];
+    deliver(to, std::move(g), !given);
+  }
+}
+
+void Run::discover() {
+  while (!pending_.empty()) {
+    const int n = pending_.back();
+    pending_.pop_back();
+    order_.push_back(n);
+    for (const NodeInput& input : node_of_[static_cast<size_t>(n)]->inputs) {
+      if (input.node) node_number(input.node);
+      if (input.leaf) leaf_number(input.leaf);
+    }
+  }
+  std::stable_sort(order_.begin(), order_.end(), [this](int a, int b) {
+    return node_of_[static_cast<size_t>(a)]->depth > node_of_[static_cast<size_t>(b)]->depth;
+  });
+}
+
+void Run::mark_paths_to_inputs() {
+  results_.resize(inputs_.size());
+  wanted_.assign(node_of_.size(), 0);
+  for (const Tensor& t : inputs_) {
+    TensorBody* b = body(t);
+    if (!b->needs_grad()) fail(ErrorCode::kRuntime, "One of the differentiated Tensors does not require grad");
+    const int n = numbers_.find_number(b->node ? static_cast<void*>(b->node) : b);
+    if (n >= 0) wanted_[static_cast<size_t>(n)] = 1;
+  }
+  // Inputs come before the nodes that use them: one sweep upwards suffices.
+  for (auto it = order_.rbegin(); it != order_.rend(); ++it)
+    for (const NodeInput& input : node_of_[static_cast<size_t>(*it)]->inputs) {
+      const void* key = input.node ? static_cast<void*>(input.node) : input.leaf;
+      if (key && wanted_[static_cast<size_t>(numbers_.find_number(key))]) wanted_[static_cast<size_t>(*it)] = 1;
+    }
+}
+
+void Run::visit(int n) {
+  Node& node = *node_of_[static_cast<size_t>(n)];
+  const size_t n_out = node.outputs.size(), n_in = node.inputs.size();
+  Vector<Tensor> grads = std::move(rule_grads_), results = std::move(rule_results_);
+  grads.assign(n_out, Tensor());
+  results.assign(n_in, Tensor());
+  bool any = false;
+  for (size_t i = 0; i < n_out; ++i) {
+    grads[i] = std::move(slots_[static_cast<size_t>(first_slot_[static_cast<size_t>(n)]) + i].grad);
+    if (!grads[i]) continue;
+    any = true;
+    for (size_t k = 0; k < inputs_.size(); ++k)
+      if (body(inputs_[k])->node == &node && body(inputs_[k])->output_index == i) results_[k] = {grads[i], false};
+    if (node.outputs[i].retained && accumulate_) borrow(node.outputs[i].retained).set_grad(grads[i]);
+  }
+  bool leads_on = inputs_.empty();
+  for (const NodeInput& input : node.inputs) {
+    const void* key = input.node ? static_cast<void*>(input.node) : input.leaf;
+    if (!leads_on && key) leads_on = wanted_[static_cast<size_t>(numbers_.find_number(key))];
+  }
+  if (any && leads_on) {
+    Backward rule(node, grads.data(), results.data());
+    node.op->backward(rule);
+    grads.clear();
+    for (size_t i = 0; i < n_in; ++i) {
+      if (!results[i] || !node.inputs[i].needs_grad()) continue;
+      const TensorBody* b = body(results[i]);
+      const bool owned = b->refs.load() == 1 && !b->storage->is_shared() && !b->node;
+      send(node.inputs[i], std::move(results[i]), owned);
+    }
+  }
+  if (!options_.retain_graph && !options_.create_graph && leads_on) node.release_saved();
+  grads.clear();
+  rule_grads_ = std::move(grads);
+  rule_results_ = std::move(results);
+}
+
+// Sums a gradient over the dims along which its input was broadcast.
+Tensor sum_to(const Tensor& grad, const Shape& sizes) {
+  const int extra = grad.dim() - sizes.size();
+  Shape dims;
+  for (int d = 0; d < grad.dim(); ++d)
+    if (d < extra || (sizes[d - extra] == 1 && grad.sizes()[d] != 1)) dims.push_back(d);
+  Tensor total = dims.empty() ? grad : sum(grad, dims, true);
+  return extra > 0 ? reshape(total, sizes) : total;
+}
+
+void Run::send(const NodeInput& input, Tensor grad, bool owned) {
+  if (grad.sizes() != input.sizes) {
+    grad = sum_to(grad, input.sizes);
+    if (grad.sizes() != input.sizes) grad = expand(grad, input.sizes);
+    owned = false;
+  }
+  if (grad.dtype() != input.dtype) {
+    grad = to(grad, input.dtype);
+    owned = false;
+  }
+  deliver({input.node, input.leaf, input.index}, std::move(grad), owned);
+}
+
+void Run::deliver(const Target& to, Tensor grad, bool owned) {
+  const int n = to.node ? node_number(to.node) : leaf_number(to.leaf);
+  Slot& slot = slots_[static_cast<size_t>(first_slot_[static_cast<size_t>(n)]) + to.index];
+  if (!slot.grad) {
+    slot = {std::move(grad), owned};
+  } else if (slot.owned && !options_.create_graph) {
+    add_(slot.grad, grad);
+  } else {
+    slot = {add(slot.grad, grad), !options_.create_graph};
+  }
+}
+
+void Run::accumulate_leaf(TensorBody* leaf, Slot& slot) {
+  const Tensor t = borrow(leaf);
+  if (leaf->grad && !options_.create_graph) {
+    // A gradient that the user made part of a graph, or that is a leaf, is replaced, not written to.
+    Tensor current = borrow(leaf->grad);
+    if (!body(current)->needs_grad()) {
+      add_(current, slot.grad);
+      return;
+    }
+  }
+  if (leaf->grad) return t.set_grad(add(borrow(leaf->grad), slot.grad));
+  const TensorBody* g = body(slot.grad);
+  const bool alone = g->refs.load() == 1 && !g->storage->is_shared() && g->is_contiguous;
+  t.set_grad(alone || options_.create_graph ? slot.grad : clone(slot.grad));
+}
+
+std::vector<Tensor> Run::finish() {
+  for (size_t i = 0; i < leaves_.size(); ++i) {
+    Slot& slot = slots_[static_cast<size_t>(leaf_slot_[i])];
+    if (!slot.grad) continue;
+    if (inputs_.empty()) accumulate_leaf(leaves_[i], slot);
+    for (size_t k = 0; k < inputs_.size(); ++k)
+      if (body(inputs_[k]) == leaves_[i]) results_[k] = slot;
+  }
+  std::vector<Tensor> results;
+  for (size_t k = 0; k < inputs_.size(); ++k) {
+    if (!accumulate_)
+      results.push_back(std::move(results_[k].grad));
+    else if (results_[k].grad)
+      accumulate_leaf(body(inputs_[k]), results_[k]);
+  }
+  return results;
+}
+
+void check_all_defined(const std::vector<Tensor>& tensors, const char* what) {
+  if (tensors.empty()) fail(ErrorCode::kRuntime, what, ": no tensors were given");
+  for (const Tensor& t : tensors) body(t);
+}
+
+}  // namespace
+}  // namespace detail
+
+void backward(const std::vector<Tensor>& tensors, const std::vector<Tensor>& grads, const BackwardOptions& options,
+              const std::vector<Tensor>& inputs) {
+  detail::check_all_defined(tensors, "backward");
+  for (const Tensor& t : inputs) detail::body(t);
+  detail::Run(options, inputs, true)(tensors, grads);
+}
+
+std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
+                         const std::vector<Tensor>& grad_outputs, const BackwardOptions& options) {
+  detail::check_all_defined(outputs, "grad");
+  detail::check_all_defined(inputs, "grad");
+  std::vector<Tensor> results = detail::Run(options, inputs, false)(outputs, grad_outputs);
+  for (size_t i = 0; i < results.size(); ++i)
+    if (!results[i] && !options.allow_unused)
+      fail(ErrorCode::kRuntime, "One of the differentiated Tensors appears to not have been used in the graph (input ", i,
+           "). Set allow_unused=True if this is the desired behavior");
+  return results;
+}
+
+}  // namespace autograd

@@ -1,0 +1,105 @@
+// Life of recorded ops, and what gradient rules may read of them.
+#include "core/node.hpp"
+
+#include <new>
+
+#include "autograd/ops.hpp"
+#include "core/thread_state.hpp"
+
+namespace autograd::detail {
+
+Node* Node::make(const Op& op) {
+  Node* node = new (allocate(sizeof(Node))) Node;
+  node->op = &op;
+  return node;
+}
+
+namespace {
+void destroy_node(Node* node) {
+  for (NodeInput& input : node->inputs) {
+    if (input.leaf) Tensor::adopt(input.leaf);
+    if (input.node) input.node->drop();
+  }
+  node->~Node();
+  deallocate(node, sizeof(Node));
+}
+}  // namespace
+
+void Node::drop() {
+  if (refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  ThreadState& state = thread_state;
+  // The outermost drop owns the queue; nested ones only add to it.
+  thread_local Vector<Node*>* queue = nullptr;
+  if (state.dropping) {
+    queue->push_back(this);
+    return;
+  }
+  Vector<Node*> pending;
+  queue = &pending;
+  state.dropping = true;
+  destroy_node(this);
+  while (!pending.empty()) {
+    Node* next = pending.back();
+    pending.pop_back();
+    destroy_node(next);
+  }
+  state.dropping = false;
+}
+
+void Node::forget_retained(const TensorBody* t) {
+  for (NodeOutput& output : outputs)
+    if (output.retained == t) output.retained = nullptr;
+}
+
+void Node::release_saved() {
+  for (NodeInput& input : inputs)
+    if (input.saved) {
+      input.saved = Tensor();
+      released = true;
+    }
+  for (NodeOutput& output : outputs)
+    if (output.saved) {
+      output.saved = Tensor();
+      released = true;
+    }
+}
+
+Tensor Backward::grad(int i) const {
+  if (!grads_[i]) grads_[i] = zeros(output_sizes(i), node_.outputs[static_cast<size_t>(i)].dtype);
+  return grads_[i];
+}
+
+void Backward::check_version(const char* what, const Tensor& saved, uint32_t version) const {
+  if (!saved)
+    fail(ErrorCode::kRuntime,
+         "Trying to backward through the graph a second time (or directly access saved tensors after they have "
+         "already been freed), at op '", node_.op->name,
+         "'. Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). "
+         "Specify retain_graph=True if you need to backward through the graph a second time");
+  const uint32_t now = body(saved)->storage->version.load(std::memory_order_relaxed);
+  if (now != version)
+    fail(ErrorCode::kRuntime,
+         "one of the variables needed for gradient computation has been modified by an inplace operation: the ", what,
+         " of '", node_.op->name, "' (", name_of(saved.dtype()), " ", saved.sizes(), ") is at version ", now,
+         "; expected version ", version, " instead. Use the out-of-place form of the later change, or clone() first");
+}
+
+Tensor Backward::input(int i) const {
+  const NodeInput& input = node_.inputs[static_cast<size_t>(i)];
+  check_version(i == 0 ? "first input" : i == 1 ? "second input" : "input", input.saved, input.version);
+  return input.saved;
+}
+
+Tensor Backward::output(int i) const {
+  const NodeOutput& output = node_.outputs[static_cast<size_t>(i)];
+  check_version("output", output.saved, output.version);
+  if (!thread_state.grad_enabled) return output.saved;
+  // For higher orders the value must know that this node made it.
+  Tensor alias = make_alias(body(output.saved), output.sizes, output.saved.strides(), 0);
+  node_.retain();
+  body(alias)->node = &node_;
+  body(alias)->output_index = static_cast<uint32_t>(i);
+  return alias;
+}
+
+}  // namespace autograd::detail

@@ -1,0 +1,85 @@
+// A recorded op: the live autograd graph is made of these.
+#pragma once
+#include <memory>
+
+#include "core/op.hpp"
+
+namespace autograd::detail {
+
+/// An input of a recorded op: where its gradient goes, and its value if the gradient rule reads it.
+struct NodeInput {
+  Node* node = nullptr;        ///< owned; the op that made the input
+  TensorBody* leaf = nullptr;  ///< owned; or the leaf that accumulates
+  uint32_t index = 0;          ///< which output of node
+  uint32_t version = 0;        ///< of the saved value's storage
+  DType dtype = DType::kFloat32;
+  Shape sizes;
+  Tensor saved;
+  uint64_t id = 0;             ///< of the tensor, for drawing
+
+  bool needs_grad() const { return node || leaf; }
+};
+
+/// An output of a recorded op. The value, if saved, is an alias without history: no reference cycle.
+struct NodeOutput {
+  DType dtype = DType::kFloat32;
+  Shape sizes;
+  uint32_t version = 0;
+  Tensor saved;
+  uint64_t id = 0;
+  TensorBody* retained = nullptr;  ///< not owned; the live tensor that wants to keep its gradient
+};
+
+struct Node {
+  std::atomic<uint32_t> refs{1};
+  /// 1 + the largest depth of the inputs' nodes: sorting by it orders a graph topologically.
+  uint32_t depth = 1;
+  bool released = false;  ///< the saved tensors were freed by a backward
+  const Op* op = nullptr;
+  const Op* view_op = nullptr;  ///< for view_assign: the view through which the change was made
+  Attrs attrs;
+  Vector<NodeInput> inputs;
+  Vector<NodeOutput> outputs;
+
+  static Node* make(const Op& op);
+  void retain() { refs.fetch_add(1, std::memory_order_relaxed); }
+  /// Gives one reference back; drops a graph of any depth without recursion.
+  void drop();
+  void forget_retained(const TensorBody* t);
+  /// Frees the saved tensors; a later backward that reads them is an error.
+  void release_saved();
+};
+
+/// What a gradient rule sees.
+class Backward {
+ public:
+  Backward(Node& node, Tensor* grads, Tensor* results) : node_(node), grads_(grads), results_(results) {}
+
+  const Attrs& attrs() const { return node_.attrs; }
+  const Op& op() const { return *node_.op; }
+  Node& node() const { return node_; }
+  int n_inputs() const { return static_cast<int>(node_.inputs.size()); }
+  int n_outputs() const { return static_cast<int>(node_.outputs.size()); }
+  /// The gradient of output i; zeros if nothing flowed into it.
+  Tensor grad(int i = 0) const;
+  bool has_grad(int i) const { return grads_[i].defined(); }
+  /// True if the gradient of input i is wanted.
+  bool needs(int i) const { return i < n_inputs() && node_.inputs[static_cast<size_t>(i)].needs_grad(); }
+  /// Values saved by the forward pass. Throws Error (runtime) if they were freed or changed in place.
+  Tensor input(int i) const;
+  Tensor output(int i = 0) const;
+  bool has_input(int i) const { return i < n_inputs() && node_.inputs[static_cast<size_t>(i)].id != 0; }
+  const Shape& input_sizes(int i) const { return node_.inputs[static_cast<size_t>(i)].sizes; }
+  DType input_dtype(int i) const { return node_.inputs[static_cast<size_t>(i)].dtype; }
+  const Shape& output_sizes(int i = 0) const { return node_.outputs[static_cast<size_t>(i)].sizes; }
+  /// The gradient of input i, in a shape that broadcasts from the input's: the engine sums and converts.
+  void set(int i, Tensor gradient) { results_[i] = std::move(gradient); }
+
+ private:
+  void check_version(const char* what, const Tensor& saved, uint32_t version) const;
+  Node& node_;
+  Tensor* grads_;
+  Tensor* results_;
+};
+
+}  // namespace autograd::detail

@@ -1,0 +1,108 @@
+// The record that defines an op, and the two views of a call that its functions see.
+#pragma once
+#include <cstdint>
+
+#include "core/tensor_body.hpp"
+#include "core/text.hpp"
+
+namespace autograd::detail {
+
+/// What an op takes besides tensors. Which field means what is said in the op's record (Op::attrs).
+struct Attrs {
+  Shape lists[3];
+  double reals[2] = {0, 0};
+  int64_t ints[3] = {0, 0, 0};
+};
+
+/// A borrowed tensor argument; body is nullptr for an optional one that is absent.
+struct Arg {
+  Arg(const Tensor& t) : body(body_or_null(t)) {}
+  explicit Arg(TensorBody* b) : body(b) {}
+  TensorBody* body;
+};
+
+/// What `infer` says of one output.
+struct OutputMeta {
+  DType dtype = DType::kFloat32;
+  bool is_view = false;  ///< of inputs[0]: no memory, no kernel; strides and offset say where
+  Shape sizes;
+  Shape strides;
+  int64_t offset = 0;
+};
+
+/// Outputs of a call; nearly always one, so that one needs no memory of its own.
+class OutputMetas {
+ public:
+  explicit OutputMetas(int expected) {
+    if (expected > 1) more_.reserve(static_cast<size_t>(expected - 1));
+  }
+  OutputMeta& add() {
+    if (count_++ == 0) return first_;
+    return more_.emplace_back();
+  }
+  int size() const { return count_; }
+  OutputMeta& operator[](int i) { return i == 0 ? first_ : more_[static_cast<size_t>(i - 1)]; }
+
+ private:
+  int count_ = 0;
+  OutputMeta first_;
+  Vector<OutputMeta> more_;
+};
+
+struct Op;
+
+/// One call on its way through the door.
+struct Call {
+  const Op& op;
+  const Arg* inputs;
+  int n_inputs;
+  const Attrs& attrs;
+  Tensor* outputs;  ///< allocated by the door before forward runs
+  int n_outputs;
+
+  TensorBody& in(int i) const { return *inputs[i].body; }
+  bool has(int i) const { return i < n_inputs && inputs[i].body; }
+  TensorBody& out(int i = 0) const { return *body(outputs[i]); }
+};
+
+class Backward;
+
+enum Trait : uint32_t {
+  kPointwise = 1 << 0,
+  kReduction = 1 << 1,
+  kView = 1 << 2,       ///< the output shares the memory of input 0
+  kProduct = 1 << 3,
+  kRandom = 1 << 4,     ///< not a function of its inputs alone
+  kInPlace = 1 << 5,    ///< writes to input 0
+  kLoss = 1 << 6,
+  kCopies = 1 << 7,     ///< moves elements without computing
+};
+
+enum Device { kCpu = 0, kDeviceCount = 1 };
+
+/// Bits of Op::reads: which inputs and outputs a gradient needs.
+constexpr uint32_t reads_input(int i) { return 1u << i; }
+constexpr uint32_t reads_output(int i = 0) { return 1u << (16 + i); }
+
+/// An op is defined once, by one of these. Nothing else knows its name.
+struct Op {
+  const char* name;
+  uint32_t traits;
+  /// Shape and dtype rule: the only place that validates. Fills one OutputMeta per output.
+  void (*infer)(const Call& call, OutputMetas& outputs);
+  /// The kernel, by device; nullptr for views.
+  void (*forward[kDeviceCount])(const Call& call);
+  /// The gradient in public ops; nullptr: the op ends every path.
+  void (*backward)(Backward& b) = nullptr;
+  /// What the gradient of input 0, 1, 2 (and, for all further ones, of input 2) reads.
+  uint32_t reads[3] = {0, 0, 0};
+  /// Names of the attributes in use, in the order lists; reals; ints ("dims;;keepdim"), for printing and export.
+  const char* attrs = "";
+  const char* doc = "";
+  /// For the kernel table of pointwise ops.
+  int kernel = -1;
+  /// Bit i: input i may be absent. All others are checked by the door.
+  uint32_t optional_inputs = 0;
+};
+
+}  // namespace autograd::detail

@@ -1,0 +1,155 @@
+// A pool of workers that sleep until there is work; the pool of a forked child is started anew.
+#include "core/parallel.hpp"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstdlib>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "autograd/runtime.hpp"
+#include "core/text.hpp"
+
+namespace autograd {
+namespace detail {
+namespace {
+
+struct Job {
+  void (*work)(void*, int64_t, int64_t);
+  void* context;
+  int64_t n, chunk;
+  std::atomic<int64_t> next{0};
+  std::exception_ptr error;
+  std::mutex error_mutex;
+};
+
+thread_local bool inside_job = false;
+
+void take_part(Job& job) {
+  inside_job = true;
+  for (;;) {
+    const int64_t begin = job.next.fetch_add(job.chunk);
+    if (begin >= job.n) break;
+    try {
+      job.work(job.context, begin, std::min(begin + job.chunk, job.n));
+    } catch (...) {
+      std::lock_guard lock(job.error_mutex);
+      if (!job.error) job.error = std::current_exception();
+    }
+  }
+  inside_job = false;
+}
+
+class Pool {
+ public:
+  /// False if another thread's job is using the pool.
+  bool run(Job& job, int workers) {
+    std::unique_lock only(run_mutex_, std::try_to_lock);
+    if (!only) return false;
+    {
+      std::lock_guard lock(mutex_);
+      while (static_cast<int>(threads_.size()) < workers) {
+        const int index = static_cast<int>(threads_.size());
+        threads_.emplace_back([this, index, seen = generation_] { serve(index, seen); });
+      }
+      job_ = &job;
+      wanted_ = workers;
+      active_ = workers;
+      ++generation_;
+    }
+    wake_.notify_all();
+    take_part(job);
+    std::unique_lock lock(mutex_);
+    done_.wait(lock, [this] { return active_ == 0; });
+    job_ = nullptr;
+    return true;
+  }
+
+ private:
+  void serve(int index, uint64_t seen) {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      wake_.wait(lock, [&] { return generation_ != seen; });
+      seen = generation_;
+      if (index >= wanted_) continue;
+      Job* job = job_;
+      lock.unlock();
+      take_part(*job);
+      lock.lock();
+      if (--active_ == 0) done_.notify_one();
+    }
+  }
+
+  std::mutex run_mutex_, mutex_;
+  std::condition_variable wake_, done_;
+  std::vector<std::thread> threads_;
+  Job* job_ = nullptr;
+  int wanted_ = 0, active_ = 0;
+  uint64_t generation_ = 0;
+};
+
+// Leaked on purpose: its threads never end, and after a fork they exist only in the parent.
+std::atomic<Pool*> pool{nullptr};
+
+Pool& get_pool() {
+  Pool* current = pool.load();
+  if (current) return *current;
+  static std::mutex mutex;
+  std::lock_guard lock(mutex);
+  if (!pool.load()) {
+    static const int registered = pthread_atfork(nullptr, nullptr, [] { pool.store(nullptr); });
+    (void)registered;
+    pool.store(new Pool);
+  }
+  return *pool.load();
+}
+
+int available_cores() {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(1, CPU_COUNT(&set));
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+int initial_threads() {
+  if (const char* text = std::getenv("AUTOGRAD_NUM_THREADS")) {
+    const int n = std::atoi(text);
+    if (n >= 1) return n;
+  }
+  return available_cores();
+}
+
+std::atomic<int>& thread_count() {
+  static std::atomic<int> count{initial_threads()};
+  return count;
+}
+
+}  // namespace
+
+void parallel_for_raw(int64_t n, int64_t grain, void (*work)(void*, int64_t, int64_t), void* context) {
+  const int64_t threads = std::min<int64_t>(num_threads(), n / std::max<int64_t>(grain, 1));
+  if (threads > 1 && !inside_job) {
+    Job job{work, context, n, (n + threads - 1) / threads, {}, {}, {}};
+    if (get_pool().run(job, static_cast<int>(threads) - 1)) {
+      if (job.error) std::rethrow_exception(job.error);
+      return;
+    }
+  }
+  work(context, 0, n);
+}
+
+}  // namespace detail
+
+int num_threads() { return detail::thread_count().load(std::memory_order_relaxed); }
+
+void set_num_threads(int n) {
+  if (n < 1) fail(ErrorCode::kValue, "set_num_threads: expected a positive number, got ", n);
+  detail::thread_count().store(std::min(n, 1024));
+}
+
+}  // namespace autograd

@@ -1,0 +1,230 @@
+// A view's node is always a view op on its source's current node. In-place changes through a view v of s
+// therefore record three things: the op itself, an assignment of its result into s, and v taken anew from s.
+#include "core/record.hpp"
+
+#include <algorithm>
+
+#include "autograd/ops.hpp"
+#include "core/dispatch.hpp"
+
+namespace autograd::detail {
+
+namespace {
+
+void set_edge(NodeInput& input, TensorBody* b) {
+  input.dtype = b->dtype;
+  input.sizes = b->sizes;
+  input.id = b->id;
+  if (b->node) {
+    b->node->retain();
+    input.node = b->node;
+    input.index = b->output_index;
+  } else if (b->requires_grad) {
+    input.leaf = b;
+    b->refs.fetch_add(1, std::memory_order_relaxed);
+  }
+}
+
+void add_edge(Node* node, TensorBody* b) {
+  NodeInput& input = node->inputs.emplace_back();
+  if (!b) return;
+  set_edge(input, b);
+  if (b->node) node->depth = std::max(node->depth, b->node->depth + 1);
+}
+
+void set_history(TensorBody* b, Node* node, int index) {
+  if (b->node) {
+    if (b->retains_grad) b->node->forget_retained(b);
+    b->node->drop();
+  }
+  node->retain();
+  b->node = node;
+  b->output_index = static_cast<uint32_t>(index);
+  b->requires_grad = false;
+  if (b->retains_grad) node->outputs[static_cast<size_t>(index)].retained = b;
+}
+
+NodeOutput& add_output(Node* node, const TensorBody* b) {
+  NodeOutput& output = node->outputs.emplace_back();
+  output.dtype = b->dtype;
+  output.sizes = b->sizes;
+  output.id = b->id;
+  return output;
+}
+
+// What the gradients that are wanted will read.
+uint32_t reads_of(const Op& op, const Node& node) {
+  uint32_t reads = 0;
+  for (size_t i = 0; i < node.inputs.size(); ++i)
+    if (node.inputs[i].needs_grad()) reads |= op.reads[std::min<size_t>(i, 2)];
+  return reads;
+}
+
+uint32_t version_of(const TensorBody* b) { return b->storage->version.load(std::memory_order_relaxed); }
+
+// old_self: what to save in place of an input that has been overwritten.
+Node* make_node(const Call& call, const Tensor& old_self = Tensor()) {
+  Node* node = Node::make(call.op);
+  node->attrs = call.attrs;
+  node->inputs.reserve(static_cast<size_t>(call.n_inputs));
+  for (int i = 0; i < call.n_inputs; ++i) {
+    TensorBody* b = call.inputs[i].body;
+    if (b && b->source) refresh_view(b);
+    add_edge(node, b);
+  }
+  const uint32_t reads = reads_of(call.op, *node);
+  for (int i = 0; i < call.n_inputs && i < 16; ++i) {
+    if (!(reads & reads_input(i)) || !call.inputs[i].body) continue;
+    NodeInput& input = node->inputs[static_cast<size_t>(i)];
+    const bool overwritten = old_self && call.inputs[i].body == call.inputs[0].body;
+    input.saved = overwritten ? old_self : borrow(call.inputs[i].body);
+    input.version = version_of(body(input.saved));
+  }
+  return node;
+}
+
+void attach_outputs(Node* node, const Call& call) {
+  const uint32_t reads = reads_of(call.op, *node);
+  node->outputs.reserve(static_cast<size_t>(call.n_outputs));
+  for (int i = 0; i < call.n_outputs; ++i) {
+    TensorBody& b = call.out(i);
+    NodeOutput& output = add_output(node, &b);
+    if (reads & reads_output(i)) {
+      output.saved = make_alias(&b, b.sizes, b.strides, 0);
+      output.version = version_of(&b);
+    }
+    if (is_floating(b.dtype)) set_history(&b, node, i);
+  }
+}
+
+// ---- view_assign: the history of a tensor whose part was changed through a view
+
+void backward_view_assign(Backward& b) {
+  const Node& assign = b.node();
+  const Tensor g = b.grad();
+  const Tensor part = dispatch(*assign.view_op, {g}, assign.attrs);
+  if (b.needs(1)) b.set(1, part);
+  if (!b.needs(0)) return;
+  // What came through the view does not reach the old value: g - V'(V g), V' being the view's own gradient rule.
+  Node* view = Node::make(*assign.view_op);
+  view->attrs = assign.attrs;
+  NodeInput& input = view->inputs.emplace_back();
+  input.dtype = assign.outputs[0].dtype;
+  input.sizes = assign.outputs[0].sizes;
+  NodeOutput& output = view->outputs.emplace_back();
+  output.dtype = part.dtype();
+  output.sizes = part.sizes();
+  Tensor grads[1] = {part}, results[1];
+  Backward rule(*view, grads, results);
+  assign.view_op->backward(rule);
+  view->drop();
+  b.set(0, sub(g, results[0]));
+}
+
+constexpr Op kViewAssign = {.name = "view_assign",
+                            .traits = kInPlace,
+                            .infer = nullptr,
+                            .forward = {nullptr},
+                            .backward = backward_view_assign,
+                            .doc = "a tensor whose part was changed in place through a view"};
+
+Node* make_view_node(const Op& op, const Attrs& attrs, TensorBody* source, const TensorBody* view) {
+  Node* node = Node::make(op);
+  node->attrs = attrs;
+  add_edge(node, source);
+  add_output(node, view);
+  return node;
+}
+
+// `view` has just become the result of an in-place op; `op` and `attrs` say how it was taken from its source.
+void rebase_source(TensorBody* view, const Op& op, const Attrs& attrs) {
+  TensorBody* source = view->source;
+  Node* assign = Node::make(kViewAssign);
+  assign->view_op = &op;
+  assign->attrs = attrs;
+  add_edge(assign, source);
+  add_edge(assign, view);
+  add_output(assign, source);
+  const Node* source_view = source->source ? source->node : nullptr;
+  const Op* source_op = source_view ? source_view->op : nullptr;
+  const Attrs source_attrs = source_view ? source_view->attrs : Attrs{};
+  set_history(source, assign, 0);
+  assign->drop();
+  if (source_op) rebase_source(source, *source_op, source_attrs);
+  Node* again = make_view_node(op, attrs, source, view);
+  set_history(view, again, 0);
+  again->drop();
+}
+
+bool needs_grad_or_source(const TensorBody* b) {
+  for (; b; b = b->source)
+    if (b->needs_grad()) return true;
+  return false;
+}
+
+}  // namespace
+
+void refresh_view(TensorBody* view) {
+  TensorBody* source = view->source;
+  if (source->source) refresh_view(source);
+  if (!view->node) {
+    if (source->node && !view->untracked_view)
+      fail(ErrorCode::kRuntime, "a view was taken before its base was changed in place by an operation that records "
+           "gradients, and its history is unknown (view of sizes ", view->sizes, "); take the view again after the change");
+    return;
+  }
+  const NodeInput& edge = view->node->inputs[0];
+  if (edge.node == source->node && (edge.node || !source->requires_grad || edge.leaf == source)) return;
+  Node* again = make_view_node(*view->node->op, view->node->attrs, source, view);
+  set_history(view, again, 0);
+  again->drop();
+}
+
+void record(const Call& call) {
+  Node* node = make_node(call);
+  attach_outputs(node, call);
+  node->drop();
+}
+
+void check_in_place(const Call& call) {
+  const TensorBody& self = call.in(0);
+  if (self.requires_grad)
+    fail(ErrorCode::kRuntime, call.op.name, ": a leaf Variable that requires grad is being used in an in-place operation. "
+         "Wrap the change in no_grad() or work on a clone()");
+  const TensorBody* root = self.source;
+  while (root && root->source) root = root->source;
+  if (root && root->requires_grad)
+    fail(ErrorCode::kRuntime, call.op.name, ": a view of a leaf Variable that requires grad is being used in an in-place "
+         "operation. Wrap the change in no_grad() or work on a clone()");
+  if (self.source && !self.node)
+    fail(ErrorCode::kRuntime, call.op.name, ": this view was taken while no gradients were recorded for its base, so a change "
+         "through it cannot be differentiated (view of sizes ", self.sizes,
+         "). Use base[...] = value, or change the base out of place");
+}
+
+bool reads_old_self(const Call& call) {
+  uint32_t reads = 0;
+  for (int i = 0; i < call.n_inputs; ++i) {
+    const TensorBody* b = call.inputs[i].body;
+    const bool is_self = b == call.inputs[0].body;
+    if (b && (b->needs_grad() || (is_self && needs_grad_or_source(b)))) reads |= call.op.reads[std::min(i, 2)];
+  }
+  for (int i = 0; i < call.n_inputs && i < 16; ++i)
+    if (call.inputs[i].body == call.inputs[0].body && (reads & reads_input(i))) return true;
+  return false;
+}
+
+void record_in_place(const Call& call, const Tensor& old_self) {
+  TensorBody& self = call.in(0);
+  if (self.source) refresh_view(&self);
+  const bool is_view = self.source != nullptr;
+  const Op* view_op = is_view ? self.node->op : nullptr;
+  const Attrs view_attrs = is_view ? self.node->attrs : Attrs{};
+  Node* node = make_node(call, old_self);
+  self.storage->version.fetch_add(1, std::memory_order_relaxed);
+  attach_outputs(node, call);
+  node->drop();
+  if (is_view) rebase_source(&self, *view_op, view_attrs);
+}
+
+}  // namespace autograd::detail

@@ -1,0 +1,221 @@
+// Making, describing and dropping tensors.
+#include <new>
+
+#include "core/node.hpp"
+#include "core/tensor_body.hpp"
+#include "core/text.hpp"
+#include "core/thread_state.hpp"
+#include "kernels/cpu/pointwise.hpp"
+
+namespace autograd {
+
+int Shape::check_rank(int64_t count) {
+  if (count < 0 || count > kMaxDims)
+    fail(ErrorCode::kValue, "a tensor has at most ", kMaxDims, " dims, got ", count);
+  return static_cast<int>(count);
+}
+
+std::string to_string(const Shape& shape) {
+  std::string text = "[";
+  for (int i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+namespace detail {
+
+Storage* Storage::make(size_t data_bytes) {
+  const size_t bytes = sizeof(Storage) + data_bytes;
+  Storage* s = new (allocate(bytes)) Storage;
+  s->data = reinterpret_cast<char*>(s + 1);
+  s->bytes = bytes;
+  return s;
+}
+
+Storage* Storage::wrap(void* data, size_t bytes, void (*deleter)(void*), void* context) {
+  Storage* s = new (allocate(sizeof(Storage))) Storage;
+  s->data = static_cast<char*>(data);
+  s->bytes = bytes;
+  s->deleter = deleter;
+  s->context = context;
+  s->is_own = false;
+  return s;
+}
+
+void Storage::destroy() {
+  if (deleter) deleter(context);
+  deallocate(this, is_own ? bytes : sizeof(Storage));
+}
+
+int64_t checked_numel(const Shape& sizes, DType dtype) {
+  int64_t numel = 1;
+  bool overflow = false, is_empty = false;
+  for (int64_t size : sizes) {
+    if (size < 0)
+      fail(ErrorCode::kRuntime, "Trying to create tensor with negative dimension ", size, ": ", sizes);
+    is_empty |= size == 0;
+    overflow |= __builtin_mul_overflow(numel, size, &numel);
+  }
+  int64_t bytes;
+  if (is_empty) return 0;
+  overflow |= __builtin_mul_overflow(numel, static_cast<int64_t>(size_of(dtype)), &bytes);
+  if (overflow) fail(ErrorCode::kRuntime, "sizes ", sizes, " overflow: too many elements");
+  return numel;
+}
+
+Shape contiguous_strides(const Shape& sizes) {
+  Shape strides = sizes;
+  int64_t stride = 1;
+  for (int i = sizes.size() - 1; i >= 0; --i) {
+    strides[i] = stride;
+    stride *= sizes[i] > 1 ? sizes[i] : 1;
+  }
+  return strides;
+}
+
+bool is_row_major(const Shape& sizes, const Shape& strides) {
+  int64_t expected = 1;
+  for (int i = sizes.size() - 1; i >= 0; --i) {
+    if (sizes[i] == 0) return true;
+    if (sizes[i] == 1) continue;
+    if (strides[i] != expected) return false;
+    expected *= sizes[i];
+  }
+  return true;
+}
+
+namespace {
+TensorBody* new_body(Storage* storage, DType dtype, const Shape& sizes) {
+  TensorBody* b = new (allocate(sizeof(TensorBody))) TensorBody;
+  b->storage = storage;
+  b->dtype = dtype;
+  b->sizes = sizes;
+  b->id = next_tensor_id();
+  return b;
+}
+}  // namespace
+
+Tensor make_tensor(const Shape& sizes, DType dtype) {
+  const int64_t numel = checked_numel(sizes, dtype);
+  TensorBody* b = new_body(Storage::make(static_cast<size_t>(numel) * size_of(dtype)), dtype, sizes);
+  b->strides = contiguous_strides(sizes);
+  b->numel = numel;
+  b->data = b->storage->data;
+  return Tensor::adopt(b);
+}
+
+Tensor make_alias(const TensorBody* t, const Shape& sizes, const Shape& strides, int64_t offset) {
+  t->storage->retain();
+  TensorBody* b = new_body(t->storage, t->dtype, sizes);
+  b->strides = strides;
+  b->numel = checked_numel(sizes, t->dtype);
+  b->is_contiguous = is_row_major(sizes, strides);
+  b->data = t->data + offset * static_cast<int64_t>(size_of(t->dtype));
+  return Tensor::adopt(b);
+}
+
+Tensor make_over(Storage* storage, DType dtype, const Shape& sizes, const Shape& strides) {
+  TensorBody* b = new_body(storage, dtype, sizes);
+  b->strides = strides;
+  b->numel = checked_numel(sizes, dtype);
+  b->is_contiguous = is_row_major(sizes, strides);
+  b->data = storage->data;
+  return Tensor::adopt(b);
+}
+
+int normalize_dim(int64_t dim, int rank) {
+  const int64_t range = rank > 0 ? rank : 1;
+  if (dim < -range || dim >= range)
+    fail(ErrorCode::kIndex, "Dimension out of range (expected to be in range of [", -range, ", ",
+         range - 1, "], but got ", dim, ")");
+  return static_cast<int>(dim < 0 ? dim + range : dim);
+}
+
+void destroy(TensorHead* head) {
+  TensorBody* b = static_cast<TensorBody*>(head);
+  if (b->retains_grad && b->node) b->node->forget_retained(b);
+  Storage* storage = b->storage;
+  Node* node = b->node;
+  TensorBody *grad = b->grad, *source = b->source;
+  b->~TensorBody();
+  deallocate(b, sizeof(TensorBody));
+  storage->drop();
+  if (grad) Tensor::adopt(grad);
+  if (node) node->drop();
+  // A chain of views is dropped in a loop, whatever its length.
+  while (source && source->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    TensorBody* next = source->source;
+    source->source = nullptr;
+    destroy(source);
+    source = next;
+  }
+}
+
+void check_element_type(const Tensor& t, DType wanted) {
+  if (t.dtype() != wanted)
+    fail(ErrorCode::kType, "expected elements of type ", name_of(wanted), ", the tensor has ",
+         name_of(t.dtype()));
+}
+
+}  // namespace detail
+
+using detail::body;
+
+void Tensor::throw_undefined() { fail(ErrorCode::kRuntime, "an undefined tensor was used"); }
+
+int64_t Tensor::size(int64_t dim) const {
+  if (this->dim() == 0)
+    fail(ErrorCode::kIndex, "Dimension specified as ", dim, " but tensor has no dimensions");
+  return sizes()[detail::normalize_dim(dim, this->dim())];
+}
+
+int64_t Tensor::storage_offset() const {
+  const detail::TensorBody* b = body(*this);
+  return (b->data - b->storage->data) / static_cast<int64_t>(size_of(b->dtype));
+}
+bool Tensor::shares_storage(const Tensor& other) const {
+  return body(*this)->storage == body(other)->storage;
+}
+int64_t Tensor::id() const { return static_cast<int64_t>(body(*this)->id); }
+int64_t Tensor::version() const { return body(*this)->storage->version.load(); }
+
+namespace {
+template <class T>
+T item_as(const Tensor& t) {
+  if (t.numel() != 1)
+    fail(ErrorCode::kRuntime, "a Tensor with ", t.numel(), " elements cannot be converted to Scalar (sizes ",
+         t.sizes(), ")");
+  T value;
+  cpu::convert(t.data(), t.dtype(), 1, &value, detail::DTypeOf<T>::value, 1, 1);
+  return value;
+}
+}  // namespace
+
+double Tensor::item() const { return item_as<double>(*this); }
+int64_t Tensor::item_int() const { return item_as<int64_t>(*this); }
+
+void Tensor::copy_out(DType to, void* dst) const {
+  const detail::TensorBody* b = body(*this);
+  if (b->is_contiguous) return cpu::convert(b->data, b->dtype, 1, dst, to, 1, b->numel);
+  // Row by row over all but the last dim.
+  const int last = b->sizes.size() - 1;
+  const int64_t row = b->sizes[last], rows = b->numel / (row ? row : 1);
+  const int64_t item = static_cast<int64_t>(size_of(b->dtype));
+  char* out = static_cast<char*>(dst);
+  for (int64_t r = 0; r < rows; ++r) {
+    int64_t offset = 0, rest = r;
+    for (int d = last - 1; d >= 0; --d) {
+      offset += rest % b->sizes[d] * b->strides[d];
+      rest /= b->sizes[d];
+    }
+    cpu::convert(b->data + offset * item, b->dtype, b->strides[last], out, to, 1, row);
+    out += row * static_cast<int64_t>(size_of(to));
+  }
+}
+
+std::vector<double> Tensor::to_vector() const {
+  std::vector<double> values(static_cast<size_t>(numel()));
+  copy_out(DType::kFloat64, values.data());
+  return values;
+}
+
+}  // namespace autograd

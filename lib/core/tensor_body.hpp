@@ -1,0 +1,73 @@
+// The private side of a tensor: storage, geometry, autograd data.
+#pragma once
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "autograd/tensor.hpp"
+#include "core/allocator.hpp"
+
+namespace autograd::detail {
+
+struct Node;
+
+/// Shared memory of one or more tensors. Memory the library allocates lies right behind this header.
+struct alignas(64) Storage {
+  std::atomic<uint32_t> refs{1};
+  std::atomic<uint32_t> version{0};  ///< in-place changes so far; views share it
+  char* data = nullptr;
+  size_t bytes = 0;                  ///< of the whole block for own memory
+  void (*deleter)(void*) = nullptr;  ///< for memory of the caller
+  void* context = nullptr;
+  bool is_own = true;
+
+  static Storage* make(size_t data_bytes);
+  static Storage* wrap(void* data, size_t bytes, void (*deleter)(void*), void* context);
+  void retain() { refs.fetch_add(1, std::memory_order_relaxed); }
+  void drop() {
+    if (refs.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
+  }
+  bool is_shared() const { return refs.load(std::memory_order_relaxed) > 1; }
+
+ private:
+  void destroy();
+};
+
+struct TensorBody : TensorHead {
+  Storage* storage = nullptr;
+  uint64_t id = 0;
+  bool requires_grad = false;    ///< set on leaves only; a recorded tensor requires grad through its node
+  bool retains_grad = false;
+  uint32_t output_index = 0;     ///< which output of node this is
+  Node* node = nullptr;          ///< owned reference to the op that recorded this tensor
+  TensorBody* grad = nullptr;    ///< owned reference
+  TensorBody* source = nullptr;  ///< owned reference to what this tensor is a view of
+  bool untracked_view = false;   ///< a view of a tensor that needs grad, taken in no-grad mode
+
+  bool needs_grad() const { return node != nullptr || requires_grad; }
+};
+
+inline TensorBody* body(const Tensor& t) { return static_cast<TensorBody*>(t.head()); }
+inline TensorBody* body_or_null(const Tensor& t) { return static_cast<TensorBody*>(t.head_or_null()); }
+inline Tensor borrow(TensorBody* b) {
+  if (b) b->refs.fetch_add(1, std::memory_order_relaxed);
+  return Tensor::adopt(b);
+}
+
+/// Product of sizes; throws Error (value/runtime) for negative or overflowing sizes.
+int64_t checked_numel(const Shape& sizes, DType dtype);
+Shape contiguous_strides(const Shape& sizes);
+/// True if elements lie densely in row-major order.
+bool is_row_major(const Shape& sizes, const Shape& strides);
+
+/// An uninitialised contiguous tensor.
+Tensor make_tensor(const Shape& sizes, DType dtype);
+/// Another tensor over the storage of `t`, no history; offset is relative to t's first element, in elements.
+Tensor make_alias(const TensorBody* t, const Shape& sizes, const Shape& strides, int64_t offset);
+/// A tensor over a storage whose reference is taken over.
+Tensor make_over(Storage* storage, DType dtype, const Shape& sizes, const Shape& strides);
+
+/// dim in [-rank, rank) made non-negative (rank 0 counts as 1); throws Error (index) with PyTorch's text.
+int normalize_dim(int64_t dim, int rank);
+
+}  // namespace autograd::detail

@@ -1,0 +1,99 @@
+// The autograd side of Tensor: who requires grad, where the gradient is kept.
+#include "autograd/grad.hpp"
+#include <cstring>
+
+#include "core/node.hpp"
+#include "core/record.hpp"
+#include "core/text.hpp"
+
+namespace autograd {
+
+using detail::body;
+using detail::TensorBody;
+
+namespace {
+// Views learn here that their base became part of a graph.
+TensorBody* current(const Tensor& t) {
+  TensorBody* b = body(t);
+  if (b->source) detail::refresh_view(b);
+  return b;
+}
+}  // namespace
+
+bool Tensor::requires_grad() const { return current(*this)->needs_grad(); }
+
+Tensor& Tensor::requires_grad_(bool value) {
+  TensorBody* b = body(*this);
+  if (value && !is_floating(b->dtype))
+    fail(ErrorCode::kRuntime, "only Tensors of floating point dtype can require gradients (this one is ", name_of(b->dtype), ")");
+  if (b->node) {
+    if (value) return *this;
+    fail(ErrorCode::kRuntime, "you can only change requires_grad flags of leaf variables. If you want to use a computed "
+         "variable in a subgraph that doesn't require differentiation use var_no_grad = var.detach().");
+  }
+  b->requires_grad = value;
+  return *this;
+}
+
+bool Tensor::is_leaf() const { return body(*this)->node == nullptr; }
+
+Tensor Tensor::grad() const { return detail::borrow(body(*this)->grad); }
+
+void Tensor::set_grad(const Tensor& grad) const {
+  TensorBody* b = body(*this);
+  if (grad.defined()) {
+    if (grad.sizes() != b->sizes)
+      fail(ErrorCode::kRuntime, "assigned grad has data of a different size: the tensor has sizes ", b->sizes,
+           ", the gradient ", grad.sizes());
+    if (grad.dtype() != b->dtype)
+      fail(ErrorCode::kRuntime, "assigned grad has data of a different type: the tensor has ", name_of(b->dtype),
+           ", the gradient ", name_of(grad.dtype()));
+    if (body(grad) == b) fail(ErrorCode::kRuntime, "can't assign Variable as its own grad");
+  }
+  Tensor copy = grad;
+  Tensor::adopt(std::exchange(b->grad, static_cast<TensorBody*>(copy.release())));
+}
+
+void Tensor::retain_grad() const {
+  TensorBody* b = current(*this);
+  if (!b->needs_grad()) fail(ErrorCode::kRuntime, "can't retain_grad on Tensor that has requires_grad=False");
+  if (!b->node) return;
+  b->retains_grad = true;
+  b->node->outputs[b->output_index].retained = b;
+}
+
+bool Tensor::retains_grad() const { return body(*this)->retains_grad; }
+
+std::string Tensor::grad_fn() const {
+  const TensorBody* b = current(*this);
+  return b->node ? b->node->op->name : "";
+}
+
+void Tensor::backward(const Tensor& grad, bool retain_graph, bool create_graph) const {
+  BackwardOptions options;
+  options.retain_graph = retain_graph;
+  options.create_graph = create_graph;
+  autograd::backward({*this}, {grad}, options);
+}
+
+Tensor Tensor::detach() const {
+  const TensorBody* b = body(*this);
+  return detail::make_alias(b, b->sizes, b->strides, 0);
+}
+
+void zero_grad(const std::vector<Tensor>& tensors, bool set_to_none) {
+  for (const Tensor& t : tensors) {
+    TensorBody* b = body(t);
+    if (!b->grad) continue;
+    if (set_to_none) {
+      t.set_grad(Tensor());
+    } else {
+      // A fresh zero, so that nobody's view of the old gradient changes and no history is kept.
+      Tensor zero = detail::make_tensor(b->sizes, b->dtype);
+      std::memset(zero.data(), 0, static_cast<size_t>(zero.numel()) * size_of(b->dtype));
+      t.set_grad(zero);
+    }
+  }
+}
+
+}  // namespace autograd

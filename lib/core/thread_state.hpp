@@ -1,0 +1,34 @@
+// What each thread knows: grad mode, who watches the door, its memory cache.
+#pragma once
+#include <cstdint>
+
+namespace autograd {
+
+class Observer;
+
+namespace detail {
+
+struct ThreadCache;
+
+/// Plain data, so that reading it is one address computation and no guard.
+struct ThreadState {
+  bool grad_enabled = true;
+  bool cache_closed = false;  ///< the thread is ending: free straight to the shared cache
+  bool dropping = false;      ///< a graph is being dropped: queue, do not recurse
+  Observer* observer = nullptr;
+  ThreadCache* cache = nullptr;
+  uint64_t next_id = 0;
+  uint64_t last_id = 0;
+};
+
+#if defined(__ELF__)
+extern thread_local constinit ThreadState thread_state __attribute__((tls_model("initial-exec")));
+#else
+extern thread_local constinit ThreadState thread_state;
+#endif
+
+/// A process-wide unique number, taken from a block that the thread owns.
+uint64_t next_tensor_id();
+
+}  // namespace detail
+}  // namespace autograd

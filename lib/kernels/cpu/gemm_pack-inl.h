@@ -1,0 +1,149 @@
+// Copies strips of a matrix into contiguous panels for the matrix product, transposing in registers.
+
+// Included once per instruction set, hence the toggling guard (see Highway's quick reference).
+#if defined(AUTOGRAD_KERNELS_CPU_GEMM_PACK_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef AUTOGRAD_KERNELS_CPU_GEMM_PACK_INL_H_
+#undef AUTOGRAD_KERNELS_CPU_GEMM_PACK_INL_H_
+#else
+#define AUTOGRAD_KERNELS_CPU_GEMM_PACK_INL_H_
+#endif
+
+#include <cstdint>
+#include <cstring>
+
+#include "hwy/highway.h"
+#include "kernels/cpu/partial_vector-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace autograd::cpu {
+namespace HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+template <class T>
+using Tag = hn::ScalableTag<T>;
+template <class T>
+using Vec = hn::Vec<Tag<T>>;
+
+/// dst[p * width + i] = src[p * step + i * stride], p < depth, i < count.
+template <class T>
+HWY_NOINLINE void pack_strided(const T* src, int64_t step, int64_t stride, int64_t depth,
+                               int64_t count, T* dst, int64_t width) {
+  for (int64_t p = 0; p < depth; ++p, src += step, dst += width) {
+    for (int64_t i = 0; i < count; ++i) dst[i] = src[i * stride];
+  }
+}
+
+/// The same for stride 1; the lanes from count to the next whole vector become 0.
+template <class T>
+HWY_NOINLINE void pack_rows(const T* src, int64_t step, int64_t depth, int64_t count, T* dst,
+                            int64_t width) {
+  const Tag<T> d;
+  const int64_t lanes = static_cast<int64_t>(hn::MaxLanes(d));
+  const int64_t whole = count / lanes * lanes;
+  const size_t rest = static_cast<size_t>(count - whole);
+  if (rest == 0 && count == 2 * lanes) {
+    for (int64_t p = 0; p < depth; ++p, src += step, dst += width) {
+      hn::StoreU(hn::LoadU(d, src), d, dst);
+      hn::StoreU(hn::LoadU(d, src + lanes), d, dst + lanes);
+    }
+    return;
+  }
+  for (int64_t p = 0; p < depth; ++p, src += step, dst += width) {
+    for (int64_t i = 0; i < whole; i += lanes) hn::StoreU(hn::LoadU(d, src + i), d, dst + i);
+    if (rest != 0) hn::StoreU(partial::load_first(d, src + whole, rest), d, dst + whole);
+  }
+}
+
+#if HWY_TARGET != HWY_SCALAR
+
+/// One 128-bit block from each of the rows `i`, i + L, i + 2 L, ... at src + i * stride, L = lanes per
+/// block; rows past `last` repeat that one.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE hn::Vec<D> load_blocks(D d, const T* src, int64_t stride, int64_t i, int64_t last) {
+  if constexpr (sizeof(T) * hn::MaxLanes(d) == 16) {
+    return hn::LoadU(d, src + HWY_MIN(i, last) * stride);
+  } else {
+    const hn::Half<D> half;
+    const int64_t lanes = static_cast<int64_t>(hn::MaxLanes(half));
+    return hn::Combine(d, load_blocks(half, src, stride, i + lanes, last),
+                       load_blocks(half, src, stride, i, last));
+  }
+}
+
+/// Lanes() rows of four floats to four vectors, `width` apart.
+template <class D>
+HWY_INLINE void transpose_block(D d, const float* src, int64_t stride, int64_t last, float* dst,
+                                int64_t width) {
+  const hn::Repartition<double, D> wide;
+  const auto r0 = load_blocks(d, src, stride, 0, last);
+  const auto r1 = load_blocks(d, src, stride, 1, last);
+  const auto r2 = load_blocks(d, src, stride, 2, last);
+  const auto r3 = load_blocks(d, src, stride, 3, last);
+  const auto low01 = hn::BitCast(wide, hn::InterleaveLower(d, r0, r1));
+  const auto low23 = hn::BitCast(wide, hn::InterleaveLower(d, r2, r3));
+  const auto high01 = hn::BitCast(wide, hn::InterleaveUpper(d, r0, r1));
+  const auto high23 = hn::BitCast(wide, hn::InterleaveUpper(d, r2, r3));
+  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(wide, low01, low23)), d, dst);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(wide, low01, low23)), d, dst + width);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(wide, high01, high23)), d, dst + 2 * width);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(wide, high01, high23)), d, dst + 3 * width);
+}
+
+/// Lanes() rows of two doubles to two vectors, `width` apart.
+template <class D>
+HWY_INLINE void transpose_block(D d, const double* src, int64_t stride, int64_t last, double* dst,
+                                int64_t width) {
+  const auto r0 = load_blocks(d, src, stride, 0, last);
+  const auto r1 = load_blocks(d, src, stride, 1, last);
+  hn::StoreU(hn::InterleaveLower(d, r0, r1), d, dst);
+  hn::StoreU(hn::InterleaveUpper(d, r0, r1), d, dst + width);
+}
+
+/// pack_strided for step 1. Whole vectors are written: those past `width` go where later ones
+/// overwrite them, but the last ones spill up to a vector past the panel.
+template <class T>
+HWY_NOINLINE void pack_columns(const T* src, int64_t stride, int64_t depth, int64_t count, T* dst,
+                               int64_t width) {
+  const Tag<T> d;
+  constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(d));
+  constexpr int64_t kBlock = 16 / sizeof(T);
+  const int64_t first = (count - 1) / kLanes * kLanes;
+  int64_t p = 0;
+  for (; p + kBlock <= depth; p += kBlock) {
+    // Downwards, so that a partial last vector does not outlive the next row's first.
+    for (int64_t i = first; i >= 0; i -= kLanes) {
+      const T* corner = src + p + i * stride;
+      T* to = dst + p * width + i;
+      if (count - i >= kLanes) {
+        transpose_block(d, corner, stride, kLanes, to, width);
+      } else {
+        transpose_block(d, corner, stride, count - i - 1, to, width);
+      }
+    }
+  }
+  pack_strided(src + p, 1, stride, depth - p, count, dst + p * width, width);
+}
+
+#endif  // HWY_TARGET != HWY_SCALAR
+
+/// dst[p * width + i] = src[p * step + i * stride], p < depth, i < count <= width: a panel of rows of
+/// `width` elements. Of what lies behind a row's count, anything may be written, up to a vector past
+/// the panel's end.
+template <class T>
+HWY_INLINE void pack_panel(const T* src, int64_t step, int64_t stride, int64_t depth, int64_t count,
+                           T* dst, int64_t width) {
+  if (stride == 1) return pack_rows(src, step, depth, count, dst, width);
+#if HWY_TARGET != HWY_SCALAR
+  if (step == 1) return pack_columns(src, stride, depth, count, dst, width);
+#endif
+  pack_strided(src, step, stride, depth, count, dst, width);
+}
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace autograd::cpu
+HWY_AFTER_NAMESPACE();
+
+#endif  // AUTOGRAD_KERNELS_CPU_GEMM_PACK_INL_H_

@@ -1,0 +1,11 @@
+// The instruction sets the kernels are compiled for; included before anything of Highway.
+#pragma once
+
+#ifdef HWY_TARGETS
+#error "kernels/cpu/simd_targets.hpp must come before the first Highway header"
+#endif
+
+// x86 keeps the baseline, SSE4, AVX2 and AVX3, Arm keeps NEON. SSSE3 and AVX3_DL gain nothing here;
+// SVE vectors have no size at compile time, so the kernels could not hold them in arrays.
+#define HWY_DISABLED_TARGETS \
+  (HWY_SSSE3 | HWY_AVX3_DL | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)

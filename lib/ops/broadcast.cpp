@@ -1,0 +1,112 @@
+// Broadcasting, promotion, and the run of a pointwise kernel over tensors.
+#include "ops/broadcast.hpp"
+
+#include <algorithm>
+
+#include "core/parallel.hpp"
+#include "kernels/cpu/pointwise.hpp"
+
+namespace autograd::detail {
+
+Shape broadcast_sizes(const char* op, const Shape& a, const Shape& b) {
+  if (a == b) return a;
+  const Shape& longer = a.size() >= b.size() ? a : b;
+  const Shape& shorter = a.size() >= b.size() ? b : a;
+  Shape out = longer;
+  const int shift = longer.size() - shorter.size();
+  for (int d = 0; d < shorter.size(); ++d) {
+    const int64_t x = longer[d + shift], y = shorter[d];
+    if (x == y || y == 1) continue;
+    if (x != 1)
+      fail(ErrorCode::kRuntime, op, ": The size of tensor a (", a[d + shift - (longer.size() - a.size())],
+           ") must match the size of tensor b (", b[d + shift - (longer.size() - b.size())],
+           ") at non-singleton dimension ", d + shift, "; got sizes ", a, " and ", b);
+    out[d + shift] = y;
+  }
+  return out;
+}
+
+Shape broadcast_strides(const Shape& sizes, const Shape& strides, const Shape& to) {
+  Shape out = to;
+  const int shift = to.size() - sizes.size();
+  for (int d = 0; d < to.size(); ++d)
+    out[d] = d < shift || (sizes[d - shift] == 1 && to[d] != 1) ? 0 : strides[d - shift];
+  return out;
+}
+
+DType result_type(const Arg* inputs, int n) {
+  const TensorBody& first = *inputs[0].body;
+  bool same = true;
+  for (int i = 1; i < n; ++i) same &= inputs[i].body->dtype == first.dtype && inputs[i].body->is_number == first.is_number;
+  if (same && !first.is_number) return first.dtype;
+
+  constexpr int kNone = -1;
+  int group[3] = {kNone, kNone, kNone};  // with dims, 0-d, wrapped numbers
+  for (int i = 0; i < n; ++i) {
+    const TensorBody& t = *inputs[i].body;
+    int& slot = group[t.is_number ? 2 : t.sizes.empty() ? 1 : 0];
+    const DType type = t.is_number && is_floating(t.dtype) ? DType::kFloat32 : t.dtype;
+    slot = static_cast<int>(slot == kNone ? type : promote(static_cast<DType>(slot), type));
+  }
+  int result = group[0];
+  for (int lower : {group[1], group[2]}) {
+    if (lower == kNone) continue;
+    if (result == kNone) {
+      result = lower;
+      continue;
+    }
+    const DType high = static_cast<DType>(result), low = static_cast<DType>(lower);
+    if (!is_floating(high) && (high == DType::kBool || is_floating(low))) result = static_cast<int>(promote(high, low));
+  }
+  return static_cast<DType>(result);
+}
+
+void run_pointwise(int kernel, DType compute, const double* params, TensorBody& out, const Arg* inputs, int n,
+                   bool first_is_bool) {
+  const auto op = static_cast<cpu::PointwiseOp>(kernel);
+  const cpu::PointwiseKernel run = cpu::pointwise_kernel(op, compute);
+  const DType out_as = op >= cpu::PointwiseOp::k_eq && op <= cpu::PointwiseOp::k_ge ? DType::kBool : compute;
+  bool plain = out.is_contiguous && out.dtype == out_as;
+  const void* pointers[cpu::kMaxPointwiseInputs];
+  size_t item[cpu::kMaxPointwiseInputs];
+  for (int i = 0; i < n; ++i) {
+    const TensorBody* in = inputs[i].body;
+    pointers[i] = in ? in->data : nullptr;
+    if (!in) continue;
+    const DType as = first_is_bool && i == 0 ? DType::kBool : compute;
+    item[i] = size_of(as);
+    plain = plain && in->is_contiguous && in->dtype == as && in->sizes == out.sizes;
+  }
+  if (plain) {
+    parallel_for(out.numel, kGrain, [&](int64_t begin, int64_t end) {
+      const void* at[cpu::kMaxPointwiseInputs];
+      for (int i = 0; i < n; ++i)
+        at[i] = pointers[i] ? static_cast<const char*>(pointers[i]) + static_cast<size_t>(begin) * item[i] : nullptr;
+      run(at, out.data + static_cast<size_t>(begin) * size_of(out_as), end - begin, params);
+    });
+    return;
+  }
+  Shape strides[cpu::kMaxPointwiseInputs];
+  cpu::Operand operands[cpu::kMaxPointwiseInputs + 1];
+  operands[0] = {out.data, out.dtype, out_as, out.strides.data()};
+  for (int i = 0; i < n; ++i) {
+    const TensorBody* in = inputs[i].body;
+    if (!in) {
+      operands[i + 1] = {nullptr, compute, compute, nullptr};
+      continue;
+    }
+    strides[i] = broadcast_strides(in->sizes, in->strides, out.sizes);
+    operands[i + 1] = {in->data, in->dtype, first_is_bool && i == 0 ? DType::kBool : compute, strides[i].data()};
+  }
+  parallel_for(out.numel, kGrain, [&](int64_t begin, int64_t end) {
+    cpu::pointwise_loop(run, params, operands, n, out.sizes.data(), out.sizes.size(), begin, end);
+  });
+}
+
+void copy_into(TensorBody& out, TensorBody& src) {
+  const double none[2] = {0, 0};
+  const Arg from(&src);
+  run_pointwise(static_cast<int>(cpu::PointwiseOp::k_copy), src.dtype, none, out, &from, 1, false);
+}
+
+}  // namespace autograd::detail

@@ -1,0 +1,365 @@
+// Matrix products. Transposes are flags of the op, so that no gradient needs a transposed view.
+#include <algorithm>
+
+#include "autograd/ops.hpp"
+#include "core/dispatch.hpp"
+#include "core/node.hpp"
+#include "core/parallel.hpp"
+#include "kernels/cpu/gemm.hpp"
+#include "ops/broadcast.hpp"
+#include "ops/registry.hpp"
+
+namespace autograd {
+namespace detail {
+namespace {
+
+// Multiply-adds below which a second thread costs more than it brings; measured with bench/.
+constexpr int64_t kThreadWork = 1 << 20;
+
+struct Product {
+  int64_t m, n, k;
+  cpu::MatrixView a, b;
+  char* c;
+  int64_t c_row_stride;
+  DType dtype;
+};
+
+cpu::MatrixView offset(const cpu::MatrixView& v, int64_t rows, int64_t cols, DType dtype) {
+  const int64_t elements = rows * v.row_stride + cols * v.col_stride;
+  return {static_cast<const char*>(v.data) + elements * static_cast<int64_t>(size_of(dtype)), v.row_stride, v.col_stride};
+}
+
+void run_one(const Product& p, const cpu::GemmEpilogue& epilogue) {
+  const size_t bytes = cpu::gemm_workspace(p.dtype, p.m, p.n, p.k, p.a, p.b);
+  void* workspace = bytes ? allocate(bytes) : nullptr;
+  cpu::gemm(p.dtype, p.m, p.n, p.k, p.a, p.b, p.c, p.c_row_stride, epilogue, workspace);
+  deallocate(workspace, bytes);
+}
+
+// Large products are cut along the longer side of C; each thread packs its own panels.
+void run_product(const Product& p, const cpu::GemmEpilogue& epilogue) {
+  const int64_t work = p.m * p.n * p.k;
+  if (work <= kThreadWork) return run_one(p, epilogue);
+  const bool by_rows = p.m >= p.n;
+  const int64_t length = by_rows ? p.m : p.n;
+  const int64_t grain = std::max<int64_t>(64, length * kThreadWork / std::max<int64_t>(work, 1));
+  const int64_t item = static_cast<int64_t>(size_of(p.dtype));
+  parallel_for((length + 15) / 16, (grain + 15) / 16, [&](int64_t first, int64_t last) {
+    const int64_t begin = first * 16, end = std::min(last * 16, length);
+    Product part = p;
+    cpu::GemmEpilogue part_epilogue = epilogue;
+    if (by_rows) {
+      part.m = end - begin;
+      part.a = offset(p.a, begin, 0, p.dtype);
+      part.c = p.c + begin * p.c_row_stride * item;
+    } else {
+      part.n = end - begin;
+      part.b = offset(p.b, 0, begin, p.dtype);
+      part.c = p.c + begin * item;
+      if (epilogue.bias) part_epilogue.bias = static_cast<const char*>(epilogue.bias) + begin * item;
+    }
+    run_one(part, part_epilogue);
+  });
+}
+
+cpu::MatrixView matrix(const TensorBody& t, bool transposed) {
+  const int last = t.sizes.size() - 1;
+  const int64_t rows = t.strides[last - 1], cols = t.strides[last];
+  return {t.data, transposed ? cols : rows, transposed ? rows : cols};
+}
+
+void check_dtypes(const Call& call, int first, int second) {
+  const DType a = call.in(first).dtype, b = call.in(second).dtype;
+  if (a != b)
+    fail(ErrorCode::kRuntime, call.op.name, ": expected m1 and m2 to have the same dtype, but got: ", name_of(a), " != ",
+         name_of(b));
+  if (a == DType::kBool) fail(ErrorCode::kRuntime, call.op.name, ": not implemented for 'Bool'");
+}
+
+int64_t rows_of(const Shape& sizes, bool transposed) { return sizes[sizes.size() - (transposed ? 1 : 2)]; }
+int64_t cols_of(const Shape& sizes, bool transposed) { return sizes[sizes.size() - (transposed ? 2 : 1)]; }
+
+// ---- mm and bmm; ints[0], ints[1]: a, b are read transposed
+
+void infer_mm(const Call& call, OutputMetas& outputs) {
+  const Shape &a = call.in(0).sizes, &b = call.in(1).sizes;
+  const bool ta = call.attrs.ints[0], tb = call.attrs.ints[1];
+  if (a.size() != 2) fail(ErrorCode::kRuntime, "mm: self must be a matrix, got sizes ", a);
+  if (b.size() != 2) fail(ErrorCode::kRuntime, "mm: mat2 must be a matrix, got sizes ", b);
+  if (cols_of(a, ta) != rows_of(b, tb))
+    fail(ErrorCode::kRuntime, "mm: mat1 and mat2 shapes cannot be multiplied (", rows_of(a, ta), "x", cols_of(a, ta), " and ",
+         rows_of(b, tb), "x", cols_of(b, tb), ")");
+  check_dtypes(call, 0, 1);
+  OutputMeta& meta = outputs.add();
+  meta.dtype = call.in(0).dtype;
+  meta.sizes = {rows_of(a, ta), cols_of(b, tb)};
+}
+
+void forward_mm(const Call& call) {
+  const TensorBody &a = call.in(0), &b = call.in(1);
+  const bool ta = call.attrs.ints[0], tb = call.attrs.ints[1];
+  TensorBody& out = call.out();
+  run_product({out.sizes[0], out.sizes[1], cols_of(a.sizes, ta), matrix(a, ta), matrix(b, tb), out.data, out.sizes[1], out.dtype},
+              {});
+}
+
+void infer_bmm(const Call& call, OutputMetas& outputs) {
+  const Shape &a = call.in(0).sizes, &b = call.in(1).sizes;
+  const bool ta = call.attrs.ints[0], tb = call.attrs.ints[1];
+  if (a.size() != 3 || b.size() != 3)
+    fail(ErrorCode::kRuntime, "bmm: batch1 and batch2 must be 3D tensors, got sizes ", a, " and ", b);
+  if (a[0] != b[0] || cols_of(a, ta) != rows_of(b, tb))
+    fail(ErrorCode::kRuntime, "bmm: Expected size for first two dimensions of batch2 tensor to be: [", a[0], ", ",
+         cols_of(a, ta), "] but got: [", b[0], ", ", rows_of(b, tb), "].");
+  check_dtypes(call, 0, 1);
+  OutputMeta& meta = outputs.add();
+  meta.dtype = call.in(0).dtype;
+  meta.sizes = {a[0], rows_of(a, ta), cols_of(b, tb)};
+}
+
+void forward_bmm(const Call& call) {
+  const TensorBody &a = call.in(0), &b = call.in(1);
+  const bool ta = call.attrs.ints[0], tb = call.attrs.ints[1];
+  TensorBody& out = call.out();
+  const int64_t batches = out.sizes[0], m = out.sizes[1], n = out.sizes[2], k = cols_of(a.sizes, ta);
+  const int64_t item = static_cast<int64_t>(size_of(out.dtype));
+  const int64_t each = std::max<int64_t>(m * n * k, 1);
+  const auto one = [&](int64_t i) {
+    cpu::MatrixView va = matrix(a, ta), vb = matrix(b, tb);
+    va.data = a.data + i * a.strides[0] * item;
+    vb.data = b.data + i * b.strides[0] * item;
+    return Product{m, n, k, va, vb, out.data + i * m * n * item, n, out.dtype};
+  };
+  if (each > kThreadWork) {
+    for (int64_t i = 0; i < batches; ++i) run_product(one(i), {});
+    return;
+  }
+  parallel_for(batches, std::max<int64_t>(1, kThreadWork / each), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) run_one(one(i), {});
+  });
+}
+
+Tensor product(const Op& op, const Tensor& a, const Tensor& b, bool ta, bool tb) {
+  Attrs attrs;
+  attrs.ints[0] = ta;
+  attrs.ints[1] = tb;
+  return dispatch(op, {a, b}, attrs);
+}
+
+// C = A' B' with A' = A or A^T: dA' = g B'^T, dB' = A'^T g, transposed back where A' is A^T.
+void backward_product(Backward& r) {
+  const Op& op = r.op();
+  const bool ta = r.attrs().ints[0], tb = r.attrs().ints[1];
+  const Tensor g = r.grad();
+  if (r.needs(0)) r.set(0, ta ? product(op, r.input(1), g, tb, true) : product(op, g, r.input(1), false, !tb));
+  if (r.needs(1)) r.set(1, tb ? product(op, g, r.input(0), true, ta) : product(op, r.input(0), g, !ta, false));
+}
+
+constexpr Op op_mm = {.name = "mm",
+                      .traits = kProduct,
+                      .infer = infer_mm,
+                      .forward = {forward_mm},
+                      .backward = backward_product,
+                      .reads = {reads_input(1), reads_input(0)},
+                      .attrs = ";;transpose_a,transpose_b",
+                      .doc = "matrix product [m, k] x [k, n]"};
+
+constexpr Op op_bmm = {.name = "bmm",
+                       .traits = kProduct,
+                       .infer = infer_bmm,
+                       .forward = {forward_bmm},
+                       .backward = backward_product,
+                       .reads = {reads_input(1), reads_input(0)},
+                       .attrs = ";;transpose_a,transpose_b",
+                       .doc = "batched matrix product [B, m, k] x [B, k, n]"};
+
+// ---- linear: x [..., in], weight [out, in], bias [out] or absent
+
+int64_t leading(const Shape& sizes) {
+  int64_t rows = 1;
+  for (int d = 0; d + 1 < sizes.size(); ++d) rows *= sizes[d];
+  return rows;
+}
+
+Tensor as_rows(const Tensor& x) { return x.dim() == 2 ? x : reshape(x, {leading(x.sizes()), x.size(-1)}); }
+
+void infer_linear(const Call& call, OutputMetas& outputs) {
+  const Shape &x = call.in(0).sizes, &w = call.in(1).sizes;
+  if (w.size() != 2) fail(ErrorCode::kRuntime, "linear: weight must be a matrix [out, in], got sizes ", w);
+  if (x.empty()) fail(ErrorCode::kRuntime, "linear: input needs at least one dim");
+  if (x.back() != w[1])
+    fail(ErrorCode::kRuntime, "linear: mat1 and mat2 shapes cannot be multiplied (", leading(x), "x", x.back(), " and ", w[1],
+         "x", w[0], "); got input ", x, " and weight ", w);
+  check_dtypes(call, 0, 1);
+  if (call.has(2)) {
+    const TensorBody& bias = call.in(2);
+    if (bias.sizes.size() != 1 || bias.sizes[0] != w[0])
+      fail(ErrorCode::kRuntime, "linear: bias must have sizes [", w[0], "] for weight ", w, ", got ", bias.sizes);
+    check_dtypes(call, 0, 2);
+  }
+  OutputMeta& meta = outputs.add();
+  meta.dtype = call.in(0).dtype;
+  meta.sizes = x;
+  meta.sizes[x.size() - 1] = w[0];
+}
+
+Tensor dense_rows(TensorBody& t) {
+  Tensor copy = make_tensor(t.sizes, t.dtype);
+  borrow(&t).copy_out(t.dtype, copy.data());
+  return copy;
+}
+
+void forward_linear(const Call& call) {
+  TensorBody& x = call.in(0);
+  const TensorBody& w = call.in(1);
+  TensorBody& out = call.out();
+  const int64_t m = leading(x.sizes), k = w.sizes[1], n = w.sizes[0];
+  Tensor copy;
+  cpu::MatrixView rows{x.data, k, 1};
+  if (x.sizes.size() == 2) {
+    rows = matrix(x, false);
+  } else if (!x.is_contiguous) {
+    copy = dense_rows(x);
+    rows.data = copy.data();
+  }
+  Tensor bias;
+  cpu::GemmEpilogue epilogue;
+  if (call.has(2)) {
+    bias = call.in(2).is_contiguous ? borrow(&call.in(2)) : dense_rows(call.in(2));
+    epilogue.bias = bias.data();
+  }
+  run_product({m, n, k, rows, matrix(w, true), out.data, n, out.dtype}, epilogue);
+}
+
+void backward_linear(Backward& r) {
+  const Tensor g = r.grad();
+  const Tensor rows = as_rows(g);
+  if (r.needs(0)) {
+    const Tensor dx = product(op_mm, rows, r.input(1), false, false);
+    r.set(0, g.dim() == 2 ? dx : reshape(dx, r.input_sizes(0)));
+  }
+  if (r.needs(1)) r.set(1, product(op_mm, rows, as_rows(r.input(0)), true, false));
+  if (r.needs(2)) r.set(2, rows);
+}
+
+constexpr Op op_linear = {.name = "linear",
+                          .traits = kProduct,
+                          .infer = infer_linear,
+                          .forward = {forward_linear},
+                          .backward = backward_linear,
+                          .reads = {reads_input(1), reads_input(0)},
+                          .doc = "x weight^T + bias",
+                          .optional_inputs = 4};
+
+// ---- addmm: input broadcast to [m, n], plus a b
+
+void infer_addmm(const Call& call, OutputMetas& outputs) {
+  const Arg* factors = call.inputs + 1;
+  infer_mm(Call{call.op, factors, 2, call.attrs, call.outputs, 1}, outputs);
+  check_dtypes(call, 0, 1);
+  OutputMeta& meta = outputs[0];
+  if (call.in(0).sizes.size() > 2 || broadcast_sizes(call.op.name, meta.sizes, call.in(0).sizes) != meta.sizes)
+    fail(ErrorCode::kRuntime, "addmm: The expanded size of the tensor must match: input ", call.in(0).sizes,
+         " does not broadcast to ", meta.sizes);
+}
+
+void forward_addmm(const Call& call) {
+  const TensorBody &a = call.in(1), &b = call.in(2);
+  TensorBody& out = call.out();
+  copy_into(out, call.in(0));
+  cpu::GemmEpilogue epilogue;
+  epilogue.accumulate = true;
+  run_product({out.sizes[0], out.sizes[1], a.sizes[1], matrix(a, false), matrix(b, false), out.data, out.sizes[1], out.dtype},
+              epilogue);
+}
+
+void backward_addmm(Backward& r) {
+  const Tensor g = r.grad();
+  if (r.needs(0)) r.set(0, g);
+  if (r.needs(1)) r.set(1, product(op_mm, g, r.input(2), false, true));
+  if (r.needs(2)) r.set(2, product(op_mm, r.input(1), g, true, false));
+}
+
+constexpr Op op_addmm = {.name = "addmm",
+                         .traits = kProduct,
+                         .infer = infer_addmm,
+                         .forward = {forward_addmm},
+                         .backward = backward_addmm,
+                         .reads = {0, reads_input(2), reads_input(1)},
+                         .doc = "input + a b"};
+
+constexpr const Op* kProductOps[] = {&op_mm, &op_bmm, &op_linear, &op_addmm};
+
+Scalar number_like(const Tensor& t, double value) {
+  if (is_floating(t.dtype())) return Scalar(value);
+  if (value != static_cast<double>(static_cast<int64_t>(value)))
+    fail(ErrorCode::kRuntime, "addmm: For integral input tensors, argument beta and alpha must not be a floating point number");
+  return Scalar(static_cast<long long>(value));
+}
+
+// The broadcast batch of a matmul, as one dim: [..., rows, cols] -> [B, rows, cols].
+Tensor as_batch(const Tensor& t, const Shape& batch) {
+  Shape sizes = batch;
+  sizes.push_back(t.size(-2));
+  sizes.push_back(t.size(-1));
+  int64_t count = 1;
+  for (int64_t size : batch) count *= size;
+  const Tensor expanded = t.sizes() == sizes ? t : expand(t, sizes);
+  return expanded.dim() == 3 ? expanded : reshape(expanded, {count, t.size(-2), t.size(-1)});
+}
+
+Shape batch_of(const Tensor& t) { return Shape(t.sizes().data(), t.dim() - 2); }
+
+Tensor batched_matmul(const Tensor& a, const Tensor& b) {
+  const Shape batch = broadcast_sizes("matmul", batch_of(a), batch_of(b));
+  Shape sizes = batch;
+  sizes.push_back(a.size(-2));
+  sizes.push_back(b.size(-1));
+  return reshape(product(op_bmm, as_batch(a, batch), as_batch(b, batch), false, false), sizes);
+}
+
+}  // namespace
+
+OpList product_ops() { return {kProductOps, std::size(kProductOps)}; }
+
+}  // namespace detail
+
+Tensor mm(const Tensor& a, const Tensor& b) { return detail::product(detail::op_mm, a, b, false, false); }
+Tensor bmm(const Tensor& a, const Tensor& b) { return detail::product(detail::op_bmm, a, b, false, false); }
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  return detail::dispatch(detail::op_linear, {x, weight, bias});
+}
+
+Tensor addmm(const Tensor& input, const Tensor& a, const Tensor& b, double beta, double alpha) {
+  if (beta == 1 && alpha == 1) return detail::dispatch(detail::op_addmm, {input, a, b});
+  Tensor scaled = mm(a, b);
+  if (alpha != 1) scaled = mul(scaled, scalar(detail::number_like(a, alpha)));
+  if (beta == 0) return scaled;
+  return add(mul(input, scalar(detail::number_like(a, beta))), scaled);
+}
+
+Tensor matmul(const Tensor& a, const Tensor& b) {
+  if (a.dim() == 2 && b.dim() == 2) return mm(a, b);
+  if (a.dim() == 0 || b.dim() == 0)
+    fail(ErrorCode::kRuntime, "matmul: both arguments to matmul need to be at least 1D, but they are ", a.dim(), "D and ", b.dim(), "D");
+  const int64_t inner_b = b.size(b.dim() == 1 ? 0 : -2);
+  if (a.size(-1) != inner_b) {
+    if (a.dim() == 1 && b.dim() == 1)
+      fail(ErrorCode::kRuntime, "matmul: inconsistent tensor size, expected tensor ", a.sizes(), " and src ", b.sizes(),
+           " to have the same number of elements");
+    fail(ErrorCode::kRuntime, "matmul: mat1 and mat2 shapes cannot be multiplied (", detail::leading(a.sizes()), "x", a.size(-1), " and ", inner_b, "x",
+         b.dim() == 1 ? 1 : b.size(-1), "); got ", a.sizes(), " and ", b.sizes());
+  }
+  // Vectors become matrices, and the added dim goes away again.
+  if (a.dim() == 1 && b.dim() == 1) return reshape(mm(unsqueeze(a, 0), unsqueeze(b, 1)), {});
+  if (a.dim() == 1) return squeeze(matmul(unsqueeze(a, 0), b), {-2});
+  if (b.dim() == 1) return squeeze(matmul(a, unsqueeze(b, 1)), {-1});
+  if (b.dim() > 2) return detail::batched_matmul(a, b);
+  // A batch times one matrix is one product of all rows.
+  Shape sizes = a.sizes();
+  sizes[a.dim() - 1] = b.size(1);
+  return reshape(mm(detail::as_rows(a), b), sizes);
+}
+
+}  // namespace autograd

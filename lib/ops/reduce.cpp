@@ -1,0 +1,517 @@
+// Reductions: dims are brought into the form [outer, reduce, inner] that the kernels know.
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "autograd/ops.hpp"
+#include "core/dispatch.hpp"
+#include "core/node.hpp"
+#include "core/parallel.hpp"
+#include "kernels/cpu/index.hpp"
+#include "kernels/cpu/reduce.hpp"
+#include "ops/broadcast.hpp"
+#include "ops/registry.hpp"
+
+namespace autograd {
+namespace detail {
+namespace {
+
+constexpr int64_t kChunk = 1 << 16;  // one long row is reduced in pieces of this many elements
+
+using Mask = uint32_t;
+
+Mask mask_of(const Shape& dims, int rank) {
+  if (dims.empty()) return rank == 0 ? 1u : (1u << rank) - 1;
+  Mask mask = 0;
+  for (int64_t dim : dims) {
+    const int d = normalize_dim(dim, rank);
+    if (mask >> d & 1) fail(ErrorCode::kRuntime, "dim ", d, " appears multiple times in the list of dims");
+    mask |= 1u << d;
+  }
+  return mask;
+}
+
+// In the attributes of every reduction: ints[0] = mask of reduced dims, ints[1] = keepdim, ints[2] = output dtype or -1.
+Attrs reduce_attrs(const Tensor& x, const Shape& dims, bool keepdim) {
+  Attrs attrs;
+  attrs.ints[0] = mask_of(dims, x.dim());
+  attrs.ints[1] = keepdim;
+  attrs.ints[2] = -1;
+  return attrs;
+}
+
+Shape reduced_sizes(const Shape& sizes, Mask mask, bool keepdim) {
+  Shape out;
+  for (int d = 0; d < sizes.size(); ++d) {
+    if (!(mask >> d & 1))
+      out.push_back(sizes[d]);
+    else if (keepdim)
+      out.push_back(1);
+  }
+  return out;
+}
+
+int64_t reduced_count(const Shape& sizes, Mask mask) {
+  int64_t n = 1;
+  for (int d = 0; d < sizes.size(); ++d)
+    if (mask >> d & 1) n *= sizes[d];
+  return n;
+}
+
+// ---- the way to the kernel
+
+// Finds outer, reduce and inner in a row-major tensor whose reduced dims lie side by side.
+bool split_dims(const Shape& sizes, Mask mask, cpu::ReduceShape& shape) {
+  int first = -1, last = -1;
+  for (int d = 0; d < sizes.size(); ++d)
+    if ((mask >> d & 1) && sizes[d] != 1) {
+      if (first < 0) first = d;
+      last = d;
+    }
+  shape = {1, 1, 1, 0, 0};
+  for (int d = 0; d < sizes.size(); ++d) {
+    const bool is_reduced = (mask >> d & 1) && sizes[d] != 1;
+    if (first >= 0 && d > first && d < last && !is_reduced && sizes[d] != 1) return false;
+    if (is_reduced)
+      shape.reduce *= sizes[d];
+    else if (first >= 0 && d > first)
+      shape.inner *= sizes[d];
+    else
+      shape.outer *= sizes[d];
+  }
+  if (first < 0) {
+    shape.inner = shape.outer;  // nothing to reduce: one long row of results
+    shape.outer = 1;
+  }
+  shape.reduce_stride = shape.inner;
+  shape.outer_stride = shape.reduce * shape.inner;
+  return true;
+}
+
+// A contiguous tensor with kept dims first and reduced dims last.
+Tensor moved_last(TensorBody& x, Mask mask) {
+  Shape sizes, strides;
+  for (int pass = 0; pass < 2; ++pass)
+    for (int d = 0; d < x.sizes.size(); ++d)
+      if ((mask >> d & 1) == static_cast<Mask>(pass)) {
+        sizes.push_back(x.sizes[d]);
+        strides.push_back(x.strides[d]);
+      }
+  Tensor alias = make_alias(&x, sizes, strides, 0);
+  Tensor out = make_tensor(sizes, x.dtype);
+  copy_into(*body(out), *body(alias));
+  return out;
+}
+
+void check_supported(bool supported, const char* op, DType dtype) {
+  if (!supported) fail(ErrorCode::kNotImplemented, op, ": not implemented for ", name_of(dtype));
+}
+
+// One row of a float sum: fixed chunks, so that the result does not depend on the number of threads.
+void sum_long_row(DType dtype, const char* in, char* out, int64_t n) {
+  const int64_t chunks = (n + kChunk - 1) / kChunk, item = static_cast<int64_t>(size_of(dtype));
+  Tensor partial = make_tensor({chunks}, dtype);
+  char* sums = static_cast<char*>(partial.data());
+  parallel_for(chunks, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t c = begin; c < end; ++c) {
+      const int64_t length = std::min(kChunk, n - c * kChunk);
+      cpu::reduce(cpu::ReduceOp::kSum, dtype, in + c * kChunk * item, sums + c * item, {1, length, 1, length, 1}, nullptr);
+    }
+  });
+  cpu::reduce(cpu::ReduceOp::kSum, dtype, sums, out, {1, chunks, 1, chunks, 1}, nullptr);
+}
+
+void run_reduce(const char* name, cpu::ReduceOp op, TensorBody& x, Mask mask, TensorBody& out, const double* p) {
+  cpu::ReduceShape shape;
+  Tensor moved;
+  const char* in = x.data;
+  if (!x.is_contiguous || !split_dims(x.sizes, mask, shape)) {
+    moved = moved_last(x, mask);
+    in = static_cast<const char*>(moved.data());
+    const int64_t n = reduced_count(x.sizes, mask);
+    shape = {out.numel, n, 1, n, 1};
+  }
+  if (shape.outer == 0 || shape.inner == 0) return;
+  if (op == cpu::ReduceOp::kSum && shape.outer == 1 && shape.inner == 1 && shape.reduce > 2 * kChunk)
+    return sum_long_row(x.dtype, in, out.data, shape.reduce);
+  const int64_t item = static_cast<int64_t>(size_of(x.dtype)), out_item = static_cast<int64_t>(size_of(out.dtype));
+  const bool by_outer = shape.outer >= shape.inner || shape.outer > 1;
+  const int64_t length = by_outer ? shape.outer : shape.inner;
+  const int64_t work = std::max<int64_t>(1, shape.reduce * (by_outer ? shape.inner : 1));
+  parallel_for(length, std::max<int64_t>(1, 2 * kGrain / work), [&](int64_t begin, int64_t end) {
+    cpu::ReduceShape part = shape;
+    const char* from = in + (by_outer ? begin * shape.outer_stride : begin) * item;
+    char* to = out.data + (by_outer ? begin * shape.inner : begin) * out_item;
+    (by_outer ? part.outer : part.inner) = end - begin;
+    check_supported(cpu::reduce(op, x.dtype, from, to, part, p), name, x.dtype);
+  });
+}
+
+Tensor converted(TensorBody& x, DType dtype) {
+  if (x.dtype == dtype) return borrow(&x);
+  Tensor out = make_tensor(x.sizes, dtype);
+  copy_into(*body(out), x);
+  return out;
+}
+
+// ---- sum and mean
+
+DType sum_type(const Call& call) {
+  if (call.attrs.ints[2] >= 0) return static_cast<DType>(call.attrs.ints[2]);
+  return is_floating(call.in(0).dtype) ? call.in(0).dtype : DType::kInt64;
+}
+
+void infer_sum(const Call& call, OutputMetas& outputs) {
+  OutputMeta& meta = outputs.add();
+  meta.dtype = sum_type(call);
+  meta.sizes = reduced_sizes(call.in(0).sizes, static_cast<Mask>(call.attrs.ints[0]), call.attrs.ints[1]);
+}
+
+void infer_mean(const Call& call, OutputMetas& outputs) {
+  const int64_t asked = call.attrs.ints[2];
+  const DType dtype = asked >= 0 ? static_cast<DType>(asked) : call.in(0).dtype;
+  if (!is_floating(dtype))
+    fail(ErrorCode::kRuntime, "mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. "
+         "Got: ", name_of(dtype));
+  infer_sum(call, outputs);
+  outputs[0].dtype = dtype;
+}
+
+void forward_sum(const Call& call) {
+  TensorBody& out = call.out();
+  // bool and small integers are summed in int64 whatever the output is.
+  const DType compute = is_floating(out.dtype) ? out.dtype : DType::kInt64;
+  Tensor x = converted(call.in(0), compute);
+  Tensor total = out.dtype == compute ? borrow(&out) : make_tensor(out.sizes, compute);
+  run_reduce(call.op.name, cpu::ReduceOp::kSum, *body(x), static_cast<Mask>(call.attrs.ints[0]), *body(total), nullptr);
+  if (out.dtype != compute) copy_into(out, *body(total));
+}
+
+void forward_mean(const Call& call) {
+  forward_sum(call);
+  TensorBody& out = call.out();
+  const double n = static_cast<double>(reduced_count(call.in(0).sizes, static_cast<Mask>(call.attrs.ints[0])));
+  for (int64_t i = 0; i < out.numel; ++i) {
+    if (out.dtype == DType::kFloat32)
+      reinterpret_cast<float*>(out.data)[i] /= static_cast<float>(n);
+    else
+      reinterpret_cast<double*>(out.data)[i] /= n;
+  }
+}
+
+// A reduced tensor with the reduced dims put back as size 1.
+Tensor with_dims(const Backward& b, const Tensor& t) {
+  if (b.attrs().ints[1]) return t;
+  const Shape sizes = reduced_sizes(b.input_sizes(0), static_cast<Mask>(b.attrs().ints[0]), true);
+  return sizes.size() == t.dim() ? t : reshape(t, sizes);
+}
+
+double count_of(const Backward& b) {
+  return static_cast<double>(reduced_count(b.input_sizes(0), static_cast<Mask>(b.attrs().ints[0])));
+}
+
+constexpr Op op_sum = {.name = "sum",
+                       .traits = kReduction,
+                       .infer = infer_sum,
+                       .forward = {forward_sum},
+                       .backward = [](Backward& b) { b.set(0, expand(with_dims(b, b.grad()), b.input_sizes(0))); },
+                       .attrs = ";;dims,keepdim,dtype",
+                       .doc = "sum over dims"};
+
+constexpr Op op_mean = {.name = "mean",
+                        .traits = kReduction,
+                        .infer = infer_mean,
+                        .forward = {forward_mean},
+                        .backward =
+                            [](Backward& b) {
+                              b.set(0, expand(with_dims(b, b.grad()) / count_of(b), b.input_sizes(0)));
+                            },
+                        .attrs = ";;dims,keepdim,dtype",
+                        .doc = "sum over dims / number of elements"};
+
+// ---- var
+
+void infer_var(const Call& call, OutputMetas& outputs) {
+  if (!is_floating(call.in(0).dtype))
+    fail(ErrorCode::kRuntime, "var: only support floating point and complex dtypes, got ", name_of(call.in(0).dtype));
+  infer_sum(call, outputs);
+}
+
+void forward_var(const Call& call) {
+  run_reduce(call.op.name, cpu::ReduceOp::kVar, call.in(0), static_cast<Mask>(call.attrs.ints[0]), call.out(), call.attrs.reals);
+}
+
+void backward_var(Backward& b) {
+  const Tensor x = b.input(0);
+  Shape dims;
+  for (int d = 0; d < x.dim(); ++d)
+    if (b.attrs().ints[0] >> d & 1) dims.push_back(d);
+  const double divisor = std::max(0.0, count_of(b) - b.attrs().reals[0]);
+  b.set(0, (2.0 / divisor) * (with_dims(b, b.grad()) * (x - mean(x, dims, true))));
+}
+
+constexpr Op op_var = {.name = "var",
+                       .traits = kReduction,
+                       .infer = infer_var,
+                       .forward = {forward_var},
+                       .backward = backward_var,
+                       .reads = {reads_input(0)},
+                       .attrs = ";correction;dims,keepdim",
+                       .doc = "sum of squared deviations from the mean / (number of elements - correction)"};
+
+// ---- amax, amin: equal extremes share the gradient
+
+void check_not_empty(const Call& call) {
+  const Shape& sizes = call.in(0).sizes;
+  const Mask mask = static_cast<Mask>(call.attrs.ints[0]);
+  if (reduced_count(sizes, mask) == 0 && !sizes.empty())
+    fail(mask == (1u << sizes.size()) - 1 && !call.attrs.ints[1] ? ErrorCode::kRuntime : ErrorCode::kIndex, call.op.name,
+         "(): Expected reduction dim to have non-zero size (sizes ", sizes, "): the operation has no identity for an empty input");
+}
+
+void infer_extreme(const Call& call, OutputMetas& outputs) {
+  check_not_empty(call);
+  OutputMeta& meta = outputs.add();
+  meta.dtype = call.in(0).dtype;
+  meta.sizes = reduced_sizes(call.in(0).sizes, static_cast<Mask>(call.attrs.ints[0]), call.attrs.ints[1]);
+}
+
+template <cpu::ReduceOp op>
+void forward_extreme(const Call& call) {
+  run_reduce(call.op.name, op, call.in(0), static_cast<Mask>(call.attrs.ints[0]), call.out(), nullptr);
+}
+
+void backward_extreme(Backward& b) {
+  const Tensor x = b.input(0);
+  const Tensor hits = to(eq(x, with_dims(b, b.output())), x.dtype());
+  Shape dims;
+  for (int d = 0; d < x.dim(); ++d)
+    if (b.attrs().ints[0] >> d & 1) dims.push_back(d);
+  b.set(0, hits * (with_dims(b, b.grad()) / sum(hits, dims, true)));
+}
+
+constexpr Op extreme_op(const char* name, const char* doc, void (*forward)(const Call&)) {
+  return {.name = name,
+          .traits = kReduction,
+          .infer = infer_extreme,
+          .forward = {forward},
+          .backward = backward_extreme,
+          .reads = {reads_input(0) | reads_output()},
+          .attrs = ";;dims,keepdim",
+          .doc = doc};
+}
+constexpr Op op_amax = extreme_op("amax", "largest element over dims", forward_extreme<cpu::ReduceOp::kMax>);
+constexpr Op op_amin = extreme_op("amin", "smallest element over dims", forward_extreme<cpu::ReduceOp::kMin>);
+
+// ---- argmax, argmin, and max, min along one dim
+
+void infer_arg(const Call& call, OutputMetas& outputs) {
+  infer_extreme(call, outputs);
+  outputs[0].dtype = DType::kInt64;
+}
+
+template <cpu::ReduceOp op>
+void forward_arg(const Call& call) {
+  // Positions count in row-major order of the reduced dims.
+  TensorBody& x = call.in(0);
+  Tensor dense = x.is_contiguous ? borrow(&x) : make_tensor(x.sizes, x.dtype);
+  if (!x.is_contiguous) copy_into(*body(dense), x);
+  run_reduce(call.op.name, op, *body(dense), static_cast<Mask>(call.attrs.ints[0]), call.out(), nullptr);
+}
+
+constexpr Op arg_op(const char* name, const char* doc, void (*forward)(const Call&)) {
+  return {.name = name, .traits = kReduction, .infer = infer_arg, .forward = {forward}, .attrs = ";;dims,keepdim", .doc = doc};
+}
+constexpr Op op_argmax = arg_op("argmax", "position of the first largest element", forward_arg<cpu::ReduceOp::kArgmax>);
+constexpr Op op_argmin = arg_op("argmin", "position of the first smallest element", forward_arg<cpu::ReduceOp::kArgmin>);
+
+struct Along {
+  int64_t outer = 1, n = 1, inner = 1;
+};
+
+Along along(const Shape& sizes, Mask mask) {
+  Along a;
+  bool after = false;
+  for (int d = 0; d < sizes.size(); ++d) {
+    if (mask >> d & 1) {
+      a.n = sizes[d];
+      after = true;
+    } else {
+      (after ? a.inner : a.outer) *= sizes[d];
+    }
+  }
+  return a;
+}
+
+void infer_extreme_dim(const Call& call, OutputMetas& outputs) {
+  infer_extreme(call, outputs);
+  const Shape sizes = outputs[0].sizes;
+  OutputMeta& indices = outputs.add();
+  indices.dtype = DType::kInt64;
+  indices.sizes = sizes;
+}
+
+template <cpu::ReduceOp op>
+void forward_extreme_dim(const Call& call) {
+  TensorBody& x = call.in(0);
+  const Mask mask = static_cast<Mask>(call.attrs.ints[0]);
+  Tensor dense = x.is_contiguous ? borrow(&x) : make_tensor(x.sizes, x.dtype);
+  if (!x.is_contiguous) copy_into(*body(dense), x);
+  run_reduce(call.op.name, op, *body(dense), mask, call.out(1), nullptr);
+  const Along a = along(x.sizes, mask);
+  cpu::take_along(dense.data(), reinterpret_cast<const int64_t*>(call.out(1).data), call.out(0).data, a.outer, a.n, a.inner,
+                  static_cast<int64_t>(size_of(x.dtype)));
+}
+
+void backward_extreme_dim(Backward& b);
+
+constexpr Op extreme_dim_op(const char* name, const char* doc, void (*forward)(const Call&)) {
+  return {.name = name,
+          .traits = kReduction,
+          .infer = infer_extreme_dim,
+          .forward = {forward},
+          .backward = backward_extreme_dim,
+          .reads = {reads_output(1)},
+          .attrs = ";;dims,keepdim",
+          .doc = doc};
+}
+constexpr Op op_max_dim =
+    extreme_dim_op("max_dim", "largest elements along a dim and their positions", forward_extreme_dim<cpu::ReduceOp::kArgmax>);
+constexpr Op op_min_dim =
+    extreme_dim_op("min_dim", "smallest elements along a dim and their positions", forward_extreme_dim<cpu::ReduceOp::kArgmin>);
+
+// ---- their gradient: put_along(g, index) and its own, take_along(x, index); ints as in the reduction
+
+void infer_put_along(const Call& call, OutputMetas& outputs) {
+  OutputMeta& meta = outputs.add();
+  meta.dtype = call.in(0).dtype;
+  meta.sizes = call.attrs.lists[0];
+}
+
+Tensor dense_of(TensorBody& t) {
+  if (t.is_contiguous) return borrow(&t);
+  Tensor copy = make_tensor(t.sizes, t.dtype);
+  copy_into(*body(copy), t);
+  return copy;
+}
+
+void forward_put_along(const Call& call) {
+  TensorBody& out = call.out();
+  const Tensor g = dense_of(call.in(0)), index = dense_of(call.in(1));
+  const Along a = along(out.sizes, static_cast<Mask>(call.attrs.ints[0]));
+  std::memset(out.data, 0, static_cast<size_t>(out.numel) * size_of(out.dtype));
+  cpu::put_along(g.data(), index.data_as<int64_t>(), out.data, a.outer, a.n, a.inner, static_cast<int64_t>(size_of(out.dtype)));
+}
+
+void infer_take_along(const Call& call, OutputMetas& outputs) {
+  OutputMeta& meta = outputs.add();
+  meta.dtype = call.in(0).dtype;
+  meta.sizes = call.in(1).sizes;
+}
+
+void forward_take_along(const Call& call) {
+  const Tensor x = dense_of(call.in(0)), index = dense_of(call.in(1));
+  const Along a = along(x.sizes(), static_cast<Mask>(call.attrs.ints[0]));
+  cpu::take_along(x.data(), index.data_as<int64_t>(), call.out().data, a.outer, a.n, a.inner,
+                  static_cast<int64_t>(size_of(x.dtype())));
+}
+
+void backward_put_along(Backward& b);
+void backward_take_along(Backward& b);
+
+constexpr Op op_put_along = {.name = "put_along",
+                             .traits = kCopies,
+                             .infer = infer_put_along,
+                             .forward = {forward_put_along},
+                             .backward = backward_put_along,
+                             .reads = {reads_input(1)},
+                             .attrs = "sizes;;dims,keepdim",
+                             .doc = "zeros with g at one position of each row"};
+constexpr Op op_take_along = {.name = "take_along",
+                              .traits = kCopies,
+                              .infer = infer_take_along,
+                              .forward = {forward_take_along},
+                              .backward = backward_take_along,
+                              .reads = {reads_input(1)},
+                              .attrs = ";;dims,keepdim",
+                              .doc = "one element of each row"};
+
+void backward_put_along(Backward& b) { b.set(0, dispatch(op_take_along, {b.grad(), b.input(1)}, b.attrs())); }
+
+void backward_take_along(Backward& b) {
+  Attrs attrs = b.attrs();
+  attrs.lists[0] = b.input_sizes(0);
+  b.set(0, dispatch(op_put_along, {b.grad(), b.input(1)}, attrs));
+}
+
+void backward_extreme_dim(Backward& b) {
+  Attrs attrs = b.attrs();
+  attrs.lists[0] = b.input_sizes(0);
+  b.set(0, dispatch(op_put_along, {b.grad(), b.output(1)}, attrs));
+}
+
+constexpr const Op* kReduceOps[] = {&op_sum,    &op_mean,    &op_var,     &op_amax,      &op_amin,      &op_argmax,
+                                    &op_argmin, &op_max_dim, &op_min_dim, &op_put_along, &op_take_along};
+
+std::pair<Tensor, Tensor> extreme_dim(const Op& op, const Tensor& x, int64_t dim, bool keepdim) {
+  const Attrs attrs = reduce_attrs(x, {dim}, keepdim);
+  const Arg input(x);
+  Tensor outputs[2];
+  dispatch(op, &input, 1, attrs, outputs, 2);
+  return {std::move(outputs[0]), std::move(outputs[1])};
+}
+
+Tensor arg(const Op& op, const Tensor& x, std::optional<int64_t> dim, bool keepdim) {
+  const Attrs attrs = reduce_attrs(x, dim ? Shape{*dim} : Shape{}, keepdim);
+  return dispatch(op, {x}, attrs);
+}
+
+Tensor with_type(const Op& op, const Tensor& x, const Shape& dims, bool keepdim, std::optional<DType> dtype) {
+  Attrs attrs = reduce_attrs(x, dims, keepdim);
+  if (dtype) attrs.ints[2] = static_cast<int64_t>(*dtype);
+  return dispatch(op, {x}, attrs);
+}
+
+}  // namespace
+
+OpList reduce_ops() { return {kReduceOps, std::size(kReduceOps)}; }
+
+}  // namespace detail
+
+Tensor sum(const Tensor& x, const Shape& dims, bool keepdim, std::optional<DType> dtype) {
+  return detail::with_type(detail::op_sum, x, dims, keepdim, dtype);
+}
+Tensor mean(const Tensor& x, const Shape& dims, bool keepdim, std::optional<DType> dtype) {
+  return detail::with_type(detail::op_mean, x, dims, keepdim, dtype);
+}
+
+Tensor var(const Tensor& x, const Shape& dims, double correction, bool keepdim) {
+  detail::Attrs attrs = detail::reduce_attrs(x, dims, keepdim);
+  attrs.reals[0] = correction;
+  return detail::dispatch(detail::op_var, {x}, attrs);
+}
+
+Tensor amax(const Tensor& x, const Shape& dims, bool keepdim) {
+  return detail::dispatch(detail::op_amax, {x}, detail::reduce_attrs(x, dims, keepdim));
+}
+Tensor amin(const Tensor& x, const Shape& dims, bool keepdim) {
+  return detail::dispatch(detail::op_amin, {x}, detail::reduce_attrs(x, dims, keepdim));
+}
+Tensor max(const Tensor& x) { return amax(x); }
+Tensor min(const Tensor& x) { return amin(x); }
+
+std::pair<Tensor, Tensor> max(const Tensor& x, int64_t dim, bool keepdim) {
+  return detail::extreme_dim(detail::op_max_dim, x, dim, keepdim);
+}
+std::pair<Tensor, Tensor> min(const Tensor& x, int64_t dim, bool keepdim) {
+  return detail::extreme_dim(detail::op_min_dim, x, dim, keepdim);
+}
+
+Tensor argmax(const Tensor& x, std::optional<int64_t> dim, bool keepdim) {
+  return detail::arg(detail::op_argmax, x, dim, keepdim);
+}
+Tensor argmin(const Tensor& x, std::optional<int64_t> dim, bool keepdim) {
+  return detail::arg(detail::op_argmin, x, dim, keepdim);
+}
+
+}  // namespace autograd

@@ -1,0 +1,40 @@
+// Collects the op families.
+#include "ops/registry.hpp"
+
+#include "autograd/runtime.hpp"
+
+namespace autograd {
+namespace detail {
+
+const std::vector<const Op*>& all_ops() {
+  static const std::vector<const Op*> ops = [] {
+    std::vector<const Op*> all;
+    for (OpList family : {pointwise_ops(), copy_ops(), product_ops(), reduce_ops(), view_ops(), join_ops(), index_ops(),
+                          softmax_ops(), loss_ops(), random_ops()})
+      all.insert(all.end(), family.begin(), family.end());
+    return all;
+  }();
+  return ops;
+}
+
+const Op* find_op(std::string_view name) {
+  for (const Op* op : all_ops())
+    if (name == op->name) return op;
+  return nullptr;
+}
+
+}  // namespace detail
+
+std::vector<std::string> op_names() {
+  std::vector<std::string> names;
+  for (const detail::Op* op : detail::all_ops()) names.emplace_back(op->name);
+  return names;
+}
+
+std::string op_doc(const std::string& name) {
+  const detail::Op* op = detail::find_op(name);
+  if (!op) fail(ErrorCode::kValue, "there is no op named '", name, "'");
+  return name + ": " + op->doc;
+}
+
+}  // namespace autograd

@@ -1,0 +1,34 @@
+// The list of all ops: each family hands in its own.
+#pragma once
+#include <cstddef>
+#include <string_view>
+#include <vector>
+
+#include "core/op.hpp"
+
+namespace autograd::detail {
+
+struct OpList {
+  const Op* const* first;
+  size_t count;
+  const Op* const* begin() const { return first; }
+  const Op* const* end() const { return first + count; }
+};
+
+OpList pointwise_ops();
+OpList copy_ops();
+OpList product_ops();
+OpList reduce_ops();
+OpList view_ops();
+OpList join_ops();
+OpList index_ops();
+OpList softmax_ops();
+OpList loss_ops();
+OpList random_ops();
+
+/// All ops in a fixed order.
+const std::vector<const Op*>& all_ops();
+/// nullptr if there is none of that name.
+const Op* find_op(std::string_view name);
+
+}  // namespace autograd::detail

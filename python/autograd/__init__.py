@@ -1,0 +1,68 @@
+"""Automatic differentiation for small models: PyTorch's interface at a fraction of its overhead.
+
+``import autograd as ag``; then ``ag.tensor``, ``ag.nn``, ``ag.optim``, ``ag.no_grad`` as in PyTorch.
+"""
+
+from . import autograd, creation, graph, library, nn, ops, optim, shaping
+from . import indexing as _indexing  # noqa: F401  (gives Tensor its brackets)
+from ._capi import lib as _lib
+from .autograd import backward, grad
+from .creation import *  # noqa: F403
+from .dtypes import bool_ as bool
+from .dtypes import bool_ as bool_
+from .dtypes import (
+    dtype,
+    float32,
+    float64,
+    get_default_dtype,
+    int32,
+    int64,
+    set_default_dtype,
+    uint8,
+)
+from .dtypes import float32 as float
+from .dtypes import float64 as double
+from .dtypes import int32 as int
+from .dtypes import int64 as long
+from .grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .library import *  # noqa: F403
+from .ops import *  # noqa: F403
+from .shaping import *  # noqa: F403
+from .tensor import Size, Tensor, device
+
+__version__: str = _lib.ag_version().decode()
+
+__all__ = [
+    "Size",
+    "Tensor",
+    "__version__",
+    "autograd",
+    "backward",
+    "bool",
+    "bool_",
+    "device",
+    "double",
+    "dtype",
+    "enable_grad",
+    "float",
+    "float32",
+    "float64",
+    "get_default_dtype",
+    "grad",
+    "graph",
+    "int",
+    "int32",
+    "int64",
+    "is_grad_enabled",
+    "long",
+    "nn",
+    "no_grad",
+    "optim",
+    "set_default_dtype",
+    "set_grad_enabled",
+    "uint8",
+]
+__all__ += creation.__all__
+__all__ += library.__all__
+__all__ += ops.__all__
+__all__ += shaping.__all__

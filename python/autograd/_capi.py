@@ -1,0 +1,344 @@
+"""Loads the native library and binds every function that autograd.h declares.
+
+The header is the only list of functions: argument types, result types and docs are read from it. Calls
+marked AG_BLOCKING release the interpreter lock (``CDLL``), all others keep it (``PyDLL``), which is faster.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Callable, NamedTuple, NoReturn
+
+PACKAGE = Path(__file__).resolve().parent
+CHECKOUT = PACKAGE.parent.parent
+
+
+class Declaration(NamedTuple):
+    """One function of the header."""
+
+    name: str
+    result: str
+    parameters: tuple[tuple[str, str], ...]  # (C type, name)
+    blocking: bool
+    doc: str
+
+
+class Header(NamedTuple):
+    """What a header says: functions by name, and the values of its enums and of AG_ABI_VERSION."""
+
+    functions: dict[str, Declaration]
+    constants: dict[str, int]
+
+
+# ---- reading the header ----------------------------------------------------------------------------------
+
+_ITEM = re.compile(
+    r"/\*(?P<comment>.*?)\*/|^AG_API\s+(?P<function>[^;]+);", re.DOTALL | re.MULTILINE
+)
+_FUNCTION = re.compile(r"^(AG_BLOCKING )?(.+?)\b(ag_\w+) ?\((.*)\)$")
+_CONSTANT = re.compile(r"\b(AG_\w+) = (-?\d+)|#define (AG_ABI_VERSION) (\d+)")
+_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+
+
+def _c_type(text: str) -> str:
+    """The C type without blanks around its stars: ``const ag_tensor*``."""
+    return re.sub(r"\s*\*\s*", "*", " ".join(text.split())).replace("*const", "* const").strip()
+
+
+def _declaration(text: str, doc: str) -> Declaration:
+    match = _FUNCTION.match(" ".join(text.split()))
+    if match is None:
+        raise ImportError(f"autograd.h: cannot read the declaration {text!r}")
+    blocking, result, name, parameters = match.groups()
+    pairs = []
+    for parameter in parameters.split(","):
+        if parameter.strip() not in ("", "void"):
+            c_type, parameter_name = re.fullmatch(r"(.*?)(\w+)", parameter.strip()).groups()  # type: ignore
+            pairs.append((_c_type(c_type), parameter_name))
+    return Declaration(name, _c_type(result), tuple(pairs), blocking is not None, doc)
+
+
+def parse_header(text: str) -> Header:
+    """The functions and constants declared in the text of a header in autograd.h's style."""
+    functions: dict[str, Declaration] = {}
+    doc, end = "", 0
+    for match in _ITEM.finditer(text):
+        if match.group("comment") is not None:
+            doc, end = " ".join(match.group("comment").split()), match.end()
+        else:
+            # A comment documents the declaration that follows it directly.
+            own = doc if not text[end : match.start()].strip() else ""
+            declaration = _declaration(match.group("function"), own)
+            functions[declaration.name] = declaration
+            doc, end = "", match.end()
+    constants = {}
+    for enum_name, value, macro, number in _CONSTANT.findall(_COMMENT.sub("", text)):
+        constants[enum_name or macro] = int(value or number)
+    return Header(functions, constants)
+
+
+# ---- C types ---------------------------------------------------------------------------------------------
+
+
+class _HandleArgument:
+    """The argument type of a handle: takes handle objects, refuses everything else.
+
+    ``c_void_p.from_param`` would take any int as an address. This method, written in C, returns an instance of
+    a c_void_p subclass unchanged and raises TypeError for an int, a str or None, at no extra cost.
+    """
+
+    from_param = ctypes._SimpleCData.__ctypes_from_outparam__  # type: ignore[attr-defined]
+
+
+DELETER = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+_HANDLE = re.compile(r"(const )?(ag_tensor|ag_graph)\*")
+_VALUES: dict[str, Any] = {
+    "void": None,
+    "int32_t": ctypes.c_int32,
+    "int64_t": ctypes.c_int64,
+    "double": ctypes.c_double,
+    "const char*": ctypes.c_char_p,
+    "ag_deleter": DELETER,
+}
+
+
+def _argument_type(c_type: str) -> Any:
+    if _HANDLE.fullmatch(c_type):
+        return _HandleArgument
+    if c_type in _VALUES:
+        return _VALUES[c_type]
+    return ctypes.c_void_p if c_type.endswith("*") else ctypes.c_int32  # pointers and enums
+
+
+def _result_type(c_type: str) -> Any:
+    if c_type in _VALUES:
+        return _VALUES[c_type]
+    return ctypes.c_void_p if c_type.endswith("*") else ctypes.c_int32
+
+
+def bind(header: Header, path: str) -> SimpleNamespace:
+    """The functions of the header, found in the library at path, with their types and docs set."""
+    keeping, releasing = ctypes.PyDLL(path), ctypes.CDLL(path)
+    functions = SimpleNamespace()
+    for declaration in header.functions.values():
+        try:
+            function = (releasing if declaration.blocking else keeping)[declaration.name]
+        except AttributeError:
+            raise ImportError(
+                f"autograd: the library {path} lacks the function {declaration.name} that the package's "
+                f"autograd.h declares. {_REMEDY}"
+            ) from None
+        function.argtypes = [_argument_type(c_type) for c_type, _ in declaration.parameters]
+        function.restype = _result_type(declaration.result)
+        function.__doc__ = declaration.doc
+        function.declaration = declaration
+        setattr(functions, declaration.name, function)
+    return functions
+
+
+# ---- finding the library ---------------------------------------------------------------------------------
+
+_REMEDY = (
+    "Install the package again (pip install --force-reinstall), or build the library in the source "
+    "checkout (cmake --preset release && cmake --build build), or set AUTOGRAD_LIBRARY to the path of "
+    "a fitting library."
+)
+
+
+def _library_name() -> str:
+    return {"win32": "autograd.dll", "darwin": "libautograd.dylib"}.get(
+        sys.platform, "libautograd.so"
+    )
+
+
+def candidates() -> list[Path]:
+    """The places where the library is looked for, in order."""
+    chosen = os.environ.get("AUTOGRAD_LIBRARY")
+    if chosen:
+        return [Path(chosen)]
+    name = _library_name()
+    places = [PACKAGE / name, PACKAGE / "lib" / name]
+    if (CHECKOUT / "capi" / "autograd.h").exists():
+        places += [CHECKOUT / "build" / name, CHECKOUT / "build" / "lib" / name]
+    return places
+
+
+def find_library() -> str:
+    """The path of the native library; ImportError with all places that were tried if there is none."""
+    places = candidates()
+    for place in places:
+        if place.is_file():
+            return str(place.resolve())
+    tried = "\n".join(f"  {place}" for place in places)
+    reason = " (named by AUTOGRAD_LIBRARY)" if os.environ.get("AUTOGRAD_LIBRARY") else ""
+    raise ImportError(
+        f"autograd: the native library was not found{reason}. Looked for:\n{tried}\n{_REMEDY}"
+    )
+
+
+def find_header() -> Path:
+    """The path of autograd.h: the copy installed with the package, or the source checkout's own."""
+    for place in (PACKAGE / "autograd.h", CHECKOUT / "capi" / "autograd.h"):
+        if place.is_file():
+            return place
+    raise ImportError(f"autograd: autograd.h is missing from {PACKAGE}. {_REMEDY}")
+
+
+def check_abi(path: str, expected: int) -> None:
+    """Raises ImportError unless the library at path can be loaded and has the expected ABI number."""
+    try:
+        version = ctypes.CDLL(path).ag_abi_version
+    except OSError as error:
+        raise ImportError(
+            f"autograd: cannot load the native library {path}: {error}. {_REMEDY}"
+        ) from None
+    except AttributeError:
+        raise ImportError(
+            f"autograd: {path} is not the autograd library (no ag_abi_version). {_REMEDY}"
+        ) from None
+    version.restype, version.argtypes = ctypes.c_int32, []
+    found = version()
+    if found != expected:
+        raise ImportError(
+            f"autograd: the native library {path} has ABI version {found}, but this package needs version "
+            f"{expected}. {_REMEDY}"
+        )
+
+
+library_path = find_library()
+header = parse_header(find_header().read_text(encoding="utf-8"))
+constants = header.constants
+check_abi(library_path, constants["AG_ABI_VERSION"])
+lib: Any = bind(header, library_path)
+
+
+# ---- calling ---------------------------------------------------------------------------------------------
+
+_EXCEPTIONS = {
+    constants["AG_ERROR_RUNTIME"]: RuntimeError,
+    constants["AG_ERROR_TYPE"]: TypeError,
+    constants["AG_ERROR_VALUE"]: ValueError,
+    constants["AG_ERROR_INDEX"]: IndexError,
+    constants["AG_ERROR_NOT_IMPLEMENTED"]: NotImplementedError,
+    constants["AG_ERROR_MEMORY"]: MemoryError,
+}
+
+# True if a handle is not NULL. A handle class may give __bool__ another meaning, so this is called by name.
+not_null: Callable[[Any], bool] = ctypes._SimpleCData.__bool__  # type: ignore[attr-defined]
+get_address: Callable[[Any], int | None] = ctypes._SimpleCData.value.__get__  # type: ignore[attr-defined]
+set_address: Callable[[Any, int | None], None] = ctypes._SimpleCData.value.__set__  # type: ignore[attr-defined]
+
+ArgumentError = ctypes.ArgumentError
+
+
+def raise_last_error() -> NoReturn:
+    """Raises the calling thread's last failure as the exception that its status stands for."""
+    raise _EXCEPTIONS.get(lib.ag_last_status(), RuntimeError)(
+        lib.ag_last_error().decode("utf-8", "replace")
+    )
+
+
+def check(status: int) -> None:
+    """Raises the last failure unless status is AG_OK."""
+    if status:
+        raise_last_error()
+
+
+_PYTHON_NAMES = {
+    "x": "input",
+    "a": "input",
+    "t": "input",
+    "self": "input",
+    "logits": "input",
+    "b": "other",
+}
+_KINDS = {
+    ctypes.c_double: "float",
+    ctypes.c_int32: "int",
+    ctypes.c_int64: "int",
+    _HandleArgument: "Tensor",
+}
+
+
+def argument_error(native: Any, arguments: tuple[Any, ...], error: Exception) -> TypeError:
+    """The TypeError, worded as PyTorch words it, for a call that ctypes refused because of an argument's type."""
+    place = re.search(r"argument (\d+)", str(error))
+    if place is None:
+        return TypeError(f"{native.__name__[3:]}(): {error}")
+    position = int(place.group(1)) - 1
+    name = native.declaration.parameters[position][1]
+    kind = _KINDS.get(native.argtypes[position], "pointer")
+    return TypeError(
+        f"{native.__name__[3:]}(): argument '{_PYTHON_NAMES.get(name, name)}' must be {kind}, "
+        f"not {type(arguments[position]).__name__}"
+    )
+
+
+def call(native: Any, *arguments: Any) -> Any:
+    """The handle that a native function returns; raises what went wrong if it is NULL."""
+    try:
+        result = native(*arguments)
+    except ArgumentError as error:
+        raise argument_error(native, arguments, error) from None
+    if not_null(result):
+        return result
+    raise_last_error()
+
+
+def run(native: Any, *arguments: Any) -> None:
+    """Calls a native function that returns a status; raises what went wrong."""
+    try:
+        status = native(*arguments)
+    except ArgumentError as error:
+        raise argument_error(native, arguments, error) from None
+    if status:
+        raise_last_error()
+
+
+def text(native: Any, *arguments: Any) -> str:
+    """The text that a native function writes into a buffer."""
+    length = native(*arguments, None, 0)
+    if length < 0:
+        raise_last_error()
+    buffer = ctypes.create_string_buffer(length + 1)
+    native(*arguments, buffer, length + 1)
+    return buffer.value.decode("utf-8", "replace")
+
+
+# ---- handle classes --------------------------------------------------------------------------------------
+
+_instance_method = ctypes.pythonapi.PyInstanceMethod_New
+_instance_method.restype, _instance_method.argtypes = ctypes.py_object, [ctypes.py_object]
+
+
+def as_method(native: Any) -> Any:
+    """The native function as a method: an instance is its first argument, and no Python frame is made."""
+    return _instance_method(native)
+
+
+def set_handle_class(c_name: str, handle_class: type) -> None:
+    """Makes all functions that return `c_name*` return handle_class, which ctypes instantiates without __init__."""
+    for declaration in header.functions.values():
+        if declaration.result == f"{c_name}*":
+            getattr(lib, declaration.name).restype = handle_class
+
+
+def hide_buffer(handle_class: type) -> None:
+    """Takes the buffer protocol away from a ctypes class.
+
+    NumPy asks for it before it looks for ``__array__``, and ctypes would answer with the handle's own bytes. From
+    Python 3.12 on a class can define ``__buffer__`` instead. Before, the slot has to be emptied: in
+    CPython 3.9 to 3.11, whose layout is final, tp_as_buffer is the 19th pointer after the object header.
+    """
+    if sys.version_info >= (3, 12):
+        return
+    slot = id(handle_class) + object.__basicsize__ + 18 * ctypes.sizeof(ctypes.c_void_p)
+    procedures = ctypes.c_void_p.from_address(slot).value or 0
+    # A class made by a class statement carries its own procedures inside itself.
+    if id(handle_class) < procedures < id(handle_class) + type.__basicsize__:
+        ctypes.c_void_p.from_address(procedures).value = None

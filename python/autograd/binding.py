@@ -1,0 +1,174 @@
+"""One line per op: makes ``autograd.<op>``, ``Tensor.<op>`` and, where the library has it, ``Tensor.<op>_``."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, TypeVar
+
+from ._capi import ArgumentError, lib, not_null, raise_last_error
+from .operands import operand, tensor_argument
+from .tensor import Tensor
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def method(function: Function, name: str | None = None) -> Function:
+    """The function, which is also made a method of Tensor, under its own or another name."""
+    setattr(Tensor, name or function.__name__, function)
+    return function
+
+
+def function_only(function: Function) -> Function:
+    """The function, which is marked to be public as ``autograd.<name>``."""
+    function.public = True  # type: ignore[attr-defined]
+    return function
+
+
+def op(function: Function, name: str | None = None) -> Function:
+    """The function, which is made both: ``autograd.<name>`` and ``Tensor.<name>``."""
+    return function_only(method(function, name))
+
+
+def public_names(namespace: dict[str, Any]) -> list[str]:
+    """The names of the functions in a module that are to be public as ``autograd.<name>``."""
+    return [
+        name
+        for name, value in namespace.items()
+        if getattr(value, "public", False) and name[0] != "_"
+    ]
+
+
+def _describe(function: Any, name: str, native: Any, formula: str) -> None:
+    function.__name__ = function.__qualname__ = name
+    function.__module__ = "autograd"
+    notes = native.declaration.doc
+    function.__doc__ = formula + (f"\n\n{notes}" if notes else "")
+
+
+def unary(name: str, formula: str) -> Callable[[Tensor], Tensor]:
+    """A function of one tensor, computed by ``ag_<name>``."""
+    native = getattr(lib, f"ag_{name}")
+
+    def function(input: Tensor) -> Tensor:
+        try:
+            result = native(input)
+        except ArgumentError:
+            raise TypeError(
+                f"{name}(): argument 'input' must be Tensor, not {type(input).__name__}"
+            ) from None
+        if not_null(result):
+            return result
+        raise_last_error()
+
+    _describe(function, name, native, f"Returns {formula}, elementwise.")
+    if hasattr(lib, f"ag_{name}_"):
+        _unary_in_place(name, formula)
+    return op(function)
+
+
+def _unary_in_place(name: str, formula: str) -> None:
+    native = getattr(lib, f"ag_{name}_")
+
+    def function(self: Tensor) -> Tensor:
+        if native(self):
+            raise_last_error()
+        return self
+
+    _describe(
+        function,
+        f"{name}_",
+        native,
+        f"Replaces the elements by {formula} and returns the tensor itself.",
+    )
+    method(function)
+
+
+def binary(name: str, formula: str, symbol: str | None = None) -> Callable[..., Tensor]:
+    """A function of two tensors or numbers, computed by ``ag_<name>``.
+
+    symbol is the name of its operator, ``"add"`` for ``__add__``, ``__radd__`` and ``__iadd__``.
+    """
+    native = getattr(lib, f"ag_{name}")
+
+    def function(input: Tensor, other: Any) -> Tensor:
+        if not isinstance(other, Tensor):
+            if not isinstance(input, Tensor):
+                raise TypeError(
+                    f"{name}(): argument 'input' must be Tensor, not {type(input).__name__}"
+                )
+            other = tensor_argument(name, "other", other)
+        try:
+            result = native(input, other)
+        except ArgumentError:
+            result = native(tensor_argument(name, "input", input), other)
+        if not_null(result):
+            return result
+        raise_last_error()
+
+    _describe(function, name, native, f"Returns {formula}, elementwise and broadcast.")
+    if hasattr(lib, f"ag_{name}_"):
+        _binary_in_place(name, formula, symbol)
+    if symbol is not None:
+        _operator(symbol, native)
+    return op(function)
+
+
+def _binary_in_place(name: str, formula: str, symbol: str | None) -> None:
+    native = getattr(lib, f"ag_{name}_")
+
+    def function(self: Tensor, other: Any) -> Tensor:
+        if not isinstance(other, Tensor):
+            other = tensor_argument(f"{name}_", "other", other)
+        if native(self, other):
+            raise_last_error()
+        return self
+
+    def in_place_operator(self: Tensor, other: Any) -> Tensor:
+        if not isinstance(other, Tensor):
+            other = operand(other)
+            if other is None:
+                return NotImplemented
+        if native(self, other):
+            raise_last_error()
+        return self
+
+    _describe(
+        function,
+        f"{name}_",
+        native,
+        f"Replaces the elements by {formula} and returns the tensor itself.",
+    )
+    method(function)
+    if symbol is not None:
+        _special(f"__i{symbol}__", in_place_operator)
+
+
+def _special(name: str, function: Any) -> None:
+    function.__name__ = name
+    function.__qualname__ = f"Tensor.{name}"
+    setattr(Tensor, name, function)
+
+
+def _operator(symbol: str, native: Any) -> None:
+    def forward(self: Tensor, other: Any) -> Tensor:
+        if not isinstance(other, Tensor):
+            other = operand(other)
+            if other is None:
+                return NotImplemented
+        result = native(self, other)
+        if not_null(result):
+            return result
+        raise_last_error()
+
+    def reflected(self: Tensor, other: Any) -> Tensor:
+        other = operand(other)
+        if other is None:
+            return NotImplemented
+        result = native(other, self)
+        if not_null(result):
+            return result
+        raise_last_error()
+
+    _special(f"__{symbol}__", forward)
+    # Python swaps comparisons by itself: a < b is b > a.
+    if symbol not in ("eq", "ne", "lt", "le", "gt", "ge"):
+        _special(f"__r{symbol}__", reflected)

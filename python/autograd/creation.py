@@ -1,0 +1,440 @@
+"""New tensors: from data, filled, ranges, random."""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any
+
+from . import dtypes, interop
+from ._capi import call, check, constants, lib
+from .binding import function_only as function
+from .binding import method, public_names
+from .dtypes import dtype as DType
+from .operands import tensor_argument
+from .tensor import CPU, Tensor, device, pack
+
+_BOOL = constants["AG_BOOL"]
+
+
+def _finish(result: Tensor, requires_grad: bool, place: Any = None) -> Tensor:
+    if place is not None and place is not CPU:
+        device(str(place))
+    if requires_grad:
+        check(lib.ag_tensor_set_requires_grad(result, True))
+    return result
+
+
+def _code(dtype: DType | None, default: DType | None = None) -> int:
+    if dtype is None:
+        dtype = default or dtypes.get_default_dtype()
+    elif not isinstance(dtype, DType):
+        raise TypeError(f"argument 'dtype' must be autograd.dtype, not {type(dtype).__name__}")
+    return dtype.code
+
+
+# ---- from data -------------------------------------------------------------------------------------------
+
+
+def _flatten(data: Any) -> tuple[list[Any], list[int]]:
+    """The elements of nested sequences, and the sizes. ValueError for ragged ones."""
+    level, shape = [data], []
+    while level and isinstance(level[0], (list, tuple, range)) or (level and _is_vector(level[0])):
+        size = len(level[0])
+        shape.append(size)
+        deeper: list[Any] = []
+        for part in level:
+            try:
+                length = len(part)
+            except TypeError:
+                raise TypeError(
+                    f"expected a sequence of length {size} at dim {len(shape) - 1} (got a number)"
+                ) from None
+            if length != size:
+                raise ValueError(
+                    f"expected sequence of length {size} at dim {len(shape) - 1} (got {length})"
+                )
+            deeper.extend(part)
+        level = deeper
+        if size == 0:
+            break
+    return level, shape
+
+
+def _is_vector(part: Any) -> bool:
+    return not isinstance(part, (str, bytes, dict, set)) and bool(getattr(part, "shape", ()))
+
+
+def _infer(kinds: Any) -> DType | None:
+    """The dtype for elements of the given Python types; None if they are not all Python numbers."""
+    if kinds <= {bool}:
+        return dtypes.bool_ if kinds else dtypes.get_default_dtype()
+    if kinds <= {bool, int}:
+        return dtypes.int64
+    return dtypes.get_default_dtype() if kinds <= {bool, int, float} else None
+
+
+def _as_numbers(elements: list[Any]) -> list[Any]:
+    """The elements as Python numbers; TypeError for one that is none."""
+    numbers = []
+    for element in elements:
+        if isinstance(element, (list, tuple)):
+            raise ValueError("nested sequences must all have the same depth")
+        if isinstance(element, (bool, int, float)):
+            numbers.append(bool(element) if isinstance(element, bool) else element)
+        elif hasattr(element, "item") and getattr(element, "shape", None) in ((), (1,)):
+            numbers.append(element.item())
+        elif hasattr(type(element), "__index__"):
+            numbers.append(element.__index__())
+        elif hasattr(type(element), "__float__"):
+            numbers.append(float(element))
+        elif isinstance(element, str):
+            raise TypeError("new(): invalid data type 'str'")
+        else:
+            raise TypeError(f"not a sequence or number: {type(element).__name__}")
+    return numbers
+
+
+def _plain(number: Any) -> Any:
+    return int(number) if isinstance(number, int) and not isinstance(number, bool) else number
+
+
+def _from_sequence(data: Any, dtype: DType | None) -> Tensor:
+    elements, shape = _flatten(data)
+    inferred = _infer(set(map(type, elements)))
+    if inferred is None:
+        elements = _as_numbers(elements)
+        inferred = _infer(
+            {
+                type(_plain(number)) if not isinstance(number, float) else float
+                for number in elements
+            }
+        )
+    dtype = dtypes.by_code[_code(dtype, inferred)]
+    numbers = _to_array(elements, dtype)
+    address, _ = numbers.buffer_info()
+    return call(lib.ag_tensor_from_data, address, dtype.code, pack(shape), len(shape))
+
+
+def _to_array(elements: list[Any], dtype: DType) -> Any:
+    if dtype is dtypes.bool_:
+        return array("B", map(bool, elements))
+    try:
+        return array(dtype.typecode, elements)
+    except TypeError:
+        pass  # floats that become integers: truncated, as by int()
+    except OverflowError:
+        raise RuntimeError(
+            f"value cannot be converted to type {dtype.name} without overflow"
+        ) from None
+    try:
+        return array(dtype.typecode, map(int, elements))
+    except (OverflowError, ValueError):
+        raise RuntimeError(
+            f"value cannot be converted to type {dtype.name} without overflow"
+        ) from None
+
+
+def _from_array(data: Any, dtype: DType | None) -> Tensor:
+    """A copy of a NumPy array, or of anything that has its array interface or ``__array__``."""
+    if not hasattr(data, "strides"):
+        import numpy
+
+        data = numpy.asarray(data)
+    if (
+        any(step < 0 or step % data.itemsize for step in data.strides)
+        or data.dtype.byteorder not in "=|"
+    ):
+        data = data.astype(data.dtype.newbyteorder("="), order="C")
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about read-only memory, which is only read here
+        shared = interop.from_numpy(data)
+    if dtype is None or dtype is shared.dtype:
+        return call(lib.ag_clone, shared)
+    return call(lib.ag_to_dtype, shared, _code(dtype))
+
+
+@function
+def tensor(
+    data: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Returns a tensor with a copy of data: a number, nested lists, a NumPy array or another tensor.
+
+    Without dtype, ints become int64, floats the default dtype and bools bool; arrays and tensors keep theirs.
+    Raises ValueError for ragged lists, TypeError for what is not a number.
+    """
+    if isinstance(data, Tensor):
+        copied = call(lib.ag_detach, data)
+        other_type = dtype is not None and dtype is not data.dtype
+        result = (
+            call(lib.ag_to_dtype, copied, _code(dtype))
+            if other_type
+            else call(lib.ag_clone, copied)
+        )
+    elif hasattr(data, "__array_interface__") or (
+        hasattr(data, "__array__") and not isinstance(data, (list, tuple))
+    ):
+        result = _from_array(data, dtype)
+    else:
+        result = _from_sequence(data, dtype)
+    return _finish(result, requires_grad, device)
+
+
+@function
+def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """Returns data as a tensor; tensors and NumPy arrays are not copied unless another dtype is asked for."""
+    if isinstance(data, Tensor):
+        return data if dtype is None else data.to(dtype)
+    if hasattr(data, "__array_interface__") and hasattr(data, "strides"):
+        if data.flags.writeable and all(step >= 0 for step in data.strides):
+            shared = interop.from_numpy(data)
+            return shared if dtype is None else shared.to(dtype)
+    return tensor(data, dtype=dtype, device=device)
+
+
+from_numpy = function(interop.from_numpy)
+
+
+@function
+def is_tensor(obj: Any) -> bool:
+    """Returns True if obj is a Tensor."""
+    return isinstance(obj, Tensor)
+
+
+# ---- filled ----------------------------------------------------------------------------------------------
+
+
+def _shape(name: str, size: tuple[Any, ...]) -> tuple[bytes, int]:
+    if len(size) == 1 and isinstance(size[0], (tuple, list)):
+        size = tuple(size[0])
+    try:
+        return pack(size), len(size)
+    except TypeError as error:
+        raise TypeError(f"{name}(): argument 'size' must be tuple of ints: {error}") from None
+
+
+def _filled(name: str, doc: str) -> Any:
+    """A function of sizes, computed by ``ag_<name>``."""
+    native = getattr(lib, f"ag_{name}")
+
+    def make(
+        *size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+    ) -> Tensor:
+        sizes, ndim = _shape(name, size)
+        return _finish(call(native, sizes, ndim, _code(dtype)), requires_grad, device)
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = (
+        f"Returns a tensor of the given sizes {doc}. The dtype is the default dtype unless given."
+    )
+    return function(make)
+
+
+empty = _filled("empty", "whose elements are not set")
+zeros = _filled("zeros", "filled with 0")
+ones = _filled("ones", "filled with 1")
+rand = _filled("rand", "with random numbers uniform in [0, 1)")
+randn = _filled("randn", "with random numbers of the standard normal distribution")
+
+
+@function
+def full(
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Returns a tensor of the given sizes filled with a number; the dtype is that of the number unless given."""
+    sizes, ndim = _shape("full", (size,))
+    value = tensor_argument("full", "fill_value", fill_value)
+    if isinstance(fill_value, Tensor):
+        default = fill_value.dtype
+    else:
+        default = _infer({type(fill_value)}) or dtypes.get_default_dtype()
+    return _finish(
+        call(lib.ag_full, sizes, ndim, value, _code(dtype, default)), requires_grad, device
+    )
+
+
+def _like(name: str, doc: str) -> Any:
+    """A function of a tensor whose sizes are taken, computed by ``ag_<name>_like``."""
+    native = getattr(lib, f"ag_{name}_like")
+
+    def make(
+        input: Tensor,
+        *,
+        dtype: DType | None = None,
+        device: Any = None,
+        requires_grad: bool = False,
+    ) -> Tensor:
+        if not isinstance(input, Tensor):
+            raise TypeError(
+                f"{name}_like(): argument 'input' must be Tensor, not {type(input).__name__}"
+            )
+        return _finish(call(native, input, _code(dtype, input.dtype)), requires_grad, device)
+
+    make.__name__ = make.__qualname__ = f"{name}_like"
+    make.__doc__ = f"Returns a tensor of the sizes and dtype of input {doc}."
+    return function(make)
+
+
+empty_like = _like("empty", "whose elements are not set")
+zeros_like = _like("zeros", "filled with 0")
+ones_like = _like("ones", "filled with 1")
+
+
+@function
+def full_like(
+    input: Tensor,
+    fill_value: Any,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Returns a tensor of the sizes and dtype of input filled with a number."""
+    return full(
+        input.shape,
+        fill_value,
+        dtype=dtype or input.dtype,
+        device=device,
+        requires_grad=requires_grad,
+    )
+
+
+@function
+def rand_like(
+    input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Returns random numbers uniform in [0, 1), of the sizes and dtype of input."""
+    return rand(input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+
+
+@function
+def randn_like(
+    input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Returns random numbers of the standard normal distribution, of the sizes and dtype of input."""
+    return randn(
+        input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad
+    )
+
+
+@method
+def new_tensor(
+    self: Tensor, data: Any, *, dtype: DType | None = None, requires_grad: bool = False
+) -> Tensor:
+    """Returns a tensor with a copy of data, in this tensor's dtype unless one is given."""
+    return tensor(data, dtype=dtype or self.dtype, requires_grad=requires_grad)
+
+
+@method
+def new_zeros(
+    self: Tensor, *size: Any, dtype: DType | None = None, requires_grad: bool = False
+) -> Tensor:
+    """Returns zeros of the given sizes, in this tensor's dtype unless one is given."""
+    return zeros(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
+
+
+@method
+def new_ones(
+    self: Tensor, *size: Any, dtype: DType | None = None, requires_grad: bool = False
+) -> Tensor:
+    """Returns ones of the given sizes, in this tensor's dtype unless one is given."""
+    return ones(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
+
+
+# ---- ranges ----------------------------------------------------------------------------------------------
+
+
+@function
+def arange(
+    start: Any,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Returns start, start + step, ... below end (above it for a negative step); int64 if all three are ints."""
+    if end is None:
+        start, end = 0, start
+    whole = all(
+        isinstance(number, int) or (isinstance(number, Tensor) and not number.is_floating_point())
+        for number in (start, end, step)
+    )
+    code = _code(dtype, dtypes.int64 if whole else None)
+    return _finish(
+        call(lib.ag_arange, float(start), float(end), float(step), code), requires_grad, device
+    )
+
+
+@function
+def linspace(
+    start: float,
+    end: float,
+    steps: int,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Returns `steps` evenly spaced numbers from start to end, both included."""
+    return _finish(
+        call(lib.ag_linspace, float(start), float(end), steps, _code(dtype)), requires_grad, device
+    )
+
+
+@function
+def eye(
+    n: int,
+    m: int | None = None,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Returns a matrix [n, m] (m = n unless given) with ones on the diagonal and zeros elsewhere."""
+    return _finish(call(lib.ag_eye, n, n if m is None else m, _code(dtype)), requires_grad, device)
+
+
+# ---- random ----------------------------------------------------------------------------------------------
+
+
+@function
+def randint(
+    low: int,
+    high: Any = None,
+    size: Any = None,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Returns random integers in [low, high), or in [0, low) if called as randint(high, size)."""
+    if size is None:
+        low, high, size = 0, low, high
+    if size is None or isinstance(high, (tuple, list)):
+        raise TypeError(
+            "randint(): argument 'size' is missing: randint(high, size) or randint(low, high, size)"
+        )
+    sizes, ndim = _shape("randint", (size,))
+    return _finish(
+        call(lib.ag_randint, low, high, sizes, ndim, _code(dtype, dtypes.int64)),
+        requires_grad,
+        device,
+    )
+
+
+@function
+def randperm(n: int, *, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """Returns the numbers 0 to n - 1 in random order, int64 unless a dtype is given."""
+    result = _finish(call(lib.ag_randperm, n), False, device)
+    return result if dtype is None else result.to(dtype)
+
+
+__all__ = public_names(globals())

@@ -1,0 +1,162 @@
+"""Tensors to and from Python lists, bytes and NumPy arrays. NumPy is imported only to make an array."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import sys
+import warnings
+from array import array
+from typing import Any
+
+from . import dtypes
+from ._capi import DELETER, call, lib, run
+from .tensor import Tensor, pack, take
+
+# ---- out -------------------------------------------------------------------------------------------------
+
+
+def to_bytes(tensor: Tensor) -> bytes:
+    """The elements in row-major order, in this machine's byte order."""
+    numel, dtype = tensor.numel(), tensor.dtype
+    buffer = ctypes.create_string_buffer(max(1, numel * dtype.itemsize))
+    run(lib.ag_tensor_copy_out, tensor, dtype.code, buffer, numel)
+    return buffer.raw[: numel * dtype.itemsize]
+
+
+def to_flat_list(tensor: Tensor) -> list[Any]:
+    """The elements in row-major order as Python numbers."""
+    dtype = tensor.dtype
+    numbers = array(dtype.typecode)
+    numbers.frombytes(to_bytes(tensor))
+    return list(map(bool, numbers)) if dtype is dtypes.bool_ else numbers.tolist()
+
+
+def to_list(tensor: Tensor) -> Any:
+    """The elements as nested lists; a number for a 0-d tensor."""
+    level, shape = to_flat_list(tensor), tensor.shape
+    if not shape:
+        return level[0]
+    if tensor.numel() == 0:
+        return _empty_lists(shape)
+    for size in reversed(shape[1:]):
+        level = [level[i : i + size] for i in range(0, len(level), size)]
+    return level
+
+
+def _empty_lists(shape: tuple[int, ...]) -> list[Any]:
+    return [_empty_lists(shape[1:]) for _ in range(shape[0])] if len(shape) > 1 and shape[0] else []
+
+
+class _Memory:
+    """A tensor's memory in NumPy's array interface; an array made from it keeps the tensor alive through it."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        dtype = tensor.dtype
+        self.tensor = tensor
+        self.__array_interface__ = {
+            "version": 3,
+            "data": (tensor.data_ptr(), False),
+            "shape": tuple(tensor.shape),
+            "typestr": dtype.typestr,
+            "strides": tuple(step * dtype.itemsize for step in tensor.stride()),
+        }
+
+
+def to_numpy(tensor: Tensor) -> Any:
+    """A NumPy array over the tensor's memory, which it keeps alive. RuntimeError if the tensor requires grad."""
+    if tensor.requires_grad:
+        raise RuntimeError(
+            "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+        )
+    import numpy
+
+    if tensor.numel() == 0:
+        return numpy.empty(tuple(tensor.shape), tensor.dtype.typestr)
+    return numpy.asarray(_Memory(call(lib.ag_detach, tensor)))
+
+
+# ---- in --------------------------------------------------------------------------------------------------
+
+# NumPy arrays whose memory tensors use, by the number given to the library as the deleter's context.
+_lent: dict[int, Any] = {}
+_ticket = itertools.count(1)
+_return_memory = DELETER(lambda ticket: _lent.pop(ticket, None) and None)
+
+_BY_TYPESTR = {dtype.typestr[1:]: dtype for dtype in dtypes.by_name.values()}
+_OTHER_ORDER = ">" if sys.byteorder == "little" else "<"
+
+
+def array_dtype(interface: dict[str, Any]) -> dtypes.dtype:
+    """The element type of an array interface; TypeError if there is no such dtype."""
+    typestr = interface["typestr"]
+    dtype = _BY_TYPESTR.get(typestr[1:])
+    if dtype is None:
+        supported = ", ".join(dtypes.by_name)
+        raise TypeError(
+            f"can't convert np.ndarray of type {typestr!r}. The only supported types are: {supported}. "
+            "Use array.astype(...) first"
+        )
+    if typestr[0] == _OTHER_ORDER:
+        raise ValueError(
+            "given numpy array has byte order different from the native byte order. "
+            "Use array.astype(array.dtype.newbyteorder('='))"
+        )
+    return dtype
+
+
+def from_numpy(ndarray: Any) -> Tensor:
+    """Returns a tensor over the memory of a NumPy array: both see each other's changes.
+
+    Warns if the array is read-only. Raises TypeError for anything else and for element types there is no dtype for,
+    ValueError for negative strides.
+    """
+    interface = getattr(ndarray, "__array_interface__", None)
+    if interface is None or not hasattr(ndarray, "strides"):
+        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
+    dtype = array_dtype(interface)
+    address, read_only = interface["data"]
+    if read_only:
+        warnings.warn(
+            "The given NumPy array is not writable, and autograd does not support non-writable tensors. Writing to "
+            "this tensor is undefined; copy the array first or use autograd.tensor()",
+            UserWarning,
+            stacklevel=2,
+        )
+    strides = [step // dtype.itemsize for step in ndarray.strides]
+    if any(step < 0 for step in strides):
+        raise ValueError(
+            "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
+            "currently supported. (You can probably work around this by making a copy of your array with array.copy().)"
+        )
+    if any(step % dtype.itemsize for step in ndarray.strides):
+        raise ValueError(
+            "given numpy array strides not a multiple of the element byte size. Copy the array first"
+        )
+    ticket = next(_ticket)
+    _lent[ticket] = ndarray
+    shape = ndarray.shape
+    try:
+        return call(
+            lib.ag_tensor_from_blob,
+            address,
+            dtype.code,
+            pack(shape),
+            pack(strides),
+            len(shape),
+            _return_memory,
+            ticket,
+        )
+    except BaseException:
+        del _lent[ticket]
+        raise
+
+
+def rebuild(
+    cls: type, data: bytes, dtype: dtypes.dtype, shape: tuple[int, ...], requires_grad: bool
+) -> Any:
+    """The tensor that was pickled."""
+    result = call(lib.ag_tensor_from_data, data, dtype.code, pack(shape), len(shape))
+    result = take(cls, result)
+    result.requires_grad = requires_grad
+    return result

@@ -1,0 +1,79 @@
+"""What operations take besides tensors: Python numbers, and lists of tensors as native arrays."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterable
+from typing import Any
+
+from ._capi import call, lib
+from .tensor import Number, Tensor
+
+_LIMIT = 1024
+_numbers: dict[type, dict[Any, Tensor]] = {float: {}, int: {}, bool: {}}
+
+
+def operand(value: Any) -> Tensor | None:
+    """The Tensor that stands for an operand: itself, or the wrapped number; None for anything else."""
+    known = _numbers.get(type(value))
+    if known is not None:
+        wrapped = known.get(value)
+        return _wrap(value, known) if wrapped is None else wrapped
+    if isinstance(value, Tensor):
+        return value
+    # Subclasses of numbers, NumPy's among them; item() is how a NumPy scalar gives its number.
+    if isinstance(value, (bool, int, float)):
+        return operand(
+            bool(value)
+            if isinstance(value, bool)
+            else (int if isinstance(value, int) else float)(value)
+        )
+    if getattr(value, "shape", None) == () and hasattr(value, "item") and hasattr(value, "dtype"):
+        return operand(value.item())
+    return None
+
+
+def _wrap(value: Number, known: dict[Any, Tensor]) -> Tensor:
+    if type(value) is float:
+        wrapped = call(lib.ag_scalar_double, value)
+        if value == 0.0 or value != value:
+            return wrapped  # 0.0 equals -0.0, and NaN not even itself: neither is a key
+    elif type(value) is bool:
+        wrapped = call(lib.ag_scalar_bool, value)
+    else:
+        if not -(1 << 63) <= value < 1 << 63:
+            raise RuntimeError(
+                f"value cannot be converted to type int64_t without overflow: {value}"
+            )
+        wrapped = call(lib.ag_scalar_int, value)
+    if len(known) >= _LIMIT:
+        known.clear()
+    known[value] = wrapped
+    return wrapped
+
+
+def tensor_argument(function: str, argument: str, value: Any) -> Tensor:
+    """The operand that value stands for; TypeError naming function and argument if it is neither Tensor nor number."""
+    wrapped = operand(value)
+    if wrapped is None:
+        raise TypeError(
+            f"{function}(): argument '{argument}' must be Tensor or number, not {type(value).__name__}"
+        )
+    return wrapped
+
+
+def handles(function: str, argument: str, tensors: Iterable[Any], optional: bool = False) -> Any:
+    """A native array of the tensors' handles; None becomes NULL if optional.
+
+    It keeps the tensors alive. Raises TypeError naming function and argument if an entry is not a Tensor.
+    """
+    entries = list(tensors)
+    for position, entry in enumerate(entries):
+        if not (isinstance(entry, Tensor) or (optional and entry is None)):
+            raise TypeError(
+                f"{function}(): expected Tensor as element {position} in argument '{argument}', "
+                f"but got {type(entry).__name__}"
+            )
+    array = (ctypes.c_void_p * len(entries))(*entries)
+    array.owners = entries  # type: ignore[attr-defined]
+    return array

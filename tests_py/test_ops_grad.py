@@ -1,0 +1,247 @@
+"""Every row of the op table: gradients of first and second order against PyTorch and finite differences."""
+
+import itertools
+import zlib
+
+import numpy as np
+import pytest
+import torch
+from compare import (
+    LAYOUTS,
+    Report,
+    array,
+    as_dtype,
+    as_tuple,
+    is_float,
+    make,
+    outcome,
+    same,
+    same_outcome,
+)
+from finite import check, gradients
+from op_rows.row import FLOATS
+from op_table import ROWS
+
+import autograd as ag
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+
+def of(condition=lambda row: True):
+    """Parametrizes a test over the differentiable rows that fulfil a condition."""
+    rows = [row for row in ROWS if row.order and condition(row)]
+    return pytest.mark.parametrize("row", rows, ids=[row.name for row in rows])
+
+
+def leaves(lib, row, one, dtype, layout="contiguous", wanted=None):
+    """The tensors of a case; those at the wanted positions (None: all) that can require grad do."""
+    made = []
+    kinds = row.dtypes_of(one, dtype)
+    for i, (values, kind) in enumerate(zip(row.fill(one), kinds)):
+        requires_grad = is_float(kind) and (wanted is None or i in wanted)
+        made.append(make(lib, values, kind, layout, requires_grad))
+    return made
+
+
+def normal(label, shape):
+    """Normal numbers that depend on the label and the shape only."""
+    rng = np.random.default_rng(zlib.crc32(f"{label} {tuple(shape)}".encode()))
+    return rng.standard_normal(tuple(shape))
+
+
+def like(lib, tensors, label, layout="contiguous", requires_grad=False):
+    """A random tensor, the same in both libraries, for each of the tensors."""
+    return [
+        make(
+            lib,
+            normal(f"{label}{i}", t.shape),
+            str(t.dtype).rpartition(".")[2],
+            layout,
+            requires_grad,
+        )
+        for i, t in enumerate(tensors)
+    ]
+
+
+def zero_for_none(found, inputs):
+    """None says what zeros say."""
+    return [x.detach() * 0 if g is None else g for g, x in zip(found, inputs)]
+
+
+def differentiate(
+    lib, row, one, dtype, layout="contiguous", order=1, wanted=None, cotangent="contiguous"
+):
+    """Gradients of <cotangent, op>; for order 2 those of <weights, gradients> with respect to inputs and cotangents."""
+    given = leaves(lib, row, one, dtype, layout, wanted)
+    inputs = [x for x in given if x.requires_grad]
+    outputs = [y for y in as_tuple(row(lib, *given, **one.kwargs)) if y.requires_grad]
+    cotangents = like(lib, outputs, "cotangent", cotangent, requires_grad=order > 1)
+    first = gradients(lib, outputs, inputs, cotangents, create_graph=order > 1)
+    if order == 1:
+        return zero_for_none(first, inputs)
+    weights = like(lib, inputs, "weight")
+    pairs = [(g, w) for g, w in zip(first, weights) if g is not None]
+    second = gradients(lib, [g for g, _ in pairs], inputs + cotangents, [w for _, w in pairs])
+    return zero_for_none(first, inputs) + zero_for_none(second, inputs + cotangents)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", FLOATS)
+@of()
+def test_gradients(row, dtype, layout):
+    """Gradients to the row's order, with a random cotangent and, for the second, random weights."""
+    report = Report()
+    for one in row.cases:
+        with report.case(one):
+            expected = outcome(differentiate, torch, row, one, dtype, layout, row.order)
+            assert row.view or not isinstance(expected, Exception), repr(expected)
+            actual = outcome(differentiate, ag, row, one, dtype, layout, row.order)
+            same_outcome(actual, expected, rtol=row.rtol)
+    report.finish()
+
+
+@of()
+def test_finite_differences(row):
+    """Gradients to the row's order, for all cases of up to 40 elements."""
+    report = Report()
+    rng = np.random.default_rng(0)
+    for one in row.cases:
+        kinds = row.dtypes_of(one, "float64")
+        arrays = row.fill(one)
+        if sum(np.prod(x.shape) for x in arrays) <= 40:
+            with report.case(one):
+                moving = [x for x, kind in zip(arrays, kinds) if is_float(kind)]
+                check(ag, placed(row, one, arrays, kinds), moving, row.order, rng)
+    report.finish()
+
+
+def placed(row, one, arrays, kinds):
+    """The row as a function of its float tensors only."""
+
+    def function(*moving):
+        moving = iter(moving)
+        args = [next(moving) if is_float(k) else make(ag, x, k) for x, k in zip(arrays, kinds)]
+        results = as_tuple(row(ag, *args, **one.kwargs))
+        return tuple(y for y in results if is_float(str(y.dtype).rpartition(".")[2]))
+
+    return function
+
+
+def test_finite_differences_find_a_wrong_gradient():
+    """The check above can fail, at both orders."""
+    rng = np.random.default_rng(0)
+    with pytest.raises(AssertionError, match="order 1"):
+        check(ag, lambda x: x * x.detach(), [np.array([1.0, 2.0])], 1, rng)
+    with pytest.raises(AssertionError, match="order 1"):
+        check(ag, lambda x: x * x + x.detach() * x - x * x.detach(), [np.array([2.0])], 2, rng)
+
+
+@of(lambda row: len(row.inputs) > 1 or any(len(one.shapes) > 1 for one in row.cases))
+def test_gradients_of_some_inputs(row):
+    """Any subset of the inputs may require grad; the others get none."""
+    report = Report()
+    for one in row.cases:
+        kinds = row.dtypes_of(one, "float64")
+        floats = [i for i, kind in enumerate(kinds) if is_float(kind)]
+        for n in range(1, len(floats)):
+            for wanted in itertools.combinations(floats, n):
+                with report.case(one, "only", wanted):
+                    actual = differentiate(ag, row, one, "float64", wanted=wanted)
+                    same(actual, differentiate(torch, row, one, "float64", wanted=wanted))
+    report.finish()
+
+
+@pytest.mark.parametrize("cotangent", LAYOUTS[1:])
+@of()
+def test_cotangents_of_any_layout(row, cotangent):
+    """The cotangent may be transposed, strided or expanded."""
+    report = Report()
+    for one in row.cases:
+        with report.case(one):
+            expected = differentiate(torch, row, one, "float64", cotangent=cotangent)
+            same(differentiate(ag, row, one, "float64", cotangent=cotangent), expected)
+    report.finish()
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@of(lambda row: row.pointwise)
+def test_gradients_at_special_values(row, dtype):
+    """First gradients at zeros of both signs, infinities, NaN, huge and denormal numbers."""
+
+    def run(lib, columns, kwargs):
+        inputs = [make(lib, column, dtype, requires_grad=True) for column in columns]
+        output = row(lib, *inputs, **kwargs)
+        return lib.autograd.grad(output, inputs, make(lib, np.ones(output.shape), dtype))
+
+    with np.errstate(all="ignore"):
+        grid = zip(*itertools.product(row.special, repeat=len(row.inputs)))
+        columns = [as_dtype(column, dtype) for column in grid]
+    for kwargs in {str(one.kwargs): one.kwargs for one in row.cases}.values():
+        same(run(ag, columns, kwargs), run(torch, columns, kwargs), exact=True)
+
+
+@of(lambda row: row.inplace)
+def test_in_place_gradients(row):
+    """The in-place form on a non-leaf has the gradient of PyTorch's, whatever is broadcast into it."""
+
+    def run(lib, one, wanted):
+        given = leaves(lib, row, one, "float64", wanted=wanted)
+        changed = given[0] * 1
+        getattr(changed, f"{row.name}_")(*given[1:], **one.kwargs)
+        total = (changed * make(lib, normal("w", changed.shape), "float64")).sum()
+        inputs = [x for x in given if x.requires_grad]
+        return lib.autograd.grad(total, inputs)
+
+    report = Report()
+    for one in row.cases:
+        everything = range(len(one.shapes))
+        for n in range(1, len(one.shapes) + 1):
+            for wanted in itertools.combinations(everything, n):
+                with report.case(one, "gradients of", wanted):
+                    expected, actual = (outcome(run, lib, one, wanted) for lib in (torch, ag))
+                    same_outcome(actual, expected)
+    report.finish()
+
+
+@of(lambda row: row.view)
+def test_writing_through_a_view(row):
+    """A change of the view is one of its base, in elements, versions and gradients."""
+
+    def run(lib, one, position):
+        (leaf,) = leaves(lib, row, one, "float64")
+        base = leaf * 1
+        view = as_tuple(row(lib, base, **one.kwargs))[position]
+        view.mul_(3.0)
+        total = (base * base * make(lib, normal("w", base.shape), "float64")).sum()
+        found = lib.autograd.grad(total, [leaf])
+        return base, view, found, base._version, view._version
+
+    report = Report()
+    for one in row.cases:
+        for position in (0, -1):
+            with report.case(one, position):
+                expected, actual = (outcome(run, lib, one, position) for lib in (torch, ag))
+                same_outcome(actual, expected)
+    report.finish()
+
+
+@of(lambda row: not row.random)
+def test_nothing_is_recorded_without_need(row):
+    """No history under no_grad, nor if no input requires grad; a history if one does."""
+    one = row.cases[-1]
+    with ag.no_grad():
+        for result in as_tuple(row(ag, *leaves(ag, row, one, "float32"), **one.kwargs)):
+            assert not result.requires_grad and result.grad_fn is None and result.is_leaf
+    for result in as_tuple(row(ag, *leaves(ag, row, one, "float32", wanted=()), **one.kwargs)):
+        assert not result.requires_grad and result.grad_fn is None and result.is_leaf
+    first = as_tuple(row(ag, *leaves(ag, row, one, "float32"), **one.kwargs))[0]
+    assert first.requires_grad and first.grad_fn is not None and not first.is_leaf
+
+
+def test_order_of_a_row_is_true():
+    """A row of order 0 has no gradient in PyTorch either, and one of another order has."""
+    for row in ROWS:
+        one = row.cases[0]
+        if one.shapes and not row.random:
+            first = as_tuple(row(torch, *leaves(torch, row, one, "float64"), **one.kwargs))[0]
+            assert first.requires_grad == (row.order > 0), row.name
