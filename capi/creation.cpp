@@ -27,33 +27,40 @@ ag_tensor* ag_scalar_bool(int32_t value) {
 }
 
 ag_tensor* ag_empty(const int64_t* sizes, int64_t ndim, ag_dtype dtype) {
-  return make(__func__, [&](Arguments in) { return empty(in.shape(sizes, ndim, "sizes"), in.dtype(dtype)); });
+  return make(__func__,
+              [&](Arguments in) { return empty(in.shape(sizes, ndim, "sizes"), in.dtype(dtype)); });
 }
 
 ag_tensor* ag_zeros(const int64_t* sizes, int64_t ndim, ag_dtype dtype) {
-  return make(__func__, [&](Arguments in) { return zeros(in.shape(sizes, ndim, "sizes"), in.dtype(dtype)); });
+  return make(__func__,
+              [&](Arguments in) { return zeros(in.shape(sizes, ndim, "sizes"), in.dtype(dtype)); });
 }
 
 ag_tensor* ag_ones(const int64_t* sizes, int64_t ndim, ag_dtype dtype) {
-  return make(__func__, [&](Arguments in) { return ones(in.shape(sizes, ndim, "sizes"), in.dtype(dtype)); });
+  return make(__func__,
+              [&](Arguments in) { return ones(in.shape(sizes, ndim, "sizes"), in.dtype(dtype)); });
 }
 
 ag_tensor* ag_full(const int64_t* sizes, int64_t ndim, const ag_tensor* value, ag_dtype dtype) {
   return make(__func__, [&](Arguments in) {
-    return full(in.shape(sizes, ndim, "sizes"), number_in(in.tensor(value, "value")), in.dtype(dtype));
+    return full(in.shape(sizes, ndim, "sizes"), number_in(in.tensor(value, "value")),
+                in.dtype(dtype));
   });
 }
 
 ag_tensor* ag_empty_like(const ag_tensor* t, ag_dtype dtype) {
-  return make(__func__, [&](Arguments in) { return empty(in.tensor(t, "t")->sizes(), in.dtype(dtype)); });
+  return make(__func__,
+              [&](Arguments in) { return empty(in.tensor(t, "t")->sizes(), in.dtype(dtype)); });
 }
 
 ag_tensor* ag_zeros_like(const ag_tensor* t, ag_dtype dtype) {
-  return make(__func__, [&](Arguments in) { return zeros(in.tensor(t, "t")->sizes(), in.dtype(dtype)); });
+  return make(__func__,
+              [&](Arguments in) { return zeros(in.tensor(t, "t")->sizes(), in.dtype(dtype)); });
 }
 
 ag_tensor* ag_ones_like(const ag_tensor* t, ag_dtype dtype) {
-  return make(__func__, [&](Arguments in) { return ones(in.tensor(t, "t")->sizes(), in.dtype(dtype)); });
+  return make(__func__,
+              [&](Arguments in) { return ones(in.tensor(t, "t")->sizes(), in.dtype(dtype)); });
 }
 
 ag_tensor* ag_arange(double start, double end, double step, ag_dtype dtype) {
@@ -69,14 +76,17 @@ ag_tensor* ag_eye(int64_t n, int64_t m, ag_dtype dtype) {
 }
 
 ag_tensor* ag_rand(const int64_t* sizes, int64_t ndim, ag_dtype dtype) {
-  return make(__func__, [&](Arguments in) { return rand(in.shape(sizes, ndim, "sizes"), in.dtype(dtype)); });
+  return make(__func__,
+              [&](Arguments in) { return rand(in.shape(sizes, ndim, "sizes"), in.dtype(dtype)); });
 }
 
 ag_tensor* ag_randn(const int64_t* sizes, int64_t ndim, ag_dtype dtype) {
-  return make(__func__, [&](Arguments in) { return randn(in.shape(sizes, ndim, "sizes"), in.dtype(dtype)); });
+  return make(__func__,
+              [&](Arguments in) { return randn(in.shape(sizes, ndim, "sizes"), in.dtype(dtype)); });
 }
 
-ag_tensor* ag_randint(int64_t low, int64_t high, const int64_t* sizes, int64_t ndim, ag_dtype dtype) {
+ag_tensor* ag_randint(int64_t low, int64_t high, const int64_t* sizes, int64_t ndim,
+                      ag_dtype dtype) {
   return make(__func__, [&](Arguments in) {
     return randint(low, high, in.shape(sizes, ndim, "sizes"), in.dtype(dtype));
   });

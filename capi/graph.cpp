@@ -8,13 +8,14 @@ struct ag_graph {
   Graph graph;
 };
 
-ag_graph* ag_graph_from_tensor(const ag_tensor* t, const ag_tensor* const* named, const char* const* names,
-                               int64_t n) {
+ag_graph* ag_graph_from_tensor(const ag_tensor* t, const ag_tensor* const* named,
+                               const char* const* names, int64_t n) {
   return read<ag_graph*>(__func__, nullptr, [&](Arguments in) {
     std::vector<Tensor> leaves = in.tensors(named, n, "named");
     in.array(names, n, "names");
     std::vector<std::pair<std::string, Tensor>> pairs;
-    for (size_t i = 0; i < leaves.size(); ++i) pairs.emplace_back(in.pointer(names[i], "names"), leaves[i]);
+    for (size_t i = 0; i < leaves.size(); ++i)
+      pairs.emplace_back(in.pointer(names[i], "names"), leaves[i]);
     return new ag_graph{Graph::from_tensor(in.tensor(t, "t"), pairs)};
   });
 }
@@ -22,17 +23,21 @@ ag_graph* ag_graph_from_tensor(const ag_tensor* t, const ag_tensor* const* named
 void ag_graph_free(ag_graph* graph) { delete graph; }
 
 int64_t ag_graph_num_ops(const ag_graph* graph) {
-  return read<int64_t>(__func__, -1, [&](Arguments in) { return in.pointer(graph, "graph")->graph.num_ops(); });
+  return read<int64_t>(__func__, -1,
+                       [&](Arguments in) { return in.pointer(graph, "graph")->graph.num_ops(); });
 }
 
 int64_t ag_graph_num_values(const ag_graph* graph) {
-  return read<int64_t>(__func__, -1, [&](Arguments in) { return in.pointer(graph, "graph")->graph.num_values(); });
+  return read<int64_t>(
+      __func__, -1, [&](Arguments in) { return in.pointer(graph, "graph")->graph.num_values(); });
 }
 
 int64_t ag_graph_dot(const ag_graph* graph, char* buffer, int64_t capacity) {
-  return text(__func__, buffer, capacity, [&](Arguments in) { return in.pointer(graph, "graph")->graph.dot(); });
+  return text(__func__, buffer, capacity,
+              [&](Arguments in) { return in.pointer(graph, "graph")->graph.dot(); });
 }
 
 int64_t ag_graph_text(const ag_graph* graph, char* buffer, int64_t capacity) {
-  return text(__func__, buffer, capacity, [&](Arguments in) { return in.pointer(graph, "graph")->graph.text(); });
+  return text(__func__, buffer, capacity,
+              [&](Arguments in) { return in.pointer(graph, "graph")->graph.text(); });
 }

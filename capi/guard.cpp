@@ -50,11 +50,13 @@ void fail_null(const char* function, const char* argument) {
 }
 
 void fail_count(const char* function, const char* argument, int64_t count) {
-  throw Error(ErrorCode::kValue, argument_of(function, argument) + "cannot have " + std::to_string(count) + " entries");
+  throw Error(ErrorCode::kValue, argument_of(function, argument) + "cannot have " +
+                                     std::to_string(count) + " entries");
 }
 
 void fail_value(const char* function, const char* argument, int64_t value) {
-  throw Error(ErrorCode::kValue, argument_of(function, argument) + "cannot be " + std::to_string(value));
+  throw Error(ErrorCode::kValue,
+              argument_of(function, argument) + "cannot be " + std::to_string(value));
 }
 
 }  // namespace autograd::capi

@@ -1,4 +1,5 @@
-// The guard between C and C++: checks arguments, moves handles in and out, turns exceptions into status and text.
+// The guard between C and C++: checks arguments, moves handles in and out, turns exceptions into
+// status and text.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -20,12 +21,13 @@ ag_status report() noexcept;
 
 /// A handle seen as the Tensor it stands for, without touching the reference count.
 ///
-/// A handle is the head pointer that a Tensor owns. Tensor's constructor and destructor would count; inside a union
-/// the destructor is never called, so the reference stays with the caller.
+/// A handle is the head pointer that a Tensor owns. Tensor's constructor and destructor would
+/// count; inside a union the destructor is never called, so the reference stays with the caller.
 class Borrowed {
  public:
   explicit Borrowed(const ag_tensor* handle)
-      : tensor_(Tensor::adopt(reinterpret_cast<detail::TensorHead*>(const_cast<ag_tensor*>(handle)))) {}
+      : tensor_(
+            Tensor::adopt(reinterpret_cast<detail::TensorHead*>(const_cast<ag_tensor*>(handle)))) {}
   Borrowed(const Borrowed&) = delete;
   Borrowed& operator=(const Borrowed&) = delete;
   ~Borrowed() {}
@@ -43,7 +45,8 @@ class Borrowed {
 /// Hands the reference over to the caller of the C function.
 inline ag_tensor* to_handle(Tensor&& t) { return reinterpret_cast<ag_tensor*>(t.release()); }
 
-/// The arguments of one call: each method takes one, with its name, and throws Error (value) if it cannot be used.
+/// The arguments of one call: each method takes one, with its name, and throws Error (value) if it
+/// cannot be used.
 class Arguments {
  public:
   explicit Arguments(const char* function) : function_(function) {}
@@ -62,7 +65,8 @@ class Arguments {
       if (!t) fail_null(function_, name);
     return list;
   }
-  std::vector<Tensor> optional_tensors(const ag_tensor* const* handles, int64_t n, const char* name) const {
+  std::vector<Tensor> optional_tensors(const ag_tensor* const* handles, int64_t n,
+                                       const char* name) const {
     array(handles, n, name);
     std::vector<Tensor> list;
     list.reserve(static_cast<size_t>(n));
@@ -76,7 +80,9 @@ class Arguments {
       fail_count(function_, name, n);
     return Shape(values, n);
   }
-  DType dtype(const ag_dtype& value) const { return static_cast<DType>(enumerator(value, kDTypeCount, "dtype")); }
+  DType dtype(const ag_dtype& value) const {
+    return static_cast<DType>(enumerator(value, kDTypeCount, "dtype"));
+  }
   Reduction reduction(const ag_reduction& value) const {
     return static_cast<Reduction>(enumerator(value, 3, "reduction"));
   }
@@ -96,7 +102,9 @@ class Arguments {
     if (n > 0 && !values) [[unlikely]]
       fail_null(function_, name);
   }
-  [[noreturn]] void reject(const char* name, int64_t value) const { fail_value(function_, name, value); }
+  [[noreturn]] void reject(const char* name, int64_t value) const {
+    fail_value(function_, name, value);
+  }
 
  private:
   // Read as bytes: a number from C that is none of the enumerators must not be loaded as the enum.
@@ -113,7 +121,8 @@ class Arguments {
   const char* function_;
 };
 
-// What a C function does is a lambda that takes Arguments. The success path writes no thread-local state.
+// What a C function does is a lambda that takes Arguments. The success path writes no thread-local
+// state.
 
 /// For functions that make a tensor.
 template <class Body>

@@ -41,5 +41,6 @@ int64_t ag_op_names(char* buffer, int64_t capacity) {
 }
 
 int64_t ag_op_doc(const char* name, char* buffer, int64_t capacity) {
-  return text(__func__, buffer, capacity, [&](Arguments in) { return op_doc(in.pointer(name, "name")); });
+  return text(__func__, buffer, capacity,
+              [&](Arguments in) { return op_doc(in.pointer(name, "name")); });
 }

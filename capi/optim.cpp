@@ -6,8 +6,8 @@ using namespace autograd::capi;
 
 namespace {
 
-/// The caller's momentum buffers. Those made during the step are handed over at the end, also if a later entry
-/// failed: their parameters have moved.
+/// The caller's momentum buffers. Those made during the step are handed over at the end, also if a
+/// later entry failed: their parameters have moved.
 class MomentumBuffers {
  public:
   MomentumBuffers(Arguments in, ag_tensor** handles, int64_t n) : handles_(handles) {
@@ -28,8 +28,9 @@ class MomentumBuffers {
 
 }  // namespace
 
-ag_status ag_sgd_step(ag_tensor* const* params, ag_tensor** momentum_buffers, int64_t n, double lr, double momentum,
-                      double dampening, double weight_decay, int32_t nesterov, int32_t maximize) {
+ag_status ag_sgd_step(ag_tensor* const* params, ag_tensor** momentum_buffers, int64_t n, double lr,
+                      double momentum, double dampening, double weight_decay, int32_t nesterov,
+                      int32_t maximize) {
   return run(__func__, [&](Arguments in) {
     const std::vector<Tensor> tensors = in.tensors(params, n, "params");
     if (momentum != 0) in.array(momentum_buffers, n, "momentum_buffers");

@@ -4,9 +4,10 @@
 using namespace autograd;
 using namespace autograd::capi;
 
-// Each row of the table makes `ag_<name>`, and a UNARY or BINARY row `ag_<name>_` as well. The header decides which of
-// them are part of the ABI: one that it does not declare, or declares with other parameters (leaky_relu, clamp), is
-// a hidden overload that nobody calls, and may lack the C++ function that it would stand for.
+// Each row of the table makes `ag_<name>`, and a UNARY or BINARY row `ag_<name>_` as well. The
+// header decides which of them are part of the ABI: one that it does not declare, or declares with
+// other parameters (leaky_relu, clamp), is a hidden overload that nobody calls, and may lack the
+// C++ function that it would stand for.
 
 namespace {
 
@@ -39,43 +40,47 @@ ag_status binary_in_place(const char* function, ag_tensor* self, const ag_tensor
   if constexpr (!kHas<Op, Tensor&, const Tensor&>)
     return AG_ERROR_NOT_IMPLEMENTED;
   else
-    return run(function, [&](Arguments in) { op(*in.tensor(self, "self"), *in.tensor(other, "other")); });
+    return run(function,
+               [&](Arguments in) { op(*in.tensor(self, "self"), *in.tensor(other, "other")); });
 }
 
 }  // namespace
 
 // The functions are found by their arguments, and their result types tell whether they exist.
-#define UNARY(name, ...)                                                                              \
-  ag_tensor* ag_##name(const ag_tensor* x) {                                                          \
-    return unary(__func__, x, [](auto& t) -> decltype(name(t)) { return name(t); });                  \
-  }                                                                                                   \
-  ag_status ag_##name##_(ag_tensor* self) {                                                           \
-    return unary_in_place(__func__, self, [](auto& t) -> decltype(name##_(t)) { return name##_(t); }); \
+#define UNARY(name, ...)                                                               \
+  ag_tensor* ag_##name(const ag_tensor* x) {                                           \
+    return unary(__func__, x, [](auto& t) -> decltype(name(t)) { return name(t); });   \
+  }                                                                                    \
+  ag_status ag_##name##_(ag_tensor* self) {                                            \
+    return unary_in_place(__func__, self,                                              \
+                          [](auto& t) -> decltype(name##_(t)) { return name##_(t); }); \
   }
-#define BINARY(name, ...)                                                                             \
-  ag_tensor* ag_##name(const ag_tensor* a, const ag_tensor* b) {                                      \
-    return binary(__func__, a, b, [](auto& s, auto& t) { return name(s, t); });                       \
-  }                                                                                                   \
-  ag_status ag_##name##_(ag_tensor* self, const ag_tensor* other) {                                   \
-    return binary_in_place(__func__, self, other,                                                     \
-                           [](auto& s, auto& t) -> decltype(name##_(s, t)) { return name##_(s, t); }); \
+#define BINARY(name, ...)                                                           \
+  ag_tensor* ag_##name(const ag_tensor* a, const ag_tensor* b) {                    \
+    return binary(__func__, a, b, [](auto& s, auto& t) { return name(s, t); });     \
+  }                                                                                 \
+  ag_status ag_##name##_(ag_tensor* self, const ag_tensor* other) {                 \
+    return binary_in_place(                                                         \
+        __func__, self, other,                                                      \
+        [](auto& s, auto& t) -> decltype(name##_(s, t)) { return name##_(s, t); }); \
   }
 #define COMPARE(name, ...)                                                      \
   ag_tensor* ag_##name(const ag_tensor* a, const ag_tensor* b) {                \
     return binary(__func__, a, b, [](auto& s, auto& t) { return name(s, t); }); \
   }
-#define TERNARY(name, ...)                                                                               \
-  ag_tensor* ag_##name(const ag_tensor* condition, const ag_tensor* a, const ag_tensor* b) {             \
-    return make(__func__, [&](Arguments in) {                                                            \
-      return name(*in.tensor(condition, "condition"), *in.tensor(a, "a"), *in.tensor(b, "b"));           \
-    });                                                                                                  \
+#define TERNARY(name, ...)                                                                     \
+  ag_tensor* ag_##name(const ag_tensor* condition, const ag_tensor* a, const ag_tensor* b) {   \
+    return make(__func__, [&](Arguments in) {                                                  \
+      return name(*in.tensor(condition, "condition"), *in.tensor(a, "a"), *in.tensor(b, "b")); \
+    });                                                                                        \
   }
 #include "pointwise.def"
 
 // ---- the others
 
 ag_tensor* ag_leaky_relu(const ag_tensor* x, double negative_slope) {
-  return make(__func__, [&](Arguments in) { return leaky_relu(in.tensor(x, "x"), negative_slope); });
+  return make(__func__,
+              [&](Arguments in) { return leaky_relu(in.tensor(x, "x"), negative_slope); });
 }
 
 ag_tensor* ag_clamp(const ag_tensor* x, const ag_tensor* min, const ag_tensor* max) {
@@ -95,7 +100,8 @@ ag_status ag_clamp_(ag_tensor* self, const ag_tensor* min, const ag_tensor* max)
 }
 
 ag_status ag_copy_(ag_tensor* self, const ag_tensor* src) {
-  return run(__func__, [&](Arguments in) { copy_(in.tensor(self, "self"), in.tensor(src, "src")); });
+  return run(__func__,
+             [&](Arguments in) { copy_(in.tensor(self, "self"), in.tensor(src, "src")); });
 }
 
 ag_status ag_zero_(ag_tensor* self) {
@@ -103,7 +109,8 @@ ag_status ag_zero_(ag_tensor* self) {
 }
 
 ag_status ag_fill_(ag_tensor* self, const ag_tensor* value) {
-  return run(__func__, [&](Arguments in) { fill_(in.tensor(self, "self"), in.tensor(value, "value")); });
+  return run(__func__,
+             [&](Arguments in) { fill_(in.tensor(self, "self"), in.tensor(value, "value")); });
 }
 
 ag_status ag_uniform_(ag_tensor* self, double low, double high) {

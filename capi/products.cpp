@@ -16,7 +16,8 @@ ag_tensor* ag_matmul(const ag_tensor* a, const ag_tensor* b) {
   return make(__func__, [&](Arguments in) { return matmul(in.tensor(a, "a"), in.tensor(b, "b")); });
 }
 
-ag_tensor* ag_addmm(const ag_tensor* input, const ag_tensor* a, const ag_tensor* b, double beta, double alpha) {
+ag_tensor* ag_addmm(const ag_tensor* input, const ag_tensor* a, const ag_tensor* b, double beta,
+                    double alpha) {
   return make(__func__, [&](Arguments in) {
     return addmm(in.tensor(input, "input"), in.tensor(a, "a"), in.tensor(b, "b"), beta, alpha);
   });

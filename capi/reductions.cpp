@@ -31,19 +31,24 @@ void write_pair(Arguments in, ag_tensor** values, ag_tensor** indices, Op op) {
 
 }  // namespace
 
-ag_tensor* ag_sum(const ag_tensor* x, const int64_t* dims, int64_t ndims, int32_t keepdim, int32_t dtype) {
+ag_tensor* ag_sum(const ag_tensor* x, const int64_t* dims, int64_t ndims, int32_t keepdim,
+                  int32_t dtype) {
   return make(__func__, [&](Arguments in) {
-    return sum(in.tensor(x, "x"), in.shape(dims, ndims, "dims"), keepdim != 0, optional_dtype(in, dtype));
+    return sum(in.tensor(x, "x"), in.shape(dims, ndims, "dims"), keepdim != 0,
+               optional_dtype(in, dtype));
   });
 }
 
-ag_tensor* ag_mean(const ag_tensor* x, const int64_t* dims, int64_t ndims, int32_t keepdim, int32_t dtype) {
+ag_tensor* ag_mean(const ag_tensor* x, const int64_t* dims, int64_t ndims, int32_t keepdim,
+                   int32_t dtype) {
   return make(__func__, [&](Arguments in) {
-    return mean(in.tensor(x, "x"), in.shape(dims, ndims, "dims"), keepdim != 0, optional_dtype(in, dtype));
+    return mean(in.tensor(x, "x"), in.shape(dims, ndims, "dims"), keepdim != 0,
+                optional_dtype(in, dtype));
   });
 }
 
-ag_tensor* ag_var(const ag_tensor* x, const int64_t* dims, int64_t ndims, double correction, int32_t keepdim) {
+ag_tensor* ag_var(const ag_tensor* x, const int64_t* dims, int64_t ndims, double correction,
+                  int32_t keepdim) {
   return make(__func__, [&](Arguments in) {
     return var(in.tensor(x, "x"), in.shape(dims, ndims, "dims"), correction, keepdim != 0);
   });
@@ -69,13 +74,15 @@ ag_tensor* ag_min(const ag_tensor* x) {
   return make(__func__, [&](Arguments in) { return min(in.tensor(x, "x")); });
 }
 
-ag_status ag_max_dim(const ag_tensor* x, int64_t dim, int32_t keepdim, ag_tensor** values, ag_tensor** indices) {
+ag_status ag_max_dim(const ag_tensor* x, int64_t dim, int32_t keepdim, ag_tensor** values,
+                     ag_tensor** indices) {
   return run(__func__, [&](Arguments in) {
     write_pair(in, values, indices, [&] { return max(in.tensor(x, "x"), dim, keepdim != 0); });
   });
 }
 
-ag_status ag_min_dim(const ag_tensor* x, int64_t dim, int32_t keepdim, ag_tensor** values, ag_tensor** indices) {
+ag_status ag_min_dim(const ag_tensor* x, int64_t dim, int32_t keepdim, ag_tensor** values,
+                     ag_tensor** indices) {
   return run(__func__, [&](Arguments in) {
     write_pair(in, values, indices, [&] { return min(in.tensor(x, "x"), dim, keepdim != 0); });
   });

@@ -11,7 +11,8 @@ constexpr int64_t kNumbersPerItem = 4;
 std::vector<Index> index_items(Arguments in, const int64_t* items, int64_t n) {
   in.array(items, n, "items");
   // Every dim read, every dim added, one ellipsis: longer lists cannot be right, and are not read.
-  if (n > 2 * kMaxDims + 1) throw Error(ErrorCode::kIndex, "too many indices: got " + std::to_string(n));
+  if (n > 2 * kMaxDims + 1)
+    throw Error(ErrorCode::kIndex, "too many indices: got " + std::to_string(n));
   std::vector<Index> list;
   list.reserve(static_cast<size_t>(n));
   for (const int64_t* item = items; item != items + n * kNumbersPerItem; item += kNumbersPerItem) {
@@ -30,11 +31,15 @@ void write_all(std::vector<Tensor>& parts, ag_tensor** out) {
 // ---- sizes and dims
 
 ag_tensor* ag_reshape(const ag_tensor* x, const int64_t* sizes, int64_t ndim) {
-  return make(__func__, [&](Arguments in) { return reshape(in.tensor(x, "x"), in.shape(sizes, ndim, "sizes")); });
+  return make(__func__, [&](Arguments in) {
+    return reshape(in.tensor(x, "x"), in.shape(sizes, ndim, "sizes"));
+  });
 }
 
 ag_tensor* ag_view(const ag_tensor* x, const int64_t* sizes, int64_t ndim) {
-  return make(__func__, [&](Arguments in) { return view(in.tensor(x, "x"), in.shape(sizes, ndim, "sizes")); });
+  return make(__func__, [&](Arguments in) {
+    return view(in.tensor(x, "x"), in.shape(sizes, ndim, "sizes"));
+  });
 }
 
 ag_tensor* ag_transpose(const ag_tensor* x, int64_t dim0, int64_t dim1) {
@@ -42,15 +47,21 @@ ag_tensor* ag_transpose(const ag_tensor* x, int64_t dim0, int64_t dim1) {
 }
 
 ag_tensor* ag_permute(const ag_tensor* x, const int64_t* dims, int64_t ndims) {
-  return make(__func__, [&](Arguments in) { return permute(in.tensor(x, "x"), in.shape(dims, ndims, "dims")); });
+  return make(__func__, [&](Arguments in) {
+    return permute(in.tensor(x, "x"), in.shape(dims, ndims, "dims"));
+  });
 }
 
 ag_tensor* ag_expand(const ag_tensor* x, const int64_t* sizes, int64_t ndim) {
-  return make(__func__, [&](Arguments in) { return expand(in.tensor(x, "x"), in.shape(sizes, ndim, "sizes")); });
+  return make(__func__, [&](Arguments in) {
+    return expand(in.tensor(x, "x"), in.shape(sizes, ndim, "sizes"));
+  });
 }
 
 ag_tensor* ag_squeeze(const ag_tensor* x, const int64_t* dims, int64_t ndims) {
-  return make(__func__, [&](Arguments in) { return squeeze(in.tensor(x, "x"), in.shape(dims, ndims, "dims")); });
+  return make(__func__, [&](Arguments in) {
+    return squeeze(in.tensor(x, "x"), in.shape(dims, ndims, "dims"));
+  });
 }
 
 ag_tensor* ag_unsqueeze(const ag_tensor* x, int64_t dim) {
@@ -58,7 +69,8 @@ ag_tensor* ag_unsqueeze(const ag_tensor* x, int64_t dim) {
 }
 
 ag_tensor* ag_flatten(const ag_tensor* x, int64_t start_dim, int64_t end_dim) {
-  return make(__func__, [&](Arguments in) { return flatten(in.tensor(x, "x"), start_dim, end_dim); });
+  return make(__func__,
+              [&](Arguments in) { return flatten(in.tensor(x, "x"), start_dim, end_dim); });
 }
 
 // ---- indexing
@@ -68,11 +80,13 @@ ag_tensor* ag_select(const ag_tensor* x, int64_t dim, int64_t index) {
 }
 
 ag_tensor* ag_slice(const ag_tensor* x, int64_t dim, int64_t start, int64_t end, int64_t step) {
-  return make(__func__, [&](Arguments in) { return slice(in.tensor(x, "x"), dim, start, end, step); });
+  return make(__func__,
+              [&](Arguments in) { return slice(in.tensor(x, "x"), dim, start, end, step); });
 }
 
 ag_tensor* ag_index(const ag_tensor* x, const int64_t* items, int64_t n) {
-  return make(__func__, [&](Arguments in) { return index(in.tensor(x, "x"), index_items(in, items, n)); });
+  return make(__func__,
+              [&](Arguments in) { return index(in.tensor(x, "x"), index_items(in, items, n)); });
 }
 
 ag_status ag_index_put_(ag_tensor* self, const int64_t* items, int64_t n, const ag_tensor* src) {
@@ -94,19 +108,23 @@ ag_tensor* ag_cat(const ag_tensor* const* tensors, int64_t n, int64_t dim) {
 }
 
 ag_tensor* ag_stack(const ag_tensor* const* tensors, int64_t n, int64_t dim) {
-  return make(__func__, [&](Arguments in) { return stack(in.tensors(tensors, n, "tensors"), dim); });
+  return make(__func__,
+              [&](Arguments in) { return stack(in.tensors(tensors, n, "tensors"), dim); });
 }
 
-ag_status ag_split(const ag_tensor* x, const int64_t* sizes, int64_t n, int64_t dim, ag_tensor** out) {
+ag_status ag_split(const ag_tensor* x, const int64_t* sizes, int64_t n, int64_t dim,
+                   ag_tensor** out) {
   return run(__func__, [&](Arguments in) {
     in.array(sizes, n, "sizes");
     in.array(out, n, "out");
-    std::vector<Tensor> parts = split(in.tensor(x, "x"), std::vector<int64_t>(sizes, sizes + n), dim);
+    std::vector<Tensor> parts =
+        split(in.tensor(x, "x"), std::vector<int64_t>(sizes, sizes + n), dim);
     write_all(parts, out);
   });
 }
 
-ag_status ag_chunk(const ag_tensor* x, int64_t chunks, int64_t dim, ag_tensor** out, int64_t* count) {
+ag_status ag_chunk(const ag_tensor* x, int64_t chunks, int64_t dim, ag_tensor** out,
+                   int64_t* count) {
   return run(__func__, [&](Arguments in) {
     in.pointer(out, "out");
     in.pointer(count, "count");

@@ -9,7 +9,21 @@ using namespace autograd::capi;
 namespace {
 
 // True for a tensor without elements, whatever the other sizes are.
-bool is_empty(const Shape& sizes) { return std::find(sizes.begin(), sizes.end(), 0) != sizes.end(); }
+bool is_empty(const Shape& sizes) {
+  return std::find(sizes.begin(), sizes.end(), 0) != sizes.end();
+}
+
+// Unsigned, because sizes too large to be right must be able to overflow until from_blob refuses
+// them.
+Shape row_major(const Shape& sizes) {
+  Shape strides = sizes;
+  uint64_t stride = 1;
+  for (int d = sizes.size() - 1; d >= 0; --d) {
+    strides[d] = static_cast<int64_t>(stride);
+    stride *= sizes[d] > 1 ? static_cast<uint64_t>(sizes[d]) : 1;
+  }
+  return strides;
+}
 
 int64_t write_shape(Arguments in, const Shape& shape, int64_t* out, int64_t capacity) {
   in.array(out, capacity, "out");
@@ -21,20 +35,22 @@ int64_t write_shape(Arguments in, const Shape& shape, int64_t* out, int64_t capa
 
 // ---- life
 
-ag_tensor* ag_tensor_from_data(const void* data, ag_dtype dtype, const int64_t* sizes, int64_t ndim) {
+ag_tensor* ag_tensor_from_data(const void* data, ag_dtype dtype, const int64_t* sizes,
+                               int64_t ndim) {
   return make(__func__, [&](Arguments in) {
     const Shape shape = in.shape(sizes, ndim, "sizes");
     return from_data(is_empty(shape) ? data : in.pointer(data, "data"), in.dtype(dtype), shape);
   });
 }
 
-ag_tensor* ag_tensor_from_blob(void* data, ag_dtype dtype, const int64_t* sizes, const int64_t* strides,
-                               int64_t ndim, ag_deleter deleter, void* context) {
+ag_tensor* ag_tensor_from_blob(void* data, ag_dtype dtype, const int64_t* sizes,
+                               const int64_t* strides, int64_t ndim, ag_deleter deleter,
+                               void* context) {
   return make(__func__, [&](Arguments in) {
     const Shape shape = in.shape(sizes, ndim, "sizes");
     if (!is_empty(shape)) in.pointer(data, "data");
-    if (strides) return from_blob(data, in.dtype(dtype), shape, Shape(strides, ndim), deleter, context);
-    return from_blob(data, in.dtype(dtype), shape, row_major(shape), deleter, context);
+    return from_blob(data, in.dtype(dtype), shape,
+                     strides ? Shape(strides, ndim) : row_major(shape), deleter, context);
   });
 }
 
@@ -78,11 +94,13 @@ void* ag_tensor_data(const ag_tensor* t) {
 }
 
 int64_t ag_tensor_storage_offset(const ag_tensor* t) {
-  return read<int64_t>(__func__, -1, [&](Arguments in) { return in.tensor(t, "t")->storage_offset(); });
+  return read<int64_t>(__func__, -1,
+                       [&](Arguments in) { return in.tensor(t, "t")->storage_offset(); });
 }
 
 int32_t ag_tensor_is_contiguous(const ag_tensor* t) {
-  return read<int32_t>(__func__, 0, [&](Arguments in) { return in.tensor(t, "t")->is_contiguous(); });
+  return read<int32_t>(__func__, 0,
+                       [&](Arguments in) { return in.tensor(t, "t")->is_contiguous(); });
 }
 
 int32_t ag_tensor_shares_storage(const ag_tensor* a, const ag_tensor* b) {
@@ -106,7 +124,8 @@ ag_status ag_tensor_item_double(const ag_tensor* t, double* out) {
 }
 
 ag_status ag_tensor_item_int(const ag_tensor* t, int64_t* out) {
-  return run(__func__, [&](Arguments in) { *in.pointer(out, "out") = in.tensor(t, "t")->item_int(); });
+  return run(__func__,
+             [&](Arguments in) { *in.pointer(out, "out") = in.tensor(t, "t")->item_int(); });
 }
 
 ag_status ag_tensor_copy_out(const ag_tensor* t, ag_dtype dtype, void* dst, int64_t capacity) {
@@ -121,11 +140,13 @@ ag_status ag_tensor_copy_out(const ag_tensor* t, ag_dtype dtype, void* dst, int6
 // ---- autograd
 
 int32_t ag_tensor_requires_grad(const ag_tensor* t) {
-  return read<int32_t>(__func__, 0, [&](Arguments in) { return in.tensor(t, "t")->requires_grad(); });
+  return read<int32_t>(__func__, 0,
+                       [&](Arguments in) { return in.tensor(t, "t")->requires_grad(); });
 }
 
 ag_status ag_tensor_set_requires_grad(ag_tensor* t, int32_t requires_grad) {
-  return run(__func__, [&](Arguments in) { in.tensor(t, "t")->requires_grad_(requires_grad != 0); });
+  return run(__func__,
+             [&](Arguments in) { in.tensor(t, "t")->requires_grad_(requires_grad != 0); });
 }
 
 int32_t ag_tensor_is_leaf(const ag_tensor* t) {
@@ -137,7 +158,8 @@ ag_tensor* ag_tensor_grad(const ag_tensor* t) {
 }
 
 ag_status ag_tensor_set_grad(ag_tensor* t, ag_tensor* grad) {
-  return run(__func__, [&](Arguments in) { in.tensor(t, "t")->set_grad(in.optional_tensor(grad)); });
+  return run(__func__,
+             [&](Arguments in) { in.tensor(t, "t")->set_grad(in.optional_tensor(grad)); });
 }
 
 ag_status ag_tensor_retain_grad(ag_tensor* t) {
@@ -145,9 +167,11 @@ ag_status ag_tensor_retain_grad(ag_tensor* t) {
 }
 
 int32_t ag_tensor_retains_grad(const ag_tensor* t) {
-  return read<int32_t>(__func__, 0, [&](Arguments in) { return in.tensor(t, "t")->retains_grad(); });
+  return read<int32_t>(__func__, 0,
+                       [&](Arguments in) { return in.tensor(t, "t")->retains_grad(); });
 }
 
 int64_t ag_tensor_grad_fn(const ag_tensor* t, char* buffer, int64_t capacity) {
-  return text(__func__, buffer, capacity, [&](Arguments in) { return in.tensor(t, "t")->grad_fn(); });
+  return text(__func__, buffer, capacity,
+              [&](Arguments in) { return in.tensor(t, "t")->grad_fn(); });
 }

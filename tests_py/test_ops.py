@@ -183,12 +183,16 @@ def test_accuracy(row, dtype):
 
 
 def sharing(output, inputs):
-    """For each input: where the output starts in it, or None if the two share no memory."""
+    """For each input None if the output does not lie in it, else where it starts and its strides.
+
+    The stride of a dim of size 1 has no meaning and counts as 0.
+    """
+    strides = tuple(s if n > 1 else 0 for n, s in zip(output.shape, output.stride()))
     found = []
     for x in inputs:
         reach = 1 + sum((n - 1) * s for n, s in zip(x.shape, x.stride()))
         start = (output.data_ptr() - x.data_ptr()) // x.element_size()
-        found.append((start, tuple(output.stride())) if 0 <= start < reach else None)
+        found.append((start, strides) if 0 <= start < reach else None)
     return found
 
 

@@ -97,7 +97,7 @@ class Run {
       first_slot_.resize(static_cast<size_t>(n) + 1);
       node_of_[static_cast<size_t>(n)] = node;
       first_slot_[static_cast<size_t>(n)] = static_cast<int>(slots_.size());
-      slots_.resize(slots_.size() + node->outputs.size());
+      slots_.resize(slots_.size() + static_cast<size_t>(node->outputs.size()));
       pending_.push_back(n);
     }
     return n;
@@ -196,18 +196,20 @@ void Run::mark_paths_to_inputs() {
 
 void Run::visit(int n) {
   Node& node = *node_of_[static_cast<size_t>(n)];
-  const size_t n_out = node.outputs.size(), n_in = node.inputs.size();
+  const int n_out = node.outputs.size(), n_in = node.inputs.size();
   Vector<Tensor> grads = std::move(rule_grads_), results = std::move(rule_results_);
-  grads.assign(n_out, Tensor());
-  results.assign(n_in, Tensor());
+  grads.assign(static_cast<size_t>(n_out), Tensor());
+  results.assign(static_cast<size_t>(n_in), Tensor());
   bool any = false;
-  for (size_t i = 0; i < n_out; ++i) {
-    grads[i] = std::move(slots_[static_cast<size_t>(first_slot_[static_cast<size_t>(n)]) + i].grad);
-    if (!grads[i]) continue;
+  for (int i = 0; i < n_out; ++i) {
+    Tensor& g = grads[static_cast<size_t>(i)];
+    g = std::move(slots_[static_cast<size_t>(first_slot_[static_cast<size_t>(n)] + i)].grad);
+    if (!g) continue;
     any = true;
     for (size_t k = 0; k < inputs_.size(); ++k)
-      if (body(inputs_[k])->node == &node && body(inputs_[k])->output_index == i) results_[k] = {grads[i], false};
-    if (node.outputs[i].retained && accumulate_) borrow(node.outputs[i].retained).set_grad(grads[i]);
+      if (body(inputs_[k])->node == &node && body(inputs_[k])->output_index == static_cast<uint32_t>(i))
+        results_[k] = {g, false};
+    if (node.outputs[i].retained && accumulate_) borrow(node.outputs[i].retained).set_grad(g);
   }
   bool leads_on = inputs_.empty();
   for (const NodeInput& input : node.inputs) {
@@ -218,11 +220,12 @@ void Run::visit(int n) {
     Backward rule(node, grads.data(), results.data());
     node.op->backward(rule);
     grads.clear();
-    for (size_t i = 0; i < n_in; ++i) {
-      if (!results[i] || !node.inputs[i].needs_grad()) continue;
-      const TensorBody* b = body(results[i]);
+    for (int i = 0; i < n_in; ++i) {
+      Tensor& result = results[static_cast<size_t>(i)];
+      if (!result || !node.inputs[i].needs_grad()) continue;
+      const TensorBody* b = body(result);
       const bool owned = b->refs.load() == 1 && !b->storage->is_shared() && !b->node;
-      send(node.inputs[i], std::move(results[i]), owned);
+      send(node.inputs[i], std::move(result), owned);
     }
   }
   if (!options_.retain_graph && !options_.create_graph && leads_on) node.release_saved();

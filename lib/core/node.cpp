@@ -65,7 +65,7 @@ void Node::release_saved() {
 }
 
 Tensor Backward::grad(int i) const {
-  if (!grads_[i]) grads_[i] = zeros(output_sizes(i), node_.outputs[static_cast<size_t>(i)].dtype);
+  if (!grads_[i]) grads_[i] = zeros(output_sizes(i), node_.outputs[i].dtype);
   return grads_[i];
 }
 
@@ -85,13 +85,13 @@ void Backward::check_version(const char* what, const Tensor& saved, uint32_t ver
 }
 
 Tensor Backward::input(int i) const {
-  const NodeInput& input = node_.inputs[static_cast<size_t>(i)];
+  const NodeInput& input = node_.inputs[i];
   check_version(i == 0 ? "first input" : i == 1 ? "second input" : "input", input.saved, input.version);
   return input.saved;
 }
 
 Tensor Backward::output(int i) const {
-  const NodeOutput& output = node_.outputs[static_cast<size_t>(i)];
+  const NodeOutput& output = node_.outputs[i];
   check_version("output", output.saved, output.version);
   if (!thread_state.grad_enabled) return output.saved;
   // For higher orders the value must know that this node made it.

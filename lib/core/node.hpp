@@ -1,6 +1,6 @@
 // A recorded op: the live autograd graph is made of these.
 #pragma once
-#include <memory>
+#include <new>
 
 #include "core/op.hpp"
 
@@ -30,6 +30,38 @@ struct NodeOutput {
   TensorBody* retained = nullptr;  ///< not owned; the live tensor that wants to keep its gradient
 };
 
+/// A list that is filled once and lies inside its node for the usual lengths.
+template <class T, int kInline>
+class NodeList {
+ public:
+  NodeList() = default;
+  NodeList(const NodeList&) = delete;
+  NodeList& operator=(const NodeList&) = delete;
+  ~NodeList() {
+    for (T& item : *this) item.~T();
+    if (capacity_ > kInline) deallocate(items_, static_cast<size_t>(capacity_) * sizeof(T));
+  }
+  /// Call before the first add, with the final length.
+  void reserve(int n) {
+    if (n <= kInline) return;
+    items_ = static_cast<T*>(allocate(static_cast<size_t>(n) * sizeof(T)));
+    capacity_ = n;
+  }
+  T& add() { return *new (items_ + size_++) T; }
+  int size() const { return size_; }
+  T& operator[](int i) { return items_[i]; }
+  const T& operator[](int i) const { return items_[i]; }
+  T* begin() { return items_; }
+  T* end() { return items_ + size_; }
+  const T* begin() const { return items_; }
+  const T* end() const { return items_ + size_; }
+
+ private:
+  T* items_ = reinterpret_cast<T*>(storage_);
+  int size_ = 0, capacity_ = kInline;
+  alignas(T) char storage_[sizeof(T) * kInline];
+};
+
 struct Node {
   std::atomic<uint32_t> refs{1};
   /// 1 + the largest depth of the inputs' nodes: sorting by it orders a graph topologically.
@@ -38,8 +70,8 @@ struct Node {
   const Op* op = nullptr;
   const Op* view_op = nullptr;  ///< for view_assign: the view through which the change was made
   Attrs attrs;
-  Vector<NodeInput> inputs;
-  Vector<NodeOutput> outputs;
+  NodeList<NodeInput, 3> inputs;
+  NodeList<NodeOutput, 1> outputs;
 
   static Node* make(const Op& op);
   void retain() { refs.fetch_add(1, std::memory_order_relaxed); }
@@ -58,20 +90,20 @@ class Backward {
   const Attrs& attrs() const { return node_.attrs; }
   const Op& op() const { return *node_.op; }
   Node& node() const { return node_; }
-  int n_inputs() const { return static_cast<int>(node_.inputs.size()); }
-  int n_outputs() const { return static_cast<int>(node_.outputs.size()); }
+  int n_inputs() const { return node_.inputs.size(); }
+  int n_outputs() const { return node_.outputs.size(); }
   /// The gradient of output i; zeros if nothing flowed into it.
   Tensor grad(int i = 0) const;
   bool has_grad(int i) const { return grads_[i].defined(); }
   /// True if the gradient of input i is wanted.
-  bool needs(int i) const { return i < n_inputs() && node_.inputs[static_cast<size_t>(i)].needs_grad(); }
+  bool needs(int i) const { return i < n_inputs() && node_.inputs[i].needs_grad(); }
   /// Values saved by the forward pass. Throws Error (runtime) if they were freed or changed in place.
   Tensor input(int i) const;
   Tensor output(int i = 0) const;
-  bool has_input(int i) const { return i < n_inputs() && node_.inputs[static_cast<size_t>(i)].id != 0; }
-  const Shape& input_sizes(int i) const { return node_.inputs[static_cast<size_t>(i)].sizes; }
-  DType input_dtype(int i) const { return node_.inputs[static_cast<size_t>(i)].dtype; }
-  const Shape& output_sizes(int i = 0) const { return node_.outputs[static_cast<size_t>(i)].sizes; }
+  bool has_input(int i) const { return i < n_inputs() && node_.inputs[i].id != 0; }
+  const Shape& input_sizes(int i) const { return node_.inputs[i].sizes; }
+  DType input_dtype(int i) const { return node_.inputs[i].dtype; }
+  const Shape& output_sizes(int i = 0) const { return node_.outputs[i].sizes; }
   /// The gradient of input i, in a shape that broadcasts from the input's: the engine sums and converts.
   void set(int i, Tensor gradient) { results_[i] = std::move(gradient); }
 

@@ -26,7 +26,7 @@ void set_edge(NodeInput& input, TensorBody* b) {
 }
 
 void add_edge(Node* node, TensorBody* b) {
-  NodeInput& input = node->inputs.emplace_back();
+  NodeInput& input = node->inputs.add();
   if (!b) return;
   set_edge(input, b);
   if (b->node) node->depth = std::max(node->depth, b->node->depth + 1);
@@ -41,11 +41,11 @@ void set_history(TensorBody* b, Node* node, int index) {
   b->node = node;
   b->output_index = static_cast<uint32_t>(index);
   b->requires_grad = false;
-  if (b->retains_grad) node->outputs[static_cast<size_t>(index)].retained = b;
+  if (b->retains_grad) node->outputs[index].retained = b;
 }
 
 NodeOutput& add_output(Node* node, const TensorBody* b) {
-  NodeOutput& output = node->outputs.emplace_back();
+  NodeOutput& output = node->outputs.add();
   output.dtype = b->dtype;
   output.sizes = b->sizes;
   output.id = b->id;
@@ -55,8 +55,8 @@ NodeOutput& add_output(Node* node, const TensorBody* b) {
 // What the gradients that are wanted will read.
 uint32_t reads_of(const Op& op, const Node& node) {
   uint32_t reads = 0;
-  for (size_t i = 0; i < node.inputs.size(); ++i)
-    if (node.inputs[i].needs_grad()) reads |= op.reads[std::min<size_t>(i, 2)];
+  for (int i = 0; i < node.inputs.size(); ++i)
+    if (node.inputs[i].needs_grad()) reads |= op.reads[std::min(i, 2)];
   return reads;
 }
 
@@ -66,7 +66,7 @@ uint32_t version_of(const TensorBody* b) { return b->storage->version.load(std::
 Node* make_node(const Call& call, const Tensor& old_self = Tensor()) {
   Node* node = Node::make(call.op);
   node->attrs = call.attrs;
-  node->inputs.reserve(static_cast<size_t>(call.n_inputs));
+  node->inputs.reserve(call.n_inputs);
   for (int i = 0; i < call.n_inputs; ++i) {
     TensorBody* b = call.inputs[i].body;
     if (b && b->source) refresh_view(b);
@@ -75,7 +75,7 @@ Node* make_node(const Call& call, const Tensor& old_self = Tensor()) {
   const uint32_t reads = reads_of(call.op, *node);
   for (int i = 0; i < call.n_inputs && i < 16; ++i) {
     if (!(reads & reads_input(i)) || !call.inputs[i].body) continue;
-    NodeInput& input = node->inputs[static_cast<size_t>(i)];
+    NodeInput& input = node->inputs[i];
     const bool overwritten = old_self && call.inputs[i].body == call.inputs[0].body;
     input.saved = overwritten ? old_self : borrow(call.inputs[i].body);
     input.version = version_of(body(input.saved));
@@ -85,7 +85,7 @@ Node* make_node(const Call& call, const Tensor& old_self = Tensor()) {
 
 void attach_outputs(Node* node, const Call& call) {
   const uint32_t reads = reads_of(call.op, *node);
-  node->outputs.reserve(static_cast<size_t>(call.n_outputs));
+  node->outputs.reserve(call.n_outputs);
   for (int i = 0; i < call.n_outputs; ++i) {
     TensorBody& b = call.out(i);
     NodeOutput& output = add_output(node, &b);
@@ -108,10 +108,10 @@ void backward_view_assign(Backward& b) {
   // What came through the view does not reach the old value: g - V'(V g), V' being the view's own gradient rule.
   Node* view = Node::make(*assign.view_op);
   view->attrs = assign.attrs;
-  NodeInput& input = view->inputs.emplace_back();
+  NodeInput& input = view->inputs.add();
   input.dtype = assign.outputs[0].dtype;
   input.sizes = assign.outputs[0].sizes;
-  NodeOutput& output = view->outputs.emplace_back();
+  NodeOutput& output = view->outputs.add();
   output.dtype = part.dtype();
   output.sizes = part.sizes();
   Tensor grads[1] = {part}, results[1];

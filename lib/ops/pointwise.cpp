@@ -145,23 +145,27 @@ void backward_where(Backward& rule, Tensor (*gradient_a)(const Tensor&, const Te
 
 #define AG_KERNEL(name) static_cast<int>(cpu::PointwiseOp::k_##name)
 
-#define UNARY(name_, cls, expression, uses, gradient)                                             \
-  constexpr Op op_##name_##_backward = {.name = #name_ "_backward",                               \
-                                        .traits = kPointwise,                                     \
-                                        .infer = infer_fused,                                     \
-                                        .forward = {forward_fused},                               \
-                                        .doc = #gradient,                                         \
-                                        .kernel = AG_KERNEL(name_##_backward),                    \
-                                        .optional_inputs = 6};                                    \
-  constexpr Op op_##name_ = {                                                                     \
-      .name = #name_,                                                                             \
-      .traits = kPointwise,                                                                       \
-      .infer = infer_unary<cls>,                                                                  \
-      .forward = {forward_plain<cls>},                                                            \
+// `params` names the op's scalars.
+#define UNARY_PARAM(name_, params, cls, expression, uses, gradient)                                      \
+  constexpr Op op_##name_##_backward = {.name = #name_ "_backward",                                      \
+                                        .traits = kPointwise,                                            \
+                                        .infer = infer_fused,                                            \
+                                        .forward = {forward_fused},                                      \
+                                        .attrs = ";" params,                                             \
+                                        .doc = #gradient,                                                \
+                                        .kernel = AG_KERNEL(name_##_backward),                           \
+                                        .optional_inputs = 6};                                           \
+  constexpr Op op_##name_ = {                                                                            \
+      .name = #name_,                                                                                    \
+      .traits = kPointwise,                                                                              \
+      .infer = infer_unary<cls>,                                                                         \
+      .forward = {forward_plain<cls>},                                                                   \
       .backward = [](Backward& b) { backward_unary(b, op_##name_##_backward, uses, gradient_##name_); }, \
-      .reads = {uses},                                                                            \
-      .doc = #expression,                                                                         \
+      .reads = {uses},                                                                                   \
+      .attrs = ";" params,                                                                               \
+      .doc = #expression,                                                                                \
       .kernel = AG_KERNEL(name_)};
+#define UNARY(name, cls, forward, uses, gradient) UNARY_PARAM(name, "", cls, forward, uses, gradient)
 #define BINARY(name_, cls, expression, uses_a, gradient_a, uses_b, gradient_b)                               \
   constexpr Op op_##name_ = {.name = #name_,                                                                 \
                              .traits = kPointwise,                                                           \
@@ -259,7 +263,7 @@ using detail::dispatch_in_place;
 
 // ---- the public functions that are all alike
 
-#define UNARY_PARAM(name, cls, forward, uses, gradient)
+#define UNARY_PARAM(name, params, cls, forward, uses, gradient)
 #define UNARY(name, cls, forward, uses, gradient)                                 \
   Tensor name(const Tensor& x) { return dispatch(detail::op_##name, {x}); }       \
   Tensor& name##_(Tensor& self) {                                                 \

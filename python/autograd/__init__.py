@@ -3,7 +3,7 @@
 ``import autograd as ag``; then ``ag.tensor``, ``ag.nn``, ``ag.optim``, ``ag.no_grad`` as in PyTorch.
 """
 
-from . import autograd, creation, graph, library, nn, ops, optim, shaping
+from . import autograd, creation, datasets, graph, library, nn, ops, optim, shaping
 from . import indexing as _indexing  # noqa: F401  (gives Tensor its brackets)
 from ._capi import lib as _lib
 from .autograd import backward, grad
@@ -40,6 +40,7 @@ __all__ = [
     "backward",
     "bool",
     "bool_",
+    "datasets",
     "device",
     "double",
     "dtype",

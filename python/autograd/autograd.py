@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any, Optional, Union
 
 from ._capi import lib, raise_last_error
+from .finite_differences import GradcheckError, gradcheck, gradgradcheck
 from .grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
-from .gradcheck import GradcheckError, gradcheck, gradgradcheck
 from .operands import handles
 from .tensor import Tensor, adopt
 

@@ -16,9 +16,10 @@ _SLICE = constants["AG_INDEX_SLICE"]
 _NEWAXIS = constants["AG_INDEX_NEWAXIS"]
 _ELLIPSIS = constants["AG_INDEX_ELLIPSIS"]
 _LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
-_select, _index = lib.ag_select, lib.ag_index
+_select, _slice_rows, _index = lib.ag_select, lib.ag_slice, lib.ag_index
 
 _ADVICE = "use index_select(), where(), or one 1-d integer index"
+_PACKERS = [struct.Struct(f"{n}q").pack for n in range(33)]
 _FULL = (_SLICE, _LOWEST, _HIGHEST, 1)
 
 
@@ -33,6 +34,8 @@ def _bound(bound: Any, absent: int) -> int:
 
 
 def _slice(part: slice) -> tuple[int, int, int, int]:
+    if part.start is None and part.stop is None and part.step is None:
+        return _FULL
     step = _bound(part.step, 1)
     if step <= 0:
         raise ValueError("step must be greater than zero")
@@ -121,7 +124,8 @@ def _select_positions(source: Tensor, dim: int, positions: Tensor) -> Tensor:
 def _items(items: list[int]) -> bytes:
     """The items as an array of int64."""
     try:
-        return struct.pack(f"{len(items)}q", *items)
+        n = len(items)
+        return _PACKERS[n](*items) if n < len(_PACKERS) else struct.pack(f"{n}q", *items)
     except struct.error:
         position = next(number for number in items if not _LOWEST <= number <= _HIGHEST)
         raise IndexError(f"index {position} is out of bounds: it does not fit 64 bits") from None
@@ -138,6 +142,18 @@ def _getitem(self: Tensor, index: Any) -> Tensor:
                 "invalid index of a 0-dim tensor. Use `tensor.item()` to convert it to a Python number"
             )
         raise_last_error()
+    if type(index) is slice and index.step is None:
+        start = 0 if index.start is None else index.start
+        stop = _HIGHEST if index.stop is None else index.stop
+        if (
+            type(start) is int
+            and type(stop) is int
+            and _LOWEST <= start <= _HIGHEST >= stop >= _LOWEST
+        ):
+            result = _slice_rows(self, 0, start, stop, 1)
+            if not_null(result):
+                return result
+            raise_last_error()
     if isinstance(index, Tensor) and index.ndim == 1:
         return _select_positions(self, 0, _integer_tensor(index))
     items, chosen = _parse(index)

@@ -81,7 +81,12 @@ def to_numpy(tensor: Tensor) -> Any:
 # NumPy arrays whose memory tensors use, by the number given to the library as the deleter's context.
 _lent: dict[int, Any] = {}
 _ticket = itertools.count(1)
-_return_memory = DELETER(lambda ticket: _lent.pop(ticket, None) and None)
+
+
+@DELETER
+def _return_memory(ticket: int) -> None:
+    _lent.pop(ticket, None)
+
 
 _BY_TYPESTR = {dtype.typestr[1:]: dtype for dtype in dtypes.by_name.values()}
 _OTHER_ORDER = ">" if sys.byteorder == "little" else "<"

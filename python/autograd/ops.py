@@ -6,14 +6,14 @@ import ctypes
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Union
 
-from ._capi import call, lib, not_null, raise_last_error, run
+from ._capi import ArgumentError, argument_error, call, lib, not_null, raise_last_error, run
 from .binding import binary, method, op, public_names, unary
 from .binding import function_only as function
 from .dtypes import dtype as _dtype
 from .operands import tensor_argument
 from .tensor import NO_TENSOR, Tensor, adopt, pack
 
-_matmul = lib.ag_matmul
+_matmul, _sum, _mean = lib.ag_matmul, lib.ag_sum, lib.ag_mean
 
 Dims = Union[None, int, Sequence[int]]
 
@@ -177,6 +177,8 @@ class max_result(NamedTuple):
 
 def dims_argument(dim: Dims) -> tuple[Any, int]:
     """dim as the library takes it: an array and its length."""
+    if type(dim) is int:
+        return pack((dim,)), 1
     if dim is None:
         return None, 0
     if isinstance(dim, (tuple, list)):
@@ -198,7 +200,14 @@ def sum(
 ) -> Tensor:
     """Returns the sum of all elements or over dims. Integers and bool are summed as int64."""
     dims, n = (None, 0) if dim is None else dims_argument(dim)
-    return call(lib.ag_sum, input, dims, n, keepdim, -1 if dtype is None else _code(dtype))
+    code = -1 if dtype is None else _code(dtype)
+    try:
+        result = _sum(input, dims, n, keepdim, code)
+    except ArgumentError as error:
+        raise argument_error(_sum, (input, dims, n, keepdim, code), error) from None
+    if not_null(result):
+        return result
+    raise_last_error()
 
 
 @op
@@ -207,7 +216,14 @@ def mean(
 ) -> Tensor:
     """Returns the mean of all elements or over dims; only floats have one."""
     dims, n = (None, 0) if dim is None else dims_argument(dim)
-    return call(lib.ag_mean, input, dims, n, keepdim, -1 if dtype is None else _code(dtype))
+    code = -1 if dtype is None else _code(dtype)
+    try:
+        result = _mean(input, dims, n, keepdim, code)
+    except ArgumentError as error:
+        raise argument_error(_mean, (input, dims, n, keepdim, code), error) from None
+    if not_null(result):
+        return result
+    raise_last_error()
 
 
 @op

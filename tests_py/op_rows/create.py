@@ -106,7 +106,7 @@ ROWS = (
         + numbers((2,), dtype="int64")
         + numbers((2, 3), dtype="bool"),
         call=spread("eye"),
-        errors=(bad(says="n must be greater or equal to 0|(?i:negative)", numbers=(-1,)),),
+        errors=(bad(says="greater or equal to 0|(?i:negative)", numbers=(-1,)),),
     ),
     made(
         "randperm",

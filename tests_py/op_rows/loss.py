@@ -6,7 +6,6 @@ REDUCTIONS = ({}, {"reduction": "sum"}, {"reduction": "none"})
 BY_CLASS = [
     ((4, 3), (4,)),
     ((3,), ()),
-    ((1, 1), (1,)),
     ((2, 3, 5), (2, 5)),
     ((2, 3, 2, 4), (2, 2, 4)),
     ((5, 70), (5,)),
@@ -27,12 +26,12 @@ ROWS = (
         method=False,
         dtypes=FLOATS,
         errors=(
-            bad((2, 3), [1, 3], says="Target 3 is out of bounds"),
-            bad((2, 3), [1, -1], says="Target -1 is out of bounds"),
+            bad((2, 3), [1, 3], says="Target 3 is out of bounds", shows=()),
+            bad((2, 3), [1, -1], says="Target -1 is out of bounds", shows=()),
             bad(
                 (2, 3),
                 [1, 2, 0],
-                says=r"Expected input batch_size \(2\) to match target batch_size \(3\)",
+                says="Expected .*batch_size|Expected .*sizes",
                 shows=(),
             ),
             bad((2, 3), (2, 4), says="(?i)size|shape"),

@@ -21,7 +21,11 @@ ROWS = (
         "sum",
         (normal,),
         ALL
-        + (case((2, 3), dim=()), case((2, 3), dtype="float64"), case((2, 3), dim=1, dtype="int32")),
+        + (
+            case((2, 3), dim=()),
+            case((2, 3), dtype="float64"),
+            case((2, 3), dim=1, dtype="float32"),
+        ),
         special=NUMBERS,
         errors=TWICE,
     ),

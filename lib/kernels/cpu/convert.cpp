@@ -67,9 +67,11 @@ void convert_rows(const void* src, int64_t src_row, int64_t src_stride, void* ds
   }
 }
 
-#define FROM(T)                                                                     \
-  {&convert_rows<T, float>,   &convert_rows<T, double>,  &convert_rows<T, int32_t>, \
-   &convert_rows<T, int64_t>, &convert_rows<T, uint8_t>, &convert_rows<T, Bool>}
+#define FROM(T)                                                                      \
+  {                                                                                  \
+    &convert_rows<T, float>, &convert_rows<T, double>, &convert_rows<T, int32_t>,    \
+        &convert_rows<T, int64_t>, &convert_rows<T, uint8_t>, &convert_rows<T, Bool> \
+  }
 constexpr ConvertBlock kBlocks[kDTypeCount][kDTypeCount] = {
     FROM(float), FROM(double), FROM(int32_t), FROM(int64_t), FROM(uint8_t), FROM(Bool)};
 #undef FROM

@@ -1,18 +1,16 @@
-// Matrix product: register-blocked tiles for floats on every instruction set, plain loops for integers.
+// Matrix product: register-blocked tiles for floats, plain loops for integers.
 #include "kernels/cpu/gemm.hpp"
 
 #include <cstring>
-#include <type_traits>
+#include <utility>
 
 #include "kernels/cpu/simd_targets.hpp"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/gemm.cpp"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
-
 #include "hwy/highway.h"
 #include "kernels/cpu/gemm_pack-inl.h"
-#include "kernels/cpu/partial_vector-inl.h"
 
 #ifndef AUTOGRAD_KERNELS_CPU_GEMM_ONCE_
 #define AUTOGRAD_KERNELS_CPU_GEMM_ONCE_
@@ -82,11 +80,16 @@ constexpr int kTileRows = kAccumulators / kVecs;
 template <class T>
 constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(Tag<T>()));
 template <class T>
-constexpr int64_t kNr = kVecs * kLanes<T>;
+constexpr int64_t kNr = kLanes<T>* kVecs;
 
+/// Rows of the tallest tile `vecs` vectors wide.
 constexpr int max_rows(int vecs) {
-  return kAccumulators / vecs < kMaxRows ? kAccumulators / vecs : kMaxRows;
+  const int accumulators = vecs > kVecs ? 12 : kAccumulators;
+  return accumulators / vecs < kMaxRows ? accumulators / vecs : kMaxRows;
 }
+
+// Otherwise the sums would live in memory between one loop and the next.
+#define AUTOGRAD_UNROLLED _Pragma("GCC unroll 16")
 
 /// One tile of C (+)= A B (+ bias) over one block of k.
 template <class T>
@@ -103,20 +106,28 @@ struct Tile {
   const T* bias;  // at the tile's first column, or nullptr
 };
 
-/// The end of a tile whose last vector is partial: `sums` holds its rows, `stride` elements apart.
+/// c[j] (+)= sums[j] (+ bias[j]) by whole vectors of D from column j on; returns where it stopped.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE int64_t store_run(D d, const Tile<T>& t, const T* sums, T* c, int64_t j) {
+  constexpr int64_t n = static_cast<int64_t>(hn::MaxLanes(d));
+  for (; j + n <= t.cols; j += n) {
+    auto sum = hn::LoadU(d, sums + j);
+    if (t.accumulate) sum = hn::Add(hn::LoadU(d, c + j), sum);
+    if (t.bias) sum = hn::Add(sum, hn::LoadU(d, t.bias + j));
+    hn::StoreU(sum, d, c + j);
+  }
+  return j;
+}
+
+/// The end of a tile with a partial last vector: `sums` holds its rows, `stride` elements apart.
+/// Ever shorter vectors, because masked stores are slow on some processors.
 template <class T>
 HWY_NOINLINE void store_edge(const Tile<T>& t, const T* sums, int64_t rows, int64_t stride) {
-  const Tag<T> d;
-  for (int64_t j = 0; j < t.cols; j += kLanes<T>) {
-    const size_t lanes = static_cast<size_t>(HWY_MIN(kLanes<T>, t.cols - j));
-    const auto bias = t.bias ? partial::load_first(d, t.bias + j, lanes) : hn::Zero(d);
-    for (int64_t r = 0; r < rows; ++r) {
-      T* c = t.c + r * t.c_row + j;
-      auto sum = hn::Load(d, sums + r * stride + j);
-      if (t.accumulate) sum = hn::Add(partial::load_first(d, c, lanes), sum);
-      if (t.bias) sum = hn::Add(sum, bias);
-      partial::store_first(sum, d, c, lanes);
-    }
+  for (int64_t r = 0; r < rows; ++r, sums += stride) {
+    T* c = t.c + r * t.c_row;
+    int64_t j = store_run(Tag<T>(), t, sums, c, 0);
+    j = store_run(hn::CappedTag<T, 16 / sizeof(T)>(), t, sums, c, j);
+    store_run(hn::CappedTag<T, 1>(), t, sums, c, j);
   }
 }
 
@@ -125,44 +136,50 @@ void multiply_tile(const Tile<T>& t) {
   const Tag<T> d;
   constexpr int64_t n = kLanes<T>;
   Vec<T> sums[kRows][kWide];
-  for (auto& row : sums) {
-    for (auto& sum : row) sum = hn::Zero(d);
+  AUTOGRAD_UNROLLED for (int r = 0; r < kRows; ++r) {
+    AUTOGRAD_UNROLLED for (int v = 0; v < kWide; ++v) sums[r][v] = hn::Zero(d);
   }
   const T* HWY_RESTRICT a = t.a;
   const T* HWY_RESTRICT b = t.b;
   const int64_t a_row = t.a_row, a_col = t.a_col, b_row = t.b_row;
   for (int64_t p = t.k; p > 0; --p) {
     Vec<T> bs[kWide];
-    for (int v = 0; v < kWide; ++v) bs[v] = hn::LoadU(d, b + v * n);
-    for (int r = 0; r < kRows; ++r) {
+    AUTOGRAD_UNROLLED for (int v = 0; v < kWide; ++v) bs[v] = hn::LoadU(d, b + v * n);
+    AUTOGRAD_UNROLLED for (int r = 0; r < kRows; ++r) {
       const auto ar = hn::Set(d, a[r * a_row]);
-      for (int v = 0; v < kWide; ++v) sums[r][v] = hn::MulAdd(ar, bs[v], sums[r][v]);
+      AUTOGRAD_UNROLLED for (int v = 0; v < kWide; ++v) {
+        sums[r][v] = hn::MulAdd(ar, bs[v], sums[r][v]);
+      }
     }
     a += a_col;
     b += b_row;
   }
   if (t.cols != kWide * n) {
     HWY_ALIGN T lanes[kRows * kWide * n];
-    for (int r = 0; r < kRows; ++r) {
-      for (int v = 0; v < kWide; ++v) hn::Store(sums[r][v], d, lanes + (r * kWide + v) * n);
+    AUTOGRAD_UNROLLED for (int r = 0; r < kRows; ++r) {
+      AUTOGRAD_UNROLLED for (int v = 0; v < kWide; ++v) {
+        hn::Store(sums[r][v], d, lanes + (r * kWide + v) * n);
+      }
     }
     return store_edge(t, lanes, kRows, kWide * n);
   }
   if (t.accumulate) {
-    for (int r = 0; r < kRows; ++r) {
-      for (int v = 0; v < kWide; ++v) {
+    AUTOGRAD_UNROLLED for (int r = 0; r < kRows; ++r) {
+      AUTOGRAD_UNROLLED for (int v = 0; v < kWide; ++v) {
         sums[r][v] = hn::Add(hn::LoadU(d, t.c + r * t.c_row + v * n), sums[r][v]);
       }
     }
   }
   if (t.bias) {
-    for (int v = 0; v < kWide; ++v) {
+    AUTOGRAD_UNROLLED for (int v = 0; v < kWide; ++v) {
       const auto bias = hn::LoadU(d, t.bias + v * n);
-      for (int r = 0; r < kRows; ++r) sums[r][v] = hn::Add(sums[r][v], bias);
+      AUTOGRAD_UNROLLED for (int r = 0; r < kRows; ++r) sums[r][v] = hn::Add(sums[r][v], bias);
     }
   }
-  for (int r = 0; r < kRows; ++r) {
-    for (int v = 0; v < kWide; ++v) hn::StoreU(sums[r][v], d, t.c + r * t.c_row + v * n);
+  AUTOGRAD_UNROLLED for (int r = 0; r < kRows; ++r) {
+    AUTOGRAD_UNROLLED for (int v = 0; v < kWide; ++v) {
+      hn::StoreU(sums[r][v], d, t.c + r * t.c_row + v * n);
+    }
   }
 }
 
@@ -187,10 +204,11 @@ TileKernel<T> pick_kernel(int64_t rows, int64_t vecs) {
   return vecs == 4 ? pick_rows<T, 4>(rows) : pick_rows<T, 8>(rows);
 }
 
-/// Runs down a panel of `vecs` vectors: m rows from t.a and t.c on, in tiles of nearly equal height.
+/// Runs down a panel of `vecs` vectors: m rows from t.a and t.c on, in tiles of about one height.
 template <class T>
 HWY_INLINE void multiply_panel(Tile<T> t, int64_t m, int64_t vecs) {
-  const int64_t tiles = (m + max_rows(static_cast<int>(vecs)) - 1) / max_rows(static_cast<int>(vecs));
+  const int64_t most = max_rows(static_cast<int>(vecs));
+  const int64_t tiles = (m + most - 1) / most;
   const int64_t rows = m / tiles;
   const int64_t taller = m % tiles;
   int64_t i = 0;
@@ -273,8 +291,16 @@ void multiply_blocked(const Problem<T>& q) {
         for (int64_t j = 0; j < width; j += kNr<T>) {
           const int64_t cols = HWY_MIN(width - j, kNr<T>);
           const int64_t column = j0 + j;
-          Tile<T> t = {depth, packed_a, 1, kTileRows, packed_b + j * depth, kNr<T>,
-                       q.c + i0 * q.c_row + column, q.c_row, cols, q.accumulate || p > 0,
+          Tile<T> t = {depth,
+                       packed_a,
+                       1,
+                       kTileRows,
+                       packed_b + j * depth,
+                       kNr<T>,
+                       q.c + i0 * q.c_row + column,
+                       q.c_row,
+                       cols,
+                       q.accumulate || p > 0,
                        last && q.bias ? q.bias + column : nullptr};
           const int64_t vecs = (cols + kLanes<T> - 1) / kLanes<T>;
           for (int64_t i = 0; i < height; i += kTileRows) {
@@ -288,8 +314,18 @@ void multiply_blocked(const Problem<T>& q) {
   }
 }
 
+/// C as one row, B^T A^T, because vectors run along rows; the same sums in the same order.
+template <class T>
+void multiply_column(const Problem<T>& q) {
+  multiply_small<T>({1, q.m, q.k, q.b, q.b_col, q.b_row, q.a, q.a_col, q.a_row, q.c, q.m,
+                     q.accumulate, nullptr, nullptr});
+  if (!q.bias) return;
+  for (int64_t i = 0; i < q.m; ++i) q.c[i] += *q.bias;
+}
+
 template <class T>
 void multiply(const Problem<T>& q) {
+  if (q.n == 1 && q.c_row == 1) return multiply_column(q);
   if (is_blocked(q.m, q.n, q.k)) {
     multiply_blocked(q);
   } else {

@@ -1,4 +1,4 @@
-// Copies strips of a matrix into contiguous panels for the matrix product, transposing in registers.
+// Copies strips of a matrix into contiguous panels for the matrix product.
 
 // Included once per instruction set, hence the toggling guard (see Highway's quick reference).
 #if defined(AUTOGRAD_KERNELS_CPU_GEMM_PACK_INL_H_) == defined(HWY_TARGET_TOGGLE)
@@ -58,8 +58,8 @@ HWY_NOINLINE void pack_rows(const T* src, int64_t step, int64_t depth, int64_t c
 
 #if HWY_TARGET != HWY_SCALAR
 
-/// One 128-bit block from each of the rows `i`, i + L, i + 2 L, ... at src + i * stride, L = lanes per
-/// block; rows past `last` repeat that one.
+/// One 128-bit block of each of the rows i, i + L, i + 2 L, ... where L is the lanes in a block and
+/// row i starts at src + i * stride. Rows past `last` repeat that one.
 template <class D, class T = hn::TFromD<D>>
 HWY_INLINE hn::Vec<D> load_blocks(D d, const T* src, int64_t stride, int64_t i, int64_t last) {
   if constexpr (sizeof(T) * hn::MaxLanes(d) == 16) {
@@ -101,36 +101,38 @@ HWY_INLINE void transpose_block(D d, const double* src, int64_t stride, int64_t 
   hn::StoreU(hn::InterleaveUpper(d, r0, r1), d, dst + width);
 }
 
-/// pack_strided for step 1. Whole vectors are written: those past `width` go where later ones
-/// overwrite them, but the last ones spill up to a vector past the panel.
+/// pack_strided for step 1. Where `width` is no whole number of vectors, each row's last vector
+/// spills into the next row, or past the panel; going leftwards overwrites that.
 template <class T>
 HWY_NOINLINE void pack_columns(const T* src, int64_t stride, int64_t depth, int64_t count, T* dst,
                                int64_t width) {
   const Tag<T> d;
   constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(d));
   constexpr int64_t kBlock = 16 / sizeof(T);
-  const int64_t first = (count - 1) / kLanes * kLanes;
-  int64_t p = 0;
-  for (; p + kBlock <= depth; p += kBlock) {
-    // Downwards, so that a partial last vector does not outlive the next row's first.
-    for (int64_t i = first; i >= 0; i -= kLanes) {
-      const T* corner = src + p + i * stride;
-      T* to = dst + p * width + i;
-      if (count - i >= kLanes) {
-        transpose_block(d, corner, stride, kLanes, to, width);
-      } else {
-        transpose_block(d, corner, stride, count - i - 1, to, width);
+  const int64_t blocks = depth / kBlock;
+  for (int64_t i = (count - 1) / kLanes * kLanes; i >= 0; i -= kLanes) {
+    const T* from = src + i * stride;
+    T* to = dst + i;
+    const int64_t last = count - i - 1;
+    if (last >= kLanes - 1) {
+      for (int64_t p = 0; p < blocks; ++p, from += kBlock, to += kBlock * width) {
+        transpose_block(d, from, stride, kLanes, to, width);
+      }
+    } else {
+      for (int64_t p = 0; p < blocks; ++p, from += kBlock, to += kBlock * width) {
+        transpose_block(d, from, stride, last, to, width);
       }
     }
   }
-  pack_strided(src + p, 1, stride, depth - p, count, dst + p * width, width);
+  const int64_t done = blocks * kBlock;
+  pack_strided(src + done, 1, stride, depth - done, count, dst + done * width, width);
 }
 
 #endif  // HWY_TARGET != HWY_SCALAR
 
-/// dst[p * width + i] = src[p * step + i * stride], p < depth, i < count <= width: a panel of rows of
-/// `width` elements. Of what lies behind a row's count, anything may be written, up to a vector past
-/// the panel's end.
+/// dst[p * width + i] = src[p * step + i * stride], p < depth, i < count <= width: a panel of rows
+/// of `width` elements. What lies behind a row's count is not defined; up to a vector past the
+/// panel's end may be written.
 template <class T>
 HWY_INLINE void pack_panel(const T* src, int64_t step, int64_t stride, int64_t depth, int64_t count,
                            T* dst, int64_t width) {

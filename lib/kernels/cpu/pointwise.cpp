@@ -3,10 +3,10 @@
 
 #include <atomic>
 
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/cpu/pointwise.cpp"
 #include "kernels/cpu/simd_targets.hpp"
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/pointwise.cpp"
 #include "hwy/foreach_target.h"  // must come before highway.h
 #include "hwy/highway.h"
 #include "kernels/cpu/pointwise_run-inl.h"
@@ -40,7 +40,8 @@ namespace autograd::cpu {
 HWY_EXPORT(float_kernels);
 
 namespace {
-// Looked up by every op of eager mode, hence cached: one relaxed load instead of Highway's dispatch.
+// Looked up by every op of eager mode, hence cached: one relaxed load instead of Highway's
+// dispatch.
 std::atomic<const PointwiseKernel*> chosen_float{nullptr};
 std::atomic<const PointwiseKernel*> chosen_integer{nullptr};
 }  // namespace
@@ -56,7 +57,8 @@ PointwiseKernel pointwise_kernel(PointwiseOp op, DType compute) {
   if (is_floating(compute)) {
     return chosen_float.load(std::memory_order_relaxed)[row * kFloatColumns + column];
   }
-  return chosen_integer.load(std::memory_order_relaxed)[row * kIntegerColumns + column - kFloatColumns];
+  return chosen_integer.load(
+      std::memory_order_relaxed)[row * kIntegerColumns + column - kFloatColumns];
 }
 
 }  // namespace autograd::cpu

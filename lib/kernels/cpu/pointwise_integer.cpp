@@ -1,8 +1,8 @@
 // Pointwise kernels of int32, int64, uint8 and bool.
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/cpu/pointwise_integer.cpp"
 #include "kernels/cpu/simd_targets.hpp"
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/pointwise_integer.cpp"
 #include "hwy/foreach_target.h"  // must come before highway.h
 #include "hwy/highway.h"
 #include "kernels/cpu/pointwise_run-inl.h"
@@ -13,7 +13,7 @@ namespace autograd::cpu {
 namespace HWY_NAMESPACE {
 
 const PointwiseKernel* integer_kernels() {
-#define ROW(row)                                                            \
+#define ROW(row)                                                                    \
   {kernel_of<row, int32_t>(), kernel_of<row, int64_t>(), kernel_of<row, uint8_t>(), \
    kernel_of<row, bool>()},
 #define UNARY(name, ...) ROW(name##_row) ROW(name##_backward_row)
@@ -37,7 +37,9 @@ namespace autograd::cpu {
 
 HWY_EXPORT(integer_kernels);
 
-const PointwiseKernel* integer_pointwise_kernels() { return HWY_DYNAMIC_DISPATCH(integer_kernels)(); }
+const PointwiseKernel* integer_pointwise_kernels() {
+  return HWY_DYNAMIC_DISPATCH(integer_kernels)();
+}
 
 }  // namespace autograd::cpu
 #endif  // HWY_ONCE

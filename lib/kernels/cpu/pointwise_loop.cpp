@@ -55,12 +55,13 @@ struct Space {
     int outer = dims;
     while (outer > 0 && stride[outer - 1][k] == 0) --outer;
     if (outer == dims) return 0;
-    return std::accumulate(size, size + outer, int64_t{1}, [](int64_t a, int64_t b) { return a * b; });
+    return std::accumulate(size, size + outer, int64_t{1},
+                           [](int64_t a, int64_t b) { return a * b; });
   }
 };
 
-/// Builds the space from the innermost dimension outwards. When all of it is visited the order is free:
-/// then the dimension in which the output is densest becomes the innermost.
+/// Builds the space from the innermost dimension outwards. When all of it is visited the order is
+/// free: then the dimension in which the output is densest becomes the innermost.
 Space make_space(const Operand* operands, int count, const int64_t* sizes, int ndim, bool whole) {
   Space space;
   space.operands = count;
@@ -70,7 +71,8 @@ Space make_space(const Operand* operands, int count, const int64_t* sizes, int n
   for (int d = ndim - 1; d >= 0; --d) {
     if (sizes[d] == 1) continue;
     int place = used++;
-    for (; whole && place > 0 && out[order[place - 1]] > out[d]; --place) order[place] = order[place - 1];
+    for (; whole && place > 0 && out[order[place - 1]] > out[d]; --place)
+      order[place] = order[place - 1];
     order[place] = d;
   }
   for (int i = 0; i < used; ++i) space.add(operands, order[i], sizes[order[i]]);
@@ -117,16 +119,18 @@ char* element(const Operand& operand, int64_t offset) {
 /// A call of pointwise_loop that cannot hand its operands to the kernel as they are.
 class BufferedLoop {
  public:
-  BufferedLoop(PointwiseKernel kernel, const double* p, const Operand* operands, const Space& space);
+  BufferedLoop(PointwiseKernel kernel, const double* p, const Operand* operands,
+               const Space& space);
 
   /// Walks the elements [begin, end) in the way that suits the space.
   void walk(int64_t begin, int64_t end);
 
  private:
   bool absent(int k) const { return operands_[k].data == nullptr; }
-  /// Is the operand denser across the runs than along them, by memory order?
+  /// Is the operand denser across the runs than along them?
   bool lies_across(int k) const {
-    return !absent(k) && space_.stride[0][k] > 1 && space_.stride[1][k] < space_.stride[0][k];
+    const int64_t along = space_.stride[0][k], across = space_.stride[1][k];
+    return !absent(k) && across > 0 && across < along;
   }
   void* place(int k) const { return element(operands_[k], cursors_[k].offset); }
   void place_cursors(int64_t linear);
@@ -146,7 +150,8 @@ class BufferedLoop {
   alignas(64) char buffers_[kMaxOperands][kChunk * sizeof(double)];
 };
 
-BufferedLoop::BufferedLoop(PointwiseKernel kernel, const double* p, const Operand* operands, const Space& space)
+BufferedLoop::BufferedLoop(PointwiseKernel kernel, const double* p, const Operand* operands,
+                           const Space& space)
     : kernel_(kernel), p_(p), operands_(operands), space_(space) {
   for (int k = 0; k < space.operands; ++k) {
     const DType stored = operands[k].stored, as = operands[k].as;
@@ -165,7 +170,8 @@ void BufferedLoop::walk(int64_t begin, int64_t end) {
   // Tiles need whole rows; what is before and after them goes run by run.
   while (begin < end) {
     const int64_t left = cursors_[0].left(space_);
-    const int64_t rows = std::min({kTileRows, space_.size[1] - cursors_[0].index[1], (end - begin) / run});
+    const int64_t rows =
+        std::min({kTileRows, space_.size[1] - cursors_[0].index[1], (end - begin) / run});
     if (left < run || rows < 2) {
       const int64_t n = std::min(left, end - begin);
       walk_long_runs(begin, begin + n);
@@ -189,13 +195,14 @@ void BufferedLoop::place_cursors(int64_t linear) {
   }
 }
 
-/// Moves a block of runs from operand k's memory to element `first` of its buffer; the output: back.
+/// Moves a block of runs from operand k's memory to element `first` of its buffer; the output:
+/// back.
 void BufferedLoop::move_block(int k, void* memory, int64_t first, int64_t rows, int64_t n) {
   char* const buffer = buffers_[k] + first * static_cast<int64_t>(size_of(operands_[k].as));
   const int64_t stride = space_.stride[0][k], row = rows > 1 ? space_.stride[1][k] : 0;
   if (k == 0) {
     convert_[k](buffer, n, 1, memory, row, stride, rows, n);
-  } else if (rows > 1 && stride > row) {
+  } else if (row > 0 && row < stride) {
     convert_[k](memory, stride, row, buffer, 1, n, n, rows);
   } else {
     convert_[k](memory, row, stride, buffer, n, 1, rows, n);
@@ -223,8 +230,8 @@ void BufferedLoop::move_chunk(int k, int64_t n) {
   }
 }
 
-/// Run by run: an operand dense along the run is used in place, one constant along it fills its buffer
-/// once for as long as its value stays, any other is gathered chunk by chunk.
+/// Run by run: an operand dense along the run is used in place, one constant along it fills its
+/// buffer once for as long as its value stays, any other is gathered chunk by chunk.
 void BufferedLoop::walk_long_runs(int64_t begin, int64_t end) {
   const int count = space_.operands;
   void* at[kMaxOperands];
@@ -254,8 +261,8 @@ void BufferedLoop::walk_long_runs(int64_t begin, int64_t end) {
   }
 }
 
-/// The next few whole rows in tiles that fit the buffers, so that an operand stored column by column
-/// (a transposed matrix) has its cache lines read once.
+/// The next few whole rows in tiles that fit the buffers, so that an operand stored column by
+/// column (a transposed matrix) has its cache lines read once.
 void BufferedLoop::walk_tiles(int64_t rows) {
   const int count = space_.operands;
   const int64_t run = space_.size[0], width = kChunk / rows;
@@ -265,16 +272,18 @@ void BufferedLoop::walk_tiles(int64_t rows) {
     const int64_t n = std::min(width, run - column);
     for (int k = 1; k < count; ++k) {
       if (absent(k)) continue;
-      move_block(k, element(operands_[k], cursors_[k].offset + column * space_.stride[0][k]), 0, rows, n);
+      move_block(k, element(operands_[k], cursors_[k].offset + column * space_.stride[0][k]), 0,
+                 rows, n);
     }
     kernel_(at + 1, at[0], rows * n, p_);
-    move_block(0, element(operands_[0], cursors_[0].offset + column * space_.stride[0][0]), 0, rows, n);
+    move_block(0, element(operands_[0], cursors_[0].offset + column * space_.stride[0][0]), 0, rows,
+               n);
   }
   for (int k = 0; k < count; ++k) cursors_[k].advance_runs(space_, k, rows);
 }
 
-/// Chunk by chunk across short runs: only wholly contiguous operands are used in place. The chunk is a
-/// multiple of the periods of the operands that repeat, so that their buffers are filled once.
+/// Chunk by chunk across short runs: only wholly contiguous operands are used in place. The chunk
+/// is a multiple of the periods of the operands that repeat, so that their buffers are filled once.
 void BufferedLoop::walk_short_runs(int64_t begin, int64_t end) {
   const int count = space_.operands;
   void* at[kMaxOperands];
@@ -332,7 +341,8 @@ void run_contiguous(PointwiseKernel kernel, const double* p, const Operand* oper
     const Operand& operand = operands[k];
     const bool constant = layouts[k] == Layout::kConstant;
     at[k] = operand.data == nullptr ? nullptr : element(operand, constant ? 0 : begin);
-    step[k] = operand.data == nullptr || constant ? 0 : static_cast<int64_t>(size_of(operand.stored));
+    step[k] =
+        operand.data == nullptr || constant ? 0 : static_cast<int64_t>(size_of(operand.stored));
     if (!constant) continue;
     chunk = std::min(chunk, kChunk);
     convert(operand.data, operand.stored, 0, buffers[k - 1], operand.as, 1, chunk);

@@ -1,5 +1,5 @@
-// The rows of pointwise.def as types: each has the expression as a function of any value type (`of`),
-// what it reads, and for which dtypes it is defined.
+// The rows of pointwise.def as types: each has the expression as a function of any value type
+// (`of`), what it reads, and for which dtypes it is defined.
 #if defined(AUTOGRAD_KERNELS_CPU_POINTWISE_ROWS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef AUTOGRAD_KERNELS_CPU_POINTWISE_ROWS_INL_H_
 #undef AUTOGRAD_KERNELS_CPU_POINTWISE_ROWS_INL_H_
@@ -38,20 +38,22 @@ constexpr bool mentions(const char* expression, char variable) {
 }
 
 #undef AUTOGRAD_ROW
-#define AUTOGRAD_ROW(type, cls, inputs, i0, i1, i2, condition, expression)                          \
-  struct type {                                                                                     \
-    static constexpr RowClass kClass = RowClass::cls;                                               \
-    static constexpr int kInputs = inputs;                                                          \
-    static constexpr bool kReads[3] = {mentions(#expression, #i0[0]), mentions(#expression, #i1[0]), \
-                                       mentions(#expression, #i2[0])};                              \
-    static constexpr bool kUsesP = mentions(#expression, 'p'), kUsesQ = mentions(#expression, 'q'); \
-    template <class V>                                                                              \
-    static HWY_INLINE auto of([[maybe_unused]] condition i0, [[maybe_unused]] V i1,                 \
-                              [[maybe_unused]] V i2, [[maybe_unused]] V p, [[maybe_unused]] V q) {  \
-      return expression;                                                                            \
-    }                                                                                               \
+#define AUTOGRAD_ROW(type, cls, inputs, i0, i1, i2, condition, expression)                         \
+  struct type {                                                                                    \
+    static constexpr RowClass kClass = RowClass::cls;                                              \
+    static constexpr int kInputs = inputs;                                                         \
+    static constexpr bool kReads[3] = {mentions(#expression, #i0[0]),                              \
+                                       mentions(#expression, #i1[0]),                              \
+                                       mentions(#expression, #i2[0])};                             \
+    static constexpr bool kUsesP = mentions(#expression, 'p'),                                     \
+                          kUsesQ = mentions(#expression, 'q');                                     \
+    template <class V>                                                                             \
+    static HWY_INLINE auto of([[maybe_unused]] condition i0, [[maybe_unused]] V i1,                \
+                              [[maybe_unused]] V i2, [[maybe_unused]] V p, [[maybe_unused]] V q) { \
+      return expression;                                                                           \
+    }                                                                                              \
   };
-#define UNARY(name, cls, forward, uses, gradient)                  \
+#define UNARY(name, cls, forward, uses, gradient)                   \
   AUTOGRAD_ROW(name##_row, cls, 1, x, unused1, unused2, V, forward) \
   AUTOGRAD_ROW(name##_backward_row, FLOAT, 3, g, x, y, V, gradient)
 #define BINARY(name, cls, forward, uses_a, gradient_a, uses_b, gradient_b) \

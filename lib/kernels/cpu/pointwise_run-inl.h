@@ -19,8 +19,9 @@ namespace autograd::cpu {
 namespace HWY_NAMESPACE {
 
 /// A run shorter than a vector: padded with zeros to one vector on the stack.
-inline HWY_NOINLINE void run_padded(PointwiseKernel kernel, size_t element, int64_t lanes, int inputs,
-                             const void* const* in, void* out, int64_t n, const double* params) {
+inline HWY_NOINLINE void run_padded(PointwiseKernel kernel, size_t element, int64_t lanes,
+                                    int inputs, const void* const* in, void* out, int64_t n,
+                                    const double* params) {
   HWY_ALIGN char padded[4][HWY_MAX_BYTES] = {};
   const void* in_padded[3] = {};
   if (n <= 0) return;
@@ -49,8 +50,8 @@ struct Inputs {
   }
 };
 
-/// Float rows. The last, possibly overlapping vector is loaded before anything is stored, because the
-/// output may be one of the inputs.
+/// Float rows. The last, possibly overlapping vector is loaded before anything is stored, because
+/// the output may be one of the inputs.
 template <class Row, class T>
 void run_vector(const void* const* in, void* out, int64_t n, const double* params) {
   using V = Vec<T>;
@@ -92,8 +93,9 @@ void run_scalar(const void* const* in, void* out, int64_t n, const double* param
   const V p = Row::kUsesP ? params[0] : 0.0, q = Row::kUsesQ ? params[1] : 0.0;
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; ++i) {
-    const V value = Row::template of<V>(load_scalar<Row, T, 0>(data, i), load_scalar<Row, T, 1>(data, i),
-                                        load_scalar<Row, T, 2>(data, i), p, q);
+    const V value =
+        Row::template of<V>(load_scalar<Row, T, 0>(data, i), load_scalar<Row, T, 1>(data, i),
+                            load_scalar<Row, T, 2>(data, i), p, q);
     value.store(y + i);
   }
 }
@@ -106,7 +108,8 @@ void run_compare(const void* const* in, void* out, int64_t n, const double*) {
   uint8_t* const y = static_cast<uint8_t*>(out);
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; ++i) {
-    y[i] = Row::template of<V>(load_scalar<Row, T, 0>(data, i), load_scalar<Row, T, 1>(data, i), 0, 0, 0)
+    y[i] = Row::template of<V>(load_scalar<Row, T, 0>(data, i), load_scalar<Row, T, 1>(data, i), 0,
+                               0, 0)
                ? 1
                : 0;
   }
@@ -130,11 +133,12 @@ void run_where(const void* const* in, void* out, int64_t n, const double*) {
 /// Exponents that need no pow, exact at every special value; see run_pow.
 AUTOGRAD_ROW(to_the_0, FLOAT, 1, x, unused1, unused2, V, V(1))
 AUTOGRAD_ROW(to_the_1, FLOAT, 1, x, unused1, unused2, V, x)
-AUTOGRAD_ROW(to_the_2, FLOAT, 1, x, unused1, unused2, V, x * x)
-AUTOGRAD_ROW(to_the_3, FLOAT, 1, x, unused1, unused2, V, x * x * x)
+AUTOGRAD_ROW(to_the_2, FLOAT, 1, x, unused1, unused2, V, x* x)
+AUTOGRAD_ROW(to_the_3, FLOAT, 1, x, unused1, unused2, V, x* x* x)
 AUTOGRAD_ROW(to_the_minus_1, FLOAT, 1, x, unused1, unused2, V, 1 / x)
 // pow(-inf, 0.5) is inf and pow(-0, 0.5) is +0, unlike sqrt.
-AUTOGRAD_ROW(to_the_half, FLOAT, 1, x, unused1, unused2, V, where(x == -V::kInf, V::kInf, sqrt(x + 0)))
+AUTOGRAD_ROW(to_the_half, FLOAT, 1, x, unused1, unused2, V,
+             where(x == -V::kInf, V::kInf, sqrt(x + 0)))
 
 /// pow of floats; the common exponents have loops of their own when the whole run shares one.
 template <class T>
@@ -160,12 +164,18 @@ void run_pow(const void* const* in, void* out, int64_t n, const double* params) 
 template <class Row, class T>
 constexpr PointwiseKernel kernel_of() {
   constexpr bool is_float = std::is_floating_point_v<T>;
-  if constexpr (!is_defined(Row::kClass, is_float, std::is_same_v<T, bool>)) return nullptr;
-  else if constexpr (Row::kClass == RowClass::kCompare) return &run_compare<Row, T>;
-  else if constexpr (Row::kClass == RowClass::kWhere) return &run_where<Row, T>;
-  else if constexpr (!is_float) return &run_scalar<Row, T>;
-  else if constexpr (std::is_same_v<Row, pow_row>) return &run_pow<T>;
-  else return &run_vector<Row, T>;
+  if constexpr (!is_defined(Row::kClass, is_float, std::is_same_v<T, bool>))
+    return nullptr;
+  else if constexpr (Row::kClass == RowClass::kCompare)
+    return &run_compare<Row, T>;
+  else if constexpr (Row::kClass == RowClass::kWhere)
+    return &run_where<Row, T>;
+  else if constexpr (!is_float)
+    return &run_scalar<Row, T>;
+  else if constexpr (std::is_same_v<Row, pow_row>)
+    return &run_pow<T>;
+  else
+    return &run_vector<Row, T>;
 }
 
 // NOLINTNEXTLINE(google-readability-namespace-comments)

@@ -10,8 +10,8 @@ inline constexpr int kIntegerColumns = 4;  // int32, int64, uint8, bool
 /// The integer kernels for the running CPU, row-major.
 const PointwiseKernel* integer_pointwise_kernels();
 
-/// Chooses the kernels for Highway's present target. pointwise_kernel does it once; tests that change
-/// the target call it again.
+/// Chooses the kernels for Highway's present target. pointwise_kernel does it once; tests that
+/// change the target call it again.
 void choose_pointwise_kernels();
 
 }  // namespace autograd::cpu

@@ -60,7 +60,7 @@ struct Spread {
     const Tag<T> d;
     return gather ? hn::GatherIndex(d, p, index) : first(p, hn::Lanes(d), hn::Zero(d));
   }
-  HWY_INLINE V<T> first(const T* p, size_t n, V<T> fill) const {
+  HWY_NOINLINE V<T> first(const T* p, size_t n, V<T> fill) const {
     const Tag<T> d;
     HWY_ALIGN T lanes[hn::MaxLanes(d)];
     hn::Store(fill, d, lanes);
@@ -101,7 +101,7 @@ struct SquaredDeviation : Deviation<T> {
 // so that errors grow as in pairwise summation (Higham, SIAM J. Sci. Comput. 14(4), 1993).
 
 template <class T, class Source, class Term>
-HWY_INLINE V<T> sum_row_block(const Source& source, const T* p, size_t n, const Term& term) {
+V<T> sum_row_block(const Source& source, const T* p, size_t n, const Term& term) {
   const Tag<T> d;
   const size_t lanes = hn::Lanes(d);
   auto a = hn::Zero(d), b = a, c = a, e = a;
@@ -154,9 +154,23 @@ struct Columns {
   }
 };
 
-/// Adds all rows; sink(column, sums, count) gets the sums of `count` columns.
-template <class T, class Source, class Term, class Sink>
-HWY_INLINE void sum_column_block(const Columns<T, Source>& m, const Term& term, const Sink& sink) {
+/// What becomes of the sums of a block of rows. With kAdd, `out` has room for whole vectors.
+enum class Sums { kStore, kAdd };
+
+template <class T>
+HWY_INLINE void put(Sums how, V<T> sum, T* out, size_t count) {
+  const Tag<T> d;
+  if (how == Sums::kAdd) {
+    hn::StoreU(hn::Add(hn::LoadU(d, out), sum), d, out);
+  } else if (count == hn::Lanes(d)) {
+    hn::StoreU(sum, d, out);
+  } else {
+    partial::store_first(sum, d, out, count);
+  }
+}
+
+template <class T, class Source, class Term>
+void sum_column_block(const Columns<T, Source>& m, const Term& term, Sums how, T* out) {
   const Tag<T> d;
   const size_t lanes = hn::Lanes(d);
   size_t col = 0;
@@ -169,10 +183,10 @@ HWY_INLINE void sum_column_block(const Columns<T, Source>& m, const Term& term, 
       c = hn::Add(c, term(m.source.all(m.source.at(p, 2 * lanes)), col + 2 * lanes));
       e = hn::Add(e, term(m.source.all(m.source.at(p, 3 * lanes)), col + 3 * lanes));
     }
-    sink(col, a, lanes);
-    sink(col + lanes, b, lanes);
-    sink(col + 2 * lanes, c, lanes);
-    sink(col + 3 * lanes, e, lanes);
+    put(how, a, out + col, lanes);
+    put(how, b, out + col + lanes, lanes);
+    put(how, c, out + col + 2 * lanes, lanes);
+    put(how, e, out + col + 3 * lanes, lanes);
   }
   for (; col < m.cols; col += lanes) {
     const size_t count = std::min(lanes, m.cols - col);
@@ -187,7 +201,7 @@ HWY_INLINE void sum_column_block(const Columns<T, Source>& m, const Term& term, 
       b = hn::Add(b, load(p + m.stride));
     }
     if (r < m.rows) a = hn::Add(a, load(p));
-    sink(col, hn::Add(a, b), count);
+    put(how, hn::Add(a, b), out + col, count);
   }
 }
 
@@ -216,9 +230,7 @@ void sum_tile(const Columns<T, Source>& m, const Term& term, T* out) {
   size_t done = 0;
   for (size_t r = 0; r < m.rows; r += kFan) {
     const auto block = m.part(r, std::min(kFan, m.rows - r), 0, m.cols);
-    sum_column_block(block, term, [&](size_t c, V<T> sum, size_t) HWY_ATTR {
-      hn::Store(hn::Add(hn::Load(d, level[0] + c), sum), d, level[0] + c);
-    });
+    sum_column_block(block, term, Sums::kAdd, level[0]);
     size_t k = 0;
     for (size_t n = ++done; n % kFan == 0 && k + 1 < levels; n /= kFan, ++k) {
       flow(level[k], level[k + 1]);
@@ -230,17 +242,7 @@ void sum_tile(const Columns<T, Source>& m, const Term& term, T* out) {
 
 template <class T, class Source, class Term>
 void sum_columns(const Columns<T, Source>& m, const Term& term, T* out) {
-  if (m.rows <= 2 * kFan) {
-    sum_column_block(m, term, [&](size_t c, V<T> sum, size_t count) HWY_ATTR {
-      const Tag<T> d;
-      if (count == hn::Lanes(d)) {
-        hn::StoreU(sum, d, out + c);
-      } else {
-        partial::store_first(sum, d, out + c, count);
-      }
-    });
-    return;
-  }
+  if (m.rows <= 2 * kFan) return sum_column_block(m, term, Sums::kStore, out);
   for (size_t c = 0; c < m.cols; c += kTile<T>) {
     sum_tile(m.part(0, m.rows, c, std::min(kTile<T>, m.cols - c)), term, out + c);
   }
@@ -249,8 +251,7 @@ void sum_columns(const Columns<T, Source>& m, const Term& term, T* out) {
 // Variance: squared deviations from a pivot near the mean, less what the pivot is off by
 // (Chan, Golub and LeVeque, "Algorithms for computing the sample variance", 1983, eq. 1.7)
 
-/// From the sums of deviations and of squared deviations. Vectors throughout: for conversions between
-/// float and double in SSE4 code GCC 12 uses MMX registers, which breaks long double elsewhere.
+/// From the sums of deviations and of squared deviations.
 template <class T>
 HWY_INLINE V<T> variance_of(V<T> deviations, V<T> squares, size_t n, double correction) {
   const Tag<T> d;
@@ -430,7 +431,7 @@ void find_columns(const Columns<T, Source>& m, int64_t* out) {
     }
     HWY_ALIGN TI found[hn::MaxLanes(d)];
     hn::Store(index, di, found);
-    std::copy_n(found, n, out + c);
+    copy_places(found, n, out + c);
   }
 }
 

@@ -113,4 +113,7 @@ bool reduce_integer(ReduceOp op, DType dtype, const void* in, void* out, const R
   }
 }
 
+void copy_places(const int32_t* in, size_t n, int64_t* out) { std::copy_n(in, n, out); }
+void copy_places(const int64_t* in, size_t n, int64_t* out) { std::copy_n(in, n, out); }
+
 }  // namespace autograd::cpu

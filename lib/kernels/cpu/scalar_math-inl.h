@@ -1,5 +1,6 @@
-// The values on which pointwise.def's expressions compile for integers, for bool and, where a result or
-// a condition is bool, for floats: one plain number, in loops that the compiler vectorises.
+// The values on which pointwise.def's expressions compile for integers, for bool and, where a
+// result or a condition is bool, for floats: one plain number, in loops that the compiler
+// vectorises.
 #if defined(AUTOGRAD_KERNELS_CPU_SCALAR_MATH_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef AUTOGRAD_KERNELS_CPU_SCALAR_MATH_INL_H_
 #undef AUTOGRAD_KERNELS_CPU_SCALAR_MATH_INL_H_
@@ -82,10 +83,13 @@ struct Scalar {
   friend HWY_INLINE Scalar maximum(Scalar a, Scalar b) { return a.value > b.value ? a : b; }
   friend HWY_INLINE Scalar minimum(Scalar a, Scalar b) { return a.value < b.value ? a : b; }
   friend HWY_INLINE Scalar abs(Scalar a) { return a.value < T(0) ? -a : a; }
-  friend HWY_INLINE Scalar sign(Scalar a) { return of(static_cast<W>((a.value > T(0)) - (a.value < T(0)))); }
+  friend HWY_INLINE Scalar sign(Scalar a) {
+    return of(static_cast<W>((a.value > T(0)) - (a.value < T(0))));
+  }
   friend HWY_INLINE Scalar pow(Scalar a, Scalar b) { return integer_power(a, b); }
 
-  /// Repeated squaring, wrapping around. A negative exponent gives the truncated quotient 1 / a^|b|.
+  /// Repeated squaring, wrapping around. A negative exponent gives the truncated quotient 1 /
+  /// a^|b|.
   static HWY_INLINE Scalar integer_power(Scalar a, Scalar b) {
     if (b.value < T(0)) {
       if (a.value == T(1)) return 1;

@@ -7,5 +7,10 @@
 
 // x86 keeps the baseline, SSE4, AVX2 and AVX3, Arm keeps NEON. SSSE3 and AVX3_DL gain nothing here;
 // SVE vectors have no size at compile time, so the kernels could not hold them in arrays.
-#define HWY_DISABLED_TARGETS \
+#define AG_UNUSED_TARGETS \
   (HWY_SSSE3 | HWY_AVX3_DL | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
+#ifdef AUTOGRAD_FEWER_TARGETS  // sanitizer builds: the baseline and one wide set
+#define HWY_DISABLED_TARGETS (AG_UNUSED_TARGETS | HWY_SSE4 | HWY_AVX3)
+#else
+#define HWY_DISABLED_TARGETS AG_UNUSED_TARGETS
+#endif

@@ -1,5 +1,6 @@
-// The values on which pointwise.def's floating-point expressions compile: Highway vectors of float32
-// or float64, their masks, and mathematics with PyTorch's results at NaN, infinities and zeros.
+// The values on which pointwise.def's floating-point expressions compile: Highway vectors of
+// float32 or float64, their masks, and mathematics with PyTorch's results at NaN, infinities and
+// zeros.
 #if defined(AUTOGRAD_KERNELS_CPU_VECTOR_MATH_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef AUTOGRAD_KERNELS_CPU_VECTOR_MATH_INL_H_
 #undef AUTOGRAD_KERNELS_CPU_VECTOR_MATH_INL_H_
@@ -123,8 +124,8 @@ HWY_INLINE Vec<T> copysign(Vec<T> magnitude, Vec<T> sign) {
   return hn::CopySign(magnitude.raw, sign.raw);
 }
 
-/// Numbers that describe T's bits. Adding kShifter to a small number leaves it, rounded to an integer,
-/// in the low mantissa bits.
+/// Numbers that describe T's bits. Adding kShifter to a small number leaves it, rounded to an
+/// integer, in the low mantissa bits.
 template <class T>
 struct Bits;
 template <>
@@ -151,10 +152,10 @@ HWY_INLINE Vec<float> exp_reduced(Vec<float> r) {
   return fma(fma(square, high, low), square, r) + 1;
 }
 HWY_INLINE Vec<double> exp_reduced(Vec<double> r) {
-  const Vec<double> tail = polynomial<double>(
-      r, 0.5, 0.166666666666666675, 0.0416666666666206386, 0.0083333333333297935,
-      0.00138888889189391678, 0.000198412698643805133, 0.0000248015186413959936,
-      2.75572664186123037e-6, 2.76213386691429238e-7, 2.51013469283503402e-8);
+  const Vec<double> tail =
+      polynomial<double>(r, 0.5, 0.166666666666666675, 0.0416666666666206386, 0.0083333333333297935,
+                         0.00138888889189391678, 0.000198412698643805133, 0.0000248015186413959936,
+                         2.75572664186123037e-6, 2.76213386691429238e-7, 2.51013469283503402e-8);
   return fma(tail, r * r, r) + 1;
 }
 
@@ -197,14 +198,15 @@ HWY_INLINE Vec<T> exp(Vec<T> x) {
   const Reduced<T> reduced(max_or_b(lowest, min_or_b(Vec<T>(highest), x)), 2 * Bits<T>::kBias);
   // 2^n may lie outside the normal numbers; its two halves do not.
   const auto half = hn::ShiftRight<1>(reduced.n_bits);
-  return exp_reduced(reduced.r) * from_exponent<T>(half) * from_exponent<T>(hn::Sub(reduced.n_bits, half));
+  return exp_reduced(reduced.r) * from_exponent<T>(half) *
+         from_exponent<T>(hn::Sub(reduced.n_bits, half));
 }
 
-/// log(1 + f) - f for sqrt(1/2) - 1 <= f <= sqrt(2) - 1, a part per ULP exact relative to f.
+/// log(1 + f) - f for sqrt(1/2) - 1 <= f <= sqrt(2) - 1.
 HWY_INLINE Vec<float> log1p_tail(Vec<float> f) {
-  const Vec<float> cubic = polynomial<float>(
-      f, 0.3333333106, -0.2499999628, 0.2000074551, -0.1666790079, 0.1424803968, -0.1242236598,
-      0.1169272952, -0.1150942766, 0.06989834475);
+  const Vec<float> cubic =
+      polynomial<float>(f, 0.3333333106, -0.2499999628, 0.2000074551, -0.1666790079, 0.1424803968,
+                        -0.1242236598, 0.1169272952, -0.1150942766, 0.06989834475);
   const Vec<float> square = f * f;
   return fma(square, -0.5, cubic * f * square);
 }
@@ -232,13 +234,14 @@ HWY_INLINE Vec<T> split_exponent(Vec<T> x, Vec<T>& m) {
                                     hn::Set(du, static_cast<U>(B::kSqrtHalf)))));
   // The exponent becomes a number by writing it into the mantissa of 2^kMantissa.
   const T base = static_cast<T>(std::ldexp(1.0, B::kMantissa));
-  const auto digits = hn::Or(hn::ShiftRight<B::kMantissa>(biased),
-                             hn::BitCast(du, hn::Set(d, base)));
+  const auto digits =
+      hn::Or(hn::ShiftRight<B::kMantissa>(biased), hn::BitCast(du, hn::Set(d, base)));
   const Vec<T> e = Vec<T>(hn::BitCast(d, digits)) - (base + B::kBias);
   return where(subnormal, e - static_cast<double>(B::kSubnormalScale), e);
 }
 
-/// Natural logarithm: log(0) = -inf, of a negative number NaN; at most 1 ULP (float32, float64) off.
+/// Natural logarithm: log(0) = -inf, of a negative number NaN; at most 1 ULP (float32, float64)
+/// off.
 template <class T>
 HWY_INLINE Vec<T> log(Vec<T> x) {
   Vec<T> m;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Mapping
 from typing import (
     Any,
@@ -54,8 +55,8 @@ class Module:
             f'Module [{type(self).__name__}] is missing the required "forward" function'
         )
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.forward(*args, **kwargs)
+    # module(x) is module.forward(x). As a property it is found and called without a Python frame of its own.
+    __call__: Callable[..., Any] = property(operator.attrgetter("forward"))  # type: ignore[assignment]
 
     # ---- attributes ----
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any, Callable
 
 from . import creation, dtypes
-from .binding import function_only
 from .tensor import Tensor
 
 __all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
@@ -109,7 +108,6 @@ def _compare(
                     )
 
 
-@function_only
 def gradcheck(
     func: Callable[..., Any],
     inputs: Any,
@@ -149,7 +147,6 @@ def gradcheck(
     return True
 
 
-@function_only
 def gradgradcheck(
     func: Callable[..., Any],
     inputs: Any,

@@ -1,0 +1,166 @@
+// Graphs of recorded history: the live nodes behind a tensor, each once, as ops in topological
+// order.
+#include <unordered_map>
+
+#include "autograd/graph.hpp"
+#include "core/node.hpp"
+#include "core/record.hpp"
+#include "graph/ir.hpp"
+
+namespace autograd {
+
+using Names = std::vector<std::pair<std::string, Tensor>>;
+
+namespace detail {
+namespace {
+
+/// Numbers follow the structure alone (inputs in their order, depth first), never addresses or ids
+/// of tensors.
+class History {
+ public:
+  History(const Tensor& t, const Names& named) {
+    for (const auto& [name, tensor] : named) names_.emplace(body(tensor)->id, name);
+    TensorBody* root = body(t);
+    if (root->source) refresh_view(root);
+    if (!root->node) {
+      graph_.outputs = {add_leaf(root->id, root->dtype, root->sizes, root->requires_grad)};
+      return;
+    }
+    order_from(root->node);
+    // Only now it is known which inputs are outputs that carry no gradient; they count as edges
+    // too.
+    if (!side_outputs_.empty()) order_from(root->node);
+    for (const Node* node : order_) add_leaves(*node);
+    for (const Node* node : order_) add_op(*node);
+    const int output = values_of_.at(root->node)[root->output_index];
+    graph_.values[static_cast<size_t>(output)].role = Role::kOutput;
+    graph_.outputs = {output};
+  }
+  GraphData take() { return std::move(graph_); }
+
+ private:
+  /// Output `index` of a node; node is nullptr if there is none.
+  struct Source {
+    const Node* node = nullptr;
+    uint32_t index = 0;
+  };
+
+  void order_from(const Node* root);
+  void finish(const Node* node);
+  Source source_of(const NodeInput& input) const;
+  void add_leaves(const Node& node);
+  int add_leaf(uint64_t id, DType dtype, const Shape& sizes, bool is_parameter);
+  void add_op(const Node& node);
+
+  GraphData graph_;
+  std::unordered_map<uint64_t, std::string> names_;  // by id of the tensor
+  std::unordered_map<uint64_t, int> leaves_;         // by id of the tensor
+  std::vector<const Node*> order_;                   // inputs before users
+  std::unordered_map<const Node*, std::vector<int>> values_of_;
+  // Outputs that carry no gradient, such as the positions that max finds, do not know their node;
+  // by id of the tensor.
+  std::unordered_map<uint64_t, Source> side_outputs_;
+};
+
+History::Source History::source_of(const NodeInput& input) const {
+  if (input.node || input.leaf) return {input.node, input.index};
+  const auto found = side_outputs_.find(input.id);
+  return found == side_outputs_.end() ? Source{} : found->second;
+}
+
+// An explicit stack: histories may be 100,000 ops deep.
+void History::order_from(const Node* root) {
+  struct Visit {
+    const Node* node;
+    size_t next_input;
+  };
+  order_.clear();
+  values_of_.clear();
+  values_of_[root];
+  std::vector<Visit> stack{{root, 0}};
+  while (!stack.empty()) {
+    Visit& visit = stack.back();
+    if (visit.next_input == visit.node->inputs.size()) {
+      finish(visit.node);
+      stack.pop_back();
+      continue;
+    }
+    const Node* input = source_of(visit.node->inputs[visit.next_input++]).node;
+    if (input && values_of_.try_emplace(input).second) stack.push_back({input, 0});
+  }
+}
+
+void History::finish(const Node* node) {
+  order_.push_back(node);
+  // Output 0 is left out: an op in place gives it the id of its own input.
+  for (uint32_t i = 1; i < node->outputs.size(); ++i)
+    if (!is_floating(node->outputs[i].dtype)) side_outputs_[node->outputs[i].id] = {node, i};
+}
+
+int History::add_leaf(uint64_t id, DType dtype, const Shape& sizes, bool is_parameter) {
+  const auto [entry, added] = leaves_.try_emplace(id, static_cast<int>(graph_.values.size()));
+  if (!added) return entry->second;
+  GraphValue& value = graph_.values.emplace_back();
+  const auto name = names_.find(id);
+  if (name != names_.end()) value.name = name->second;
+  value.role = is_parameter                            ? Role::kParameter
+               : sizes.empty() && name == names_.end() ? Role::kConstant
+                                                       : Role::kInput;
+  value.dtype = dtype;
+  value.sizes = sizes;
+  value.needs_grad = is_parameter;
+  return entry->second;
+}
+
+void History::add_leaves(const Node& node) {
+  for (const NodeInput& input : node.inputs) {
+    if (!input.id || source_of(input).node) continue;
+    GraphValue& value = graph_.values[static_cast<size_t>(
+        add_leaf(input.id, input.dtype, input.sizes, input.leaf != nullptr))];
+    if (value.role != Role::kConstant || !input.saved) continue;
+    value.has_number = true;
+    value.number = input.saved.item();
+  }
+}
+
+void History::add_op(const Node& node) {
+  GraphOp& op = graph_.ops.emplace_back();
+  op.op = node.op;
+  op.attrs = node.attrs;
+  for (const NodeInput& input : node.inputs) {
+    const Source source = source_of(input);
+    if (source.node)
+      op.inputs.push_back(values_of_.at(source.node)[source.index]);
+    else
+      op.inputs.push_back(input.id ? leaves_.at(input.id) : -1);
+  }
+  for (const NodeOutput& output : node.outputs) {
+    op.outputs.push_back(static_cast<int>(graph_.values.size()));
+    GraphValue& value = graph_.values.emplace_back();
+    value.op = static_cast<int>(graph_.ops.size()) - 1;
+    value.dtype = output.dtype;
+    value.sizes = output.sizes;
+    value.needs_grad = is_floating(output.dtype);
+  }
+  values_of_[&node] = op.outputs;
+}
+
+}  // namespace
+}  // namespace detail
+
+Graph Graph::from_tensor(const Tensor& t, const Names& named) {
+  Graph graph;
+  graph.data_ = std::make_shared<const detail::GraphData>(detail::History(t, named).take());
+  return graph;
+}
+
+namespace {
+const detail::GraphData kEmpty;
+}  // namespace
+
+int64_t Graph::num_ops() const { return data_ ? static_cast<int64_t>(data_->ops.size()) : 0; }
+int64_t Graph::num_values() const { return data_ ? static_cast<int64_t>(data_->values.size()) : 0; }
+std::string Graph::dot() const { return detail::dot_text(data_ ? *data_ : kEmpty); }
+std::string Graph::text() const { return detail::ssa_text(data_ ? *data_ : kEmpty); }
+
+}  // namespace autograd

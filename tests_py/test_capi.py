@@ -1,0 +1,253 @@
+"""The binding: reading the header, finding the library, refusing a wrong one, and using all of it."""
+
+import ast
+import ctypes
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import autograd as ag
+from autograd import _capi
+
+PACKAGE = Path(ag.__file__).parent
+HEADER = """
+/* A file comment. */
+#define AG_ABI_VERSION 7
+typedef enum ag_kind { AG_A = 0, /* AG_NOT = 5 */ AG_B = -3 } ag_kind;
+/* ---- a section ---- */
+
+/* Adds two
+ * tensors. */
+AG_API ag_tensor* ag_add(const ag_tensor* a, const ag_tensor* b);
+AG_API AG_BLOCKING ag_status ag_run(ag_tensor* const* tensors, int64_t n, const int64_t* dims,
+                                    double eps, const char* name, ag_tensor** out);
+AG_API const char* ag_version(void);
+AG_API void ag_free(ag_tensor * t);
+"""
+
+# ---- reading the header --------------------------------------------------------------------------
+
+
+def test_header_is_read():
+    header = _capi.parse_header(HEADER)
+    assert list(header.functions) == ["ag_add", "ag_run", "ag_version", "ag_free"]
+    assert header.constants == {"AG_ABI_VERSION": 7, "AG_A": 0, "AG_B": -3}
+    add, run, version, free = header.functions.values()
+    assert add.result == "ag_tensor*"
+    assert add.parameters == (("const ag_tensor*", "a"), ("const ag_tensor*", "b"))
+    assert add.doc == "Adds two tensors."
+    assert not add.blocking
+    assert run.blocking
+    assert run.doc == ""
+    assert [c_type for c_type, _ in run.parameters] == [
+        "ag_tensor* const*",
+        "int64_t",
+        "const int64_t*",
+        "double",
+        "const char*",
+        "ag_tensor**",
+    ]
+    assert (version.result, version.parameters) == ("const char*", ())
+    assert free.parameters == (("ag_tensor*", "t"),)
+
+
+def test_declaration_that_cannot_be_read_is_named():
+    with pytest.raises(ImportError, match="cannot read the declaration"):
+        _capi.parse_header("AG_API int32_t;")
+
+
+def test_every_declared_function_is_bound_with_its_types():
+    text = re.sub(r"/\*.*?\*/", "", _capi.find_header().read_text(), flags=re.DOTALL)
+    declared = re.findall(r"^AG_API .*?\b(ag_\w+)\(", text, flags=re.MULTILINE)
+    assert len(declared) > 150
+    assert set(declared) == set(vars(_capi.lib))
+    for name, declaration in _capi.header.functions.items():
+        function = getattr(_capi.lib, name)
+        assert len(function.argtypes) == len(declaration.parameters), name
+        keeps_lock = bool(type(function)._flags_ & ctypes._FUNCFLAG_PYTHONAPI)
+        assert keeps_lock != declaration.blocking, name
+        assert function.__doc__ == declaration.doc
+
+
+def test_results_have_the_types_of_the_header():
+    lib = _capi.lib
+    assert lib.ag_add.restype is ag.Tensor
+    assert lib.ag_add_.restype is ctypes.c_int32
+    assert lib.ag_tensor_numel.restype is ctypes.c_int64
+    assert lib.ag_tensor_free.restype is None
+    assert lib.ag_matmul.declaration.blocking
+
+
+def strings_given_to(*makers):
+    """The first arguments, as texts, of the calls of the given functions in the package."""
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in makers:
+                first = node.args[0]
+                if isinstance(first, ast.Constant):
+                    found.add(first.value)
+    return found
+
+
+def test_every_function_of_the_library_is_used():
+    texts = [path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")]
+    used = set(re.findall(r"\blib\.(ag_\w+)", "\n".join(texts)))
+    for name in strings_given_to("unary", "binary", "_filled"):
+        used |= {f"ag_{name}", f"ag_{name}_"}
+    used |= {f"ag_{name}_like" for name in strings_given_to("_like")}
+    # Python objects hold their references; other languages need a second one.
+    not_needed = {"ag_tensor_retain"}
+    assert set(_capi.header.functions) - used == not_needed
+
+
+# ---- finding and checking the library ------------------------------------------------------------
+
+
+def import_with(library, *lines):
+    """Runs a fresh interpreter that imports the package with AUTOGRAD_LIBRARY set."""
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
+    environment.pop("AUTOGRAD_LIBRARY", None)
+    if library is not None:
+        environment["AUTOGRAD_LIBRARY"] = str(library)
+    program = "\n".join(["import autograd", *lines])
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def compile_library(folder, source):
+    file = folder / "other.c"
+    file.write_text(source)
+    library = folder / "libother.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, file], check=True)
+    return library
+
+
+def test_missing_library_says_where_it_was_looked_for(tmp_path):
+    code, output = import_with(tmp_path / "nowhere.so")
+    assert code != 0
+    assert "ImportError: autograd: the native library was not found" in output
+    assert "AUTOGRAD_LIBRARY" in output
+    assert str(tmp_path / "nowhere.so") in output
+    assert "pip install" in output
+
+
+def test_library_of_another_abi_is_refused(tmp_path):
+    library = compile_library(tmp_path, "int ag_abi_version(void) { return 999; }\n")
+    code, output = import_with(library)
+    assert code != 0
+    expected = _capi.constants["AG_ABI_VERSION"]
+    assert f"has ABI version 999, but this package needs version {expected}" in output
+    assert str(library) in output
+
+
+def test_library_without_abi_number_is_refused(tmp_path):
+    code, output = import_with(compile_library(tmp_path, "int other;\n"))
+    assert code != 0
+    assert "is not the autograd library" in output
+
+
+def test_library_that_lacks_a_function_is_refused(tmp_path):
+    number = _capi.constants["AG_ABI_VERSION"]
+    library = compile_library(tmp_path, f"int ag_abi_version(void) {{ return {number}; }}\n")
+    code, output = import_with(library)
+    assert code != 0
+    assert "lacks the function ag_version" in output
+
+
+def test_file_that_is_no_library_is_refused(tmp_path):
+    file = tmp_path / "libautograd.so"
+    file.write_text("not a library")
+    code, output = import_with(file)
+    assert code != 0
+    assert "ImportError: autograd: cannot load the native library" in output
+
+
+def test_import_loads_nothing_else():
+    code, output = import_with(
+        _capi.library_path,
+        "import sys",
+        "assert 'numpy' not in sys.modules, sys.modules",
+        "print('fine')",
+    )
+    assert (code, output.strip()) == (0, "fine")
+
+
+def test_version_is_the_librarys():
+    assert re.fullmatch(r"\d+\.\d+\.\d+", ag.__version__)
+
+
+# ---- handles and failures ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrong", [None, 5, 0, "x", b"x", 1.5, [1.0], object(), True])
+def test_no_object_but_a_tensor_passes_for_a_handle(wrong):
+    with pytest.raises(TypeError, match=r"sigmoid\(\): argument 'input' must be Tensor"):
+        ag.sigmoid(wrong)
+
+
+def test_status_becomes_the_exception_it_stands_for():
+    x = ag.zeros(2, 3)
+    with pytest.raises(RuntimeError):
+        x.reshape(4, 5)
+    with pytest.raises(IndexError):
+        x.sum(7)
+    with pytest.raises(IndexError):
+        x[9]
+
+
+def test_tensors_are_freed():
+    before = ag.memory_allocated()
+    x = ag.zeros(1000)
+    y = [x + x for i in range(10)]
+    assert ag.memory_allocated() >= before + 11 * 4000
+    del x, y
+    assert ag.memory_allocated() == before
+
+
+def test_failed_calls_leak_nothing():
+    x, y = ag.zeros(2, 3), ag.zeros(4, 5)
+    before = ag.memory_allocated()
+    for _ in range(100):
+        with pytest.raises(RuntimeError):
+            x @ y
+        with pytest.raises(RuntimeError):
+            x + y
+    assert ag.memory_allocated() == before
+
+
+def test_tensors_that_outlive_the_package_do_no_harm():
+    code, output = import_with(
+        _capi.library_path,
+        "import builtins",
+        "builtins.kept = [autograd.ones(3, requires_grad=True)]",
+        "kept.append((kept[0] * 2).sum())",
+        "kept.append(kept)",
+        "print('fine')",
+    )
+    assert (code, output.strip()) == (0, "fine")
+
+
+def test_every_op_of_the_library_has_a_name_and_a_doc():
+    names = ag.op_names()
+    assert {"add", "matmul", "sigmoid"} <= set(names)
+    assert ag.op_doc("sigmoid").startswith("sigmoid")
+    with pytest.raises((RuntimeError, ValueError)):
+        ag.op_doc("no_such_op")
+
+
+def test_generated_functions_have_name_doc_and_signature():
+    import inspect
+
+    for function in (ag.sigmoid, ag.mul, ag.zeros, ag.ones_like, ag.Tensor.mul_, ag.Tensor.exp_):
+        assert function.__doc__
+        assert function.__name__ in repr(function) or function.__name__
+        assert inspect.signature(function).parameters
+    assert ag.sigmoid.__name__ == "sigmoid"
+    assert list(inspect.signature(ag.mul).parameters) == ["input", "other"]

@@ -1,0 +1,174 @@
+"""Random numbers: range, moments, distribution, independence and repeatability."""
+
+import math
+
+import numpy as np
+import pytest
+from compare import array
+
+import autograd as ag
+
+SIZE = 200_000
+NORMAL = [0, 1, 0, 3]  # moments 1 to 4 of the standard normal distribution
+UNIFORM = [1 / 2, 1 / 3, 1 / 4, 1 / 5]
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    """Every test starts from the same state."""
+    ag.manual_seed(1234)
+
+
+def check_moments(values, wanted):
+    """Asserts the first four raw moments within five standard errors."""
+    values = np.asarray(values, dtype=np.float64).ravel()
+    for order, expected in enumerate(wanted, 1):
+        powers = values**order
+        error = powers.std() / math.sqrt(len(values))
+        assert abs(powers.mean() - expected) < 5 * error, f"moment {order} is {powers.mean()}"
+
+
+def check_distribution(values, cumulative):
+    """Asserts that the largest distance to the cumulative distribution is plausible."""
+    values = np.sort(np.asarray(values, dtype=np.float64).ravel())
+    steps = np.arange(len(values) + 1) / len(values)
+    exact = np.array([cumulative(v) for v in values])
+    distance = max(np.abs(exact - steps[:-1]).max(), np.abs(exact - steps[1:]).max())
+    assert distance * math.sqrt(len(values)) < 2.2  # reached once in 8,000 seeds
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rand_is_uniform(dtype):
+    values = array(ag.rand(SIZE, dtype=getattr(ag, dtype)))
+    assert values.min() >= 0
+    assert values.max() < 1
+    check_moments(values, UNIFORM)
+    check_distribution(values[:20_000], lambda v: v)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_randn_is_normal(dtype):
+    values = array(ag.randn(SIZE, dtype=getattr(ag, dtype)))
+    assert np.isfinite(values).all()
+    check_moments(values, NORMAL)
+    check_distribution(values[:20_000], lambda v: (1 + math.erf(v / math.sqrt(2))) / 2)
+    assert 3.8 < np.abs(values).max() < 6.5
+
+
+def test_float64_uses_more_than_32_bits():
+    values = array(ag.rand(1000, dtype=ag.float64)) * 2.0**32
+    assert (values != np.floor(values)).mean() > 0.99
+
+
+def test_uniform_and_normal_in_place():
+    x = ag.empty(SIZE)
+    assert x.uniform_(-2, 3) is x
+    values = array(x)
+    assert values.min() >= -2
+    assert values.max() <= 3
+    check_moments((values + 2) / 5, UNIFORM)
+    x.normal_(3, 2)
+    check_moments((array(x) - 3) / 2, NORMAL)
+    assert x._version == 2
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint8", "float32"])
+@pytest.mark.parametrize("low, high", [(0, 2), (0, 10), (3, 4), (0, 7)])
+def test_randint_reaches_every_number_equally(low, high, dtype):
+    n = 20_000
+    values = array(ag.randint(low, high, (n,), dtype=getattr(ag, dtype)))
+    found, counts = np.unique(values, return_counts=True)
+    assert found.tolist() == list(range(low, high))
+    expected = n / (high - low)
+    assert (np.abs(counts - expected) < 5 * math.sqrt(expected)).all()
+
+
+def test_randint_of_large_ranges():
+    values = array(ag.randint(-(2**60), 2**60, (2000,)))
+    assert abs(values.astype(np.float64).mean()) < 2**60 / 10
+    assert values.min() < -(2**58)
+    assert values.max() > 2**58
+    assert len(np.unique(values)) == 2000
+
+
+def test_randperm_is_a_fair_permutation():
+    assert sorted(ag.randperm(1000).tolist()) == list(range(1000))
+    first = [ag.randperm(5).tolist()[0] for _ in range(2000)]
+    counts = np.bincount(first, minlength=5)
+    assert (np.abs(counts - 400) < 5 * math.sqrt(400)).all()
+
+
+DRAWS = {
+    "rand": lambda: ag.rand(3, 5),
+    "randn": lambda: ag.randn(3, 5),
+    "randn64": lambda: ag.randn(3, 5, dtype=ag.float64),
+    "randint": lambda: ag.randint(0, 1000, (3, 5)),
+    "randperm": lambda: ag.randperm(15),
+    "uniform_": lambda: ag.empty(3, 5).uniform_(),
+    "normal_": lambda: ag.empty(3, 5).normal_(),
+}
+
+
+@pytest.mark.parametrize("draw", DRAWS)
+def test_seed_repeats_the_sequence(draw):
+    """The same seed gives the same two draws, which differ; another seed gives others."""
+
+    def two(seed):
+        ag.manual_seed(seed)
+        return [DRAWS[draw]().tolist() for _ in range(2)]
+
+    first = two(7)
+    assert first[0] != first[1]
+    assert two(7) == first
+    assert two(8) != first
+
+
+def test_a_program_is_repeated_as_a_whole():
+    def run():
+        ag.manual_seed(3)
+        return [DRAWS[draw]().tolist() for draw in DRAWS for _ in range(3)]
+
+    assert run() == run()
+
+
+def test_draws_are_independent():
+    """Neither neighbours, nor successive draws, nor neighbouring seeds are correlated."""
+    n = 50_000
+    first, second = array(ag.randn(n)), array(ag.randn(n))
+    ag.manual_seed(1235)
+    other = array(ag.randn(n))
+    pairs = [(first[1:], first[:-1]), (first[4:], first[:-4]), (first, second), (first, other)]
+    for a, b in pairs:
+        assert abs(np.corrcoef(a, b)[0, 1]) < 5 / math.sqrt(n)
+
+
+def test_numbers_do_not_depend_on_threads():
+    before = ag.get_num_threads()
+    try:
+        drawn = []
+        for threads in (1, 2):
+            ag.set_num_threads(threads)
+            ag.manual_seed(5)
+            drawn.append([array(ag.randn(300_000)), array(ag.rand(7))])
+        for one, other in zip(*drawn):
+            np.testing.assert_array_equal(one, other)
+    finally:
+        ag.set_num_threads(before)
+
+
+def test_filling_in_place_follows_the_rules_of_in_place():
+    x = ag.randn(3).requires_grad_()
+    with pytest.raises(RuntimeError, match="leaf Variable"):
+        x.normal_()
+    y = x * 1
+    y.uniform_()
+    y.sum().backward()
+    assert x.grad.tolist() == [0.0] * 3
+
+
+def test_views_are_filled_through():
+    x = ag.zeros(4, 3)
+    x[:, 1].uniform_(1, 2)
+    values = array(x)
+    assert (values[:, 1] >= 1).all()
+    assert (values[:, [0, 2]] == 0).all()

@@ -1,0 +1,910 @@
+"""Class Tensor as Python sees it: data in and out, operators, indexing, printing, copies."""
+
+import copy
+import gc
+import math
+import pickle
+import threading
+import weakref
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import autograd as ag
+
+DTYPES = ["float32", "float64", "int32", "int64", "uint8", "bool"]
+
+
+def both(data, **options):
+    """The same data as a tensor of each library."""
+    theirs = {
+        name: getattr(torch, str(v).split(".")[1]) if name == "dtype" else v
+        for name, v in options.items()
+    }
+    return ag.tensor(data, **options), torch.tensor(data, **theirs)
+
+
+def same(ours, theirs):
+    """True if both have equal sizes, dtypes and elements."""
+    assert str(ours.dtype).split(".")[1] == str(theirs.dtype).split(".")[1]
+    assert tuple(ours.shape) == tuple(theirs.shape)
+    np.testing.assert_allclose(np.asarray(ours.detach()), theirs.detach().numpy(), rtol=1e-6)
+    return True
+
+
+# ---- creation from data --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        1,
+        1.5,
+        True,
+        [],
+        [[]],
+        [[], []],
+        [1, 2, 3],
+        [1, 2.5],
+        [True, False],
+        [True, 2],
+        (1.0, 2.0),
+        [[1, 2], [3, 4]],
+        [[[1.0]], [[2.0]]],
+        range(5),
+        [float("nan"), float("inf"), -float("inf")],
+        1e40,
+        2**40,
+    ],
+)
+def test_tensor_infers_sizes_and_dtype(data):
+    assert same(*both(list(data) if isinstance(data, range) else data))
+    assert same(ag.tensor(data), torch.tensor(data))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("data", [[0, 1, 2], [0.0, 1.75, 2.5], [True, False], 3])
+def test_tensor_converts_to_dtype(data, dtype):
+    assert same(*both(data, dtype=getattr(ag, dtype)))
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8", "i4", "i8", "u1", "?"])
+def test_tensor_copies_arrays(kind):
+    array = np.arange(6).reshape(2, 3).astype(kind)
+    x = ag.tensor(array)
+    assert same(x, torch.tensor(array))
+    assert same(ag.tensor(array.T), torch.tensor(array.T))
+    assert same(ag.tensor(array[:, ::-1]), torch.tensor(array[:, ::-1].copy()))
+    assert same(ag.tensor(array[1:1]), torch.tensor(array[1:1]))
+    array[0, 0] = 7
+    assert int(x[0, 0]) == 0
+
+
+def test_tensor_takes_array_scalars_and_lists_of_arrays():
+    assert same(ag.tensor(np.float64(1.5)), torch.tensor(np.float64(1.5)))
+    assert same(ag.tensor(np.array(2)), torch.tensor(np.array(2)))
+    rows = [np.array([1.0, 2.0]), np.array([3.0, 4.0])]
+    assert ag.tensor(rows).tolist() == [[1, 2], [3, 4]]
+    assert ag.tensor([ag.tensor(1.0), ag.tensor(2.0)]).tolist() == [1, 2]
+
+
+def test_tensor_copies_tensors_without_history():
+    x = ag.ones(2, requires_grad=True)
+    y = ag.tensor(x * 2)
+    assert y.is_leaf
+    assert not y.requires_grad
+    assert ag.tensor(x, dtype=ag.float64).dtype is ag.float64
+
+
+def test_ragged_lists_are_refused_as_in_torch():
+    for data in ([[1, 2], [1, 2, 3]], [[1], []], [[[1, 2]], [[1, 2], [3, 4]]]):
+        with pytest.raises(ValueError, match="expected sequence of length") as theirs:
+            torch.tensor(data)
+        with pytest.raises(ValueError, match="expected sequence of length") as ours:
+            ag.tensor(data)
+        assert str(ours.value) == str(theirs.value)
+    with pytest.raises(TypeError):
+        ag.tensor([[1, 2], 3])
+    with pytest.raises((TypeError, ValueError)):
+        ag.tensor([3, [1, 2]])
+
+
+@pytest.mark.parametrize(
+    "data", ["text", ["a"], [None], None, {}, [{}], object(), b"bytes", 1j, [1j]]
+)
+def test_data_that_is_no_number_is_refused(data):
+    with pytest.raises((TypeError, ValueError, RuntimeError)):
+        ag.tensor(data)
+
+
+def test_numbers_that_do_not_fit_are_refused():
+    for data, dtype in ((2**70, None), (-1, ag.uint8), (300, ag.uint8), (2**40, ag.int32)):
+        with pytest.raises(RuntimeError, match="overflow"):
+            ag.tensor(data, dtype=dtype)
+    with pytest.raises(RuntimeError, match="overflow|convert"):
+        ag.tensor(float("nan"), dtype=ag.int64)
+
+
+def test_wrong_sizes_are_refused():
+    for size in ((-1,), (2, -3)):
+        with pytest.raises((RuntimeError, ValueError)):
+            ag.zeros(*size)
+    for size in ((2.5,), ("a",), (None,), (2**70,)):
+        with pytest.raises(TypeError):
+            ag.zeros(*size)
+    for size in ((2**62, 2**62), (2**40, 2**40)):
+        with pytest.raises((RuntimeError, MemoryError)):
+            ag.empty(*size)
+    with pytest.raises((RuntimeError, MemoryError)):
+        ag.empty(2**50)
+
+
+def test_sizes_come_as_numbers_or_as_one_sequence():
+    for made in (ag.zeros(2, 3), ag.zeros((2, 3)), ag.zeros([2, 3]), ag.zeros(ag.Size((2, 3)))):
+        assert made.shape == (2, 3)
+    assert ag.zeros(()).shape == ()
+    assert ag.zeros(np.int64(2)).shape == (2,)
+    assert ag.zeros(ag.tensor(2)).shape == (2,)
+
+
+def test_creation_functions_equal_torch():
+    for ours, theirs in [
+        (ag.arange(5), torch.arange(5)),
+        (ag.arange(1, 7, 2), torch.arange(1, 7, 2)),
+        (ag.arange(0, 1, 0.25), torch.arange(0, 1, 0.25)),
+        (ag.arange(5, 0, -2), torch.arange(5, 0, -2)),
+        (ag.arange(3.0), torch.arange(3.0)),
+        (ag.linspace(0, 1, 5), torch.linspace(0, 1, 5)),
+        (ag.eye(3), torch.eye(3)),
+        (ag.eye(2, 3), torch.eye(2, 3)),
+        (ag.full((2, 2), 7), torch.full((2, 2), 7)),
+        (ag.full((2,), 1.5), torch.full((2,), 1.5)),
+        (ag.full((), True), torch.full((), True)),
+        (
+            ag.zeros_like(ag.ones(2, dtype=ag.int64)),
+            torch.zeros_like(torch.ones(2, dtype=torch.int64)),
+        ),
+        (ag.full_like(ag.ones(2), 3), torch.full_like(torch.ones(2), 3)),
+        (ag.ones(2, dtype=ag.bool), torch.ones(2, dtype=torch.bool)),
+    ]:
+        assert same(ours, theirs)
+
+
+def test_random_numbers_follow_the_seed():
+    def draw():
+        ag.manual_seed(3)
+        return [
+            t.tolist() for t in (ag.rand(3), ag.randn(3), ag.randint(0, 9, (3,)), ag.randperm(5))
+        ]
+
+    assert draw() == draw()
+    many = ag.randint(2, 5, (1000,))
+    assert set(many.tolist()) == {2, 3, 4}
+    assert many.dtype is ag.int64
+    assert sorted(ag.randperm(50).tolist()) == list(range(50))
+    uniform = ag.rand(10000)
+    assert 0 <= uniform.min().item() <= uniform.max().item() < 1
+    assert abs(uniform.mean().item() - 0.5) < 0.02
+    normal = ag.randn(10000)
+    assert abs(normal.mean().item()) < 0.05
+    assert abs(normal.std().item() - 1) < 0.05
+
+
+def test_default_dtype_is_used():
+    try:
+        ag.set_default_dtype(ag.float64)
+        assert ag.tensor(1.5).dtype is ag.zeros(1).dtype is ag.float64
+    finally:
+        ag.set_default_dtype(ag.float32)
+    assert ag.get_default_dtype() is ag.float32
+    with pytest.raises(TypeError, match="floating-point"):
+        ag.set_default_dtype(ag.int64)
+
+
+# ---- NumPy ---------------------------------------------------------------------------------------
+
+
+def test_numpy_shares_memory_and_keeps_it_alive():
+    x = ag.arange(6, dtype=ag.float32).reshape(2, 3)
+    array = x.numpy()
+    x[0, 0] = 9
+    array[1, 2] = 7
+    assert x.tolist() == [[9, 1, 2], [3, 4, 7]]
+    assert x.T.numpy().strides == (4, 12)
+    del x
+    gc.collect()
+    ag.zeros(6)
+    assert array.tolist() == [[9, 1, 2], [3, 4, 7]]
+
+
+def test_from_numpy_shares_memory_and_keeps_it_alive():
+    array = np.arange(6.0).reshape(2, 3)
+    x, view = ag.from_numpy(array), ag.from_numpy(array.T)
+    array[0, 1] = 10
+    x[1, 0] = 20
+    assert x.tolist() == [[0, 10, 2], [20, 4, 5]]
+    assert view.stride() == (1, 3)
+    assert view[1, 0].item() == 10
+    watch = weakref.ref(array)
+    del array, x
+    gc.collect()
+    assert watch() is not None
+    del view
+    gc.collect()
+    assert watch() is None
+
+
+def test_from_numpy_refuses_what_cannot_be_shared():
+    with pytest.raises(TypeError, match="expected np.ndarray"):
+        ag.from_numpy([1, 2])
+    with pytest.raises(TypeError, match="can't convert np.ndarray"):
+        ag.from_numpy(np.zeros(2, np.float16))
+    with pytest.raises(ValueError, match="negative"):
+        ag.from_numpy(np.zeros(3)[::-1])
+    with pytest.raises(ValueError, match="byte order"):
+        ag.from_numpy(np.zeros(2, ">f4"))
+    read_only = np.zeros(2)
+    read_only.flags.writeable = False
+    with pytest.warns(UserWarning, match="not writable"):
+        ag.from_numpy(read_only)
+
+
+def test_numpy_of_a_tensor_that_requires_grad_is_refused():
+    x = ag.ones(2, requires_grad=True)
+    with pytest.raises(RuntimeError, match=r"Can't call numpy\(\) on Tensor that requires grad"):
+        x.numpy()
+    assert x.detach().numpy().tolist() == [1, 1]
+    assert x.numpy(force=True).tolist() == [1, 1]
+
+
+def test_numpy_functions_take_tensors():
+    x = ag.tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert np.asarray(x).tolist() == [[1, 2], [3, 4]]
+    assert np.sum(x) == 10
+    assert np.array(x, dtype=np.float64).dtype == np.float64
+    assert np.asarray(ag.nn.Parameter(x).detach()).tolist() == [[1, 2], [3, 4]]
+    assert np.asarray(ag.zeros(0, 3)).shape == (0, 3)
+    assert np.asarray(ag.tensor(True)).dtype == np.bool_
+    for view in (memoryview, bytearray):
+        with pytest.raises((TypeError, BufferError)):
+            view(ag.nn.Parameter(ag.tensor(1.0)))
+
+
+def test_array_scalars_are_operands():
+    x = ag.tensor([1.0, 2.0])
+    assert (x * np.float64(2)).tolist() == [2, 4]
+    assert (x + np.float32(0.5)).tolist() == [1.5, 2.5]
+    assert (x + np.int64(1)).tolist() == [2, 3]
+    assert (x + np.int64(1)).dtype is ag.float32
+
+
+# ---- properties ----------------------------------------------------------------------------------
+
+
+def test_properties():
+    x = ag.zeros(2, 3, 4)
+    assert x.shape == x.size() == (2, 3, 4)
+    assert isinstance(x.shape, ag.Size)
+    assert repr(x.shape) == "Size([2, 3, 4])"
+    assert repr(x.shape[1:]) == "Size([3, 4])"
+    assert x.shape.numel() == x.numel() == x.nelement() == 24
+    assert (x.size(0), x.size(-1)) == (2, 4)
+    assert x.ndim == x.dim() == 3
+    assert x.stride() == (12, 4, 1)
+    assert x.stride(1) == 4
+    assert (x.element_size(), x.itemsize, x.nbytes) == (4, 4, 96)
+    assert x.is_contiguous()
+    assert not x.T.is_contiguous()
+    assert x[1].storage_offset() == 12
+    assert x[1].data_ptr() == x.data_ptr() + 48
+    assert x.dtype is ag.float32
+    assert str(x.device) == "cpu"
+    assert x.device.type == "cpu"
+    assert x.is_floating_point()
+    assert len(x) == 2
+    assert ag.zeros(*[1] * 12).shape == (1,) * 12
+
+
+@pytest.mark.parametrize("dim", [3, -4])
+def test_dims_out_of_range_are_refused(dim):
+    with pytest.raises(
+        IndexError, match=r"Dimension out of range \(expected to be in range of \[-3, 2\]"
+    ):
+        ag.zeros(2, 3, 4).size(dim)
+
+
+def test_dtype_objects():
+    assert repr(ag.float32) == "autograd.float32"
+    assert ag.float is ag.float32
+    assert ag.double is ag.float64
+    assert (ag.int, ag.long, ag.bool) == (ag.int32, ag.int64, ag.bool_)
+    assert repr(ag.bool) == "autograd.bool"
+    assert ag.float64.itemsize == 8
+    assert ag.float64.is_floating_point
+    assert pickle.loads(pickle.dumps([ag.float32, ag.bool])) == [ag.float32, ag.bool]
+    assert pickle.loads(pickle.dumps(ag.int64)) is ag.int64
+
+
+def test_attributes_may_be_set_and_objects_watched():
+    x = ag.zeros(2)
+    x.tag = "mine"
+    assert x.tag == "mine"
+    watch = weakref.ref(x)
+    assert watch() is x
+    del x
+    assert watch() is None
+    with pytest.raises(AttributeError):
+        _ = ag.zeros(1).no_such_thing
+
+
+def test_dir_lists_ops_and_hides_ctypes():
+    names = dir(ag.zeros(1))
+    assert {"sigmoid", "reshape", "backward", "grad", "T"} <= set(names)
+    assert not {"value", "_objects", "_b_base_"} & set(names)
+    with pytest.raises(AttributeError):
+        _ = ag.zeros(1).value
+
+
+def test_identity_is_the_hash():
+    x, y = ag.ones(2), ag.ones(2)
+    assert len({x, y, x}) == 2
+    assert {x: 1}[x] == 1
+
+
+def test_constructor_copies_data():
+    assert ag.Tensor([1, 2]).tolist() == [1.0, 2.0]
+    assert ag.Tensor([1, 2]).dtype is ag.float32
+    assert ag.Tensor().shape == (0,)
+
+
+# ---- one element ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_item_gives_a_python_number(dtype):
+    ours, theirs = both([[1]], dtype=getattr(ag, dtype))
+    assert ours.item() == theirs.item()
+    assert type(ours.item()) is type(theirs.item())
+    assert type(ours.tolist()[0][0]) is type(theirs.tolist()[0][0])
+
+
+def test_numbers_from_tensors():
+    x = ag.tensor(2.75)
+    assert (float(x), int(x), bool(x)) == (2.75, 2, True)
+    assert f"{x:.1f}" == "2.8"
+    assert [10, 20, 30][ag.tensor(1)] == 20
+    assert list(range(ag.tensor(3))) == [0, 1, 2]
+    assert math.isclose(math.sqrt(ag.tensor(4.0)), 2)
+    assert not ag.tensor(0.0)
+    assert ag.tensor([[0.5]])
+
+
+def test_numbers_from_tensors_of_other_sizes_are_refused():
+    for x in (ag.zeros(2), ag.zeros(0)):
+        with pytest.raises(RuntimeError, match=r"cannot be converted to Scalar|numel|one element"):
+            x.item()
+        with pytest.raises(RuntimeError, match="ambiguous"):
+            bool(x)
+    with pytest.raises(TypeError, match="only integer tensors of a single element"):
+        _ = [1, 2][ag.tensor(1.0)]
+    with pytest.raises(TypeError, match="0-d"):
+        len(ag.tensor(1.0))
+    with pytest.raises(TypeError, match="iteration over a 0-d tensor"):
+        iter(ag.tensor(1.0))
+
+
+def test_iteration_and_containment():
+    x = ag.tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert [row.tolist() for row in x] == [[1, 2], [3, 4]]
+    a, b = x
+    assert b.tolist() == [3, 4]
+    assert 3 in x
+    assert 5 not in x
+
+
+@pytest.mark.parametrize(
+    "shape", [(), (0,), (1,), (3,), (2, 3), (0, 2), (2, 0), (2, 0, 3), (2, 1, 2)]
+)
+def test_tolist_equals_torch(shape):
+    count = math.prod(shape)
+    assert ag.arange(count).reshape(shape).tolist() == torch.arange(count).reshape(shape).tolist()
+    swapped = ag.arange(count).reshape(shape).T.tolist()
+    assert (
+        swapped
+        == torch.arange(count).reshape(shape).permute(*range(len(shape) - 1, -1, -1)).tolist()
+    )
+
+
+# ---- operators -----------------------------------------------------------------------------------
+
+OPERATORS = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b,
+    "**": lambda a, b: a**b,
+    "==": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+}
+
+
+@pytest.mark.parametrize("symbol", OPERATORS)
+@pytest.mark.parametrize("other", [2, 2.5, 0.0, -1.0, True, [3.0, 4.0, 5.0], [[1.0], [2.0]]])
+def test_operators_equal_torch(symbol, other):
+    operate = OPERATORS[symbol]
+    x, y = both([1.0, 2.0, 3.0])
+    a, b = (other, other) if not isinstance(other, list) else both(other)
+    assert same(operate(x, a), operate(y, b))
+    assert same(operate(a, x), operate(b, y))
+
+
+@pytest.mark.parametrize("symbol", ["+", "-", "*", "/", "=="])
+def test_operators_promote_numbers_as_torch_does(symbol):
+    for dtype in DTYPES:
+        for number in (2, 2.5, True):
+            if symbol == "-" and dtype == "bool":
+                continue
+            if symbol == "-" and number is True:
+                continue
+            ours, theirs = both([1, 0], dtype=getattr(ag, dtype))
+            assert same(OPERATORS[symbol](ours, number), OPERATORS[symbol](theirs, number)), (
+                dtype,
+                number,
+            )
+
+
+def test_unary_operators_and_matmul():
+    x, y = both([[1.0, -2.0], [3.0, 4.0]])
+    assert same(-x, -y)
+    assert same(abs(x), abs(y))
+    assert same(x @ x, y @ y)
+    assert same(x.T, y.T)
+    assert same(x.mT, y.mT)
+
+
+def test_operators_leave_other_types_to_python():
+    x = ag.ones(2)
+    for wrong in ("a", None, [1, 2], object()):
+        with pytest.raises(TypeError, match="unsupported operand"):
+            x + wrong
+        with pytest.raises(TypeError, match="unsupported operand"):
+            wrong + x
+        assert (x == wrong) is False
+        assert (x != wrong) is True
+        with pytest.raises(TypeError):
+            x < wrong  # noqa: B015
+    with pytest.raises(TypeError):
+        x @ 2
+    with pytest.raises(TypeError):
+        x += "a"
+
+
+def test_functions_name_the_wrong_argument():
+    x = ag.ones(2)
+    with pytest.raises(
+        TypeError, match=r"add\(\): argument 'other' must be Tensor or number, not str"
+    ):
+        ag.add(x, "a")
+    with pytest.raises(TypeError, match=r"mul\(\): argument 'input' must be Tensor"):
+        ag.mul("a", x)
+    with pytest.raises(TypeError, match=r"matmul\(\): argument 'other' must be Tensor, not list"):
+        ag.matmul(x, [1])
+    with pytest.raises(
+        TypeError, match=r"mul_\(\): argument 'other' must be Tensor or number, not NoneType"
+    ):
+        x.mul_(None)
+    with pytest.raises(TypeError, match=r"transpose\(\): argument 'dim0' must be int, not str"):
+        x.transpose("a", 0)
+    with pytest.raises(
+        TypeError, match=r"cat\(\): expected Tensor as element 1 in argument 'tensors', but got int"
+    ):
+        ag.cat([x, 3])
+    with pytest.raises(
+        TypeError, match=r"where\(\): argument 'condition' must be Tensor, not bool"
+    ):
+        ag.where(True, x, x)
+
+
+@pytest.mark.parametrize("first", [0.0, -0.0, 1, 1.0, True, False, float("nan"), float("inf")])
+def test_wrapped_numbers_are_never_mixed_up(first):
+    for number in (first, 0.0, -0.0, 0, False, 1, 1.0, True, float("nan")):
+        one, other = ag.ones(1, dtype=ag.int64), torch.ones(1, dtype=torch.int64)
+        assert same(one * number, other * number)
+    assert math.copysign(1, (ag.ones(1) * -0.0).item()) == -1
+    assert math.copysign(1, (ag.ones(1) * 0.0).item()) == 1
+
+
+def test_store_of_wrapped_numbers_is_bounded():
+    from autograd import operands
+
+    x = ag.ones(1)
+    for i in range(3000):
+        assert (x + float(i)).item() == i + 1
+        assert (x + i).item() == i + 1
+    assert all(len(known) <= operands._LIMIT for known in operands._numbers.values())
+
+
+def test_in_place_operators_keep_the_object():
+    x = ag.ones(3)
+    same_object = x
+    x += 1
+    x *= ag.tensor([1.0, 2.0, 3.0])
+    x -= 0.5
+    x /= 2
+    x **= 2
+    assert x is same_object
+    assert x.tolist() == [0.5625, 3.0625, 7.5625]
+    assert x.zero_() is x
+    assert x.fill_(3).copy_(ag.tensor([1, 2, 3])).tolist() == [1, 2, 3]
+    assert x.add_(ag.ones(3), alpha=2).sub_(1, alpha=2).tolist() == [1, 2, 3]
+    with pytest.raises(RuntimeError):
+        x += ag.ones(2, 3)
+    with pytest.raises(RuntimeError, match="can't be cast|cannot be cast"):
+        ag.ones(2, dtype=ag.int64).add_(0.5)
+
+
+def test_clamp_bounds():
+    x, y = both([-2.0, 0.5, 3.0])
+    assert same(x.clamp(-1, 1), y.clamp(-1, 1))
+    assert same(x.clamp(min=0), y.clamp(min=0))
+    assert same(
+        ag.clamp(x, max=ag.tensor([0.0, 0.0, 5.0])),
+        torch.clamp(y, max=torch.tensor([0.0, 0.0, 5.0])),
+    )
+    with pytest.raises((RuntimeError, ValueError)):
+        x.clamp()
+
+
+def test_max_and_min_have_three_forms():
+    x, y = both([[1.0, 5.0], [7.0, 2.0]])
+    assert x.max().item() == 7
+    values, indices = x.max(1)
+    assert (values.tolist(), indices.tolist()) == ([5, 7], [1, 0])
+    assert x.min(dim=0, keepdim=True).values.shape == (1, 2)
+    assert same(x.max(ag.ones(2)), y.max(torch.ones(2)))
+    assert same(ag.min(x, ag.ones(2)), torch.min(y, torch.ones(2)))
+
+
+def test_comparison_helpers():
+    x = ag.tensor([1.0, 2.0])
+    assert ag.equal(x, x.clone())
+    assert not ag.equal(x, ag.ones(2))
+    assert not ag.equal(x, ag.ones(3))
+    assert ag.allclose(x, x + 1e-7)
+    assert not ag.allclose(x, x + 1)
+    assert (x > 0).all()
+    assert not (x > 1).all()
+    assert (x > 1).any()
+    assert (x > 1).any(0).item() is True
+    nan = ag.tensor(float("nan"))
+    assert not ag.allclose(nan, nan)
+    assert ag.allclose(nan, nan, equal_nan=True)
+    assert ag.allclose(ag.tensor(float("inf")), ag.tensor(float("inf")))
+
+
+# ---- shapes --------------------------------------------------------------------------------------
+
+
+def test_shape_functions_take_numbers_or_a_sequence():
+    x = ag.arange(6)
+    for made in (
+        x.reshape(2, 3),
+        x.reshape((2, 3)),
+        x.view(2, -1),
+        x.view([2, 3]),
+        ag.reshape(x, (2, 3)),
+    ):
+        assert made.tolist() == [[0, 1, 2], [3, 4, 5]]
+    y = x.reshape(1, 2, 3)
+    for made in (y.permute(2, 0, 1), y.permute((2, 0, 1)), ag.permute(y, (2, 0, 1))):
+        assert made.shape == (3, 1, 2)
+    assert x.expand(2, -1).shape == x.expand((2, 6)).shape == (2, 6)
+    assert y.flatten().shape == (6,)
+    assert y.squeeze().shape == y.squeeze(0).shape == y.squeeze((0,)).shape == (2, 3)
+    assert y.squeeze(()).shape == (1, 2, 3)
+    assert y.unsqueeze(-1).shape == (1, 2, 3, 1)
+    assert x.view_as(y).shape == y.shape
+    assert [part.tolist() for part in x.split(4)] == [[0, 1, 2, 3], [4, 5]]
+    assert [part.tolist() for part in x.split([1, 2, 3])] == [[0], [1, 2], [3, 4, 5]]
+    assert [part.tolist() for part in ag.chunk(x, 4)] == [
+        part.tolist() for part in torch.arange(6).chunk(4)
+    ]
+    assert [part.tolist() for part in y.unbind(1)] == [[[0, 1, 2]], [[3, 4, 5]]]
+    assert x.narrow(0, 1, 3).tolist() == [1, 2, 3]
+    assert ag.stack([x, x], dim=1).shape == (6, 2)
+    assert ag.cat((x, x)).shape == (12,)
+
+
+def test_shape_functions_refuse_wrong_sizes():
+    x = ag.arange(6)
+    with pytest.raises(RuntimeError, match="invalid for input of size 6"):
+        x.reshape(4, 2)
+    with pytest.raises(TypeError):
+        x.reshape(2.0, 3)
+    with pytest.raises(TypeError):
+        x.reshape("2", 3)
+    with pytest.raises(RuntimeError):
+        x.reshape(2, 3).T.view(6)
+    with pytest.raises(RuntimeError):
+        x.split(-1)
+    with pytest.raises(RuntimeError):
+        x.chunk(0)
+    with pytest.raises((RuntimeError, ValueError)):
+        ag.cat([])
+    with pytest.raises(TypeError):
+        ag.cat(5)
+    with pytest.raises(RuntimeError, match="t\\(\\) expects a tensor with <= 2 dimensions"):
+        ag.zeros(2, 2, 2).t()
+
+
+def test_conversions():
+    x = ag.tensor([1.7, 0.0])
+    for name in ("float", "double", "int", "long", "bool"):
+        assert same(getattr(x, name)(), getattr(torch.tensor([1.7, 0.0]), name)())
+    assert x.to(ag.float32) is x
+    assert x.to("cpu") is x
+    assert x.to(x.device, ag.float64).dtype is ag.float64
+    assert x.to(ag.zeros(1, dtype=ag.int32)).dtype is ag.int32
+    assert x.type_as(ag.zeros(1, dtype=ag.float64)).dtype is ag.float64
+    assert x.to(dtype=ag.float32, copy=True) is not x
+    with pytest.raises(RuntimeError, match="not available"):
+        x.to("cuda")
+    with pytest.raises(TypeError):
+        x.to(3)
+
+
+# ---- indexing ------------------------------------------------------------------------------------
+
+INDICES = [
+    0,
+    -1,
+    slice(None),
+    slice(1, None),
+    slice(None, -1),
+    slice(0, 10),
+    slice(5, 2),
+    slice(None, None, 2),
+    slice(1, 4, 3),
+    slice(-100, 100),
+    slice(-(2**80), 2**80),
+    None,
+    Ellipsis,
+    (0, 1),
+    (slice(None), 0),
+    (Ellipsis, 0),
+    (0, Ellipsis, 1),
+    (None, 0, Ellipsis, None),
+    (slice(None), None, slice(1, 2)),
+    (1, 2, 3),
+    (),
+    [0, 2, 0],
+    [-1],
+    [],
+    (slice(None), [0, 1, 0]),
+    (Ellipsis, [0, -1]),
+    (0, [0, 1]),
+    (None, [1, 1]),
+    ([1, 0], slice(None), 1),
+    ([[0, 1], [1, 0]],),
+]
+
+
+@pytest.mark.parametrize("index", INDICES, ids=repr)
+def test_indexing_equals_torch(index):
+    x, y = ag.arange(60).reshape(3, 4, 5), torch.arange(60).reshape(3, 4, 5)
+    ours, theirs = x[index], y[index]
+    assert same(ours, theirs)
+
+
+def test_indexing_with_tensors():
+    x, y = ag.arange(12).reshape(4, 3), torch.arange(12).reshape(4, 3)
+    for positions in ([0, 3], [-1, 0], [[0, 1], [2, 3]], []):
+        chosen = torch.tensor(positions, dtype=torch.int64)
+        assert same(x[ag.tensor(positions, dtype=ag.int64)], y[chosen])
+        assert same(x[ag.tensor(positions, dtype=ag.int32)], y[chosen])
+    assert same(x[ag.tensor(2)], y[2])
+    assert same(x[:, ag.tensor([0, 2])], y[:, torch.tensor([0, 2])])
+    assert same(x[np.array([1, 2])], y[np.array([1, 2])])
+    assert same(x[np.int64(1)], y[1])
+
+
+@given(st.data())
+@settings(max_examples=100, deadline=None)
+def test_any_slice_equals_torch(data):
+    n = data.draw(st.integers(0, 6))
+    bound = st.none() | st.integers(-9, 9)
+    part = slice(data.draw(bound), data.draw(bound), data.draw(st.none() | st.integers(1, 4)))
+    assert ag.arange(n)[part].tolist() == torch.arange(n)[part].tolist()
+
+
+def test_wrong_indices_are_refused():
+    x = ag.arange(12).reshape(4, 3)
+    for index in (4, -5, (0, 3), 2**40, 2**70, (0, 2**70)):
+        with pytest.raises(IndexError):
+            x[index]
+    with pytest.raises(IndexError, match="too many indices"):
+        x[0, 0, 0]
+    with pytest.raises(IndexError, match="0-dim"):
+        ag.tensor(1.0)[0]
+    with pytest.raises(ValueError, match="step must be greater than zero"):
+        x[::-1]
+    with pytest.raises(IndexError, match="valid indices"):
+        x["a"]
+    with pytest.raises(IndexError):
+        x[1.5]
+    with pytest.raises(TypeError, match="slice indices must be integers"):
+        x[1.5:]
+    with pytest.raises(IndexError):
+        x[ag.tensor([4])]
+    with pytest.raises(IndexError):
+        x[ag.tensor([-5])]
+    with pytest.raises(IndexError, match="tensors used as indices must be long"):
+        x[ag.tensor([1.0])]
+    for unsupported in (True, x > 3, ([0], [1]), [True, False, True, False]):
+        with pytest.raises(NotImplementedError):
+            x[unsupported]
+
+
+@pytest.mark.parametrize("index", [i for i in INDICES if "[" not in repr(i)], ids=repr)
+def test_assigning_equals_torch(index):
+    x, y = ag.zeros(3, 4, 5), torch.zeros(3, 4, 5)
+    x[index] = 7
+    y[index] = 7
+    x[index] += 1
+    y[index] += 1
+    assert same(x, y)
+
+
+def test_assigning_broadcasts_and_converts():
+    x = ag.zeros(2, 3)
+    x[0] = ag.tensor([1, 2, 3])
+    x[:, 1] = [8.0, 9.0]
+    x[1, 2] = ag.tensor(5.5)
+    assert x.tolist() == [[1, 8, 3], [0, 9, 5.5]]
+    x[...] = np.float32(2)
+    assert x.tolist() == [[2, 2, 2], [2, 2, 2]]
+    with pytest.raises(RuntimeError):
+        x[0] = ag.ones(2)
+    with pytest.raises(TypeError, match="must be Tensor or number, not str"):
+        x[0] = "a"
+    with pytest.raises(NotImplementedError):
+        x[[0, 1]] = 1
+    with pytest.raises(IndexError):
+        x[5] = 1
+    with pytest.raises(TypeError):
+        del x[0]
+
+
+# ---- printing ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda m: m.tensor(3.14159),
+        lambda m: m.tensor([1.0, 2.5, -3.0]),
+        lambda m: m.tensor([1.0, 2.0, 3.0]),
+        lambda m: m.tensor([1e-5, 1.0]),
+        lambda m: m.tensor([1e10, 1.0]),
+        lambda m: m.tensor([1000000.0, 2.0]),
+        lambda m: m.tensor([0.0, 0.0]),
+        lambda m: m.tensor([float("nan"), float("inf"), 1.0]),
+        lambda m: m.tensor([float("nan"), 1.5]),
+        lambda m: m.tensor([float("nan")]),
+        lambda m: m.tensor([]),
+        lambda m: m.zeros(0, 3),
+        lambda m: m.zeros(0, dtype=m.int64),
+        lambda m: m.tensor([1, 22, -333]),
+        lambda m: m.tensor([True, False]),
+        lambda m: m.tensor(7),
+        lambda m: m.tensor([1, 2], dtype=m.uint8),
+        lambda m: m.tensor([1.5], dtype=m.float64),
+        lambda m: m.arange(24).reshape(2, 3, 4),
+        lambda m: m.arange(24.0).reshape(2, 3, 4) / 7,
+        lambda m: m.arange(40.0) / 3,
+        lambda m: m.arange(2000),
+        lambda m: m.arange(2000.0).reshape(20, 100),
+        lambda m: m.arange(2000.0).reshape(2, 10, 100) / 10,
+        lambda m: m.ones(2, requires_grad=True),
+        lambda m: m.ones(2, dtype=m.float64, requires_grad=True),
+        lambda m: m.ones(2, requires_grad=True) + 1,
+        lambda m: m.arange(13.0).mul(1.5).requires_grad_(),
+        lambda m: m.zeros(0, 2, requires_grad=True),
+    ],
+)
+def test_repr_equals_torch(make):
+    assert repr(make(ag)) == repr(make(torch)).replace("torch.", "autograd.")
+
+
+def test_repr_of_parameter_and_of_grad_fn():
+    assert (
+        repr(ag.nn.Parameter(ag.ones(1)))
+        == "Parameter containing:\ntensor([1.], requires_grad=True)"
+    )
+    y = ag.ones(2, requires_grad=True).sigmoid()
+    assert y.grad_fn.name() == "SigmoidBackward0"
+    assert "grad_fn=<SigmoidBackward0>" in repr(y)
+    assert ag.ones(2).grad_fn is None
+
+
+# ---- copies --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_pickle_keeps_everything(dtype):
+    x = ag.tensor([[0, 1], [1, 0]], dtype=getattr(ag, dtype))
+    y = pickle.loads(pickle.dumps(x.T))
+    assert y.tolist() == x.T.tolist()
+    assert y.dtype is x.dtype
+    leaf = ag.ones(2, requires_grad=True)
+    leaf.tag = 5
+    copied = pickle.loads(pickle.dumps(leaf))
+    assert copied.requires_grad
+    assert copied.tag == 5
+    assert type(pickle.loads(pickle.dumps(ag.nn.Parameter(leaf)))) is ag.nn.Parameter
+    with pytest.raises(RuntimeError, match="history"):
+        pickle.dumps(leaf * 2)
+
+
+def test_copies():
+    x = ag.ones(2, requires_grad=True)
+    (x * 2).sum().backward()
+    deep = copy.deepcopy(x)
+    assert deep.requires_grad
+    assert deep.grad.tolist() == [2, 2]
+    with ag.no_grad():
+        deep.add_(1)
+    assert x.tolist() == [1, 1]
+    shallow = copy.copy(x)
+    assert shallow.data_ptr() == x.data_ptr()
+    assert shallow.requires_grad
+    a, b = copy.deepcopy([x, x])
+    assert a is b
+    with pytest.raises(RuntimeError, match="Only Tensors created explicitly by the user"):
+        copy.deepcopy(x * 2)
+    assert type(copy.deepcopy(ag.nn.Parameter(x))) is ag.nn.Parameter
+
+
+def test_data_shares_memory_and_can_be_set():
+    x = ag.ones(2, requires_grad=True)
+    x.data -= 0.5
+    assert x.tolist() == [0.5, 0.5]
+    assert x.requires_grad
+    assert not x.data.requires_grad
+    x.data = ag.zeros(3, dtype=ag.float64)
+    assert x.tolist() == [0, 0, 0]
+    assert x.dtype is ag.float64
+    assert x.is_leaf
+    assert x.requires_grad
+    with pytest.raises(TypeError):
+        x.data = 5
+
+
+# ---- threads -------------------------------------------------------------------------------------
+
+
+def test_threads_work_side_by_side():
+    failures = []
+
+    def work(seed):
+        try:
+            x = ag.full((32, 32), 0.01 * (seed + 1))
+            for _ in range(50):
+                y = (x @ x).sum() + 1.5
+            assert math.isclose(y.item(), (x.numpy() @ x.numpy()).sum() + 1.5, rel_tol=1e-4)
+        except BaseException as failure:
+            failures.append(failure)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
