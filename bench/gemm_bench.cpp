@@ -22,7 +22,7 @@ double seconds() {
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
-constexpr int kSteps = 4000;
+constexpr int kSteps = 40000;
 
 #if defined(__x86_64__)
 /// GFLOP/s of chains of multiply-adds in registers, enough of them to hide the latency, and all

@@ -94,7 +94,8 @@ inline ::testing::AssertionResult close(double got, double want, double toleranc
                     : std::isnan(want)  ? std::isnan(got)
                                         : got == want;
   if (same) return ::testing::AssertionSuccess();
-  return ::testing::AssertionFailure() << got << " instead of " << want << ", allowed " << tolerance;
+  return ::testing::AssertionFailure()
+         << got << " instead of " << want << ", allowed " << tolerance;
 }
 
 /// n standard normal numbers, a vector of exactly that size so that a sanitizer guards its end.

@@ -1,9 +1,8 @@
-// The SGD kernel: every option, size and instruction set against PyTorch's steps one number at a time.
-#include "kernels/cpu/optim.hpp"
-
+// The SGD kernel: every option and instruction set against PyTorch's steps, one number at a time.
 #include <type_traits>
 
 #include "kernel_test.hpp"
+#include "kernels/cpu/optim.hpp"
 
 namespace autograd::cpu {
 namespace {
@@ -49,9 +48,9 @@ TYPED_TEST(SgdKernel, MatchesScalarSteps) {
   for_each_target([&] {
     for (const SgdOptions& o : all_options()) {
       for (const size_t n : sizes) {
-        SCOPED_TRACE(::testing::Message() << "n " << n << " momentum " << o.momentum
-                                          << " dampening " << o.dampening << " decay "
-                                          << o.weight_decay << " nesterov " << o.nesterov);
+        SCOPED_TRACE(::testing::Message()
+                     << "n " << n << " momentum " << o.momentum << " dampening " << o.dampening
+                     << " decay " << o.weight_decay << " nesterov " << o.nesterov);
         auto want_w = normal_numbers<T>(n, 1);
         std::vector<T> want_b(n);
         Guarded<T> w(n, 1), b(n, 3);

@@ -1,13 +1,12 @@
 // Random kernels: Philox against its published vectors, fills bit for bit against scalar formulas,
 // and the distributions with a fixed seed.
-#include "kernels/cpu/random.hpp"
-
 #include <algorithm>
 #include <array>
 #include <numeric>
 #include <set>
 
 #include "kernel_test.hpp"
+#include "kernels/cpu/random.hpp"
 
 namespace autograd::cpu {
 namespace {
@@ -85,7 +84,8 @@ TYPED_TEST(RandomKernel, UniformIsTheDocumentedFunction) {
         Guarded<T> out(n, n % 4);
         fill_uniform(dtype_of<T>(), rng, 0, out.data(), n);
         out.expect_intact();
-        for (int64_t i = 0; i < n; ++i) ASSERT_EQ(out[i], uniform_at<T>(rng, i)) << i << " of " << n;
+        for (int64_t i = 0; i < n; ++i)
+          ASSERT_EQ(out[i], uniform_at<T>(rng, i)) << i << " of " << n;
       }
     }
   });
@@ -252,7 +252,8 @@ TEST(Random, PermutationsOfFourAreEquallyLikely) {
     ++counts[p[0] + 4 * p[1] + 16 * p[2] + 64 * p[3]];
   }
   double chi_square = 0;
-  for (const double count : counts) chi_square += count > 0 ? (count - 1000) * (count - 1000) / 1000 : 0;
+  for (const double count : counts)
+    chi_square += count > 0 ? (count - 1000) * (count - 1000) / 1000 : 0;
   EXPECT_EQ(std::count(counts.begin(), counts.end(), 0), 256 - 24);
   EXPECT_LT(chi_square, 49.7);  // 23 degrees of freedom, once in a thousand
 }

@@ -1,9 +1,8 @@
 // Softmax and cross entropy kernels: every instruction set against formulas in long double.
-#include "kernels/cpu/softmax.hpp"
-
 #include <algorithm>
 
 #include "kernel_test.hpp"
+#include "kernels/cpu/softmax.hpp"
 
 namespace autograd::cpu {
 namespace {
@@ -180,8 +179,8 @@ TYPED_TEST(SoftmaxKernel, CrossEntropyOfProbabilitiesMatchesFormula) {
         const Real weight = Real(g[r * stride]) / 4;
         for (int64_t j = 0; j < n; ++j) {
           const Real p = std::exp(logs[r * n + j]) * total, tj = t[r * n + j];
-          ASSERT_TRUE(
-              close(dx[r * n + j], (p - tj) * weight, roundings<T>(n) * std::fabs(weight) * (p + tj)));
+          ASSERT_TRUE(close(dx[r * n + j], (p - tj) * weight,
+                            roundings<T>(n) * std::fabs(weight) * (p + tj)));
         }
       }
     }
@@ -194,9 +193,9 @@ TYPED_TEST(SoftmaxKernel, SpecialValuesAsPyTorch) {
   const T inf = std::numeric_limits<T>::infinity(), nan = std::numeric_limits<T>::quiet_NaN();
   const T huge = std::numeric_limits<T>::max();
   const std::vector<std::vector<T>> fills = {
-      {-inf},      {inf},       {nan},         {-inf, 0},      {inf, 0},        {nan, 0},
-      {nan, -inf}, {inf, -inf}, {huge, -huge}, {-huge, -huge}, {1000, 0, -800}, {0, -95, -103},
-      {inf, nan},  {-inf, -inf, 3}};
+      {-inf},          {inf},          {nan},       {-inf, 0},      {inf, 0},
+      {nan, 0},        {nan, -inf},    {inf, -inf}, {huge, -huge},  {-huge, -huge},
+      {1000, 0, -800}, {0, -95, -103}, {inf, nan},  {-inf, -inf, 3}};
   for_each_target([&] {
     for (const int64_t n : {3, 4, 16, 17, 37}) {
       const int64_t rows = 3 * fills.size();

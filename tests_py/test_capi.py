@@ -96,7 +96,7 @@ def strings_given_to(*makers):
 
 def test_every_function_of_the_library_is_used():
     texts = [path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")]
-    used = set(re.findall(r"\blib\.(ag_\w+)", "\n".join(texts)))
+    used = set(re.findall(r"\.(ag_\w+)", "\n".join(texts)))
     for name in strings_given_to("unary", "binary", "_filled"):
         used |= {f"ag_{name}", f"ag_{name}_"}
     used |= {f"ag_{name}_like" for name in strings_given_to("_like")}
@@ -236,7 +236,7 @@ def test_tensors_that_outlive_the_package_do_no_harm():
 
 def test_every_op_of_the_library_has_a_name_and_a_doc():
     names = ag.op_names()
-    assert {"add", "matmul", "sigmoid"} <= set(names)
+    assert {"add", "mm", "sigmoid"} <= set(names)
     assert ag.op_doc("sigmoid").startswith("sigmoid")
     with pytest.raises((RuntimeError, ValueError)):
         ag.op_doc("no_such_op")

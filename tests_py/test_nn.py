@@ -120,7 +120,7 @@ def test_registration_refuses_bad_names():
     net.x = 5
     with pytest.raises(KeyError, match="attribute 'x' already exists"):
         net.register_parameter("x", nn.Parameter(ag.ones(1)))
-    with pytest.raises(KeyError, match=r"can't contain"):
+    with pytest.raises(KeyError, match="name can.*t contain"):
         net.add_module("a.b", nn.ReLU())
     with pytest.raises(KeyError, match="empty string"):
         net.register_buffer("", ag.ones(1))
@@ -317,9 +317,9 @@ def test_sequential_is_a_list_of_modules():
 def test_linear_starts_as_in_torch():
     ag.manual_seed(0)
     layer = nn.Linear(100, 50)
-    for p in (layer.weight, layer.bias):
-        assert -0.1 <= p.min().item() < -0.08
-        assert 0.08 < p.max().item() <= 0.1
+    for p, near in ((layer.weight, 0.099), (layer.bias, 0.07)):
+        assert -0.1 <= p.min().item() < -near
+        assert near < p.max().item() <= 0.1
         assert p.requires_grad
     assert layer.weight.shape == (50, 100)
     assert nn.Linear(2, 3, bias=False).bias is None

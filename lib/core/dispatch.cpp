@@ -35,7 +35,6 @@ Tensor make_output(const Call& call, const OutputMeta& meta) {
   TensorBody& source = call.in(0);
   Tensor view = make_alias(&source, meta.sizes, meta.strides, meta.offset);
   body(view)->source = static_cast<TensorBody*>(borrow(&source).release());
-  body(view)->untracked_view = !thread_state.grad_enabled && source.needs_grad();
   return view;
 }
 
@@ -52,7 +51,10 @@ void dispatch(const Op& op, const Arg* inputs, int n_inputs, const Attrs& attrs,
   const ThreadState& state = thread_state;
   if (state.grad_enabled && op.backward) {
     refresh_views(inputs, n_inputs);
-    if (any_needs_grad(inputs, n_inputs)) record(call);
+    if (any_needs_grad(inputs, n_inputs))
+      record(call);
+    else if (op.traits & kView)
+      remember_view(call);
   }
   if (state.observer) [[unlikely]]
     state.observer->on_call(call);
@@ -79,7 +81,7 @@ void check_result_fits(const Op& op, const TensorBody& self, const OutputMeta& r
   if (category(result.dtype) > category(self.dtype))
     fail(ErrorCode::kRuntime, op.name, ": result type ", name_of(result.dtype),
          " can't be cast to the desired output type ", name_of(self.dtype));
-  for (int d = 0; d < self.sizes.size(); ++d)
+  for (int d = 0; self.numel && d < self.sizes.size(); ++d)
     if (self.strides[d] == 0 && self.sizes[d] > 1)
       fail(ErrorCode::kRuntime, op.name, ": unsupported operation: more than one element of the written-to tensor "
            "refers to a single memory location. Please clone() the tensor before performing the operation");

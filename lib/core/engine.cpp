@@ -234,7 +234,8 @@ void Run::visit(int n) {
   rule_results_ = std::move(results);
 }
 
-// Sums a gradient over the dims along which its input was broadcast.
+}  // namespace
+
 Tensor sum_to(const Tensor& grad, const Shape& sizes) {
   const int extra = grad.dim() - sizes.size();
   Shape dims;
@@ -243,6 +244,8 @@ Tensor sum_to(const Tensor& grad, const Shape& sizes) {
   Tensor total = dims.empty() ? grad : sum(grad, dims, true);
   return extra > 0 ? reshape(total, sizes) : total;
 }
+
+namespace {
 
 void Run::send(const NodeInput& input, Tensor grad, bool owned) {
   if (grad.sizes() != input.sizes) {

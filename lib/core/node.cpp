@@ -84,10 +84,23 @@ void Backward::check_version(const char* what, const Tensor& saved, uint32_t ver
          "; expected version ", version, " instead. Use the out-of-place form of the later change, or clone() first");
 }
 
+namespace {
+Tensor with_history(const Tensor& value, Node* node, uint32_t index) {
+  Tensor alias = make_alias(body(value), value.sizes(), value.strides(), 0);
+  node->retain();
+  body(alias)->node = node;
+  body(alias)->output_index = index;
+  return alias;
+}
+}  // namespace
+
 Tensor Backward::input(int i) const {
   const NodeInput& input = node_.inputs[i];
   check_version(i == 0 ? "first input" : i == 1 ? "second input" : "input", input.saved, input.version);
-  return input.saved;
+  const TensorBody* saved = body(input.saved);
+  if (!thread_state.grad_enabled || !input.node || saved->node) return input.saved;
+  // A copy of a value that was overwritten: for higher orders it takes the place of the old value in the graph.
+  return with_history(input.saved, input.node, input.index);
 }
 
 Tensor Backward::output(int i) const {
@@ -95,11 +108,7 @@ Tensor Backward::output(int i) const {
   check_version("output", output.saved, output.version);
   if (!thread_state.grad_enabled) return output.saved;
   // For higher orders the value must know that this node made it.
-  Tensor alias = make_alias(body(output.saved), output.sizes, output.saved.strides(), 0);
-  node_.retain();
-  body(alias)->node = &node_;
-  body(alias)->output_index = static_cast<uint32_t>(i);
-  return alias;
+  return with_history(output.saved, &node_, static_cast<uint32_t>(i));
 }
 
 }  // namespace autograd::detail

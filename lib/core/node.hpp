@@ -82,6 +82,15 @@ struct Node {
   void release_saved();
 };
 
+/// The op that took a view while nothing was recorded.
+struct ViewRecord {
+  const Op* op;
+  Attrs attrs;
+};
+
+/// Sums a gradient over the dims along which its input was broadcast.
+Tensor sum_to(const Tensor& grad, const Shape& sizes);
+
 /// What a gradient rule sees.
 class Backward {
  public:

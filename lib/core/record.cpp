@@ -118,7 +118,7 @@ void backward_view_assign(Backward& b) {
   Backward rule(*view, grads, results);
   assign.view_op->backward(rule);
   view->drop();
-  b.set(0, sub(g, results[0]));
+  b.set(0, sub(g, sum_to(results[0], input.sizes)));
 }
 
 constexpr Op kViewAssign = {.name = "view_assign",
@@ -128,32 +128,36 @@ constexpr Op kViewAssign = {.name = "view_assign",
                             .backward = backward_view_assign,
                             .doc = "a tensor whose part was changed in place through a view"};
 
-Node* make_view_node(const Op& op, const Attrs& attrs, TensorBody* source, const TensorBody* view) {
-  Node* node = Node::make(op);
-  node->attrs = attrs;
-  add_edge(node, source);
+void retake_view(TensorBody* view, const ViewRecord& how) {
+  Node* node = Node::make(*how.op);
+  node->attrs = how.attrs;
+  add_edge(node, view->source);
   add_output(node, view);
-  return node;
+  set_history(view, node, 0);
+  node->drop();
 }
 
-// `view` has just become the result of an in-place op; `op` and `attrs` say how it was taken from its source.
-void rebase_source(TensorBody* view, const Op& op, const Attrs& attrs) {
+// How a view was taken from its source; op is nullptr for a tensor that is no view or was taken in no-grad mode.
+ViewRecord how_taken(const TensorBody* view) {
+  if (!view->source) return {nullptr, {}};
+  if (view->node) return {view->node->op, view->node->attrs};
+  return view->how ? *view->how : ViewRecord{nullptr, {}};
+}
+
+// `view` has just become the result of an in-place op; `how` says how it was taken from its source.
+void rebase_source(TensorBody* view, const ViewRecord& how) {
   TensorBody* source = view->source;
   Node* assign = Node::make(kViewAssign);
-  assign->view_op = &op;
-  assign->attrs = attrs;
+  assign->view_op = how.op;
+  assign->attrs = how.attrs;
   add_edge(assign, source);
   add_edge(assign, view);
   add_output(assign, source);
-  const Node* source_view = source->source ? source->node : nullptr;
-  const Op* source_op = source_view ? source_view->op : nullptr;
-  const Attrs source_attrs = source_view ? source_view->attrs : Attrs{};
+  const ViewRecord source_how = how_taken(source);
   set_history(source, assign, 0);
   assign->drop();
-  if (source_op) rebase_source(source, *source_op, source_attrs);
-  Node* again = make_view_node(op, attrs, source, view);
-  set_history(view, again, 0);
-  again->drop();
+  if (source_how.op) rebase_source(source, source_how);
+  retake_view(view, how);
 }
 
 bool needs_grad_or_source(const TensorBody* b) {
@@ -168,16 +172,18 @@ void refresh_view(TensorBody* view) {
   TensorBody* source = view->source;
   if (source->source) refresh_view(source);
   if (!view->node) {
-    if (source->node && !view->untracked_view)
-      fail(ErrorCode::kRuntime, "a view was taken before its base was changed in place by an operation that records "
-           "gradients, and its history is unknown (view of sizes ", view->sizes, "); take the view again after the change");
+    // Taken before an in-place change gave its base a history; without a record it was taken in no-grad mode.
+    if (source->node && view->how) retake_view(view, *view->how);
     return;
   }
   const NodeInput& edge = view->node->inputs[0];
   if (edge.node == source->node && (edge.node || !source->requires_grad || edge.leaf == source)) return;
-  Node* again = make_view_node(*view->node->op, view->node->attrs, source, view);
-  set_history(view, again, 0);
-  again->drop();
+  retake_view(view, how_taken(view));
+}
+
+void remember_view(const Call& call) {
+  ViewRecord* how = new (allocate(sizeof(ViewRecord))) ViewRecord{&call.op, call.attrs};
+  call.out().how = how;
 }
 
 void record(const Call& call) {
@@ -196,10 +202,9 @@ void check_in_place(const Call& call) {
   if (root && root->requires_grad)
     fail(ErrorCode::kRuntime, call.op.name, ": a view of a leaf Variable that requires grad is being used in an in-place "
          "operation. Wrap the change in no_grad() or work on a clone()");
-  if (self.source && !self.node)
-    fail(ErrorCode::kRuntime, call.op.name, ": this view was taken while no gradients were recorded for its base, so a change "
-         "through it cannot be differentiated (view of sizes ", self.sizes,
-         "). Use base[...] = value, or change the base out of place");
+  if (self.source && !self.node && !self.how)
+    fail(ErrorCode::kRuntime, call.op.name, ": a view was created in no_grad mode and is being modified inplace with grad mode "
+         "enabled (view of sizes ", self.sizes, "). Take the view outside of no_grad(), or use base[...] = value");
 }
 
 bool reads_old_self(const Call& call) {
@@ -217,14 +222,12 @@ bool reads_old_self(const Call& call) {
 void record_in_place(const Call& call, const Tensor& old_self) {
   TensorBody& self = call.in(0);
   if (self.source) refresh_view(&self);
-  const bool is_view = self.source != nullptr;
-  const Op* view_op = is_view ? self.node->op : nullptr;
-  const Attrs view_attrs = is_view ? self.node->attrs : Attrs{};
+  const ViewRecord how = how_taken(&self);
   Node* node = make_node(call, old_self);
   self.storage->version.fetch_add(1, std::memory_order_relaxed);
   attach_outputs(node, call);
   node->drop();
-  if (is_view) rebase_source(&self, *view_op, view_attrs);
+  if (how.op) rebase_source(&self, how);
 }
 
 }  // namespace autograd::detail

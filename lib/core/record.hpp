@@ -7,6 +7,9 @@ namespace autograd::detail {
 /// Adds the node of a finished call to the graph: its outputs get it as their history.
 void record(const Call& call);
 
+/// Notes how a view was taken whose source has no history, for the case that a change in place gives it one.
+void remember_view(const Call& call);
+
 /// Throws unless input 0 of the call may be changed in place while gradients are recorded.
 void check_in_place(const Call& call);
 

@@ -136,6 +136,10 @@ void destroy(TensorHead* head) {
   Storage* storage = b->storage;
   Node* node = b->node;
   TensorBody *grad = b->grad, *source = b->source;
+  if (b->how) {
+    b->how->~ViewRecord();
+    deallocate(b->how, sizeof(ViewRecord));
+  }
   b->~TensorBody();
   deallocate(b, sizeof(TensorBody));
   storage->drop();

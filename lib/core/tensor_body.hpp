@@ -11,6 +11,8 @@ namespace autograd::detail {
 
 struct Node;
 
+struct ViewRecord;
+
 /// Shared memory of one or more tensors. Memory the library allocates lies right behind this header.
 struct alignas(64) Storage {
   std::atomic<uint32_t> refs{1};
@@ -42,7 +44,7 @@ struct TensorBody : TensorHead {
   Node* node = nullptr;          ///< owned reference to the op that recorded this tensor
   TensorBody* grad = nullptr;    ///< owned reference
   TensorBody* source = nullptr;  ///< owned reference to what this tensor is a view of
-  bool untracked_view = false;   ///< a view of a tensor that needs grad, taken in no-grad mode
+  ViewRecord* how = nullptr;     ///< owned; how a view without history was taken, for later changes through it
 
   bool needs_grad() const { return node != nullptr || requires_grad; }
 };

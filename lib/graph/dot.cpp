@@ -74,20 +74,21 @@ std::string escaped(std::string_view text) {
 }
 
 std::string small(const std::string& text) {
-  return "<font point-size=\"9\">" + escaped(text) + "</font>";
+  return std::string(R"(<font point-size="9" color="#3e4c59">)") + escaped(text) + "</font>";
 }
 
-// Two lines, the second small, or one if either is empty.
+// Two lines, the second small, or one if there is nothing to add.
 std::string label(const std::string& title, const std::string& detail) {
-  if (detail.empty()) return "label=<" + escaped(title) + ">";
-  if (title.empty()) return "label=<" + small(detail) + ">";
-  return "label=<" + escaped(title) + "<br/>" + small(detail) + ">";
+  std::string text = "label=<";
+  text += escaped(title);
+  if (!detail.empty()) text.append("<br/>").append(small(detail));
+  return text + ">";
 }
 
 // "[2, 3]", with the dtype where it is not the usual one.
 std::string shape_text(const GraphValue& value) {
   const std::string sizes = to_string(value.sizes);
-  return value.dtype == DType::kFloat32 ? sizes : name_of(value.dtype) + (" " + sizes);
+  return value.dtype == DType::kFloat32 ? sizes : std::string(name_of(value.dtype)) + " " + sizes;
 }
 
 std::string leaf_node(const GraphValue& value) {
@@ -111,20 +112,29 @@ std::string op_node(const GraphOp& op) {
   return text;
 }
 
+std::string numbered(const char* prefix, int number) {
+  return std::string(prefix) + std::to_string(number);
+}
+
 std::string node_name(const GraphData& graph, int value) {
   const GraphValue& v = graph.values[static_cast<size_t>(value)];
-  return v.is_leaf() ? "v" + std::to_string(value) : "op" + std::to_string(v.op);
+  return v.is_leaf() ? numbered("v", value) : numbered("op", v.op);
 }
 
 // Leaves show their shape themselves, so that only results carry it on their edges.
 std::string edge(const GraphData& graph, int value, const std::string& to) {
   const GraphValue& v = graph.values[static_cast<size_t>(value)];
   std::string attributes;
-  if (!v.is_leaf()) attributes = "label=\" " + shape_text(v) + "\"";
+  if (!v.is_leaf()) attributes = std::string("label=\"  ") + shape_text(v) + "\"";
   if (!v.needs_grad) attributes += (attributes.empty() ? "" : ", ") + std::string(kNoGradStyle);
-  std::string text = "  " + node_name(graph, value) + " -> " + to;
-  if (!attributes.empty()) text += " [" + attributes + "]";
+  std::string text = "  ";
+  text.append(node_name(graph, value)).append(" -> ").append(to);
+  if (!attributes.empty()) text.append(" [").append(attributes).append("]");
   return text + "\n";
+}
+
+void append_node(std::string& text, const std::string& name, const std::string& attributes) {
+  text.append("  ").append(name).append(" [").append(attributes).append("]\n");
 }
 
 }  // namespace
@@ -132,16 +142,16 @@ std::string edge(const GraphData& graph, int value, const std::string& to) {
 std::string dot_text(const GraphData& graph) {
   std::string text = kHeader;
   for (size_t i = 0; i < graph.values.size() && graph.values[i].is_leaf(); ++i)
-    text += "  v" + std::to_string(i) + " [" + leaf_node(graph.values[i]) + "]\n";
+    append_node(text, numbered("v", static_cast<int>(i)), leaf_node(graph.values[i]));
   for (size_t i = 0; i < graph.ops.size(); ++i) {
-    const std::string name = "op" + std::to_string(i);
-    text += "  " + name + " [" + op_node(graph.ops[i]) + "]\n";
+    const std::string name = numbered("op", static_cast<int>(i));
+    append_node(text, name, op_node(graph.ops[i]));
     for (int input : graph.ops[i].inputs)
       if (input >= 0) text += edge(graph, input, name);
   }
   for (size_t i = 0; i < graph.outputs.size(); ++i) {
-    const std::string name = "out" + std::to_string(i);
-    text += "  " + name + " [label=<output>, " + kOutputStyle + "]\n";
+    const std::string name = numbered("out", static_cast<int>(i));
+    append_node(text, name, label("output", "") + ", " + kOutputStyle);
     text += edge(graph, graph.outputs[i], name);
   }
   return text + "}\n";

@@ -72,7 +72,7 @@ History::Source History::source_of(const NodeInput& input) const {
 void History::order_from(const Node* root) {
   struct Visit {
     const Node* node;
-    size_t next_input;
+    int next_input;
   };
   order_.clear();
   values_of_.clear();
@@ -93,8 +93,9 @@ void History::order_from(const Node* root) {
 void History::finish(const Node* node) {
   order_.push_back(node);
   // Output 0 is left out: an op in place gives it the id of its own input.
-  for (uint32_t i = 1; i < node->outputs.size(); ++i)
-    if (!is_floating(node->outputs[i].dtype)) side_outputs_[node->outputs[i].id] = {node, i};
+  for (int i = 1; i < node->outputs.size(); ++i)
+    if (!is_floating(node->outputs[i].dtype))
+      side_outputs_[node->outputs[i].id] = {node, static_cast<uint32_t>(i)};
 }
 
 int History::add_leaf(uint64_t id, DType dtype, const Shape& sizes, bool is_parameter) {

@@ -4,7 +4,9 @@
 namespace autograd::detail {
 namespace {
 
-std::string reference(int value) { return value < 0 ? "none" : "%" + std::to_string(value); }
+std::string reference(int value) {
+  return value < 0 ? "none" : std::string("%") + std::to_string(value);
+}
 
 std::string references(const std::vector<int>& values) {
   std::string text;
@@ -13,7 +15,7 @@ std::string references(const std::vector<int>& values) {
 }
 
 std::string type_text(const GraphValue& value) {
-  return name_of(value.dtype) + (" " + to_string(value.sizes));
+  return std::string(name_of(value.dtype)) + " " + to_string(value.sizes);
 }
 
 // Names are quoted as in C, so that each leaf stays on its line.
@@ -34,8 +36,8 @@ std::string leaf_text(const GraphValue& value) {
                      : value.role == Role::kInput   ? "input"
                                                     : "constant";
   std::string text = kind;
-  if (!value.name.empty()) text += " " + quoted(value.name);
-  if (value.has_number) text += " " + number_text(value.number);
+  if (!value.name.empty()) text.append(" ").append(quoted(value.name));
+  if (value.has_number) text.append(" ").append(number_text(value.number));
   return text + " : " + type_text(value);
 }
 
@@ -43,7 +45,7 @@ std::string op_text(const GraphData& graph, const GraphOp& op) {
   std::string text =
       references(op.outputs) + " = " + op.op->name + "(" + references(op.inputs) + ")";
   const std::string attrs = attrs_text(*op.op, op.attrs);
-  if (!attrs.empty()) text += " {" + attrs + "}";
+  if (!attrs.empty()) text.append(" {").append(attrs).append("}");
   const char* separator = " : ";
   for (int output : op.outputs) {
     text += separator + type_text(graph.values[static_cast<size_t>(output)]);

@@ -26,6 +26,14 @@ Shape broadcast_sizes(const char* op, const Shape& a, const Shape& b) {
   return out;
 }
 
+bool broadcasts_to(const Shape& sizes, const Shape& to) {
+  const int extra = to.size() - sizes.size();
+  if (extra < 0) return false;
+  for (int d = 0; d < sizes.size(); ++d)
+    if (sizes[d] != 1 && sizes[d] != to[d + extra]) return false;
+  return true;
+}
+
 Shape broadcast_strides(const Shape& sizes, const Shape& strides, const Shape& to) {
   Shape out = to;
   const int shift = to.size() - sizes.size();

@@ -6,6 +6,8 @@ namespace autograd::detail {
 
 /// The shape both broadcast to; throws Error (runtime) with PyTorch's text.
 Shape broadcast_sizes(const char* op, const Shape& a, const Shape& b);
+/// True if `sizes` broadcasts to exactly `to`.
+bool broadcasts_to(const Shape& sizes, const Shape& to);
 /// Strides with which a tensor of `sizes` is read as one of `to`: 0 along broadcast dims.
 Shape broadcast_strides(const Shape& sizes, const Shape& strides, const Shape& to);
 /// PyTorch's result type: tensors with dims decide; 0-d tensors, then wrapped numbers, only raise the category.

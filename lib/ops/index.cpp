@@ -124,9 +124,9 @@ void infer_assign(const Call& call, OutputMetas& outputs) {
   const TensorBody& self = call.in(0);
   const Box box{call.attrs.lists[0], call.attrs.lists[1], call.attrs.lists[2], call.attrs.ints[0]};
   const Shape kept = box.kept_lengths();
-  if (broadcast_sizes(call.op.name, kept, call.in(1).sizes) != kept)
+  if (!broadcasts_to(call.in(1).sizes, kept))
     fail(ErrorCode::kRuntime, "shape mismatch: value tensor of shape ", call.in(1).sizes,
-         " cannot be broadcast to indexing result of shape ", kept);
+         " cannot be broadcast to indexing result of shape ", kept, " (of a tensor of sizes ", self.sizes, ")");
   OutputMeta& meta = outputs.add();
   meta.dtype = self.dtype;
   meta.sizes = self.sizes;
@@ -191,11 +191,9 @@ Tensor checked_index(TensorBody& index, int64_t n) {
   Tensor positions = make_tensor({index.numel}, DType::kInt64);
   int64_t* p = positions.data_as<int64_t>();
   borrow(&index).copy_out(DType::kInt64, p);
-  for (int64_t i = 0; i < index.numel; ++i) {
-    if (p[i] < -n || p[i] >= n)
+  for (int64_t i = 0; i < index.numel; ++i)
+    if (p[i] < 0 || p[i] >= n)
       fail(ErrorCode::kIndex, "index out of range in self: index ", p[i], " is out of bounds for dimension with size ", n);
-    if (p[i] < 0) p[i] += n;
-  }
   return positions;
 }
 

@@ -19,21 +19,23 @@ void infer_cat(const Call& call, OutputMetas& outputs) {
   OutputMeta& meta = outputs.add();
   meta.dtype = result_type(call.inputs, call.n_inputs);
   bool first = true;
+  Shape first_sizes;
   for (int i = 0; i < call.n_inputs; ++i) {
     const Shape& sizes = call.in(i).sizes;
     if (sizes.empty()) fail(ErrorCode::kRuntime, "zero-dimensional tensor (at position ", i, ") cannot be concatenated");
     if (is_skipped(sizes)) continue;
     if (first) {
-      meta.sizes = sizes;
+      meta.sizes = first_sizes = sizes;
       first = false;
       continue;
     }
     if (sizes.size() != meta.sizes.size())
-      fail(ErrorCode::kRuntime, "Tensors must have same number of dimensions: got ", meta.sizes.size(), " and ", sizes.size());
+      fail(ErrorCode::kRuntime, "Tensors must have same number of dimensions: got ", meta.sizes.size(), " and ", sizes.size(),
+           " (sizes ", first_sizes, " and ", sizes, ")");
     for (int d = 0; d < sizes.size(); ++d)
       if (d != dim && sizes[d] != meta.sizes[d])
         fail(ErrorCode::kRuntime, "Sizes of tensors must match except in dimension ", dim, ". Expected size ", meta.sizes[d],
-             " but got size ", sizes[d], " for tensor number ", i, " in the list (sizes ", sizes, ")");
+             " but got size ", sizes[d], " for tensor number ", i, " in the list (sizes ", first_sizes, " and ", sizes, ")");
     meta.sizes[dim] += sizes[dim];
   }
   if (first) meta.sizes = {0};
@@ -98,7 +100,7 @@ Tensor cat(const std::vector<Tensor>& tensors, int64_t dim) {
 }
 
 Tensor stack(const std::vector<Tensor>& tensors, int64_t dim) {
-  if (tensors.empty()) fail(ErrorCode::kValue, "stack expects a non-empty TensorList");
+  if (tensors.empty()) fail(ErrorCode::kRuntime, "stack expects a non-empty TensorList");
   const int d = detail::normalize_dim(dim, tensors[0].dim() + 1);
   std::vector<Tensor> parts;
   for (size_t i = 0; i < tensors.size(); ++i) {

@@ -174,7 +174,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, Reduction reduc
   const Shape expected = detail::without_classes(logits.sizes());
   const bool indices = !is_floating(target.dtype());
   if (target.sizes() != (indices ? expected : logits.sizes()))
-    fail(indices && !(target.dim() && expected.size() && target.sizes()[0] != expected[0]) ? ErrorCode::kRuntime : ErrorCode::kValue,
+    fail(indices && target.dim() && expected.size() && target.sizes()[0] != expected[0] ? ErrorCode::kValue : ErrorCode::kRuntime,
          "cross_entropy: Expected ", indices ? "class indices" : "class probabilities", " of sizes ",
          indices ? expected : logits.sizes(), " for logits ", logits.sizes(), ", got target ", target.sizes());
   const Tensor rows = is_single ? unsqueeze(logits, 0) : detail::classes_last(logits);

@@ -110,7 +110,7 @@ void infer_bmm(const Call& call, OutputMetas& outputs) {
     fail(ErrorCode::kRuntime, "bmm: batch1 and batch2 must be 3D tensors, got sizes ", a, " and ", b);
   if (a[0] != b[0] || cols_of(a, ta) != rows_of(b, tb))
     fail(ErrorCode::kRuntime, "bmm: Expected size for first two dimensions of batch2 tensor to be: [", a[0], ", ",
-         cols_of(a, ta), "] but got: [", b[0], ", ", rows_of(b, tb), "].");
+         cols_of(a, ta), "] but got: [", b[0], ", ", rows_of(b, tb), "]; got sizes ", a, " and ", b);
   check_dtypes(call, 0, 1);
   OutputMeta& meta = outputs.add();
   meta.dtype = call.in(0).dtype;
@@ -311,7 +311,14 @@ Tensor as_batch(const Tensor& t, const Shape& batch) {
 Shape batch_of(const Tensor& t) { return Shape(t.sizes().data(), t.dim() - 2); }
 
 Tensor batched_matmul(const Tensor& a, const Tensor& b) {
-  const Shape batch = broadcast_sizes("matmul", batch_of(a), batch_of(b));
+  const Shape left = batch_of(a), right = batch_of(b);
+  for (int d = 1; d <= std::min(left.size(), right.size()); ++d) {
+    const int64_t x = left[left.size() - d], y = right[right.size() - d];
+    if (x != y && x != 1 && y != 1)
+      fail(ErrorCode::kRuntime, "matmul: The size of tensor a (", x, ") must match the size of tensor b (", y,
+           ") at non-singleton dimension ", std::max(left.size(), right.size()) - d, "; got sizes ", a.sizes(), " and ", b.sizes());
+  }
+  const Shape batch = broadcast_sizes("matmul", left, right);
   Shape sizes = batch;
   sizes.push_back(a.size(-2));
   sizes.push_back(b.size(-1));

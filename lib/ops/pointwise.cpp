@@ -32,8 +32,20 @@ void infer_unary(const Call& call, OutputMetas& outputs) {
   meta.sizes = call.in(0).sizes;
 }
 
+// Two rows refuse what their class allows.
+void check_operands(const Call& call) {
+  const TensorBody &a = call.in(0), &b = call.in(1);
+  if (call.op.kernel == static_cast<int>(cpu::PointwiseOp::k_sub) && (a.dtype == DType::kBool || b.dtype == DType::kBool))
+    fail(ErrorCode::kRuntime, "sub: Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to "
+         "invert a mask, use the `~` or `logical_not()` operator instead");
+  if (call.op.kernel == static_cast<int>(cpu::PointwiseOp::k_pow) && b.is_number && b.dtype == DType::kInt64 &&
+      !is_floating(a.dtype) && *reinterpret_cast<const int64_t*>(b.data) < 0)
+    fail(ErrorCode::kRuntime, "pow: Integers to negative integer powers are not allowed.");
+}
+
 template <Class cls>
 void infer_binary(const Call& call, OutputMetas& outputs) {
+  if (cls == NUMBER) check_operands(call);
   OutputMeta& meta = outputs.add();
   meta.dtype = compute_type(call.op.name, cls, call.inputs, 2);
   meta.sizes = broadcast_sizes(call.op.name, call.in(0).sizes, call.in(1).sizes);
@@ -285,6 +297,7 @@ using detail::dispatch_in_place;
 // ---- the others
 
 Tensor leaky_relu(const Tensor& x, double negative_slope) {
+  if (!is_floating(x.dtype())) fail(ErrorCode::kNotImplemented, "leaky_relu: not implemented for ", name_of(x.dtype()));
   detail::Attrs attrs;
   attrs.reals[0] = negative_slope;
   return dispatch(detail::op_leaky_relu, {x}, attrs);
@@ -351,11 +364,15 @@ Tensor clamp(const Tensor& x, std::optional<Scalar> min, std::optional<Scalar> m
 
 Tensor& clamp_(Tensor& self, const Tensor& min, const Tensor& max) {
   check_clamp(min, max);
-  if (is_plain_bound(self, min) && is_plain_bound(self, max))
+  if (is_plain_bound(self, min) && is_plain_bound(self, max)) {
     dispatch_in_place(detail::op_clamp, {self}, clamp_attrs(self, min, max));
-  else
-    copy_(self, clamp(self, min, max));
-  return self;
+    return self;
+  }
+  const Tensor result = clamp(self, min, max);
+  if (is_floating(result.dtype()) && !is_floating(self.dtype()))
+    fail(ErrorCode::kRuntime, "clamp_: result type ", name_of(result.dtype()), " can't be cast to the desired output type ",
+         name_of(self.dtype()));
+  return copy_(self, result);
 }
 
 }  // namespace autograd

@@ -306,6 +306,10 @@ constexpr Op op_amin = extreme_op("amin", "smallest element over dims", forward_
 // ---- argmax, argmin, and max, min along one dim
 
 void infer_arg(const Call& call, OutputMetas& outputs) {
+  const TensorBody& x = call.in(0);
+  if (x.dtype == DType::kBool) fail(ErrorCode::kRuntime, call.op.name, ": not implemented for 'Bool'");
+  if (x.numel == 0 && call.attrs.ints[0] == (int64_t{1} << x.sizes.size()) - 1)
+    fail(ErrorCode::kIndex, call.op.name, "(): Expected reduction dim to be specified for input.numel() == 0 (sizes ", x.sizes, ")");
   infer_extreme(call, outputs);
   outputs[0].dtype = DType::kInt64;
 }

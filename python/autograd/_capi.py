@@ -69,7 +69,8 @@ def parse_header(text: str) -> Header:
     doc, end = "", 0
     for match in _ITEM.finditer(text):
         if match.group("comment") is not None:
-            doc, end = " ".join(match.group("comment").split()), match.end()
+            lines = (line.strip().lstrip("*") for line in match.group("comment").split("\n"))
+            doc, end = " ".join(" ".join(lines).split()), match.end()
         else:
             # A comment documents the declaration that follows it directly.
             own = doc if not text[end : match.start()].strip() else ""

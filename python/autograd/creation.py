@@ -205,9 +205,11 @@ def is_tensor(obj: Any) -> bool:
 # ---- filled ----------------------------------------------------------------------------------------------
 
 
-def _shape(name: str, size: tuple[Any, ...]) -> tuple[bytes, int]:
-    if len(size) == 1 and isinstance(size[0], (tuple, list)):
-        size = tuple(size[0])
+def _shape(name: str, first: Any, more: tuple[Any, ...] = ()) -> tuple[bytes, int]:
+    """Sizes given one by one or as one sequence, as the library takes them."""
+    if first is None:
+        raise TypeError(f"{name}() missing 1 required positional arguments: 'size'")
+    size = first if isinstance(first, (tuple, list)) and not more else (first, *more)
     try:
         return pack(size), len(size)
     except TypeError as error:
@@ -219,9 +221,13 @@ def _filled(name: str, doc: str) -> Any:
     native = getattr(lib, f"ag_{name}")
 
     def make(
-        *size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+        size: Any = None,
+        *more: Any,
+        dtype: DType | None = None,
+        device: Any = None,
+        requires_grad: bool = False,
     ) -> Tensor:
-        sizes, ndim = _shape(name, size)
+        sizes, ndim = _shape(name, size, more)
         return _finish(call(native, sizes, ndim, _code(dtype)), requires_grad, device)
 
     make.__name__ = make.__qualname__ = name
@@ -248,7 +254,7 @@ def full(
     requires_grad: bool = False,
 ) -> Tensor:
     """Returns a tensor of the given sizes filled with a number; the dtype is that of the number unless given."""
-    sizes, ndim = _shape("full", (size,))
+    sizes, ndim = _shape("full", size)
     value = tensor_argument("full", "fill_value", fill_value)
     if isinstance(fill_value, Tensor):
         default = fill_value.dtype
@@ -333,18 +339,26 @@ def new_tensor(
 
 @method
 def new_zeros(
-    self: Tensor, *size: Any, dtype: DType | None = None, requires_grad: bool = False
+    self: Tensor,
+    size: Any = None,
+    *more: Any,
+    dtype: DType | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Returns zeros of the given sizes, in this tensor's dtype unless one is given."""
-    return zeros(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
+    return zeros(size, *more, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
 
 @method
 def new_ones(
-    self: Tensor, *size: Any, dtype: DType | None = None, requires_grad: bool = False
+    self: Tensor,
+    size: Any = None,
+    *more: Any,
+    dtype: DType | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Returns ones of the given sizes, in this tensor's dtype unless one is given."""
-    return ones(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
+    return ones(size, *more, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
 
 # ---- ranges ----------------------------------------------------------------------------------------------
@@ -422,7 +436,7 @@ def randint(
         raise TypeError(
             "randint(): argument 'size' is missing: randint(high, size) or randint(low, high, size)"
         )
-    sizes, ndim = _shape("randint", (size,))
+    sizes, ndim = _shape("randint", size)
     return _finish(
         call(lib.ag_randint, low, high, sizes, ndim, _code(dtype, dtypes.int64)),
         requires_grad,

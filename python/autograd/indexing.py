@@ -109,12 +109,7 @@ def _chosen_dim(items: list[int], place: int, ndim: int) -> int:
 
 def _select_positions(source: Tensor, dim: int, positions: Tensor) -> Tensor:
     flat = positions if positions.ndim == 1 else positions.reshape(-1)
-    result = lib.ag_index_select(source, dim, flat)
-    if not not_null(result):
-        if flat.numel() == 0 or not bool((flat < 0).any()):
-            raise_last_error()
-        # Negative positions count from the end.
-        result = call(lib.ag_index_select, source, dim, flat + (flat < 0) * source.size(dim))
+    result = call(lib.ag_index_select, source, dim, flat)
     if positions.ndim != 1:
         shape = result.shape
         result = result.reshape(shape[:dim] + tuple(positions.shape) + shape[dim + 1 :])

@@ -18,27 +18,33 @@ from .tensor import CPU, Tensor, adopt, device, pack
 # ---- shape -----------------------------------------------------------------------------------------------
 
 
-def _sizes(sizes: tuple[Any, ...]) -> tuple[Any, int]:
-    """Sizes given one by one or as one sequence, as the library takes them."""
-    if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)):
-        sizes = tuple(sizes[0])
+def _sizes(function: str, first: Any, more: tuple[Any, ...]) -> tuple[bytes, int]:
+    """Sizes or dims given one by one or as one sequence, as the library takes them."""
+    if isinstance(first, (tuple, list)):
+        if more:
+            raise TypeError(f"{function}(): give the numbers one by one or as one tuple, not both")
+        sizes = first
+    elif first is None:
+        raise TypeError(f"{function}() missing 1 required positional arguments: the sizes or dims")
+    else:
+        sizes = (first, *more)
     return pack(sizes), len(sizes)
 
 
 @op
-def reshape(input: Tensor, *shape: Any) -> Tensor:
+def reshape(input: Tensor, shape: Any = None, *more: Any) -> Tensor:
     """Returns the same elements with other sizes, one of which may be -1; a view where possible, else a copy."""
-    return call(lib.ag_reshape, input, *_sizes(shape))
+    return call(lib.ag_reshape, input, *_sizes("reshape", shape, more))
 
 
 @method
-def view(self: Tensor, *shape: Any) -> Tensor:
+def view(self: Tensor, size: Any = None, *more: Any) -> Tensor:
     """Returns a view with other sizes, one of which may be -1. Raises RuntimeError where a copy would be needed."""
-    if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
+    if isinstance(size, dtypes.dtype):
         raise NotImplementedError(
             "view(dtype): reinterpreting the bytes is not supported; to(dtype) converts the values"
         )
-    return call(lib.ag_view, self, *_sizes(shape))
+    return call(lib.ag_view, self, *_sizes("view", size, more))
 
 
 @method
@@ -68,9 +74,9 @@ def t(input: Tensor) -> Tensor:
 
 
 @op
-def permute(input: Tensor, *dims: Any) -> Tensor:
+def permute(input: Tensor, dims: Any = None, *more: Any) -> Tensor:
     """Returns a view with the dims in another order."""
-    return call(lib.ag_permute, input, *_sizes(dims))
+    return call(lib.ag_permute, input, *_sizes("permute", dims, more))
 
 
 def _T(self: Tensor) -> Tensor:
@@ -78,7 +84,7 @@ def _T(self: Tensor) -> Tensor:
     return (
         call(lib.ag_transpose, self, 0, 1)
         if self.ndim == 2
-        else permute(self, *range(self.ndim - 1, -1, -1))
+        else permute(self, tuple(range(self.ndim - 1, -1, -1)))
     )
 
 
@@ -92,9 +98,9 @@ Tensor.mT = property(_mT)
 
 
 @method
-def expand(self: Tensor, *sizes: Any) -> Tensor:
+def expand(self: Tensor, size: Any = None, *more: Any) -> Tensor:
     """Returns a view in which dims of size 1 are repeated; -1 keeps a size."""
-    return call(lib.ag_expand, self, *_sizes(sizes))
+    return call(lib.ag_expand, self, *_sizes("expand", size, more))
 
 
 @method
@@ -113,7 +119,7 @@ def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
 def squeeze(input: Tensor, dim: Dims = None) -> Tensor:
     """Returns a view without the given dims that have size 1; without all of those if dim is left out."""
     if isinstance(dim, (tuple, list)) and not dim:
-        return call(lib.ag_reshape, input, *_sizes((input.shape,)))
+        return call(lib.ag_reshape, input, *_sizes("squeeze", input.shape, ()))
     return call(lib.ag_squeeze, input, *dims_argument(dim))
 
 

@@ -80,7 +80,7 @@ constexpr int kTileRows = kAccumulators / kVecs;
 template <class T>
 constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(Tag<T>()));
 template <class T>
-constexpr int64_t kNr = kLanes<T>* kVecs;
+constexpr int64_t kNr = int64_t{kVecs} * kLanes<T>;
 
 /// Rows of the tallest tile `vecs` vectors wide.
 constexpr int max_rows(int vecs) {

@@ -1,8 +1,8 @@
 // Philox4x32-10 and the distributions made from it, for every instruction set.
 //
-// The counter of a block is (block number, low and high; domain; 0), the key is the seed. A block is
-// 4 words: numbers of 32 random bits take one each (domain 0: element i is word i % 4 of block i / 4),
-// numbers of 64 bits take two (domain 1: half i % 2 of block i / 2).
+// The counter of a block is (block number, low and high; domain; 0), the key is the seed. A block
+// has 4 words. Numbers of 32 random bits take one each (domain 0: element i is word i % 4 of block
+// i / 4), numbers of 64 bits take two (domain 1: half i % 2 of block i / 2).
 #include "kernels/cpu/random.hpp"
 
 #include <algorithm>
@@ -14,10 +14,12 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/random.cpp"
+// foreach_target.h must come first.
+// clang-format off
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
-
 #include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
+// clang-format on
 
 HWY_BEFORE_NAMESPACE();
 namespace autograd::cpu {
@@ -135,17 +137,17 @@ HWY_INLINE void fill(Philox rng, int64_t first, void* out, int64_t n, const Tran
   const hn::ScalableTag<WordOf<T>> dw;
   const size_t lanes = hn::Lanes(d);
   T* to = static_cast<T*>(out);
-  for_words<WordOf<T>>(rng, first, n, [&](uint64_t* words, size_t skip, size_t at, size_t count)
-                                          HWY_ATTR {
-    HWY_ALIGN T numbers[kBlocks * kPerBlock<WordOf<T>>];
-    const auto* w = reinterpret_cast<const WordOf<T>*>(words);
-    for (size_t i = 0; i < skip + count; i += 2 * lanes) {
-      const auto pair = transform(hn::Load(dw, w + i), hn::Load(dw, w + i + lanes));
-      hn::Store(pair.first, d, numbers + i);
-      hn::Store(pair.second, d, numbers + i + lanes);
-    }
-    std::memcpy(to + at, numbers + skip, count * sizeof(T));
-  });
+  for_words<WordOf<T>>(
+      rng, first, n, [&](uint64_t* words, size_t skip, size_t at, size_t count) HWY_ATTR {
+        HWY_ALIGN T numbers[kBlocks * kPerBlock<WordOf<T>>];
+        const auto* w = reinterpret_cast<const WordOf<T>*>(words);
+        for (size_t i = 0; i < skip + count; i += 2 * lanes) {
+          const auto pair = transform(hn::Load(dw, w + i), hn::Load(dw, w + i + lanes));
+          hn::Store(pair.first, d, numbers + i);
+          hn::Store(pair.second, d, numbers + i + lanes);
+        }
+        std::memcpy(to + at, numbers + skip, count * sizeof(T));
+      });
 }
 
 struct SinCos32 {
@@ -224,9 +226,8 @@ HWY_INLINE std::pair<V, V> box_muller(V u, V v) {
 
 template <class T>
 void uniform_of(Philox rng, int64_t first, void* out, int64_t n) {
-  fill<T>(rng, first, out, n, [](auto a, auto b) HWY_ATTR {
-    return std::make_pair(to_unit(a), to_unit(b));
-  });
+  fill<T>(rng, first, out, n,
+          [](auto a, auto b) HWY_ATTR { return std::make_pair(to_unit(a), to_unit(b)); });
 }
 
 /// Elements 2k and 2k + 1 come from the uniforms 2k and 2k + 1.
@@ -253,13 +254,13 @@ HWY_INLINE uint64_t scale_to(uint64_t word, uint64_t range) {
 template <class T>
 void randint_of(Philox rng, int64_t first, int64_t low, int64_t high, T* out, int64_t n) {
   const uint64_t range = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
-  for_words<uint64_t>(rng, first, n, [&](const uint64_t* words, size_t skip, size_t at,
-                                         size_t count) {
-    for (size_t i = 0; i < count; ++i) {
-      const uint64_t k = scale_to(words[skip + i], range) + static_cast<uint64_t>(low);
-      out[at + i] = static_cast<T>(static_cast<int64_t>(k));
-    }
-  });
+  for_words<uint64_t>(
+      rng, first, n, [&](const uint64_t* words, size_t skip, size_t at, size_t count) {
+        for (size_t i = 0; i < count; ++i) {
+          const uint64_t k = scale_to(words[skip + i], range) + static_cast<uint64_t>(low);
+          out[at + i] = static_cast<T>(static_cast<int64_t>(k));
+        }
+      });
 }
 
 }  // namespace

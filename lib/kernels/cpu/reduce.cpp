@@ -10,7 +10,6 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/reduce.cpp"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
-
 #include "hwy/highway.h"
 #include "kernels/cpu/partial_vector-inl.h"
 
@@ -47,8 +46,7 @@ struct Spread {
   hn::Vec<hn::RebindToSigned<Tag<T>>> index;
 
   explicit Spread(int64_t stride_)
-      : stride(stride_),
-        gather(stride >= 0 && stride <= std::numeric_limits<int32_t>::max() / 16) {
+      : stride(stride_), gather(stride >= 0 && stride <= std::numeric_limits<int32_t>::max() / 16) {
     const hn::RebindToSigned<Tag<T>> di;
     HWY_ALIGN TI offsets[hn::MaxLanes(di)];
     for (size_t i = 0; i < hn::Lanes(di); ++i) {
@@ -393,8 +391,8 @@ int64_t find_row(const Source& source, const T* p, size_t n) {
   const auto wanted = hn::Set(d, value);
   const auto other = hn::Set(d, nan ? T{0} : std::numeric_limits<T>::quiet_NaN());
   for (size_t i = 0; i < n; i += lanes) {
-    const auto x = i + lanes <= n ? source.all(source.at(p, i))
-                                  : source.first(source.at(p, i), n - i, other);
+    const auto x =
+        i + lanes <= n ? source.all(source.at(p, i)) : source.first(source.at(p, i), n - i, other);
     const auto at = hn::FindFirstTrue(d, nan ? hn::IsNaN(x) : hn::Eq(x, wanted));
     if (at >= 0) return static_cast<int64_t>(i) + at;
   }

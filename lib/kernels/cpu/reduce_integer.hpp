@@ -7,7 +7,8 @@
 
 namespace autograd::cpu {
 
-/// reduce() for int32, int64, uint8 and bool; sums wrap around. False for kVar, the sum of bools and floats.
+/// reduce() for int32, int64, uint8 and bool; sums wrap around. False for kVar, for the sum of
+/// bools and for floats.
 bool reduce_integer(ReduceOp op, DType dtype, const void* in, void* out, const ReduceShape& shape);
 
 /// out[i] = in[i]. Not in the files compiled per instruction set: for SSE4, GCC 12 widens in MMX

@@ -122,6 +122,7 @@ struct Scalar<bool> {
   friend HWY_INLINE Scalar operator+(Scalar a, Scalar b) { return of(a.value | b.value); }
   friend HWY_INLINE Scalar operator*(Scalar a, Scalar b) { return of(a.value & b.value); }
   friend HWY_INLINE Scalar maximum(Scalar a, Scalar b) { return a + b; }
+  friend HWY_INLINE Scalar sign(Scalar a) { return a; }
   friend HWY_INLINE Scalar minimum(Scalar a, Scalar b) { return a * b; }
   friend HWY_INLINE Scalar where(bool c, Scalar a, Scalar b) { return c ? a : b; }
 

@@ -8,10 +8,12 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/softmax.cpp"
+// foreach_target.h must come first.
+// clang-format off
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
-
 #include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
+// clang-format on
 #include "kernels/cpu/partial_vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -233,7 +235,6 @@ struct Add {
 template <class T, class Body>
 HWY_INLINE void for_rows(int64_t rows, int64_t n, const Body& body) {
   const auto count = static_cast<size_t>(rows), width = static_cast<size_t>(n);
-  
   if (width <= RowPerLane<T>::kMaxN && count > 1) {
     const size_t lanes = hn::Lanes(Tag<T>());
     for (size_t r = 0; r < count; r += lanes) {
@@ -248,7 +249,8 @@ HWY_INLINE void for_rows(int64_t rows, int64_t n, const Body& body) {
 template <class T, class L>
 HWY_INLINE V<T> row_max(const L& l, const T* x) {
   const auto lowest = hn::Set(Tag<T>(), -std::numeric_limits<T>::infinity());
-  return l.max(l.fold(lowest, [&](auto s) HWY_ATTR { return l.get(x, s, lowest); }, Max()));
+  return l.max(l.fold(
+      lowest, [&](auto s) HWY_ATTR { return l.get(x, s, lowest); }, Max()));
 }
 
 /// sum of exp(x - shift) over a row; the terms go to e unless it is null.
@@ -300,9 +302,8 @@ void softmax_backward_of(bool log, const T* g, const T* y, T* dx, int64_t rows, 
         l.put(hn::NegMulAdd(exp_below(l.get(yr, s, zero)), sum, l.get(gr, s, zero)), out, s);
       });
     } else {
-      const auto gy = [&](auto s) HWY_ATTR {
-        return hn::Mul(l.get(gr, s, zero), l.get(yr, s, zero));
-      };
+      const auto gy = [&](auto s)
+                          HWY_ATTR { return hn::Mul(l.get(gr, s, zero), l.get(yr, s, zero)); };
       const auto sum = l.sum(l.fold(zero, gy, Add()));
       l.each([&](auto s) HWY_ATTR {
         l.put(hn::Mul(l.get(yr, s, zero), hn::Sub(l.get(gr, s, zero), sum)), out, s);
@@ -313,8 +314,7 @@ void softmax_backward_of(bool log, const T* g, const T* y, T* dx, int64_t rows, 
 }
 
 template <class T>
-void cross_entropy_of(const T* x, const int64_t* target, T* loss, T* lse, int64_t rows,
-                      int64_t n) {
+void cross_entropy_of(const T* x, const int64_t* target, T* loss, T* lse, int64_t rows, int64_t n) {
   for_rows<T>(rows, n, [&](const auto l, size_t r) HWY_ATTR {
     const Tag<T> d;
     HWY_ALIGN T tile[l.kTile];
@@ -348,9 +348,7 @@ void cross_entropy_backward_of(const T* g, int64_t g_stride, T scale, const T* x
     const auto gs = hn::Mul(l.per_row(g + r * g_stride, g_stride), hn::Set(d, scale));
     hn::Store(gs, d, weight);
     const auto factor = hn::Div(gs, row_sum_exp<T>(l, in, l.per_row(lse + r, 1), out));
-    l.each([&](auto s) HWY_ATTR {
-      l.put(hn::Mul(l.get(out, s, hn::Zero(d)), factor), out, s);
-    });
+    l.each([&](auto s) HWY_ATTR { l.put(hn::Mul(l.get(out, s, hn::Zero(d)), factor), out, s); });
     for (size_t i = 0; i < l.rows(); ++i) l.at(out, i, target[r + i]) -= weight[i];
     l.flush(tile, dx + r * n);
   });
