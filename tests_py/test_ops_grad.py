@@ -85,6 +85,14 @@ def differentiate(
     return zero_for_none(first, inputs) + zero_for_none(second, inputs + cotangents)
 
 
+def smooth_cases(row):
+    """The cases with finite values: there is no derivative where a mean of nothing is NaN."""
+    for one in row.cases:
+        values = as_tuple(row(torch, *leaves(torch, row, one, "float64"), **one.kwargs))
+        if all(torch.isfinite(value).all() for value in values):
+            yield one
+
+
 KINDS = [("float32", "contiguous"), *(("float64", layout) for layout in LAYOUTS)]
 
 
@@ -93,7 +101,7 @@ KINDS = [("float32", "contiguous"), *(("float64", layout) for layout in LAYOUTS)
 def test_gradients(row, dtype, layout):
     """Gradients to the row's order, with a random cotangent and, for the second, random weights."""
     report = Report()
-    for one in row.cases:
+    for one in smooth_cases(row):
         with report.case(one):
             expected = outcome(differentiate, torch, row, one, dtype, layout, row.order)
             assert row.view or not isinstance(expected, Exception), repr(expected)
@@ -159,7 +167,7 @@ def test_gradients_of_some_inputs(row):
 def test_cotangents_of_any_layout(row, cotangent):
     """The cotangent may be transposed, strided or expanded."""
     report = Report()
-    for one in row.cases:
+    for one in smooth_cases(row):
         with report.case(one):
             expected = differentiate(torch, row, one, "float64", cotangent=cotangent)
             same(differentiate(ag, row, one, "float64", cotangent=cotangent), expected)
@@ -213,7 +221,11 @@ def test_writing_through_a_view(row):
     def run(lib, one, position):
         (leaf,) = leaves(lib, row, one, "float64")
         base = leaf * 1
-        view = as_tuple(row(lib, base, **one.kwargs))[position]
+        views = row(lib, base, **one.kwargs)
+        view = as_tuple(views)[position]
+        if lib is torch and isinstance(views, tuple):
+            # PyTorch refuses to write to one of several views, but not to the same memory by another name.
+            view = torch.as_strided(base, view.shape, view.stride(), view.storage_offset())
         view.mul_(3.0)
         total = (base * base * make(lib, normal("w", base.shape), "float64")).sum()
         found = lib.autograd.grad(total, [leaf])

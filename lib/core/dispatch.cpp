@@ -35,6 +35,7 @@ Tensor make_output(const Call& call, const OutputMeta& meta) {
   TensorBody& source = call.in(0);
   Tensor view = make_alias(&source, meta.sizes, meta.strides, meta.offset);
   body(view)->source = static_cast<TensorBody*>(borrow(&source).release());
+  body(view)->seen_rewrites = source.storage->rewrites.load(std::memory_order_relaxed);
   return view;
 }
 

@@ -3,6 +3,7 @@
 #include "core/record.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "autograd/ops.hpp"
 #include "core/dispatch.hpp"
@@ -128,6 +129,8 @@ constexpr Op kViewAssign = {.name = "view_assign",
                             .backward = backward_view_assign,
                             .doc = "a tensor whose part was changed in place through a view"};
 
+uint32_t rewrites_of(const TensorBody* b) { return b->storage->rewrites.load(std::memory_order_relaxed); }
+
 void retake_view(TensorBody* view, const ViewRecord& how) {
   Node* node = Node::make(*how.op);
   node->attrs = how.attrs;
@@ -135,6 +138,7 @@ void retake_view(TensorBody* view, const ViewRecord& how) {
   add_output(node, view);
   set_history(view, node, 0);
   node->drop();
+  view->seen_rewrites = rewrites_of(view);
 }
 
 // How a view was taken from its source; op is nullptr for a tensor that is no view or was taken in no-grad mode.
@@ -144,33 +148,35 @@ ViewRecord how_taken(const TensorBody* view) {
   return view->how ? *view->how : ViewRecord{nullptr, {}};
 }
 
-// `view` has just become the result of an in-place op; `how` says how it was taken from its source.
-void rebase_source(TensorBody* view, const ViewRecord& how) {
-  TensorBody* source = view->source;
-  Node* assign = Node::make(kViewAssign);
-  assign->view_op = how.op;
-  assign->attrs = how.attrs;
-  add_edge(assign, source);
-  add_edge(assign, view);
-  add_output(assign, source);
-  const ViewRecord source_how = how_taken(source);
-  set_history(source, assign, 0);
-  assign->drop();
-  if (source_how.op) rebase_source(source, source_how);
-  retake_view(view, how);
+// `view` has just become the result of an in-place op; `how` says how it was taken from its source, and so on up
+// to the tensor that is no view. Each of them gets the change into its history, then the views are taken anew.
+void rebase_sources(TensorBody* view, ViewRecord how) {
+  Vector<std::pair<TensorBody*, ViewRecord>> chain;
+  while (how.op) {
+    TensorBody* source = view->source;
+    Node* assign = Node::make(kViewAssign);
+    assign->view_op = how.op;
+    assign->attrs = how.attrs;
+    add_edge(assign, source);
+    add_edge(assign, view);
+    add_output(assign, source);
+    const ViewRecord source_how = how_taken(source);
+    set_history(source, assign, 0);
+    assign->drop();
+    chain.emplace_back(view, how);
+    view = source;
+    how = source_how;
+  }
+  for (auto it = chain.rbegin(); it != chain.rend(); ++it) retake_view(it->first, it->second);
 }
 
-bool needs_grad_or_source(const TensorBody* b) {
-  for (; b; b = b->source)
-    if (b->needs_grad()) return true;
-  return false;
-}
 
 }  // namespace
 
-void refresh_view(TensorBody* view) {
-  TensorBody* source = view->source;
-  if (source->source) refresh_view(source);
+namespace {
+void refresh_one(TensorBody* view) {
+  const TensorBody* source = view->source;
+  view->seen_rewrites = rewrites_of(view);
   if (!view->node) {
     // Taken before an in-place change gave its base a history; without a record it was taken in no-grad mode.
     if (source->node && view->how) retake_view(view, *view->how);
@@ -179,6 +185,15 @@ void refresh_view(TensorBody* view) {
   const NodeInput& edge = view->node->inputs[0];
   if (edge.node == source->node && (edge.node || !source->requires_grad || edge.leaf == source)) return;
   retake_view(view, how_taken(view));
+}
+}  // namespace
+
+void refresh_view(TensorBody* view) {
+  const uint32_t now = rewrites_of(view);
+  if (view->seen_rewrites == now) return;
+  Vector<TensorBody*> stale;
+  for (TensorBody* v = view; v->source && v->seen_rewrites != now; v = v->source) stale.push_back(v);
+  for (auto it = stale.rbegin(); it != stale.rend(); ++it) refresh_one(*it);
 }
 
 void remember_view(const Call& call) {
@@ -212,7 +227,7 @@ bool reads_old_self(const Call& call) {
   for (int i = 0; i < call.n_inputs; ++i) {
     const TensorBody* b = call.inputs[i].body;
     const bool is_self = b == call.inputs[0].body;
-    if (b && (b->needs_grad() || (is_self && needs_grad_or_source(b)))) reads |= call.op.reads[std::min(i, 2)];
+    if (b && (b->needs_grad() || (is_self && b->source && b->source->needs_grad()))) reads |= call.op.reads[std::min(i, 2)];
   }
   for (int i = 0; i < call.n_inputs && i < 16; ++i)
     if (call.inputs[i].body == call.inputs[0].body && (reads & reads_input(i))) return true;
@@ -227,7 +242,8 @@ void record_in_place(const Call& call, const Tensor& old_self) {
   self.storage->version.fetch_add(1, std::memory_order_relaxed);
   attach_outputs(node, call);
   node->drop();
-  if (how.op) rebase_source(&self, how);
+  self.storage->rewrites.fetch_add(1, std::memory_order_relaxed);
+  if (how.op) rebase_sources(&self, how);
 }
 
 }  // namespace autograd::detail

@@ -17,6 +17,7 @@ struct ViewRecord;
 struct alignas(64) Storage {
   std::atomic<uint32_t> refs{1};
   std::atomic<uint32_t> version{0};  ///< in-place changes so far; views share it
+  std::atomic<uint32_t> rewrites{0};  ///< those of them that changed the history of a tensor
   char* data = nullptr;
   size_t bytes = 0;                  ///< of the whole block for own memory
   void (*deleter)(void*) = nullptr;  ///< for memory of the caller
@@ -44,6 +45,7 @@ struct TensorBody : TensorHead {
   Node* node = nullptr;          ///< owned reference to the op that recorded this tensor
   TensorBody* grad = nullptr;    ///< owned reference
   TensorBody* source = nullptr;  ///< owned reference to what this tensor is a view of
+  uint32_t seen_rewrites = 0;    ///< of the storage, when this view's history was last known to be right
   ViewRecord* how = nullptr;     ///< owned; how a view without history was taken, for later changes through it
 
   bool needs_grad() const { return node != nullptr || requires_grad; }

@@ -124,7 +124,7 @@ def _y_ticks(panel: Panel) -> list[float]:
     last = min(i for i, s in enumerate(steps) if s >= max(values))
     chosen = steps[first : max(last, first + 1) + 1]
     decades = [s for s in chosen if math.log10(s) == round(math.log10(s))]
-    return chosen if len(chosen) <= 9 else sorted({chosen[0], *decades, chosen[-1]})
+    return chosen if len(chosen) <= 12 else sorted({chosen[0], *decades, chosen[-1]})
 
 
 def _linear_ticks(low: float, high: float) -> list[float]:

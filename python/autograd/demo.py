@@ -75,6 +75,8 @@ def _run(options: argparse.Namespace) -> None:
     right = round(last.test_accuracy * _count(test))
     print(f"test accuracy {last.test_accuracy:.3f} ({right} of {_count(test)} held-out images)")
     print(pace)
+    if last.test_accuracy < 0.5:
+        print("(that is little better than guessing: try a smaller --lr, or more --epochs)")
 
     title = f"Learning to read {_count(train):,} handwritten digits"
     note = f"network {shape}, {weights:,} weights, test accuracy {last.test_accuracy:.3f}; {pace}"
@@ -147,7 +149,8 @@ def _write_graph(out: Path, model: ag.nn.Module, train: Digits, size: int) -> li
     """The graph of one training step's loss: as DOT, and as a picture where dot is installed."""
     images, digits = train.data[:size], train.target[:size]
     loss = ag.nn.functional.cross_entropy(model(images), digits)
-    text = ag.graph.from_tensor(loss, dict(model.named_parameters())).dot()
+    named = {"images": images, "digits": digits, **dict(model.named_parameters())}
+    text = ag.graph.from_tensor(loss, named).dot()
     source, picture = out / "graph.dot", out / "graph.svg"
     source.write_text(text, encoding="utf-8")
     dot = shutil.which("dot")

@@ -225,8 +225,8 @@ ROWS = (
             [(2, 3, 4, 2)],
             {"start_dim": 1},
             {"end_dim": -2},
-            {"start_dim": 1, "end_dim": 2},
             {"start_dim": -1},
+            {"start_dim": 1, "end_dim": 2},
         ),
         view=True,
         errors=(
