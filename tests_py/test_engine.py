@@ -262,6 +262,7 @@ def test_gradient_of_a_non_leaf_is_not_kept():
     assert middle.grad is None
 
 
+@pytest.mark.filterwarnings("ignore:Using backward:UserWarning")
 @vs_torch
 def test_create_graph_gives_gradients_with_a_history(lib):
     x = leaf(lib, 3)

@@ -88,7 +88,7 @@ class Run {
   void send(const NodeInput& input, Tensor grad, bool owned);
   void deliver(const Target& to, Tensor grad, bool owned);
   std::vector<Tensor> finish();
-  void accumulate_leaf(TensorBody* leaf, Slot& slot);
+  void accumulate(TensorBody* to, const Tensor& grad);
   int node_number(Node* node) {
     bool added;
     const int n = numbers_.number(node, &added);
@@ -209,7 +209,7 @@ void Run::visit(int n) {
     for (size_t k = 0; k < inputs_.size(); ++k)
       if (body(inputs_[k])->node == &node && body(inputs_[k])->output_index == static_cast<uint32_t>(i))
         results_[k] = {g, false};
-    if (node.outputs[i].retained && accumulate_) borrow(node.outputs[i].retained).set_grad(g);
+    if (node.outputs[i].retained && accumulate_) accumulate(node.outputs[i].retained, g);
   }
   bool leads_on = inputs_.empty();
   for (const NodeInput& input : node.inputs) {
@@ -272,27 +272,27 @@ void Run::deliver(const Target& to, Tensor grad, bool owned) {
   }
 }
 
-void Run::accumulate_leaf(TensorBody* leaf, Slot& slot) {
-  const Tensor t = borrow(leaf);
-  if (leaf->grad && !options_.create_graph) {
+void Run::accumulate(TensorBody* to, const Tensor& grad) {
+  const Tensor t = borrow(to);
+  if (to->grad && !options_.create_graph) {
     // A gradient that the user made part of a graph, or that is a leaf, is replaced, not written to.
-    Tensor current = borrow(leaf->grad);
+    Tensor current = borrow(to->grad);
     if (!body(current)->needs_grad()) {
-      add_(current, slot.grad);
+      add_(current, grad);
       return;
     }
   }
-  if (leaf->grad) return t.set_grad(add(borrow(leaf->grad), slot.grad));
-  const TensorBody* g = body(slot.grad);
+  if (to->grad) return t.set_grad(add(borrow(to->grad), grad));
+  const TensorBody* g = body(grad);
   const bool alone = g->refs.load() == 1 && !g->storage->is_shared() && g->is_contiguous;
-  t.set_grad(alone || options_.create_graph ? slot.grad : clone(slot.grad));
+  t.set_grad(alone || options_.create_graph ? grad : clone(grad));
 }
 
 std::vector<Tensor> Run::finish() {
   for (size_t i = 0; i < leaves_.size(); ++i) {
     Slot& slot = slots_[static_cast<size_t>(leaf_slot_[i])];
     if (!slot.grad) continue;
-    if (inputs_.empty()) accumulate_leaf(leaves_[i], slot);
+    if (inputs_.empty()) accumulate(leaves_[i], slot.grad);
     for (size_t k = 0; k < inputs_.size(); ++k)
       if (body(inputs_[k]) == leaves_[i]) results_[k] = slot;
   }
@@ -301,7 +301,7 @@ std::vector<Tensor> Run::finish() {
     if (!accumulate_)
       results.push_back(std::move(results_[k].grad));
     else if (results_[k].grad)
-      accumulate_leaf(body(inputs_[k]), results_[k]);
+      accumulate(body(inputs_[k]), results_[k].grad);
   }
   return results;
 }

@@ -1,7 +1,6 @@
 // The autograd side of Tensor: who requires grad, where the gradient is kept.
 #include "autograd/grad.hpp"
-#include <cstring>
-
+#include "autograd/ops.hpp"
 #include "core/node.hpp"
 #include "core/record.hpp"
 #include "core/text.hpp"
@@ -85,13 +84,13 @@ void zero_grad(const std::vector<Tensor>& tensors, bool set_to_none) {
   for (const Tensor& t : tensors) {
     TensorBody* b = body(t);
     if (!b->grad) continue;
+    Tensor current = detail::borrow(b->grad);
     if (set_to_none) {
       t.set_grad(Tensor());
+    } else if (body(current)->needs_grad()) {
+      t.set_grad(zeros(b->sizes, b->dtype));
     } else {
-      // A fresh zero, so that nobody's view of the old gradient changes and no history is kept.
-      Tensor zero = detail::make_tensor(b->sizes, b->dtype);
-      std::memset(zero.data(), 0, static_cast<size_t>(zero.numel()) * size_of(b->dtype));
-      t.set_grad(zero);
+      zero_(current);
     }
   }
 }

@@ -189,7 +189,8 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, Reduction reduc
 }
 
 Tensor mse_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
-  const Tensor d = sub(input, target);
+  const DType common = promote(input.dtype(), target.dtype());
+  const Tensor d = sub(to(input, common), to(target, common));
   return detail::reduced(mul(d, d), reduction);
 }
 

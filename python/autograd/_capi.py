@@ -7,6 +7,7 @@ marked AG_BLOCKING release the interpreter lock (``CDLL``), all others keep it (
 from __future__ import annotations
 
 import ctypes
+import operator
 import os
 import re
 import sys
@@ -96,6 +97,12 @@ class _HandleArgument:
     from_param = ctypes._SimpleCData.__ctypes_from_outparam__  # type: ignore[attr-defined]
 
 
+class _IntArgument:
+    """The argument type of an int32_t: what ctypes does with a plain int by itself is five times as fast as c_int32."""
+
+    from_param = operator.index
+
+
 DELETER = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 _HANDLE = re.compile(r"(const )?(ag_tensor|ag_graph)\*")
 _VALUES: dict[str, Any] = {
@@ -111,15 +118,14 @@ _VALUES: dict[str, Any] = {
 def _argument_type(c_type: str) -> Any:
     if _HANDLE.fullmatch(c_type):
         return _HandleArgument
-    if c_type in _VALUES:
-        return _VALUES[c_type]
-    return ctypes.c_void_p if c_type.endswith("*") else ctypes.c_int32  # pointers and enums
+    kind = _result_type(c_type)
+    return _IntArgument if kind is ctypes.c_int32 else kind
 
 
 def _result_type(c_type: str) -> Any:
     if c_type in _VALUES:
         return _VALUES[c_type]
-    return ctypes.c_void_p if c_type.endswith("*") else ctypes.c_int32
+    return ctypes.c_void_p if c_type.endswith("*") else ctypes.c_int32  # pointers and enums
 
 
 def bind(header: Header, path: str) -> SimpleNamespace:
@@ -236,6 +242,9 @@ set_address: Callable[[Any, int | None], None] = ctypes._SimpleCData.value.__set
 
 ArgumentError = ctypes.ArgumentError
 
+# Numbers of type int64_t that are passed often; ctypes takes these objects faster than plain ints.
+ZERO, ONE = ctypes.c_int64(0), ctypes.c_int64(1)
+
 
 def raise_last_error() -> NoReturn:
     """Raises the calling thread's last failure as the exception that its status stands for."""
@@ -260,7 +269,7 @@ _PYTHON_NAMES = {
 }
 _KINDS = {
     ctypes.c_double: "float",
-    ctypes.c_int32: "int",
+    _IntArgument: "int",
     ctypes.c_int64: "int",
     _HandleArgument: "Tensor",
 }

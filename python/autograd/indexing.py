@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from ._capi import call, constants, lib, not_null, raise_last_error, run
+from ._capi import ONE, ZERO, call, constants, lib, not_null, raise_last_error, run
 from .binding import method
 from .dtypes import int64
 from .operands import tensor_argument
@@ -129,7 +129,7 @@ def _items(items: list[int]) -> bytes:
 def _getitem(self: Tensor, index: Any) -> Tensor:
     """Returns the part that index names: a view for ints, slices, None and ..., a copy for a tensor of positions."""
     if type(index) is int and _LOWEST <= index <= _HIGHEST:
-        result = _select(self, 0, index)
+        result = _select(self, ZERO, index)
         if not_null(result):
             return result
         if self.ndim == 0:
@@ -145,7 +145,7 @@ def _getitem(self: Tensor, index: Any) -> Tensor:
             and type(stop) is int
             and _LOWEST <= start <= _HIGHEST >= stop >= _LOWEST
         ):
-            result = _slice_rows(self, 0, start, stop, 1)
+            result = _slice_rows(self, ZERO, start, stop, ONE)
             if not_null(result):
                 return result
             raise_last_error()

@@ -6,7 +6,17 @@ import ctypes
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Union
 
-from ._capi import ArgumentError, argument_error, call, lib, not_null, raise_last_error, run
+from ._capi import (
+    ONE,
+    ZERO,
+    ArgumentError,
+    argument_error,
+    call,
+    lib,
+    not_null,
+    raise_last_error,
+    run,
+)
 from .binding import binary, method, op, public_names, unary
 from .binding import function_only as function
 from .dtypes import dtype as _dtype
@@ -175,12 +185,12 @@ class max_result(NamedTuple):
     indices: Tensor
 
 
-def dims_argument(dim: Dims) -> tuple[Any, int]:
+def dims_argument(dim: Dims) -> tuple[Any, Any]:
     """dim as the library takes it: an array and its length."""
     if type(dim) is int:
-        return pack((dim,)), 1
+        return pack((dim,)), ONE
     if dim is None:
-        return None, 0
+        return None, ZERO
     if isinstance(dim, (tuple, list)):
         return pack(dim), len(dim)
     return pack((dim,)), 1  # type: ignore[arg-type]
@@ -199,7 +209,7 @@ def sum(
     input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: _dtype | None = None
 ) -> Tensor:
     """Returns the sum of all elements or over dims. Integers and bool are summed as int64."""
-    dims, n = (None, 0) if dim is None else dims_argument(dim)
+    dims, n = (None, ZERO) if dim is None else dims_argument(dim)
     code = -1 if dtype is None else _code(dtype)
     try:
         result = _sum(input, dims, n, keepdim, code)
@@ -215,7 +225,7 @@ def mean(
     input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: _dtype | None = None
 ) -> Tensor:
     """Returns the mean of all elements or over dims; only floats have one."""
-    dims, n = (None, 0) if dim is None else dims_argument(dim)
+    dims, n = (None, ZERO) if dim is None else dims_argument(dim)
     code = -1 if dtype is None else _code(dtype)
     try:
         result = _mean(input, dims, n, keepdim, code)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import dtypes
-from ._capi import call, lib, run
+from ._capi import ONE, ZERO, call, lib, run
 from .binding import function_only as function
 from .binding import method, op, public_names
 from .operands import handles, tensor_argument
@@ -82,7 +82,7 @@ def permute(input: Tensor, dims: Any = None, *more: Any) -> Tensor:
 def _T(self: Tensor) -> Tensor:
     """The view with all dims in reverse order."""
     return (
-        call(lib.ag_transpose, self, 0, 1)
+        call(lib.ag_transpose, self, ZERO, ONE)
         if self.ndim == 2
         else permute(self, tuple(range(self.ndim - 1, -1, -1)))
     )

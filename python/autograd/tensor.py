@@ -16,6 +16,8 @@ from weakref import ref
 
 from . import dtypes
 from ._capi import (
+    ONE,
+    ZERO,
     as_method,
     call,
     check,
@@ -32,6 +34,7 @@ from ._capi import (
 Number = Union[int, float, bool]
 
 MAX_DIMS = 64
+_EIGHT = ctypes.c_int64(8)
 _Dims = ctypes.c_int64 * 8
 _ManyDims = ctypes.c_int64 * MAX_DIMS
 _PACKERS = [struct.Struct(f"{n}q").pack for n in range(MAX_DIMS + 1)]
@@ -165,7 +168,7 @@ class Tensor(ctypes.c_void_p):
     def shape(self) -> Size:
         """The sizes of all dims."""
         sizes = _Dims()
-        ndim = lib.ag_tensor_sizes(self, sizes, 8)
+        ndim = lib.ag_tensor_sizes(self, sizes, _EIGHT)
         if ndim > 8:
             sizes = _ManyDims()
             lib.ag_tensor_sizes(self, sizes, MAX_DIMS)
@@ -321,7 +324,7 @@ class Tensor(ctypes.c_void_p):
             # A handle's own memory is an array of one handle.
             grads = None if gradient is None else ctypes.byref(gradient)
             status = lib.ag_backward(
-                ctypes.byref(self), grads, 1, None, 0, bool(retain_graph), bool(create_graph)
+                ctypes.byref(self), grads, ONE, None, ZERO, bool(retain_graph), bool(create_graph)
             )
             if status:
                 raise_last_error()

@@ -1,6 +1,7 @@
 """Pointwise ops."""
 
 from .row import (
+    DTYPES,
     PAIRS,
     SHAPES,
     Row,
@@ -77,7 +78,8 @@ ROWS = (
     binary("sub", operator="sub", inplace=True, errors=(SUBTRACT_BOOL,)),
     binary("mul", operator="mul", inplace=True),
     binary("div", normal, nonzero, operator="truediv", inplace=True),
-    binary("pow", positive, normal, operator="pow", inplace=True),
+    # Whether PyTorch takes the power of a bool depends on the exponent's value.
+    binary("pow", positive, normal, operator="pow", inplace=True, dtypes=DTYPES[:-1]),
     binary("maximum"),
     binary("minimum"),
     binary("eq", order=0, operator="eq"),

@@ -35,12 +35,6 @@ ADDED = [
     ((2, 1), (2, 0), (0, 3)),
 ]
 CANNOT = "mat1 and mat2 shapes cannot be multiplied"
-SAME_DTYPE = "same dtype|scalar type"
-
-
-def mixed_dtypes(lib, a, b):
-    """A product of float32 and float64."""
-    return lib.matmul(a, b.to(lib.float64))
 
 
 ROWS = (
@@ -48,6 +42,7 @@ ROWS = (
         "mm",
         (normal, normal),
         cases(MATRICES + LARGER),
+        mixed=True,
         errors=(
             bad((2, 3), (2, 3), says=CANNOT, shows=()),
             bad((3,), (3, 2), says="matrix", shows=((3,),)),

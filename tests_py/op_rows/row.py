@@ -103,7 +103,6 @@ class Row:
     inplace: bool = False  # Tensor.<name>_ exists
     view: bool = False  # shares storage where PyTorch does
     random: bool = False  # only shape and dtype are compared
-    smooth: bool = True  # finite differences make sense
     rtol: dict = field(default_factory=dict)  # by dtype, where the default does not do
     errors: tuple = ()
 

@@ -2,7 +2,6 @@
 
 from .row import DIM, Row, bad, case, cases, integers, normal
 
-SIX = [(2, 3), (6,), (1, 2, 3), (3, 2)]
 BAD_DIM = (bad((2, 3), says=DIM, shows=(), dim=2), bad((2, 3), says=DIM, shows=(), dim=-3))
 INVALID = bad((2, 3), says=r"shape '\[4\]' is invalid for input of size 6", shows=(), shape=(4,))
 TWO_UNKNOWN = bad((2, 3), says="only one dimension can be inferred", shows=(), shape=(-1, -1))

@@ -19,11 +19,12 @@ Params = Union[Iterable[Tensor], Iterable[dict[str, Any]]]
 class Handles:
     """The handles of tensors as a native array, made anew only when the tensors change."""
 
-    __slots__ = ("array", "changes", "tensors")
+    __slots__ = ("array", "changes", "count", "tensors")
 
     def __init__(self, tensors: list[Tensor]) -> None:
         self.tensors = list(tensors)
         self.changes = _tensor.handle_changes
+        self.count = ctypes.c_int64(len(tensors))
         self.array = (ctypes.c_void_p * len(tensors))(*tensors)
 
     def fit(self, tensors: list[Tensor]) -> bool:
@@ -93,8 +94,6 @@ class Optimizer:
     def _group_handles(self, number: int) -> Handles:
         """The handles of a group's parameters."""
         params = self.param_groups[number]["params"]
-        while len(self._handles) <= number:
-            self._handles.append(None)
         handles = self._handles[number]
         if handles is None or not handles.fit(params):
             handles = self._handles[number] = Handles(params)
@@ -102,10 +101,9 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Removes the gradients of all parameters, or fills them with 0 if set_to_none is False."""
-        for number, group in enumerate(self.param_groups):
-            if lib.ag_zero_grad(
-                self._group_handles(number).array, len(group["params"]), bool(set_to_none)
-            ):
+        for number in range(len(self.param_groups)):
+            handles = self._group_handles(number)
+            if lib.ag_zero_grad(handles.array, handles.count, bool(set_to_none)):
                 raise_last_error()
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:

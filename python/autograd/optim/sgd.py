@@ -39,6 +39,7 @@ class SGD(Optimizer):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
         # Per group: the native array of the momentum buffers, which state[param]["momentum_buffer"] own.
         self._buffers: list[_Buffers | None] = []
+        self._options: dict[int, tuple[Any, tuple[Any, ...]]] = {}
         defaults = {
             "lr": lr,
             "momentum": momentum,
@@ -57,24 +58,31 @@ class SGD(Optimizer):
                 loss = closure()
         for number, group in enumerate(self.param_groups):
             handles = self._group_handles(number)
-            momentum = group["momentum"]
-            buffers = self._group_buffers(number, handles) if momentum else None
-            status = lib.ag_sgd_step(
-                handles.array,
-                buffers and buffers.array,
-                len(handles.tensors),
-                group["lr"],
-                momentum,
-                group["dampening"],
-                group["weight_decay"],
-                group["nesterov"],
-                group["maximize"],
-            )
+            buffers = self._group_buffers(number, handles) if group["momentum"] else None
+            options = self._group_options(number, group)
+            array = None if buffers is None else buffers.array
+            status = lib.ag_sgd_step(handles.array, array, handles.count, *options)
             if buffers is not None and buffers.missing:
                 buffers.take_new(self.state)
             if status:
                 raise_last_error()
         return loss
+
+    def _group_options(self, number: int, group: dict[str, Any]) -> tuple[Any, ...]:
+        """The options of a group as native numbers, made anew only when an option changes."""
+        values = (
+            group["lr"],
+            group["momentum"],
+            group["dampening"],
+            group["weight_decay"],
+            group["nesterov"],
+            group["maximize"],
+        )
+        known = self._options.get(number)
+        if known is None or known[0] != values:
+            numbers = tuple(map(ctypes.c_double, values[:4]))
+            known = self._options[number] = (values, (*numbers, bool(values[4]), bool(values[5])))
+        return known[1]
 
     def _group_buffers(self, number: int, handles: Handles) -> _Buffers:
         while len(self._buffers) <= number:
@@ -87,6 +95,7 @@ class SGD(Optimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._buffers = []
+        self._options = {}
 
 
 class _Buffers:

@@ -1,0 +1,188 @@
+// Tensors, memory, threads and random numbers.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <numeric>
+#include <thread>
+
+#include "autograd/autograd.hpp"
+#include "core/allocator.hpp"
+#include "core/op.hpp"
+#include "core/parallel.hpp"
+#include "ops/registry.hpp"
+
+namespace autograd {
+namespace {
+
+// ---- geometry
+
+TEST(Tensor, ReshapeViewsWherePossible) {
+  const Tensor x = reshape(arange(0, 24), {2, 3, 4});
+  EXPECT_TRUE(view(x, {6, 4}).shares_storage(x));
+  const Tensor t = transpose(x, 0, 1);
+  EXPECT_THROW(view(t, {6, 4}), Error);
+  const Tensor copied = reshape(t, {6, 4});
+  EXPECT_FALSE(copied.shares_storage(x));
+  EXPECT_EQ(copied.to_vector()[4], 12);
+  EXPECT_TRUE(view(t, {3, 2, 2, 2}).shares_storage(x));
+}
+
+TEST(Tensor, IndexFollowsPythonsRules) {
+  const int64_t none_low = INT64_MIN, none_high = INT64_MAX;
+  const Tensor x = reshape(arange(0, 12), {3, 4});
+  const Tensor y = index(x, {{Index::Kind::kSlice, -2, none_high, 1}, {Index::Kind::kNewaxis}, {Index::Kind::kSlice, none_low, -1, 2}});
+  EXPECT_EQ(y.sizes(), (Shape{2, 1, 2}));
+  EXPECT_EQ(y.to_vector(), (std::vector<double>{4, 6, 8, 10}));
+  EXPECT_EQ(index(x, {{Index::Kind::kEllipsis}, {Index::Kind::kInt, -1}}).to_vector(), (std::vector<double>{3, 7, 11}));
+  EXPECT_THROW(index(x, {{Index::Kind::kInt, 3}}), Error);
+}
+
+TEST(Tensor, SizesThatOverflowAreRefused) {
+  EXPECT_THROW(empty({int64_t{1} << 40, int64_t{1} << 40}), Error);
+  EXPECT_THROW(empty({2, -1}), Error);
+  EXPECT_THROW(empty({int64_t{1} << 62}), Error);
+  EXPECT_EQ(empty({0, int64_t{1} << 40, int64_t{1} << 40}).numel(), 0);
+  EXPECT_THROW(Shape(std::vector<int64_t>(13, 1)), Error);
+}
+
+TEST(Tensor, BlobIsNotCopiedAndReleasedOnce) {
+  float data[4] = {1, 2, 3, 4};
+  static int released;
+  released = 0;
+  {
+    Tensor t = from_blob(data, DType::kFloat32, {2, 2}, {1, 2}, [](void*) { ++released; });
+    const Tensor v = select(t, 0, 1);
+    t = Tensor();
+    data[3] = 9;
+    EXPECT_EQ(v.to_vector(), (std::vector<double>{2, 9}));
+    EXPECT_EQ(released, 0);
+  }
+  EXPECT_EQ(released, 1);
+}
+
+TEST(Promotion, NumbersCountByCategoryOnly) {
+  const Tensor i = ones({2}, DType::kInt32), f = ones({2}), d = ones({}, DType::kFloat64);
+  EXPECT_EQ((i + 1).dtype(), DType::kInt32);
+  EXPECT_EQ((i + 1.5).dtype(), DType::kFloat32);
+  EXPECT_EQ((f + d).dtype(), DType::kFloat32);
+  EXPECT_EQ((i + d).dtype(), DType::kFloat64);
+  EXPECT_EQ((i / i).dtype(), DType::kFloat32);
+  EXPECT_EQ((f == i).dtype(), DType::kBool);
+}
+
+TEST(Ops, TextsNameTheShapes) {
+  try {
+    add(ones({2, 3}), ones({4}));
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kRuntime);
+    EXPECT_NE(std::string(e.what()).find("got sizes [2, 3] and [4]"), std::string::npos) << e.what();
+  }
+}
+
+TEST(Registry, NamesAreUniqueAndDocumented) {
+  std::vector<std::string> seen;
+  for (const detail::Op* op : detail::all_ops()) {
+    EXPECT_EQ(std::count(seen.begin(), seen.end(), op->name), 0) << op->name;
+    EXPECT_NE(std::string(op->doc), "") << op->name;
+    EXPECT_EQ(detail::find_op(op->name), op);
+    seen.emplace_back(op->name);
+  }
+}
+
+// ---- memory
+
+TEST(Allocator, SteadyStateTakesNothingFromTheSystem) {
+  Tensor w = randn({32, 32}).requires_grad_();
+  const auto step = [&] {
+    sum(tanh(mm(w, w))).backward();
+    zero_grad({w});
+  };
+  for (int i = 0; i < 5; ++i) step();
+  const int64_t reserved = memory_reserved(), allocated = memory_allocated();
+  for (int i = 0; i < 200; ++i) step();
+  EXPECT_EQ(memory_reserved(), reserved);
+  EXPECT_EQ(memory_allocated(), allocated);
+}
+
+TEST(Allocator, BlocksMayBeFreedByAnotherThread) {
+  const int64_t before = memory_allocated();
+  for (int round = 0; round < 50; ++round) {
+    std::vector<Tensor> tensors;
+    for (int i = 0; i < 20; ++i) tensors.push_back(zeros({100}));
+    std::thread([moved = std::move(tensors)]() mutable { moved.clear(); }).join();
+  }
+  EXPECT_EQ(memory_allocated(), before);
+}
+
+TEST(Allocator, ContainersTakePart) {
+  detail::Vector<int> numbers(1000);
+  std::iota(numbers.begin(), numbers.end(), 0);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(numbers.data()) % 64, 0u);
+  EXPECT_EQ(numbers[999], 999);
+}
+
+// ---- threads and random numbers
+
+TEST(Parallel, RangesCoverEverythingOnce) {
+  set_num_threads(4);
+  std::vector<std::atomic<int>> hits(10007);
+  detail::parallel_for(10007, 10, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) ++hits[static_cast<size_t>(i)];
+    detail::parallel_for(100, 1, [](int64_t, int64_t) {});  // nested: runs here
+  });
+  for (const auto& hit : hits) EXPECT_EQ(hit.load(), 1);
+  EXPECT_THROW(detail::parallel_for(1000, 1, [](int64_t begin, int64_t) {
+                 if (begin > 0) throw Error(ErrorCode::kValue, "from a worker");
+               }),
+               Error);
+  EXPECT_THROW(set_num_threads(0), Error);
+}
+
+TEST(Random, TheSameSeedGivesTheSameNumbersForAnyNumberOfThreads) {
+  std::vector<std::vector<double>> runs;
+  for (int threads : {1, 3}) {
+    set_num_threads(threads);
+    manual_seed(7);
+    std::vector<double> run = randn({100000}).to_vector();
+    const std::vector<double> more = rand({5}).to_vector();
+    run.insert(run.end(), more.begin(), more.end());
+    runs.push_back(run);
+  }
+  EXPECT_EQ(runs[0], runs[1]);
+}
+
+TEST(Parallel, LargeSumsDoNotDependOnTheNumberOfThreads) {
+  manual_seed(3);
+  const Tensor x = randn({1 << 20});
+  set_num_threads(1);
+  const double one = sum(x).item();
+  set_num_threads(4);
+  EXPECT_EQ(sum(x).item(), one);
+}
+
+TEST(Optim, SgdFollowsItsFormula) {
+  Tensor w = tensor(std::vector<double>{1., -2.}).requires_grad_();
+  optim::SGDOptions options;
+  options.lr = 0.1;
+  options.momentum = 0.9;
+  options.weight_decay = 0.01;
+  options.nesterov = true;
+  optim::SGD sgd({w}, options);
+  std::vector<double> expected = {1., -2.}, momentum = {0, 0};
+  for (int step = 0; step < 5; ++step) {
+    sgd.zero_grad();
+    sum(w * w).backward();
+    sgd.step();
+    for (size_t i = 0; i < 2; ++i) {
+      const double d = 2 * expected[i] + 0.01 * expected[i];
+      momentum[i] = step == 0 ? d : 0.9 * momentum[i] + d;
+      expected[i] -= 0.1 * (d + 0.9 * momentum[i]);
+    }
+    for (size_t i = 0; i < 2; ++i) EXPECT_NEAR(w.to_vector()[i], expected[i], 1e-12);
+  }
+}
+
+}  // namespace
+}  // namespace autograd
