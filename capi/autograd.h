@@ -1,24 +1,31 @@
 /* The C ABI of autograd: tensors, ops with gradients, the engine, graphs, optimizers.
  *
  * Conventions, true for every function below:
- *  1. Arguments are opaque typed pointers, int32_t, int64_t, double, const char*, or pointer + count. No
- *     struct is passed by value.
- *  2. A handle is one reference. What is returned, or written to an `out` parameter, is owned by the caller and
- *     released with ag_<type>_free (NULL allowed). Arguments are borrowed: the library takes its own reference
- *     where it keeps one.
- *  3. No other memory is handed out. Texts go into a caller's buffer, snprintf style: the function returns the
- *     length without the final NUL (-1 on failure) and writes at most `capacity` bytes; capacity 0 asks for the length.
- *  4. A function that makes one object returns it, or NULL on failure. Every other function that can fail
- *     returns ag_status; a function that returns a plain value and has no stated failure treats NULL as an error
- *     and returns the value named in its comment.
- *  5. ag_last_error() and ag_last_status() describe the calling thread's last failure; a success does not clear them.
- *  6. No exception crosses this boundary, and no argument, however wrong, crashes the process: NULL handles, bad dims
- *     and bad counts are errors. (A pointer that was never a handle, or was freed, cannot be told from a good one.)
- *  7. ag_abi_version() never changes its meaning; a function whose meaning must change gets a new name.
- *  8. Names: ag_<op>, ag_<noun>_<verb>, variants by suffix; a trailing underscore works in place; outputs come last.
- *  9. Dims may be negative and count from the end. dims with count 0 means: all dims. Sizes and strides are in
- *     elements. Booleans are int32_t, 0 or 1. Handles may be used from any thread, one thread at a time per tensor.
- * 10. AG_BLOCKING marks functions that may run long: a binding should release its interpreter lock around them.
+ *  1. Arguments are opaque typed pointers, int32_t, int64_t, double, const char*, or pointer +
+ * count. No struct is passed by value.
+ *  2. A handle is one reference. What is returned, or written to an `out` parameter, is owned by
+ * the caller and released with ag_<type>_free (NULL allowed). Arguments are borrowed: the library
+ * takes its own reference where it keeps one.
+ *  3. No other memory is handed out. Texts go into a caller's buffer, snprintf style: the function
+ * returns the length without the final NUL (-1 on failure) and writes at most `capacity` bytes;
+ * capacity 0 asks for the length.
+ *  4. A function that makes one object returns it, or NULL on failure. Every other function that
+ * can fail returns ag_status; a function that returns a plain value and has no stated failure
+ * treats NULL as an error and returns the value named in its comment.
+ *  5. ag_last_error() and ag_last_status() describe the calling thread's last failure; a success
+ * does not clear them.
+ *  6. No exception crosses this boundary, and no argument, however wrong, crashes the process: NULL
+ * handles, bad dims and bad counts are errors. (A pointer that was never a handle, or was freed,
+ * cannot be told from a good one.)
+ *  7. ag_abi_version() never changes its meaning; a function whose meaning must change gets a new
+ * name.
+ *  8. Names: ag_<op>, ag_<noun>_<verb>, variants by suffix; a trailing underscore works in place;
+ * outputs come last.
+ *  9. Dims may be negative and count from the end. dims with count 0 means: all dims. Sizes and
+ * strides are in elements. Booleans are int32_t, 0 or 1. Handles may be used from any thread, one
+ * thread at a time per tensor.
+ * 10. AG_BLOCKING marks functions that may run long: a binding should release its interpreter lock
+ * around them.
  */
 #ifndef AUTOGRAD_H_
 #define AUTOGRAD_H_
@@ -45,12 +52,12 @@ typedef struct ag_graph ag_graph;
 /* Status of a call. The values never change. */
 typedef enum ag_status {
   AG_OK = 0,
-  AG_ERROR_RUNTIME = 1,        /* shape mismatch, autograd misuse: RuntimeError in Python */
-  AG_ERROR_TYPE = 2,           /* TypeError */
-  AG_ERROR_VALUE = 3,          /* ValueError */
-  AG_ERROR_INDEX = 4,          /* dim or index out of range: IndexError */
+  AG_ERROR_RUNTIME = 1,         /* shape mismatch, autograd misuse: RuntimeError in Python */
+  AG_ERROR_TYPE = 2,            /* TypeError */
+  AG_ERROR_VALUE = 3,           /* ValueError */
+  AG_ERROR_INDEX = 4,           /* dim or index out of range: IndexError */
   AG_ERROR_NOT_IMPLEMENTED = 5, /* NotImplementedError */
-  AG_ERROR_MEMORY = 6          /* MemoryError */
+  AG_ERROR_MEMORY = 6           /* MemoryError */
 } ag_status;
 
 /* Element types. The values never change. */
@@ -64,32 +71,39 @@ typedef enum ag_dtype {
 } ag_dtype;
 
 /* How a loss is reduced. */
-typedef enum ag_reduction { AG_REDUCTION_NONE = 0, AG_REDUCTION_MEAN = 1, AG_REDUCTION_SUM = 2 } ag_reduction;
+typedef enum ag_reduction {
+  AG_REDUCTION_NONE = 0,
+  AG_REDUCTION_MEAN = 1,
+  AG_REDUCTION_SUM = 2
+} ag_reduction;
 
 /* Kinds of item in the list that ag_index takes. */
 typedef enum ag_index_kind {
-  AG_INDEX_INT = 0,      /* a = position; removes the dim */
-  AG_INDEX_SLICE = 1,    /* a:b:c, c > 0; INT64_MIN for an absent a, INT64_MAX for an absent b */
-  AG_INDEX_NEWAXIS = 2,  /* inserts a dim of size 1 */
-  AG_INDEX_ELLIPSIS = 3  /* as many full slices as fit; at most one */
+  AG_INDEX_INT = 0,     /* a = position; removes the dim */
+  AG_INDEX_SLICE = 1,   /* a:b:c, c > 0; INT64_MIN for an absent a, INT64_MAX for an absent b */
+  AG_INDEX_NEWAXIS = 2, /* inserts a dim of size 1 */
+  AG_INDEX_ELLIPSIS = 3 /* as many full slices as fit; at most one */
 } ag_index_kind;
 
 /* Called once when a blob's memory is no longer used, from any thread. */
 typedef void (*ag_deleter)(void* context);
 
-/* ---- library ------------------------------------------------------------------------------------------- */
+/* ---- library ---- */
 
 /* The ABI number the library was built with. */
 AG_API int32_t ag_abi_version(void);
 /* The library's version, "major.minor.patch"; static memory. */
 AG_API const char* ag_version(void);
-/* Text of the calling thread's last failure, "" if there was none; valid until the thread's next failure. */
+/* Text of the calling thread's last failure, "" if there was none; valid until the thread's next
+ * failure. */
 AG_API const char* ag_last_error(void);
 /* Status of the calling thread's last failure, AG_OK if there was none. */
 AG_API ag_status ag_last_status(void);
-/* Seeds the random number generator; the same seed gives the same numbers for any number of threads. */
+/* Seeds the random number generator; the same seed gives the same numbers for any number of
+ * threads. */
 AG_API void ag_manual_seed(int64_t seed);
-/* Threads used for large work, the caller's included. Starts as the number of cores the process may use. */
+/* Threads used for large work, the caller's included. Starts as the number of cores the process may
+ * use. */
 AG_API int32_t ag_num_threads(void);
 /* n >= 1. */
 AG_API ag_status ag_set_num_threads(int32_t n);
@@ -108,14 +122,17 @@ AG_API int64_t ag_op_names(char* buffer, int64_t capacity);
 /* What the named op is: "<name>: <doc>" with its traits; text; -1 for an unknown op. */
 AG_API int64_t ag_op_doc(const char* name, char* buffer, int64_t capacity);
 
-/* ---- tensors ------------------------------------------------------------------------------------------- */
+/* ---- tensors ---- */
 
 /* A new contiguous tensor with a copy of numel elements of `data`. */
-AG_API ag_tensor* ag_tensor_from_data(const void* data, ag_dtype dtype, const int64_t* sizes, int64_t ndim);
-/* A tensor over the caller's memory, not copied; strides may be NULL for contiguous. deleter (may be NULL) is called with
- * context when the memory is no longer used; also when this call fails it is not called. */
-AG_API ag_tensor* ag_tensor_from_blob(void* data, ag_dtype dtype, const int64_t* sizes, const int64_t* strides, int64_t ndim,
-                                      ag_deleter deleter, void* context);
+AG_API ag_tensor* ag_tensor_from_data(const void* data, ag_dtype dtype, const int64_t* sizes,
+                                      int64_t ndim);
+/* A tensor over the caller's memory, not copied; strides may be NULL for contiguous. deleter (may
+ * be NULL) is called with context when the memory is no longer used; also when this call fails it
+ * is not called. */
+AG_API ag_tensor* ag_tensor_from_blob(void* data, ag_dtype dtype, const int64_t* sizes,
+                                      const int64_t* strides, int64_t ndim, ag_deleter deleter,
+                                      void* context);
 /* Releases one reference; NULL is allowed. */
 AG_API void ag_tensor_free(ag_tensor* t);
 /* Another reference to the same tensor. */
@@ -130,7 +147,8 @@ AG_API int64_t ag_tensor_strides(const ag_tensor* t, int64_t* out, int64_t capac
 AG_API int64_t ag_tensor_numel(const ag_tensor* t);
 /* ag_dtype of the elements; -1 for NULL. */
 AG_API int32_t ag_tensor_dtype(const ag_tensor* t);
-/* Address of the first element; NULL for NULL or an empty tensor. Writing through it is not seen by autograd. */
+/* Address of the first element; NULL for NULL or an empty tensor. Writing through it is not seen by
+ * autograd. */
 AG_API void* ag_tensor_data(const ag_tensor* t);
 /* Position of the first element in its storage, in elements; -1 for NULL. */
 AG_API int64_t ag_tensor_storage_offset(const ag_tensor* t);
@@ -146,8 +164,10 @@ AG_API int64_t ag_tensor_version(const ag_tensor* t);
 AG_API ag_status ag_tensor_item_double(const ag_tensor* t, double* out);
 /* The one element as an integer (floats truncate). Runtime error unless numel is 1. */
 AG_API ag_status ag_tensor_item_int(const ag_tensor* t, int64_t* out);
-/* Copies the elements in row-major order, converted to dtype, to dst, which has room for capacity elements. */
-AG_API ag_status ag_tensor_copy_out(const ag_tensor* t, ag_dtype dtype, void* dst, int64_t capacity);
+/* Copies the elements in row-major order, converted to dtype, to dst, which has room for capacity
+ * elements. */
+AG_API ag_status ag_tensor_copy_out(const ag_tensor* t, ag_dtype dtype, void* dst,
+                                    int64_t capacity);
 
 /* 1 if gradients flow to or through t; 0 for NULL. */
 AG_API int32_t ag_tensor_requires_grad(const ag_tensor* t);
@@ -155,7 +175,8 @@ AG_API int32_t ag_tensor_requires_grad(const ag_tensor* t);
 AG_API ag_status ag_tensor_set_requires_grad(ag_tensor* t, int32_t requires_grad);
 /* 1 for a tensor that no recorded op made; 0 for NULL. */
 AG_API int32_t ag_tensor_is_leaf(const ag_tensor* t);
-/* A new reference to the accumulated gradient; NULL if there is none (for a NULL tensor with an error set). */
+/* A new reference to the accumulated gradient; NULL if there is none (for a NULL tensor with an
+ * error set). */
 AG_API ag_tensor* ag_tensor_grad(const ag_tensor* t);
 /* Replaces the gradient; NULL removes it. Shape and dtype must be those of t. */
 AG_API ag_status ag_tensor_set_grad(ag_tensor* t, ag_tensor* grad);
@@ -168,19 +189,23 @@ AG_API int64_t ag_tensor_grad_fn(const ag_tensor* t, char* buffer, int64_t capac
 /* Removes, or zeroes if set_to_none is 0, the gradients of n tensors. */
 AG_API ag_status ag_zero_grad(ag_tensor* const* tensors, int64_t n, int32_t set_to_none);
 
-/* ---- autograd ------------------------------------------------------------------------------------------ */
+/* ---- autograd ---- */
 
-/* Accumulates the gradients of sum_i <grads[i], tensors[i]> into the leaves (only into `inputs` if n_inputs > 0).
- * grads may be NULL, and so may each of its entries, where the tensor has one element (then 1 is used). */
-AG_API AG_BLOCKING ag_status ag_backward(ag_tensor* const* tensors, ag_tensor* const* grads, int64_t n, ag_tensor* const* inputs,
-                                         int64_t n_inputs, int32_t retain_graph, int32_t create_graph);
-/* Gradients of the same sum with respect to `inputs`, written to out[n_inputs]; nothing is accumulated. An input that the
- * outputs do not depend on is an error, or NULL in out if allow_unused. */
-AG_API AG_BLOCKING ag_status ag_grad(ag_tensor* const* outputs, ag_tensor* const* grad_outputs, int64_t n_outputs,
-                                     ag_tensor* const* inputs, int64_t n_inputs, int32_t retain_graph, int32_t create_graph,
+/* Accumulates the gradients of sum_i <grads[i], tensors[i]> into the leaves (only into `inputs` if
+ * n_inputs > 0). grads may be NULL, and so may each of its entries, where the tensor has one
+ * element (then 1 is used). */
+AG_API AG_BLOCKING ag_status ag_backward(ag_tensor* const* tensors, ag_tensor* const* grads,
+                                         int64_t n, ag_tensor* const* inputs, int64_t n_inputs,
+                                         int32_t retain_graph, int32_t create_graph);
+/* Gradients of the same sum with respect to `inputs`, written to out[n_inputs]; nothing is
+ * accumulated. An input that the outputs do not depend on is an error, or NULL in out if
+ * allow_unused. */
+AG_API AG_BLOCKING ag_status ag_grad(ag_tensor* const* outputs, ag_tensor* const* grad_outputs,
+                                     int64_t n_outputs, ag_tensor* const* inputs, int64_t n_inputs,
+                                     int32_t retain_graph, int32_t create_graph,
                                      int32_t allow_unused, ag_tensor** out);
 
-/* ---- creation ------------------------------------------------------------------------------------------ */
+/* ---- creation ---- */
 
 /* 0-d numbers that take part in promotion as Python's numbers do: only their category counts. */
 AG_API ag_tensor* ag_scalar_double(double value);
@@ -190,7 +215,8 @@ AG_API ag_tensor* ag_empty(const int64_t* sizes, int64_t ndim, ag_dtype dtype);
 AG_API ag_tensor* ag_zeros(const int64_t* sizes, int64_t ndim, ag_dtype dtype);
 AG_API ag_tensor* ag_ones(const int64_t* sizes, int64_t ndim, ag_dtype dtype);
 /* `value` is a one-element tensor, for instance of ag_scalar_int. */
-AG_API ag_tensor* ag_full(const int64_t* sizes, int64_t ndim, const ag_tensor* value, ag_dtype dtype);
+AG_API ag_tensor* ag_full(const int64_t* sizes, int64_t ndim, const ag_tensor* value,
+                          ag_dtype dtype);
 AG_API ag_tensor* ag_empty_like(const ag_tensor* t, ag_dtype dtype);
 AG_API ag_tensor* ag_zeros_like(const ag_tensor* t, ag_dtype dtype);
 AG_API ag_tensor* ag_ones_like(const ag_tensor* t, ag_dtype dtype);
@@ -205,11 +231,12 @@ AG_API ag_tensor* ag_rand(const int64_t* sizes, int64_t ndim, ag_dtype dtype);
 /* Standard normal. */
 AG_API ag_tensor* ag_randn(const int64_t* sizes, int64_t ndim, ag_dtype dtype);
 /* Uniform integers in [low, high). */
-AG_API ag_tensor* ag_randint(int64_t low, int64_t high, const int64_t* sizes, int64_t ndim, ag_dtype dtype);
+AG_API ag_tensor* ag_randint(int64_t low, int64_t high, const int64_t* sizes, int64_t ndim,
+                             ag_dtype dtype);
 /* A random permutation of 0..n-1, int64. */
 AG_API ag_tensor* ag_randperm(int64_t n);
 
-/* ---- pointwise: gradients to every order, PyTorch's promotion and broadcasting ------------------------ */
+/* ---- pointwise: gradients to every order, PyTorch's promotion and broadcasting ---- */
 
 AG_API ag_tensor* ag_neg(const ag_tensor* x);
 AG_API ag_tensor* ag_abs(const ag_tensor* x);
@@ -244,7 +271,8 @@ AG_API ag_tensor* ag_ge(const ag_tensor* a, const ag_tensor* b);
 /* The same elements in another dtype; a new reference to t itself if it has that dtype already. */
 AG_API ag_tensor* ag_to_dtype(const ag_tensor* t, ag_dtype dtype);
 
-/* In place: self keeps its shape and dtype, takes part in autograd as the result, and its version goes up. */
+/* In place: self keeps its shape and dtype, takes part in autograd as the result, and its version
+ * goes up. */
 AG_API ag_status ag_add_(ag_tensor* self, const ag_tensor* other);
 AG_API ag_status ag_sub_(ag_tensor* self, const ag_tensor* other);
 AG_API ag_status ag_mul_(ag_tensor* self, const ag_tensor* other);
@@ -268,10 +296,12 @@ AG_API ag_status ag_fill_(ag_tensor* self, const ag_tensor* value);
 AG_API ag_status ag_uniform_(ag_tensor* self, double low, double high);
 /* Fills with normal numbers. */
 AG_API ag_status ag_normal_(ag_tensor* self, double mean, double std);
-/* Writes src, broadcast and converted, to the part of self that ag_index with the same items reads. */
-AG_API ag_status ag_index_put_(ag_tensor* self, const int64_t* items, int64_t n, const ag_tensor* src);
+/* Writes src, broadcast and converted, to the part of self that ag_index with the same items reads.
+ */
+AG_API ag_status ag_index_put_(ag_tensor* self, const int64_t* items, int64_t n,
+                               const ag_tensor* src);
 
-/* ---- products ------------------------------------------------------------------------------------------ */
+/* ---- products ---- */
 
 /* [m, k] x [k, n] -> [m, n]. */
 AG_API AG_BLOCKING ag_tensor* ag_mm(const ag_tensor* a, const ag_tensor* b);
@@ -280,31 +310,42 @@ AG_API AG_BLOCKING ag_tensor* ag_bmm(const ag_tensor* a, const ag_tensor* b);
 /* As PyTorch's matmul: vectors, matrices, and batches that broadcast. */
 AG_API AG_BLOCKING ag_tensor* ag_matmul(const ag_tensor* a, const ag_tensor* b);
 /* beta * input + alpha * (a x b); input broadcasts to [m, n]. */
-AG_API AG_BLOCKING ag_tensor* ag_addmm(const ag_tensor* input, const ag_tensor* a, const ag_tensor* b, double beta, double alpha);
+AG_API AG_BLOCKING ag_tensor* ag_addmm(const ag_tensor* input, const ag_tensor* a,
+                                       const ag_tensor* b, double beta, double alpha);
 /* x [..., in] times weight [out, in] transposed, plus bias [out] (may be NULL). */
-AG_API AG_BLOCKING ag_tensor* ag_linear(const ag_tensor* x, const ag_tensor* weight, const ag_tensor* bias);
+AG_API AG_BLOCKING ag_tensor* ag_linear(const ag_tensor* x, const ag_tensor* weight,
+                                        const ag_tensor* bias);
 
-/* ---- reductions ---------------------------------------------------------------------------------------- */
+/* ---- reductions ---- */
 
 /* dtype -1: integers and bool are summed as int64, floats keep theirs. */
-AG_API AG_BLOCKING ag_tensor* ag_sum(const ag_tensor* x, const int64_t* dims, int64_t ndims, int32_t keepdim, int32_t dtype);
-AG_API AG_BLOCKING ag_tensor* ag_mean(const ag_tensor* x, const int64_t* dims, int64_t ndims, int32_t keepdim, int32_t dtype);
+AG_API AG_BLOCKING ag_tensor* ag_sum(const ag_tensor* x, const int64_t* dims, int64_t ndims,
+                                     int32_t keepdim, int32_t dtype);
+AG_API AG_BLOCKING ag_tensor* ag_mean(const ag_tensor* x, const int64_t* dims, int64_t ndims,
+                                      int32_t keepdim, int32_t dtype);
 /* Variance with divisor max(0, N - correction). */
-AG_API AG_BLOCKING ag_tensor* ag_var(const ag_tensor* x, const int64_t* dims, int64_t ndims, double correction, int32_t keepdim);
+AG_API AG_BLOCKING ag_tensor* ag_var(const ag_tensor* x, const int64_t* dims, int64_t ndims,
+                                     double correction, int32_t keepdim);
 /* Over all elements, or over dims; ties share the gradient evenly. */
-AG_API AG_BLOCKING ag_tensor* ag_amax(const ag_tensor* x, const int64_t* dims, int64_t ndims, int32_t keepdim);
-AG_API AG_BLOCKING ag_tensor* ag_amin(const ag_tensor* x, const int64_t* dims, int64_t ndims, int32_t keepdim);
+AG_API AG_BLOCKING ag_tensor* ag_amax(const ag_tensor* x, const int64_t* dims, int64_t ndims,
+                                      int32_t keepdim);
+AG_API AG_BLOCKING ag_tensor* ag_amin(const ag_tensor* x, const int64_t* dims, int64_t ndims,
+                                      int32_t keepdim);
 /* Over all elements. */
 AG_API AG_BLOCKING ag_tensor* ag_max(const ag_tensor* x);
 AG_API AG_BLOCKING ag_tensor* ag_min(const ag_tensor* x);
 /* Values and int64 positions along one dim; the gradient goes to the position. */
-AG_API AG_BLOCKING ag_status ag_max_dim(const ag_tensor* x, int64_t dim, int32_t keepdim, ag_tensor** values, ag_tensor** indices);
-AG_API AG_BLOCKING ag_status ag_min_dim(const ag_tensor* x, int64_t dim, int32_t keepdim, ag_tensor** values, ag_tensor** indices);
+AG_API AG_BLOCKING ag_status ag_max_dim(const ag_tensor* x, int64_t dim, int32_t keepdim,
+                                        ag_tensor** values, ag_tensor** indices);
+AG_API AG_BLOCKING ag_status ag_min_dim(const ag_tensor* x, int64_t dim, int32_t keepdim,
+                                        ag_tensor** values, ag_tensor** indices);
 /* int64 position of the first maximum, along dims[0] or (ndims 0) in the flattened tensor. */
-AG_API AG_BLOCKING ag_tensor* ag_argmax(const ag_tensor* x, const int64_t* dims, int64_t ndims, int32_t keepdim);
-AG_API AG_BLOCKING ag_tensor* ag_argmin(const ag_tensor* x, const int64_t* dims, int64_t ndims, int32_t keepdim);
+AG_API AG_BLOCKING ag_tensor* ag_argmax(const ag_tensor* x, const int64_t* dims, int64_t ndims,
+                                        int32_t keepdim);
+AG_API AG_BLOCKING ag_tensor* ag_argmin(const ag_tensor* x, const int64_t* dims, int64_t ndims,
+                                        int32_t keepdim);
 
-/* ---- shape: views where PyTorch gives views ----------------------------------------------------------- */
+/* ---- shape: views where PyTorch gives views ---- */
 
 /* One size may be -1. A view where possible, else a copy. */
 AG_API ag_tensor* ag_reshape(const ag_tensor* x, const int64_t* sizes, int64_t ndim);
@@ -321,15 +362,19 @@ AG_API ag_tensor* ag_flatten(const ag_tensor* x, int64_t start_dim, int64_t end_
 /* x[..., index, ...] at dim. */
 AG_API ag_tensor* ag_select(const ag_tensor* x, int64_t dim, int64_t index);
 /* x[..., start:end:step, ...] at dim, Python's slice rules, step > 0. */
-AG_API ag_tensor* ag_slice(const ag_tensor* x, int64_t dim, int64_t start, int64_t end, int64_t step);
+AG_API ag_tensor* ag_slice(const ag_tensor* x, int64_t dim, int64_t start, int64_t end,
+                           int64_t step);
 /* Basic indexing in one call: n items of 4 numbers each, {ag_index_kind, a, b, c}. A view. */
 AG_API ag_tensor* ag_index(const ag_tensor* x, const int64_t* items, int64_t n);
 AG_API ag_tensor* ag_cat(const ag_tensor* const* tensors, int64_t n, int64_t dim);
 AG_API ag_tensor* ag_stack(const ag_tensor* const* tensors, int64_t n, int64_t dim);
 /* Views of the given sizes along dim, written to out[n]. */
-AG_API ag_status ag_split(const ag_tensor* x, const int64_t* sizes, int64_t n, int64_t dim, ag_tensor** out);
-/* At most `chunks` equal views along dim; out has room for `chunks`, *count says how many were written. */
-AG_API ag_status ag_chunk(const ag_tensor* x, int64_t chunks, int64_t dim, ag_tensor** out, int64_t* count);
+AG_API ag_status ag_split(const ag_tensor* x, const int64_t* sizes, int64_t n, int64_t dim,
+                          ag_tensor** out);
+/* At most `chunks` equal views along dim; out has room for `chunks`, *count says how many were
+ * written. */
+AG_API ag_status ag_chunk(const ag_tensor* x, int64_t chunks, int64_t dim, ag_tensor** out,
+                          int64_t* count);
 /* Rows (slices along dim) number index[i] (int32 or int64, 0-d or 1-d); a copy with gradient. */
 AG_API ag_tensor* ag_index_select(const ag_tensor* x, int64_t dim, const ag_tensor* index);
 /* t itself if it is contiguous, else a row-major copy. */
@@ -339,28 +384,34 @@ AG_API ag_tensor* ag_clone(const ag_tensor* x);
 /* Shares the storage, has no history. */
 AG_API ag_tensor* ag_detach(const ag_tensor* x);
 
-/* ---- softmax and losses -------------------------------------------------------------------------------- */
+/* ---- softmax and losses ---- */
 
 AG_API ag_tensor* ag_softmax(const ag_tensor* x, int64_t dim);
 AG_API ag_tensor* ag_log_softmax(const ag_tensor* x, int64_t dim);
-/* Softmax cross entropy of logits [N, C], [C] or [N, C, d1, ...] with targets of class indices (int64, the logits' shape
- * without C) or of probabilities (the logits' shape). Stable for any logits. */
-AG_API ag_tensor* ag_cross_entropy(const ag_tensor* logits, const ag_tensor* target, ag_reduction reduction);
+/* Softmax cross entropy of logits [N, C], [C] or [N, C, d1, ...] with targets of class indices
+ * (int64, the logits' shape without C) or of probabilities (the logits' shape). Stable for any
+ * logits. */
+AG_API ag_tensor* ag_cross_entropy(const ag_tensor* logits, const ag_tensor* target,
+                                   ag_reduction reduction);
 /* (a - b)^2, reduced. */
-AG_API ag_tensor* ag_mse_loss(const ag_tensor* input, const ag_tensor* target, ag_reduction reduction);
+AG_API ag_tensor* ag_mse_loss(const ag_tensor* input, const ag_tensor* target,
+                              ag_reduction reduction);
 
-/* ---- optimizers ---------------------------------------------------------------------------------------- */
+/* ---- optimizers ---- */
 
-/* PyTorch's SGD over n parameters in one call; those without a gradient are passed over. momentum_buffers may be NULL if
- * momentum is 0; else it has n entries, owned by the caller, where NULL means no step yet: the buffer is made here. */
-AG_API AG_BLOCKING ag_status ag_sgd_step(ag_tensor* const* params, ag_tensor** momentum_buffers, int64_t n, double lr,
-                                         double momentum, double dampening, double weight_decay, int32_t nesterov,
-                                         int32_t maximize);
+/* PyTorch's SGD over n parameters in one call; those without a gradient are passed over.
+ * momentum_buffers may be NULL if momentum is 0; else it has n entries, owned by the caller, where
+ * NULL means no step yet: the buffer is made here. */
+AG_API AG_BLOCKING ag_status ag_sgd_step(ag_tensor* const* params, ag_tensor** momentum_buffers,
+                                         int64_t n, double lr, double momentum, double dampening,
+                                         double weight_decay, int32_t nesterov, int32_t maximize);
 
-/* ---- graphs -------------------------------------------------------------------------------------------- */
+/* ---- graphs ---- */
 
-/* The history of t as a graph. `named` leaves (parameters, inputs) are drawn with their names; n may be 0. */
-AG_API ag_graph* ag_graph_from_tensor(const ag_tensor* t, const ag_tensor* const* named, const char* const* names, int64_t n);
+/* The history of t as a graph. `named` leaves (parameters, inputs) are drawn with their names; n
+ * may be 0. */
+AG_API ag_graph* ag_graph_from_tensor(const ag_tensor* t, const ag_tensor* const* named,
+                                      const char* const* names, int64_t n);
 AG_API void ag_graph_free(ag_graph* graph);
 /* Number of op nodes; -1 for NULL. */
 AG_API int64_t ag_graph_num_ops(const ag_graph* graph);

@@ -31,10 +31,13 @@ TEST(Tensor, ReshapeViewsWherePossible) {
 TEST(Tensor, IndexFollowsPythonsRules) {
   const int64_t none_low = INT64_MIN, none_high = INT64_MAX;
   const Tensor x = reshape(arange(0, 12), {3, 4});
-  const Tensor y = index(x, {{Index::Kind::kSlice, -2, none_high, 1}, {Index::Kind::kNewaxis}, {Index::Kind::kSlice, none_low, -1, 2}});
+  const Tensor y = index(x, {{Index::Kind::kSlice, -2, none_high, 1},
+                             {Index::Kind::kNewaxis},
+                             {Index::Kind::kSlice, none_low, -1, 2}});
   EXPECT_EQ(y.sizes(), (Shape{2, 1, 2}));
   EXPECT_EQ(y.to_vector(), (std::vector<double>{4, 6, 8, 10}));
-  EXPECT_EQ(index(x, {{Index::Kind::kEllipsis}, {Index::Kind::kInt, -1}}).to_vector(), (std::vector<double>{3, 7, 11}));
+  EXPECT_EQ(index(x, {{Index::Kind::kEllipsis}, {Index::Kind::kInt, -1}}).to_vector(),
+            (std::vector<double>{3, 7, 11}));
   EXPECT_THROW(index(x, {{Index::Kind::kInt, 3}}), Error);
 }
 
@@ -77,7 +80,8 @@ TEST(Ops, TextsNameTheShapes) {
     FAIL();
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ErrorCode::kRuntime);
-    EXPECT_NE(std::string(e.what()).find("got sizes [2, 3] and [4]"), std::string::npos) << e.what();
+    EXPECT_NE(std::string(e.what()).find("got sizes [2, 3] and [4]"), std::string::npos)
+        << e.what();
   }
 }
 
@@ -133,9 +137,11 @@ TEST(Parallel, RangesCoverEverythingOnce) {
     detail::parallel_for(100, 1, [](int64_t, int64_t) {});  // nested: runs here
   });
   for (const auto& hit : hits) EXPECT_EQ(hit.load(), 1);
-  EXPECT_THROW(detail::parallel_for(1000, 1, [](int64_t begin, int64_t) {
-                 if (begin > 0) throw Error(ErrorCode::kValue, "from a worker");
-               }),
+  EXPECT_THROW(detail::parallel_for(1000, 1,
+                                    [](int64_t begin, int64_t) {
+                                      if (begin > 0)
+                                        throw Error(ErrorCode::kValue, "from a worker");
+                                    }),
                Error);
   EXPECT_THROW(set_num_threads(0), Error);
 }

@@ -344,6 +344,7 @@ def test_shape_functions_take_numbers_or_a_sequence():
     assert y.squeeze(()).shape == (1, 2, 3)
     assert y.unsqueeze(-1).shape == (1, 2, 3, 1)
     assert x.view_as(y).shape == y.shape
+    assert len(ag.zeros(200).split(1)) == 200
     assert [part.tolist() for part in x.split(4)] == [[0, 1, 2, 3], [4, 5]]
     assert [part.tolist() for part in x.split([1, 2, 3])] == [[0], [1, 2], [3, 4, 5]]
     assert [part.tolist() for part in ag.chunk(x, 4)] == [

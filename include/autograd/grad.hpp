@@ -31,18 +31,22 @@ struct EnableGrad : GradMode {
 
 struct BackwardOptions {
   bool retain_graph = false;  ///< keep the buffers for another backward
-  bool create_graph = false;  ///< make the gradients differentiable (implies retain_graph in PyTorch's default)
-  bool allow_unused = false;  ///< grad(): an input that is not reached gives an undefined tensor instead of an error
+  bool create_graph =
+      false;  ///< make the gradients differentiable (implies retain_graph in PyTorch's default)
+  bool allow_unused = false;  ///< grad(): an input that is not reached gives an undefined tensor
+                              ///< instead of an error
 };
 
-/// Adds the gradients of sum_i <grads[i], tensors[i]> to `.grad` of the leaves, or of `inputs` only if there are any.
-/// grads may be shorter than tensors or hold undefined tensors where the tensor has one element (then 1 is used).
+/// Adds the gradients of sum_i <grads[i], tensors[i]> to `.grad` of the leaves, or of `inputs` only
+/// if there are any. grads may be shorter than tensors or hold undefined tensors where the tensor
+/// has one element (then 1 is used).
 void backward(const std::vector<Tensor>& tensors, const std::vector<Tensor>& grads = {},
               const BackwardOptions& options = {}, const std::vector<Tensor>& inputs = {});
 
 /// Gradients of the same sum with respect to `inputs`; accumulates nothing.
 std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
-                         const std::vector<Tensor>& grad_outputs = {}, const BackwardOptions& options = {});
+                         const std::vector<Tensor>& grad_outputs = {},
+                         const BackwardOptions& options = {});
 
 /// Removes (or zeroes) the gradients.
 void zero_grad(const std::vector<Tensor>& tensors, bool set_to_none = true);

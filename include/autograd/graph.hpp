@@ -17,7 +17,8 @@ struct GraphData;
 class Graph {
  public:
   /// The recorded history of t. `named` leaves get their names.
-  static Graph from_tensor(const Tensor& t, const std::vector<std::pair<std::string, Tensor>>& named = {});
+  static Graph from_tensor(const Tensor& t,
+                           const std::vector<std::pair<std::string, Tensor>>& named = {});
   int64_t num_ops() const;
   int64_t num_values() const;
   /// DOT text for Graphviz: canonical, the same for the same computation.

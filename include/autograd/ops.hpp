@@ -1,5 +1,5 @@
-// The ops: free functions over tensors, each with gradients to every order unless it says otherwise.
-// Broadcasting, promotion and negative dims follow PyTorch. `dims` empty means all dims.
+// The ops: free functions over tensors, each with gradients to every order unless it says
+// otherwise. Broadcasting, promotion and negative dims follow PyTorch. `dims` empty means all dims.
 #pragma once
 #include <optional>
 #include <vector>
@@ -25,8 +25,8 @@ Tensor eye(int64_t n, int64_t m, DType dtype = DType::kFloat32);
 /// A copy of prod(sizes) elements.
 Tensor from_data(const void* data, DType dtype, const Shape& sizes);
 /// A tensor over memory of the caller; deleter(context) is called when the last user is gone.
-Tensor from_blob(void* data, DType dtype, const Shape& sizes, const Shape& strides, void (*deleter)(void*) = nullptr,
-                 void* context = nullptr);
+Tensor from_blob(void* data, DType dtype, const Shape& sizes, const Shape& strides,
+                 void (*deleter)(void*) = nullptr, void* context = nullptr);
 Tensor from_blob(void* data, DType dtype, const Shape& sizes);
 /// A copy of the vector as a tensor of the given sizes.
 template <class T>
@@ -54,10 +54,12 @@ Tensor sqrt(const Tensor& x);
 Tensor tanh(const Tensor& x);
 Tensor sigmoid(const Tensor& x);  ///< 1 / (1 + exp(-x))
 Tensor relu(const Tensor& x);     ///< max(x, 0)
-Tensor leaky_relu(const Tensor& x, double negative_slope = 0.01);  ///< x > 0 ? x : negative_slope * x
+Tensor leaky_relu(const Tensor& x,
+                  double negative_slope = 0.01);  ///< x > 0 ? x : negative_slope * x
 Tensor clamp(const Tensor& x, std::optional<Scalar> min, std::optional<Scalar> max = std::nullopt);
-Tensor clamp(const Tensor& x, const Tensor& min, const Tensor& max);  ///< either bound may be undefined
-Tensor to(const Tensor& x, DType dtype);                              ///< x itself if it has that dtype
+Tensor clamp(const Tensor& x, const Tensor& min,
+             const Tensor& max);          ///< either bound may be undefined
+Tensor to(const Tensor& x, DType dtype);  ///< x itself if it has that dtype
 
 // ---- pointwise, two and three inputs
 Tensor add(const Tensor& a, const Tensor& b);
@@ -75,9 +77,9 @@ Tensor le(const Tensor& a, const Tensor& b);
 Tensor gt(const Tensor& a, const Tensor& b);
 Tensor ge(const Tensor& a, const Tensor& b);
 
-#define AG_OPERATOR(symbol, name)                                                                    \
-  inline Tensor operator symbol(const Tensor& a, const Tensor& b) { return name(a, b); }             \
-  inline Tensor operator symbol(const Tensor& a, const Scalar& b) { return name(a, scalar(b)); }     \
+#define AG_OPERATOR(symbol, name)                                                                \
+  inline Tensor operator symbol(const Tensor& a, const Tensor& b) { return name(a, b); }         \
+  inline Tensor operator symbol(const Tensor& a, const Scalar& b) { return name(a, scalar(b)); } \
   inline Tensor operator symbol(const Scalar& a, const Tensor& b) { return name(scalar(a), b); }
 AG_OPERATOR(+, add)
 AG_OPERATOR(-, sub)
@@ -112,19 +114,24 @@ Tensor& fill_(Tensor& self, const Tensor& value);
 Tensor& zero_(Tensor& self);
 
 // ---- products
-Tensor mm(const Tensor& a, const Tensor& b);      ///< [m, k] x [k, n]
-Tensor bmm(const Tensor& a, const Tensor& b);     ///< [B, m, k] x [B, k, n]
-Tensor matmul(const Tensor& a, const Tensor& b);  ///< PyTorch's rules for vectors, matrices and batches
-Tensor addmm(const Tensor& input, const Tensor& a, const Tensor& b, double beta = 1, double alpha = 1);
+Tensor mm(const Tensor& a, const Tensor& b);   ///< [m, k] x [k, n]
+Tensor bmm(const Tensor& a, const Tensor& b);  ///< [B, m, k] x [B, k, n]
+Tensor matmul(const Tensor& a,
+              const Tensor& b);  ///< PyTorch's rules for vectors, matrices and batches
+Tensor addmm(const Tensor& input, const Tensor& a, const Tensor& b, double beta = 1,
+             double alpha = 1);
 /// x [..., in] times weight [out, in] transposed, plus bias [out] (may be undefined).
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = Tensor());
 
 // ---- reductions
-Tensor sum(const Tensor& x, const Shape& dims = {}, bool keepdim = false, std::optional<DType> dtype = std::nullopt);
-Tensor mean(const Tensor& x, const Shape& dims = {}, bool keepdim = false, std::optional<DType> dtype = std::nullopt);
+Tensor sum(const Tensor& x, const Shape& dims = {}, bool keepdim = false,
+           std::optional<DType> dtype = std::nullopt);
+Tensor mean(const Tensor& x, const Shape& dims = {}, bool keepdim = false,
+            std::optional<DType> dtype = std::nullopt);
 /// sum (x - mean)^2 / max(0, N - correction)
 Tensor var(const Tensor& x, const Shape& dims = {}, double correction = 1, bool keepdim = false);
-Tensor amax(const Tensor& x, const Shape& dims = {}, bool keepdim = false);  ///< ties share the gradient
+Tensor amax(const Tensor& x, const Shape& dims = {},
+            bool keepdim = false);  ///< ties share the gradient
 Tensor amin(const Tensor& x, const Shape& dims = {}, bool keepdim = false);
 Tensor max(const Tensor& x);
 Tensor min(const Tensor& x);
@@ -137,7 +144,7 @@ Tensor argmin(const Tensor& x, std::optional<int64_t> dim = std::nullopt, bool k
 
 // ---- shape: views where PyTorch gives views
 Tensor reshape(const Tensor& x, const Shape& sizes);  ///< one size may be -1
-Tensor view(const Tensor& x, const Shape& sizes);     ///< Error (runtime) where a copy would be needed
+Tensor view(const Tensor& x, const Shape& sizes);  ///< Error (runtime) where a copy would be needed
 Tensor transpose(const Tensor& x, int64_t dim0, int64_t dim1);
 Tensor permute(const Tensor& x, const Shape& dims);
 Tensor expand(const Tensor& x, const Shape& sizes);  ///< -1 keeps a size
@@ -169,9 +176,10 @@ Tensor clone(const Tensor& x);
 enum class Reduction : int32_t { kNone = 0, kMean = 1, kSum = 2 };
 Tensor softmax(const Tensor& x, int64_t dim);
 Tensor log_softmax(const Tensor& x, int64_t dim);
-/// logsumexp(x) - x[target] (class indices, int64) or sum_j t_j (logsumexp(x) - x_j) (probabilities), over dim 1
-/// (dim 0 if logits are 1-d).
-Tensor cross_entropy(const Tensor& logits, const Tensor& target, Reduction reduction = Reduction::kMean);
+/// logsumexp(x) - x[target] (class indices, int64) or sum_j t_j (logsumexp(x) - x_j)
+/// (probabilities), over dim 1 (dim 0 if logits are 1-d).
+Tensor cross_entropy(const Tensor& logits, const Tensor& target,
+                     Reduction reduction = Reduction::kMean);
 Tensor mse_loss(const Tensor& input, const Tensor& target, Reduction reduction = Reduction::kMean);
 
 }  // namespace autograd

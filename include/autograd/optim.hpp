@@ -15,15 +15,18 @@ struct SGDOptions {
   bool maximize = false;
 };
 
-/// PyTorch's update: d = g + weight_decay w; b = momentum b + (1 - dampening) d (d at the first step);
-/// w -= lr (nesterov ? d + momentum b : b). Parameters without a gradient are passed over.
-/// momentum_buffers: empty if momentum is 0, else one per parameter; an undefined one is made at its first step.
-void sgd_step(const std::vector<Tensor>& params, std::vector<Tensor>& momentum_buffers, const SGDOptions& options);
+/// PyTorch's update: d = g + weight_decay w; b = momentum b + (1 - dampening) d (d at the first
+/// step); w -= lr (nesterov ? d + momentum b : b). Parameters without a gradient are passed over.
+/// momentum_buffers: empty if momentum is 0, else one per parameter; an undefined one is made at
+/// its first step.
+void sgd_step(const std::vector<Tensor>& params, std::vector<Tensor>& momentum_buffers,
+              const SGDOptions& options);
 
 /// The same with its state.
 class SGD {
  public:
-  /// Throws Error (value) for options that make no sense, Error (runtime) for parameters that are not leaves.
+  /// Throws Error (value) for options that make no sense, Error (runtime) for parameters that are
+  /// not leaves.
   SGD(std::vector<Tensor> params, const SGDOptions& options);
   void step();
   void zero_grad();

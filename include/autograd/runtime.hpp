@@ -19,7 +19,8 @@ int64_t memory_allocated();
 /// Gives cached memory of this thread and of the shared cache back to the system.
 void memory_release();
 
-/// Names of all registered ops, and "<name>: <doc>" of one; throws Error (value) for an unknown name.
+/// Names of all registered ops, and "<name>: <doc>" of one; throws Error (value) for an unknown
+/// name.
 std::vector<std::string> op_names();
 std::string op_doc(const std::string& name);
 

@@ -23,7 +23,8 @@ struct TensorHead {
   std::atomic<uint32_t> refs{1};
   DType dtype = DType::kFloat32;
   bool is_contiguous = true;
-  bool is_number = false;  ///< a wrapped Python-like number: takes part in promotion by category only
+  bool is_number =
+      false;  ///< a wrapped Python-like number: takes part in promotion by category only
   int64_t numel = 0;
   char* data = nullptr;
   Shape sizes;
@@ -33,7 +34,8 @@ struct TensorHead {
 void destroy(TensorHead* head);
 }  // namespace detail
 
-/// A number given to an op instead of a tensor. Promotion looks only at its category (bool, integer, float).
+/// A number given to an op instead of a tensor. Promotion looks only at its category (bool,
+/// integer, float).
 class Scalar {
  public:
   Scalar(bool v) : dtype_(DType::kBool), integer_(v), real_(v) {}
@@ -52,8 +54,9 @@ class Scalar {
   double real_;
 };
 
-/// A reference to a tensor: copying shares the elements and the history. A default-constructed Tensor is
-/// undefined: it may only be assigned to, tested and passed where a function says that an argument is optional.
+/// A reference to a tensor: copying shares the elements and the history. A default-constructed
+/// Tensor is undefined: it may only be assigned to, tested and passed where a function says that an
+/// argument is optional.
 class Tensor {
  public:
   Tensor() noexcept : head_(nullptr) {}
@@ -113,7 +116,8 @@ class Tensor {
   /// Name of the op that recorded this tensor, "" for a leaf.
   std::string grad_fn() const;
   /// Gradients of this tensor (of one element, or times `grad`) into the leaves.
-  void backward(const Tensor& grad = Tensor(), bool retain_graph = false, bool create_graph = false) const;
+  void backward(const Tensor& grad = Tensor(), bool retain_graph = false,
+                bool create_graph = false) const;
   /// The same elements without history.
   Tensor detach() const;
 
@@ -145,12 +149,30 @@ namespace detail {
 void check_element_type(const Tensor& t, DType wanted);
 template <class T>
 struct DTypeOf;
-template <> struct DTypeOf<float> { static constexpr DType value = DType::kFloat32; };
-template <> struct DTypeOf<double> { static constexpr DType value = DType::kFloat64; };
-template <> struct DTypeOf<int32_t> { static constexpr DType value = DType::kInt32; };
-template <> struct DTypeOf<int64_t> { static constexpr DType value = DType::kInt64; };
-template <> struct DTypeOf<uint8_t> { static constexpr DType value = DType::kUInt8; };
-template <> struct DTypeOf<bool> { static constexpr DType value = DType::kBool; };
+template <>
+struct DTypeOf<float> {
+  static constexpr DType value = DType::kFloat32;
+};
+template <>
+struct DTypeOf<double> {
+  static constexpr DType value = DType::kFloat64;
+};
+template <>
+struct DTypeOf<int32_t> {
+  static constexpr DType value = DType::kInt32;
+};
+template <>
+struct DTypeOf<int64_t> {
+  static constexpr DType value = DType::kInt64;
+};
+template <>
+struct DTypeOf<uint8_t> {
+  static constexpr DType value = DType::kUInt8;
+};
+template <>
+struct DTypeOf<bool> {
+  static constexpr DType value = DType::kBool;
+};
 }  // namespace detail
 
 template <class T>

@@ -1,5 +1,5 @@
-// Size classes: multiples of 64 bytes up to 1 KiB, then four per power of two up to 64 MiB; larger blocks
-// go straight to the system. A block freed by another thread joins that thread's lists.
+// Size classes: multiples of 64 bytes up to 1 KiB, then four per power of two up to 64 MiB; larger
+// blocks go straight to the system. A block freed by another thread joins that thread's lists.
 #include "core/allocator.hpp"
 
 #include <atomic>
@@ -23,11 +23,12 @@ namespace detail {
 namespace {
 
 constexpr size_t kAlign = 64;
-constexpr int kLinearClasses = 16;                     // 64 .. 1024
-constexpr int kClasses = kLinearClasses + 4 * 16;      // .. 64 MiB
+constexpr int kLinearClasses = 16;                 // 64 .. 1024
+constexpr int kClasses = kLinearClasses + 4 * 16;  // .. 64 MiB
 constexpr size_t kLargest = size_t{1} << 26;
-constexpr size_t kThreadBytesPerClass = size_t{4} << 20;  // a thread keeps at most this much per class
-constexpr size_t kSharedBytes = size_t{512} << 20;        // the shared cache keeps at most this much
+constexpr size_t kThreadBytesPerClass = size_t{4}
+                                        << 20;      // a thread keeps at most this much per class
+constexpr size_t kSharedBytes = size_t{512} << 20;  // the shared cache keeps at most this much
 
 struct FreeBlock {
   FreeBlock* next;

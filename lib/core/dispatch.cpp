@@ -8,7 +8,9 @@
 
 namespace autograd::detail {
 
-Observer* set_observer(Observer* observer) { return std::exchange(thread_state.observer, observer); }
+Observer* set_observer(Observer* observer) {
+  return std::exchange(thread_state.observer, observer);
+}
 
 namespace {
 
@@ -24,7 +26,8 @@ inline bool any_needs_grad(const Arg* inputs, int n) {
   return false;
 }
 
-// A view whose source became part of a graph by an in-place change may need a gradient without knowing it yet.
+// A view whose source became part of a graph by an in-place change may need a gradient without
+// knowing it yet.
 inline void refresh_views(const Arg* inputs, int n) {
   for (int i = 0; i < n; ++i)
     if (inputs[i].body && inputs[i].body->source) refresh_view(inputs[i].body);
@@ -78,14 +81,17 @@ int category(DType t) { return is_floating(t) ? 2 : t == DType::kBool ? 0 : 1; }
 void check_result_fits(const Op& op, const TensorBody& self, const OutputMeta& result) {
   if (result.sizes != self.sizes)
     fail(ErrorCode::kRuntime, op.name, ": output with shape ", self.sizes,
-         " doesn't match the broadcast shape ", result.sizes, " (an in-place operation keeps the shape)");
+         " doesn't match the broadcast shape ", result.sizes,
+         " (an in-place operation keeps the shape)");
   if (category(result.dtype) > category(self.dtype))
     fail(ErrorCode::kRuntime, op.name, ": result type ", name_of(result.dtype),
          " can't be cast to the desired output type ", name_of(self.dtype));
   for (int d = 0; self.numel && d < self.sizes.size(); ++d)
     if (self.strides[d] == 0 && self.sizes[d] > 1)
-      fail(ErrorCode::kRuntime, op.name, ": unsupported operation: more than one element of the written-to tensor "
-           "refers to a single memory location. Please clone() the tensor before performing the operation");
+      fail(ErrorCode::kRuntime, op.name,
+           ": unsupported operation: more than one element of the written-to tensor "
+           "refers to a single memory location. Please clone() the tensor before performing the "
+           "operation");
 }
 
 Tensor copy_of(TensorBody& b) {

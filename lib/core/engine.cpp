@@ -1,5 +1,5 @@
-// Reverse-mode differentiation. Each recorded op is visited once, in reverse topological order, without
-// recursion; gradients are summed over broadcast dims here and nowhere else.
+// Reverse-mode differentiation. Each recorded op is visited once, in reverse topological order,
+// without recursion; gradients are summed over broadcast dims here and nowhere else.
 #include <algorithm>
 
 #include "autograd/grad.hpp"
@@ -19,8 +19,8 @@ struct Target {
   uint32_t index = 0;
 };
 
-/// Open-addressing map from the nodes and leaves of one run to small numbers. Per run, not in the nodes: two threads
-/// may differentiate graphs that share parts.
+/// Open-addressing map from the nodes and leaves of one run to small numbers. Per run, not in the
+/// nodes: two threads may differentiate graphs that share parts.
 class Numbering {
  public:
   Numbering() : slots_(64) {}
@@ -70,7 +70,8 @@ class Run {
   Run(const BackwardOptions& options, const std::vector<Tensor>& inputs, bool accumulate)
       : options_(options), inputs_(inputs), accumulate_(accumulate) {}
 
-  std::vector<Tensor> operator()(const std::vector<Tensor>& outputs, const std::vector<Tensor>& grads) {
+  std::vector<Tensor> operator()(const std::vector<Tensor>& outputs,
+                                 const std::vector<Tensor>& grads) {
     start(outputs, grads);
     discover();
     if (!inputs_.empty()) mark_paths_to_inputs();
@@ -106,16 +107,16 @@ class Run {
   const BackwardOptions& options_;
   const std::vector<Tensor>& inputs_;
   const bool accumulate_;
-  Numbering numbers_;             // nodes and leaves share it
-  Vector<Node*> node_of_;         // by number; nullptr for leaves
-  Vector<int> first_slot_;        // by number; the slots of a node's outputs lie side by side
+  Numbering numbers_;       // nodes and leaves share it
+  Vector<Node*> node_of_;   // by number; nullptr for leaves
+  Vector<int> first_slot_;  // by number; the slots of a node's outputs lie side by side
   Vector<Slot> slots_;
-  Vector<TensorBody*> leaves_;    // in order of discovery
+  Vector<TensorBody*> leaves_;  // in order of discovery
   Vector<int> leaf_slot_;
   Vector<int> pending_;
-  Vector<int> order_;             // node numbers, deepest first
-  Vector<char> wanted_;           // by number; empty: all
-  Vector<Slot> results_;          // for inputs_
+  Vector<int> order_;     // node numbers, deepest first
+  Vector<char> wanted_;   // by number; empty: all
+  Vector<Slot> results_;  // for inputs_
   Vector<Tensor> roots_;
   Vector<Tensor> rule_grads_, rule_results_;
 
@@ -136,15 +137,17 @@ class Run {
 
 Tensor root_gradient(const Tensor& output, const Tensor& grad, size_t i) {
   if (!body(output)->needs_grad())
-    fail(ErrorCode::kRuntime, "element ", i, " of tensors does not require grad and does not have a grad_fn");
+    fail(ErrorCode::kRuntime, "element ", i,
+         " of tensors does not require grad and does not have a grad_fn");
   if (grad) {
     if (grad.sizes() != output.sizes())
-      fail(ErrorCode::kRuntime, "Mismatch in shape: grad_output[", i, "] has a shape of ", grad.sizes(), " and output[", i,
-           "] has a shape of ", output.sizes());
+      fail(ErrorCode::kRuntime, "Mismatch in shape: grad_output[", i, "] has a shape of ",
+           grad.sizes(), " and output[", i, "] has a shape of ", output.sizes());
     return grad.dtype() == output.dtype() ? grad : to(grad, output.dtype());
   }
   if (output.numel() != 1)
-    fail(ErrorCode::kRuntime, "grad can be implicitly created only for scalar outputs (got a tensor of sizes ",
+    fail(ErrorCode::kRuntime,
+         "grad can be implicitly created only for scalar outputs (got a tensor of sizes ",
          output.sizes(), "): reduce it to one number, or give a gradient of its shape");
   return full(output.sizes(), 1.0, output.dtype());
 }
@@ -182,7 +185,8 @@ void Run::mark_paths_to_inputs() {
   wanted_.assign(node_of_.size(), 0);
   for (const Tensor& t : inputs_) {
     TensorBody* b = body(t);
-    if (!b->needs_grad()) fail(ErrorCode::kRuntime, "One of the differentiated Tensors does not require grad");
+    if (!b->needs_grad())
+      fail(ErrorCode::kRuntime, "One of the differentiated Tensors does not require grad");
     const int n = numbers_.find_number(b->node ? static_cast<void*>(b->node) : b);
     if (n >= 0) wanted_[static_cast<size_t>(n)] = 1;
   }
@@ -190,7 +194,8 @@ void Run::mark_paths_to_inputs() {
   for (auto it = order_.rbegin(); it != order_.rend(); ++it)
     for (const NodeInput& input : node_of_[static_cast<size_t>(*it)]->inputs) {
       const void* key = input.node ? static_cast<void*>(input.node) : input.leaf;
-      if (key && wanted_[static_cast<size_t>(numbers_.find_number(key))]) wanted_[static_cast<size_t>(*it)] = 1;
+      if (key && wanted_[static_cast<size_t>(numbers_.find_number(key))])
+        wanted_[static_cast<size_t>(*it)] = 1;
     }
 }
 
@@ -207,7 +212,8 @@ void Run::visit(int n) {
     if (!g) continue;
     any = true;
     for (size_t k = 0; k < inputs_.size(); ++k)
-      if (body(inputs_[k])->node == &node && body(inputs_[k])->output_index == static_cast<uint32_t>(i))
+      if (body(inputs_[k])->node == &node &&
+          body(inputs_[k])->output_index == static_cast<uint32_t>(i))
         results_[k] = {g, false};
     if (node.outputs[i].retained && accumulate_) accumulate(node.outputs[i].retained, g);
   }
@@ -275,7 +281,8 @@ void Run::deliver(const Target& to, Tensor grad, bool owned) {
 void Run::accumulate(TensorBody* to, const Tensor& grad) {
   const Tensor t = borrow(to);
   if (to->grad && !options_.create_graph) {
-    // A gradient that the user made part of a graph, or that is a leaf, is replaced, not written to.
+    // A gradient that the user made part of a graph, or that is a leaf, is replaced, not written
+    // to.
     Tensor current = borrow(to->grad);
     if (!body(current)->needs_grad()) {
       add_(current, grad);
@@ -314,8 +321,8 @@ void check_all_defined(const std::vector<Tensor>& tensors, const char* what) {
 }  // namespace
 }  // namespace detail
 
-void backward(const std::vector<Tensor>& tensors, const std::vector<Tensor>& grads, const BackwardOptions& options,
-              const std::vector<Tensor>& inputs) {
+void backward(const std::vector<Tensor>& tensors, const std::vector<Tensor>& grads,
+              const BackwardOptions& options, const std::vector<Tensor>& inputs) {
   detail::check_all_defined(tensors, "backward");
   for (const Tensor& t : inputs) detail::body(t);
   detail::Run(options, inputs, true)(tensors, grads);
@@ -328,8 +335,9 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
   std::vector<Tensor> results = detail::Run(options, inputs, false)(outputs, grad_outputs);
   for (size_t i = 0; i < results.size(); ++i)
     if (!results[i] && !options.allow_unused)
-      fail(ErrorCode::kRuntime, "One of the differentiated Tensors appears to not have been used in the graph (input ", i,
-           "). Set allow_unused=True if this is the desired behavior");
+      fail(ErrorCode::kRuntime,
+           "One of the differentiated Tensors appears to not have been used in the graph (input ",
+           i, "). Set allow_unused=True if this is the desired behavior");
   return results;
 }
 

@@ -72,16 +72,21 @@ Tensor Backward::grad(int i) const {
 void Backward::check_version(const char* what, const Tensor& saved, uint32_t version) const {
   if (!saved)
     fail(ErrorCode::kRuntime,
-         "Trying to backward through the graph a second time (or directly access saved tensors after they have "
-         "already been freed), at op '", node_.op->name,
-         "'. Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). "
+         "Trying to backward through the graph a second time (or directly access saved tensors "
+         "after they have "
+         "already been freed), at op '",
+         node_.op->name,
+         "'. Saved intermediate values of the graph are freed when you call .backward() or "
+         "autograd.grad(). "
          "Specify retain_graph=True if you need to backward through the graph a second time");
   const uint32_t now = body(saved)->storage->version.load(std::memory_order_relaxed);
   if (now != version)
     fail(ErrorCode::kRuntime,
-         "one of the variables needed for gradient computation has been modified by an inplace operation: the ", what,
-         " of '", node_.op->name, "' (", name_of(saved.dtype()), " ", saved.sizes(), ") is at version ", now,
-         "; expected version ", version, " instead. Use the out-of-place form of the later change, or clone() first");
+         "one of the variables needed for gradient computation has been modified by an inplace "
+         "operation: the ",
+         what, " of '", node_.op->name, "' (", name_of(saved.dtype()), " ", saved.sizes(),
+         ") is at version ", now, "; expected version ", version,
+         " instead. Use the out-of-place form of the later change, or clone() first");
 }
 
 namespace {
@@ -96,10 +101,14 @@ Tensor with_history(const Tensor& value, Node* node, uint32_t index) {
 
 Tensor Backward::input(int i) const {
   const NodeInput& input = node_.inputs[i];
-  check_version(i == 0 ? "first input" : i == 1 ? "second input" : "input", input.saved, input.version);
+  check_version(i == 0   ? "first input"
+                : i == 1 ? "second input"
+                         : "input",
+                input.saved, input.version);
   const TensorBody* saved = body(input.saved);
   if (!thread_state.grad_enabled || !input.node || saved->node) return input.saved;
-  // A copy of a value that was overwritten: for higher orders it takes the place of the old value in the graph.
+  // A copy of a value that was overwritten: for higher orders it takes the place of the old value
+  // in the graph.
   return with_history(input.saved, input.node, input.index);
 }
 

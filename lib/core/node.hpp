@@ -15,12 +15,13 @@ struct NodeInput {
   DType dtype = DType::kFloat32;
   Shape sizes;
   Tensor saved;
-  uint64_t id = 0;             ///< of the tensor, for drawing
+  uint64_t id = 0;  ///< of the tensor, for drawing
 
   bool needs_grad() const { return node || leaf; }
 };
 
-/// An output of a recorded op. The value, if saved, is an alias without history: no reference cycle.
+/// An output of a recorded op. The value, if saved, is an alias without history: no reference
+/// cycle.
 struct NodeOutput {
   DType dtype = DType::kFloat32;
   Shape sizes;
@@ -94,7 +95,8 @@ Tensor sum_to(const Tensor& grad, const Shape& sizes);
 /// What a gradient rule sees.
 class Backward {
  public:
-  Backward(Node& node, Tensor* grads, Tensor* results) : node_(node), grads_(grads), results_(results) {}
+  Backward(Node& node, Tensor* grads, Tensor* results)
+      : node_(node), grads_(grads), results_(results) {}
 
   const Attrs& attrs() const { return node_.attrs; }
   const Op& op() const { return *node_.op; }
@@ -106,14 +108,16 @@ class Backward {
   bool has_grad(int i) const { return grads_[i].defined(); }
   /// True if the gradient of input i is wanted.
   bool needs(int i) const { return i < n_inputs() && node_.inputs[i].needs_grad(); }
-  /// Values saved by the forward pass. Throws Error (runtime) if they were freed or changed in place.
+  /// Values saved by the forward pass. Throws Error (runtime) if they were freed or changed in
+  /// place.
   Tensor input(int i) const;
   Tensor output(int i = 0) const;
   bool has_input(int i) const { return i < n_inputs() && node_.inputs[i].id != 0; }
   const Shape& input_sizes(int i) const { return node_.inputs[i].sizes; }
   DType input_dtype(int i) const { return node_.inputs[i].dtype; }
   const Shape& output_sizes(int i = 0) const { return node_.outputs[i].sizes; }
-  /// The gradient of input i, in a shape that broadcasts from the input's: the engine sums and converts.
+  /// The gradient of input i, in a shape that broadcasts from the input's: the engine sums and
+  /// converts.
   void set(int i, Tensor gradient) { results_[i] = std::move(gradient); }
 
  private:

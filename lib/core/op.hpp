@@ -70,12 +70,12 @@ class Backward;
 enum Trait : uint32_t {
   kPointwise = 1 << 0,
   kReduction = 1 << 1,
-  kView = 1 << 2,       ///< the output shares the memory of input 0
+  kView = 1 << 2,  ///< the output shares the memory of input 0
   kProduct = 1 << 3,
-  kRandom = 1 << 4,     ///< not a function of its inputs alone
-  kInPlace = 1 << 5,    ///< writes to input 0
+  kRandom = 1 << 4,   ///< not a function of its inputs alone
+  kInPlace = 1 << 5,  ///< writes to input 0
   kLoss = 1 << 6,
-  kCopies = 1 << 7,     ///< moves elements without computing
+  kCopies = 1 << 7,  ///< moves elements without computing
 };
 
 enum Device { kCpu = 0, kDeviceCount = 1 };
@@ -96,7 +96,8 @@ struct Op {
   void (*backward)(Backward& b) = nullptr;
   /// What the gradient of input 0, 1, 2 (and, for all further ones, of input 2) reads.
   uint32_t reads[3] = {0, 0, 0};
-  /// Names of the attributes in use, in the order lists; reals; ints ("dims;;keepdim"), for printing and export.
+  /// Names of the attributes in use, in the order lists; reals; ints ("dims;;keepdim"), for
+  /// printing and export.
   const char* attrs = "";
   const char* doc = "";
   /// For the kernel table of pointwise ops.

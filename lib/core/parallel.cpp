@@ -131,7 +131,8 @@ std::atomic<int>& thread_count() {
 
 }  // namespace
 
-void parallel_for_raw(int64_t n, int64_t grain, void (*work)(void*, int64_t, int64_t), void* context) {
+void parallel_for_raw(int64_t n, int64_t grain, void (*work)(void*, int64_t, int64_t),
+                      void* context) {
   const int64_t threads = std::min<int64_t>(num_threads(), n / std::max<int64_t>(grain, 1));
   if (threads > 1 && !inside_job) {
     Job job{work, context, n, (n + threads - 1) / threads, {}, {}, {}};

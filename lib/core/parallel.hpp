@@ -7,16 +7,19 @@ namespace autograd::detail {
 /// Elements of simple pointwise work worth waking a thread for; measured in bench/.
 inline constexpr int64_t kGrain = 32768;
 
-/// Calls work(context, begin, end) over disjoint ranges that cover [0, n), at most num_threads() of them, each of at
-/// least `grain` elements; the caller takes part. Nested calls run on the caller alone. The first exception is rethrown.
-void parallel_for_raw(int64_t n, int64_t grain, void (*work)(void*, int64_t, int64_t), void* context);
+/// Calls work(context, begin, end) over disjoint ranges that cover [0, n), at most num_threads() of
+/// them, each of at least `grain` elements; the caller takes part. Nested calls run on the caller
+/// alone. The first exception is rethrown.
+void parallel_for_raw(int64_t n, int64_t grain, void (*work)(void*, int64_t, int64_t),
+                      void* context);
 
 template <class Work>
 void parallel_for(int64_t n, int64_t grain, const Work& work) {
   if (n <= 0) return;
   if (n <= grain) return work(int64_t{0}, n);
   parallel_for_raw(
-      n, grain, [](void* w, int64_t begin, int64_t end) { (*static_cast<const Work*>(w))(begin, end); },
+      n, grain,
+      [](void* w, int64_t begin, int64_t end) { (*static_cast<const Work*>(w))(begin, end); },
       const_cast<Work*>(&work));
 }
 

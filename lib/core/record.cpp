@@ -1,5 +1,6 @@
-// A view's node is always a view op on its source's current node. In-place changes through a view v of s
-// therefore record three things: the op itself, an assignment of its result into s, and v taken anew from s.
+// A view's node is always a view op on its source's current node. In-place changes through a view v
+// of s therefore record three things: the op itself, an assignment of its result into s, and v
+// taken anew from s.
 #include "core/record.hpp"
 
 #include <algorithm>
@@ -61,7 +62,9 @@ uint32_t reads_of(const Op& op, const Node& node) {
   return reads;
 }
 
-uint32_t version_of(const TensorBody* b) { return b->storage->version.load(std::memory_order_relaxed); }
+uint32_t version_of(const TensorBody* b) {
+  return b->storage->version.load(std::memory_order_relaxed);
+}
 
 // old_self: what to save in place of an input that has been overwritten.
 Node* make_node(const Call& call, const Tensor& old_self = Tensor()) {
@@ -106,7 +109,8 @@ void backward_view_assign(Backward& b) {
   const Tensor part = dispatch(*assign.view_op, {g}, assign.attrs);
   if (b.needs(1)) b.set(1, part);
   if (!b.needs(0)) return;
-  // What came through the view does not reach the old value: g - V'(V g), V' being the view's own gradient rule.
+  // What came through the view does not reach the old value: g - V'(V g), V' being the view's own
+  // gradient rule.
   Node* view = Node::make(*assign.view_op);
   view->attrs = assign.attrs;
   NodeInput& input = view->inputs.add();
@@ -129,7 +133,9 @@ constexpr Op kViewAssign = {.name = "view_assign",
                             .backward = backward_view_assign,
                             .doc = "a tensor whose part was changed in place through a view"};
 
-uint32_t rewrites_of(const TensorBody* b) { return b->storage->rewrites.load(std::memory_order_relaxed); }
+uint32_t rewrites_of(const TensorBody* b) {
+  return b->storage->rewrites.load(std::memory_order_relaxed);
+}
 
 void retake_view(TensorBody* view, const ViewRecord& how) {
   Node* node = Node::make(*how.op);
@@ -141,15 +147,17 @@ void retake_view(TensorBody* view, const ViewRecord& how) {
   view->seen_rewrites = rewrites_of(view);
 }
 
-// How a view was taken from its source; op is nullptr for a tensor that is no view or was taken in no-grad mode.
+// How a view was taken from its source; op is nullptr for a tensor that is no view or was taken in
+// no-grad mode.
 ViewRecord how_taken(const TensorBody* view) {
   if (!view->source) return {nullptr, {}};
   if (view->node) return {view->node->op, view->node->attrs};
   return view->how ? *view->how : ViewRecord{nullptr, {}};
 }
 
-// `view` has just become the result of an in-place op; `how` says how it was taken from its source, and so on up
-// to the tensor that is no view. Each of them gets the change into its history, then the views are taken anew.
+// `view` has just become the result of an in-place op; `how` says how it was taken from its source,
+// and so on up to the tensor that is no view. Each of them gets the change into its history, then
+// the views are taken anew.
 void rebase_sources(TensorBody* view, ViewRecord how) {
   Vector<std::pair<TensorBody*, ViewRecord>> chain;
   while (how.op) {
@@ -170,7 +178,6 @@ void rebase_sources(TensorBody* view, ViewRecord how) {
   for (auto it = chain.rbegin(); it != chain.rend(); ++it) retake_view(it->first, it->second);
 }
 
-
 }  // namespace
 
 namespace {
@@ -178,12 +185,14 @@ void refresh_one(TensorBody* view) {
   const TensorBody* source = view->source;
   view->seen_rewrites = rewrites_of(view);
   if (!view->node) {
-    // Taken before an in-place change gave its base a history; without a record it was taken in no-grad mode.
+    // Taken before an in-place change gave its base a history; without a record it was taken in
+    // no-grad mode.
     if (source->node && view->how) retake_view(view, *view->how);
     return;
   }
   const NodeInput& edge = view->node->inputs[0];
-  if (edge.node == source->node && (edge.node || !source->requires_grad || edge.leaf == source)) return;
+  if (edge.node == source->node && (edge.node || !source->requires_grad || edge.leaf == source))
+    return;
   retake_view(view, how_taken(view));
 }
 }  // namespace
@@ -192,7 +201,8 @@ void refresh_view(TensorBody* view) {
   const uint32_t now = rewrites_of(view);
   if (view->seen_rewrites == now) return;
   Vector<TensorBody*> stale;
-  for (TensorBody* v = view; v->source && v->seen_rewrites != now; v = v->source) stale.push_back(v);
+  for (TensorBody* v = view; v->source && v->seen_rewrites != now; v = v->source)
+    stale.push_back(v);
   for (auto it = stale.rbegin(); it != stale.rend(); ++it) refresh_one(*it);
 }
 
@@ -210,16 +220,20 @@ void record(const Call& call) {
 void check_in_place(const Call& call) {
   const TensorBody& self = call.in(0);
   if (self.requires_grad)
-    fail(ErrorCode::kRuntime, call.op.name, ": a leaf Variable that requires grad is being used in an in-place operation. "
+    fail(ErrorCode::kRuntime, call.op.name,
+         ": a leaf Variable that requires grad is being used in an in-place operation. "
          "Wrap the change in no_grad() or work on a clone()");
   const TensorBody* root = self.source;
   while (root && root->source) root = root->source;
   if (root && root->requires_grad)
-    fail(ErrorCode::kRuntime, call.op.name, ": a view of a leaf Variable that requires grad is being used in an in-place "
+    fail(ErrorCode::kRuntime, call.op.name,
+         ": a view of a leaf Variable that requires grad is being used in an in-place "
          "operation. Wrap the change in no_grad() or work on a clone()");
   if (self.source && !self.node && !self.how)
-    fail(ErrorCode::kRuntime, call.op.name, ": a view was created in no_grad mode and is being modified inplace with grad mode "
-         "enabled (view of sizes ", self.sizes, "). Take the view outside of no_grad(), or use base[...] = value");
+    fail(ErrorCode::kRuntime, call.op.name,
+         ": a view was created in no_grad mode and is being modified inplace with grad mode "
+         "enabled (view of sizes ",
+         self.sizes, "). Take the view outside of no_grad(), or use base[...] = value");
 }
 
 bool reads_old_self(const Call& call) {
@@ -227,7 +241,8 @@ bool reads_old_self(const Call& call) {
   for (int i = 0; i < call.n_inputs; ++i) {
     const TensorBody* b = call.inputs[i].body;
     const bool is_self = b == call.inputs[0].body;
-    if (b && (b->needs_grad() || (is_self && b->source && b->source->needs_grad()))) reads |= call.op.reads[std::min(i, 2)];
+    if (b && (b->needs_grad() || (is_self && b->source && b->source->needs_grad())))
+      reads |= call.op.reads[std::min(i, 2)];
   }
   for (int i = 0; i < call.n_inputs && i < 16; ++i)
     if (call.inputs[i].body == call.inputs[0].body && (reads & reads_input(i))) return true;

@@ -1,4 +1,5 @@
-// Recording of nodes, and the rules that keep autograd right when tensors and views change in place.
+// Recording of nodes, and the rules that keep autograd right when tensors and views change in
+// place.
 #pragma once
 #include "core/node.hpp"
 
@@ -7,17 +8,20 @@ namespace autograd::detail {
 /// Adds the node of a finished call to the graph: its outputs get it as their history.
 void record(const Call& call);
 
-/// Notes how a view was taken whose source has no history, for the case that a change in place gives it one.
+/// Notes how a view was taken whose source has no history, for the case that a change in place
+/// gives it one.
 void remember_view(const Call& call);
 
 /// Throws unless input 0 of the call may be changed in place while gradients are recorded.
 void check_in_place(const Call& call);
 
-/// True if a gradient that is wanted reads the old value of input 0, which the call is about to overwrite.
+/// True if a gradient that is wanted reads the old value of input 0, which the call is about to
+/// overwrite.
 bool reads_old_self(const Call& call);
 
-/// As record, for a call that wrote to input 0; `old_self` is a copy of it from before if reads_old_self. Bumps the
-/// version; if input 0 is a view, the tensors it was taken from get the change into their history as well.
+/// As record, for a call that wrote to input 0; `old_self` is a copy of it from before if
+/// reads_old_self. Bumps the version; if input 0 is a view, the tensors it was taken from get the
+/// change into their history as well.
 void record_in_place(const Call& call, const Tensor& old_self);
 
 /// Gives a view whose source was changed in place a history that starts from the changed source.

@@ -51,7 +51,8 @@ int64_t checked_numel(const Shape& sizes, DType dtype) {
   bool overflow = false, is_empty = false;
   for (int64_t size : sizes) {
     if (size < 0)
-      fail(ErrorCode::kRuntime, "Trying to create tensor with negative dimension ", size, ": ", sizes);
+      fail(ErrorCode::kRuntime, "Trying to create tensor with negative dimension ", size, ": ",
+           sizes);
     is_empty |= size == 0;
     overflow |= __builtin_mul_overflow(numel, size, &numel);
   }
@@ -96,7 +97,8 @@ TensorBody* new_body(Storage* storage, DType dtype, const Shape& sizes) {
 
 Tensor make_tensor(const Shape& sizes, DType dtype) {
   const int64_t numel = checked_numel(sizes, dtype);
-  TensorBody* b = new_body(Storage::make(static_cast<size_t>(numel) * size_of(dtype)), dtype, sizes);
+  TensorBody* b =
+      new_body(Storage::make(static_cast<size_t>(numel) * size_of(dtype)), dtype, sizes);
   b->strides = contiguous_strides(sizes);
   b->numel = numel;
   b->data = b->storage->data;
@@ -186,8 +188,8 @@ namespace {
 template <class T>
 T item_as(const Tensor& t) {
   if (t.numel() != 1)
-    fail(ErrorCode::kRuntime, "a Tensor with ", t.numel(), " elements cannot be converted to Scalar (sizes ",
-         t.sizes(), ")");
+    fail(ErrorCode::kRuntime, "a Tensor with ", t.numel(),
+         " elements cannot be converted to Scalar (sizes ", t.sizes(), ")");
   T value;
   cpu::convert(t.data(), t.dtype(), 1, &value, detail::DTypeOf<T>::value, 1, 1);
   return value;

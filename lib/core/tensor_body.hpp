@@ -13,10 +13,11 @@ struct Node;
 
 struct ViewRecord;
 
-/// Shared memory of one or more tensors. Memory the library allocates lies right behind this header.
+/// Shared memory of one or more tensors. Memory the library allocates lies right behind this
+/// header.
 struct alignas(64) Storage {
   std::atomic<uint32_t> refs{1};
-  std::atomic<uint32_t> version{0};  ///< in-place changes so far; views share it
+  std::atomic<uint32_t> version{0};   ///< in-place changes so far; views share it
   std::atomic<uint32_t> rewrites{0};  ///< those of them that changed the history of a tensor
   char* data = nullptr;
   size_t bytes = 0;                  ///< of the whole block for own memory
@@ -39,20 +40,25 @@ struct alignas(64) Storage {
 struct TensorBody : TensorHead {
   Storage* storage = nullptr;
   uint64_t id = 0;
-  bool requires_grad = false;    ///< set on leaves only; a recorded tensor requires grad through its node
+  bool requires_grad =
+      false;  ///< set on leaves only; a recorded tensor requires grad through its node
   bool retains_grad = false;
   uint32_t output_index = 0;     ///< which output of node this is
   Node* node = nullptr;          ///< owned reference to the op that recorded this tensor
   TensorBody* grad = nullptr;    ///< owned reference
   TensorBody* source = nullptr;  ///< owned reference to what this tensor is a view of
-  uint32_t seen_rewrites = 0;    ///< of the storage, when this view's history was last known to be right
-  ViewRecord* how = nullptr;     ///< owned; how a view without history was taken, for later changes through it
+  uint32_t seen_rewrites =
+      0;  ///< of the storage, when this view's history was last known to be right
+  ViewRecord* how =
+      nullptr;  ///< owned; how a view without history was taken, for later changes through it
 
   bool needs_grad() const { return node != nullptr || requires_grad; }
 };
 
 inline TensorBody* body(const Tensor& t) { return static_cast<TensorBody*>(t.head()); }
-inline TensorBody* body_or_null(const Tensor& t) { return static_cast<TensorBody*>(t.head_or_null()); }
+inline TensorBody* body_or_null(const Tensor& t) {
+  return static_cast<TensorBody*>(t.head_or_null());
+}
 inline Tensor borrow(TensorBody* b) {
   if (b) b->refs.fetch_add(1, std::memory_order_relaxed);
   return Tensor::adopt(b);
@@ -66,12 +72,14 @@ bool is_row_major(const Shape& sizes, const Shape& strides);
 
 /// An uninitialised contiguous tensor.
 Tensor make_tensor(const Shape& sizes, DType dtype);
-/// Another tensor over the storage of `t`, no history; offset is relative to t's first element, in elements.
+/// Another tensor over the storage of `t`, no history; offset is relative to t's first element, in
+/// elements.
 Tensor make_alias(const TensorBody* t, const Shape& sizes, const Shape& strides, int64_t offset);
 /// A tensor over a storage whose reference is taken over.
 Tensor make_over(Storage* storage, DType dtype, const Shape& sizes, const Shape& strides);
 
-/// dim in [-rank, rank) made non-negative (rank 0 counts as 1); throws Error (index) with PyTorch's text.
+/// dim in [-rank, rank) made non-negative (rank 0 counts as 1); throws Error (index) with PyTorch's
+/// text.
 int normalize_dim(int64_t dim, int rank);
 
 }  // namespace autograd::detail

@@ -24,11 +24,15 @@ bool Tensor::requires_grad() const { return current(*this)->needs_grad(); }
 Tensor& Tensor::requires_grad_(bool value) {
   TensorBody* b = body(*this);
   if (value && !is_floating(b->dtype))
-    fail(ErrorCode::kRuntime, "only Tensors of floating point dtype can require gradients (this one is ", name_of(b->dtype), ")");
+    fail(ErrorCode::kRuntime,
+         "only Tensors of floating point dtype can require gradients (this one is ",
+         name_of(b->dtype), ")");
   if (b->node) {
     if (value) return *this;
-    fail(ErrorCode::kRuntime, "you can only change requires_grad flags of leaf variables. If you want to use a computed "
-         "variable in a subgraph that doesn't require differentiation use var_no_grad = var.detach().");
+    fail(ErrorCode::kRuntime,
+         "you can only change requires_grad flags of leaf variables. If you want to use a computed "
+         "variable in a subgraph that doesn't require differentiation use var_no_grad = "
+         "var.detach().");
   }
   b->requires_grad = value;
   return *this;
@@ -42,11 +46,11 @@ void Tensor::set_grad(const Tensor& grad) const {
   TensorBody* b = body(*this);
   if (grad.defined()) {
     if (grad.sizes() != b->sizes)
-      fail(ErrorCode::kRuntime, "assigned grad has data of a different size: the tensor has sizes ", b->sizes,
-           ", the gradient ", grad.sizes());
+      fail(ErrorCode::kRuntime, "assigned grad has data of a different size: the tensor has sizes ",
+           b->sizes, ", the gradient ", grad.sizes());
     if (grad.dtype() != b->dtype)
-      fail(ErrorCode::kRuntime, "assigned grad has data of a different type: the tensor has ", name_of(b->dtype),
-           ", the gradient ", name_of(grad.dtype()));
+      fail(ErrorCode::kRuntime, "assigned grad has data of a different type: the tensor has ",
+           name_of(b->dtype), ", the gradient ", name_of(grad.dtype()));
     if (body(grad) == b) fail(ErrorCode::kRuntime, "can't assign Variable as its own grad");
   }
   Tensor copy = grad;
@@ -55,7 +59,8 @@ void Tensor::set_grad(const Tensor& grad) const {
 
 void Tensor::retain_grad() const {
   TensorBody* b = current(*this);
-  if (!b->needs_grad()) fail(ErrorCode::kRuntime, "can't retain_grad on Tensor that has requires_grad=False");
+  if (!b->needs_grad())
+    fail(ErrorCode::kRuntime, "can't retain_grad on Tensor that has requires_grad=False");
   if (!b->node) return;
   b->retains_grad = true;
   b->node->outputs[b->output_index].retained = b;

@@ -8,7 +8,9 @@
 
 namespace autograd {
 
-inline std::ostream& operator<<(std::ostream& out, const Shape& shape) { return out << to_string(shape); }
+inline std::ostream& operator<<(std::ostream& out, const Shape& shape) {
+  return out << to_string(shape);
+}
 
 template <class... Parts>
 std::string concat(const Parts&... parts) {

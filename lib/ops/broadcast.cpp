@@ -18,9 +18,10 @@ Shape broadcast_sizes(const char* op, const Shape& a, const Shape& b) {
     const int64_t x = longer[d + shift], y = shorter[d];
     if (x == y || y == 1) continue;
     if (x != 1)
-      fail(ErrorCode::kRuntime, op, ": The size of tensor a (", a[d + shift - (longer.size() - a.size())],
-           ") must match the size of tensor b (", b[d + shift - (longer.size() - b.size())],
-           ") at non-singleton dimension ", d + shift, "; got sizes ", a, " and ", b);
+      fail(ErrorCode::kRuntime, op, ": The size of tensor a (",
+           a[d + shift - (longer.size() - a.size())], ") must match the size of tensor b (",
+           b[d + shift - (longer.size() - b.size())], ") at non-singleton dimension ", d + shift,
+           "; got sizes ", a, " and ", b);
     out[d + shift] = y;
   }
   return out;
@@ -45,7 +46,8 @@ Shape broadcast_strides(const Shape& sizes, const Shape& strides, const Shape& t
 DType result_type(const Arg* inputs, int n) {
   const TensorBody& first = *inputs[0].body;
   bool same = true;
-  for (int i = 1; i < n; ++i) same &= inputs[i].body->dtype == first.dtype && inputs[i].body->is_number == first.is_number;
+  for (int i = 1; i < n; ++i)
+    same &= inputs[i].body->dtype == first.dtype && inputs[i].body->is_number == first.is_number;
   if (same && !first.is_number) return first.dtype;
 
   constexpr int kNone = -1;
@@ -64,16 +66,18 @@ DType result_type(const Arg* inputs, int n) {
       continue;
     }
     const DType high = static_cast<DType>(result), low = static_cast<DType>(lower);
-    if (!is_floating(high) && (high == DType::kBool || is_floating(low))) result = static_cast<int>(promote(high, low));
+    if (!is_floating(high) && (high == DType::kBool || is_floating(low)))
+      result = static_cast<int>(promote(high, low));
   }
   return static_cast<DType>(result);
 }
 
-void run_pointwise(int kernel, DType compute, const double* params, TensorBody& out, const Arg* inputs, int n,
-                   bool first_is_bool) {
+void run_pointwise(int kernel, DType compute, const double* params, TensorBody& out,
+                   const Arg* inputs, int n, bool first_is_bool) {
   const auto op = static_cast<cpu::PointwiseOp>(kernel);
   const cpu::PointwiseKernel run = cpu::pointwise_kernel(op, compute);
-  const DType out_as = op >= cpu::PointwiseOp::k_eq && op <= cpu::PointwiseOp::k_ge ? DType::kBool : compute;
+  const DType out_as =
+      op >= cpu::PointwiseOp::k_eq && op <= cpu::PointwiseOp::k_ge ? DType::kBool : compute;
   bool plain = out.is_contiguous && out.dtype == out_as;
   const void* pointers[cpu::kMaxPointwiseInputs];
   size_t item[cpu::kMaxPointwiseInputs];
@@ -89,7 +93,9 @@ void run_pointwise(int kernel, DType compute, const double* params, TensorBody& 
     parallel_for(out.numel, kGrain, [&](int64_t begin, int64_t end) {
       const void* at[cpu::kMaxPointwiseInputs];
       for (int i = 0; i < n; ++i)
-        at[i] = pointers[i] ? static_cast<const char*>(pointers[i]) + static_cast<size_t>(begin) * item[i] : nullptr;
+        at[i] = pointers[i]
+                    ? static_cast<const char*>(pointers[i]) + static_cast<size_t>(begin) * item[i]
+                    : nullptr;
       run(at, out.data + static_cast<size_t>(begin) * size_of(out_as), end - begin, params);
     });
     return;
@@ -104,7 +110,8 @@ void run_pointwise(int kernel, DType compute, const double* params, TensorBody& 
       continue;
     }
     strides[i] = broadcast_strides(in->sizes, in->strides, out.sizes);
-    operands[i + 1] = {in->data, in->dtype, first_is_bool && i == 0 ? DType::kBool : compute, strides[i].data()};
+    operands[i + 1] = {in->data, in->dtype, first_is_bool && i == 0 ? DType::kBool : compute,
+                       strides[i].data()};
   }
   parallel_for(out.numel, kGrain, [&](int64_t begin, int64_t end) {
     cpu::pointwise_loop(run, params, operands, n, out.sizes.data(), out.sizes.size(), begin, end);

@@ -1,4 +1,6 @@
 // Basic indexing (a box of the input, as a view), writing to a box, and rows picked by number.
+#include "kernels/cpu/index.hpp"
+
 #include <algorithm>
 #include <cstring>
 #include <limits>
@@ -6,7 +8,6 @@
 #include "autograd/ops.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
-#include "kernels/cpu/index.hpp"
 #include "ops/broadcast.hpp"
 #include "ops/registry.hpp"
 
@@ -14,7 +15,8 @@ namespace autograd {
 namespace detail {
 namespace {
 
-// A box: per dim of the input a start, a step and a length; bits of `dropped` mark dims that an int removed.
+// A box: per dim of the input a start, a step and a length; bits of `dropped` mark dims that an int
+// removed.
 struct Box {
   Shape starts, steps, lengths;
   int64_t dropped = 0;
@@ -73,7 +75,9 @@ void infer_slice(const Call& call, OutputMetas& outputs) {
 
 Tensor slice_backward(const Tensor& g, const Attrs& slice_attrs, const Shape& input_sizes);
 
-void backward_slice(Backward& b) { b.set(0, slice_backward(b.grad(), b.attrs(), b.input_sizes(0))); }
+void backward_slice(Backward& b) {
+  b.set(0, slice_backward(b.grad(), b.attrs(), b.input_sizes(0)));
+}
 
 constexpr Op op_slice = {.name = "slice",
                          .traits = kView,
@@ -94,7 +98,8 @@ void infer_slice_backward(const Call& call, OutputMetas& outputs) {
 void forward_slice_backward(const Call& call) {
   TensorBody& out = call.out();
   std::memset(out.data, 0, static_cast<size_t>(out.numel) * size_of(out.dtype));
-  Tensor box = box_view(out, call.attrs, full_lengths(call.in(0).sizes, out.sizes.size(), call.attrs.ints[0]));
+  Tensor box = box_view(out, call.attrs,
+                        full_lengths(call.in(0).sizes, out.sizes.size(), call.attrs.ints[0]));
   copy_into(*body(box), call.in(0));
 }
 
@@ -126,7 +131,8 @@ void infer_assign(const Call& call, OutputMetas& outputs) {
   const Shape kept = box.kept_lengths();
   if (!broadcasts_to(call.in(1).sizes, kept))
     fail(ErrorCode::kRuntime, "shape mismatch: value tensor of shape ", call.in(1).sizes,
-         " cannot be broadcast to indexing result of shape ", kept, " (of a tensor of sizes ", self.sizes, ")");
+         " cannot be broadcast to indexing result of shape ", kept, " (of a tensor of sizes ",
+         self.sizes, ")");
   OutputMeta& meta = outputs.add();
   meta.dtype = self.dtype;
   meta.sizes = self.sizes;
@@ -177,9 +183,11 @@ void infer_index_select(const Call& call, OutputMetas& outputs) {
   const TensorBody &x = call.in(0), &index = call.in(1);
   const int dim = static_cast<int>(call.attrs.ints[0]);
   if (index.dtype != DType::kInt64 && index.dtype != DType::kInt32)
-    fail(ErrorCode::kRuntime, "index_select(): Expected dtype int32 or int64 for index, got ", name_of(index.dtype));
+    fail(ErrorCode::kRuntime, "index_select(): Expected dtype int32 or int64 for index, got ",
+         name_of(index.dtype));
   if (index.sizes.size() > 1)
-    fail(ErrorCode::kIndex, "index_select(): Index is supposed to be a vector, got sizes ", index.sizes);
+    fail(ErrorCode::kIndex, "index_select(): Index is supposed to be a vector, got sizes ",
+         index.sizes);
   OutputMeta& meta = outputs.add();
   meta.dtype = x.dtype;
   meta.sizes = x.sizes;
@@ -193,7 +201,8 @@ Tensor checked_index(TensorBody& index, int64_t n) {
   borrow(&index).copy_out(DType::kInt64, p);
   for (int64_t i = 0; i < index.numel; ++i)
     if (p[i] < 0 || p[i] >= n)
-      fail(ErrorCode::kIndex, "index out of range in self: index ", p[i], " is out of bounds for dimension with size ", n);
+      fail(ErrorCode::kIndex, "index out of range in self: index ", p[i],
+           " is out of bounds for dimension with size ", n);
   return positions;
 }
 
@@ -209,8 +218,8 @@ void forward_index_select(const Call& call) {
   const int dim = static_cast<int>(call.attrs.ints[0]);
   const int64_t n = x.sizes.empty() ? 1 : x.sizes[dim];
   const Tensor index = checked_index(call.in(1), n), from = dense(x);
-  cpu::take_rows(from.data(), index.data_as<int64_t>(), call.out().data, outer_of(x.sizes, dim), n, index.numel(),
-                 inner_of(x.sizes, dim) * static_cast<int64_t>(size_of(x.dtype)));
+  cpu::take_rows(from.data(), index.data_as<int64_t>(), call.out().data, outer_of(x.sizes, dim), n,
+                 index.numel(), inner_of(x.sizes, dim) * static_cast<int64_t>(size_of(x.dtype)));
 }
 
 void backward_index_select(Backward& b);
@@ -236,8 +245,8 @@ void forward_index_select_backward(const Call& call) {
   const int64_t n = out.sizes.empty() ? 1 : out.sizes[dim];
   const Tensor index = checked_index(call.in(1), n), from = dense(g);
   std::memset(out.data, 0, static_cast<size_t>(out.numel) * size_of(out.dtype));
-  cpu::add_rows(g.dtype, from.data(), index.data_as<int64_t>(), out.data, outer_of(out.sizes, dim), n, index.numel(),
-                inner_of(out.sizes, dim));
+  cpu::add_rows(g.dtype, from.data(), index.data_as<int64_t>(), out.data, outer_of(out.sizes, dim),
+                n, index.numel(), inner_of(out.sizes, dim));
 }
 
 constexpr Op op_index_select_backward = {
@@ -245,7 +254,8 @@ constexpr Op op_index_select_backward = {
     .traits = kCopies,
     .infer = infer_index_select_backward,
     .forward = {forward_index_select_backward},
-    .backward = [](Backward& b) { b.set(0, index_select(b.grad(), b.attrs().ints[0], b.input(1))); },
+    .backward =
+        [](Backward& b) { b.set(0, index_select(b.grad(), b.attrs().ints[0], b.input(1))); },
     .reads = {reads_input(1)},
     .attrs = "sizes;;dim",
     .doc = "zeros to which g's slices are added at index[i]"};
@@ -256,8 +266,8 @@ void backward_index_select(Backward& b) {
   b.set(0, dispatch(op_index_select_backward, {b.grad(), b.input(1)}, attrs));
 }
 
-constexpr const Op* kIndexOps[] = {&op_slice, &op_slice_backward, &op_slice_assign, &op_index_select,
-                                   &op_index_select_backward};
+constexpr const Op* kIndexOps[] = {&op_slice, &op_slice_backward, &op_slice_assign,
+                                   &op_index_select, &op_index_select_backward};
 
 // ---- items of basic indexing
 
@@ -294,14 +304,16 @@ ParsedIndex parse(const Tensor& x, const std::vector<Index>& items) {
   }
   if (ellipses > 1) fail(ErrorCode::kIndex, "an index can only have a single ellipsis ('...')");
   if (consumed > rank)
-    fail(ErrorCode::kIndex, "too many indices for tensor of dimension ", rank, " (got ", consumed, ", sizes ", x.sizes(), ")");
+    fail(ErrorCode::kIndex, "too many indices for tensor of dimension ", rank, " (got ", consumed,
+         ", sizes ", x.sizes(), ")");
   int d = 0, result_dim = 0;
   for (const Index& item : items) {
     switch (item.kind) {
       case Index::Kind::kInt: {
         const int64_t size = x.sizes()[d];
         if (item.a < -size || item.a >= size)
-          fail(ErrorCode::kIndex, "index ", item.a, " is out of bounds for dimension ", d, " with size ", size);
+          fail(ErrorCode::kIndex, "index ", item.a, " is out of bounds for dimension ", d,
+               " with size ", size);
         box.starts[d] = item.a < 0 ? item.a + size : item.a;
         box.lengths[d] = 1;
         box.dropped |= int64_t{1} << d++;
@@ -331,7 +343,8 @@ OpList index_ops() { return {kIndexOps, std::size(kIndexOps)}; }
 
 Tensor index(const Tensor& x, const std::vector<Index>& items) {
   const detail::ParsedIndex parsed = detail::parse(x, items);
-  Tensor y = detail::dispatch(detail::op_slice, {x}, detail::box_attrs(parsed.box, parsed.box.lengths));
+  Tensor y =
+      detail::dispatch(detail::op_slice, {x}, detail::box_attrs(parsed.box, parsed.box.lengths));
   if (parsed.new_dims.empty()) return y;
   Shape sizes = y.sizes();
   for (int64_t d : parsed.new_dims) sizes.insert(static_cast<int>(d), 1);
@@ -349,7 +362,8 @@ Tensor& index_put_(Tensor& self, const std::vector<Index>& items, const Tensor& 
     value = reshape(expand(src, sizes), kept);
   }
   // Leading dims of size 1 are dropped as PyTorch does.
-  while (value.dim() > parsed.box.kept_lengths().size() && value.sizes()[0] == 1) value = squeeze(value, {0});
+  while (value.dim() > parsed.box.kept_lengths().size() && value.sizes()[0] == 1)
+    value = squeeze(value, {0});
   detail::assign_(self, detail::box_attrs(parsed.box, parsed.box.lengths), value);
   return self;
 }
@@ -358,9 +372,12 @@ Tensor select(const Tensor& x, int64_t dim, int64_t position) {
   if (x.dim() == 0) fail(ErrorCode::kIndex, "select() cannot be applied to a 0-dim tensor.");
   const int d = detail::normalize_dim(dim, x.dim());
   if (position < -x.sizes()[d] || position >= x.sizes()[d])
-    fail(ErrorCode::kIndex, "select(): index ", position, " out of range for tensor of size ", x.sizes(), " at dimension ", d);
-  std::vector<Index> items(static_cast<size_t>(d), {Index::Kind::kSlice, std::numeric_limits<int64_t>::min(),
-                                                    std::numeric_limits<int64_t>::max(), 1});
+    fail(ErrorCode::kIndex, "index ", position, " is out of bounds for dimension ", d,
+         " with size ", x.sizes()[d], " (select(): index ", position,
+         " out of range for tensor of size ", x.sizes(), " at dimension ", d, ")");
+  std::vector<Index> items(static_cast<size_t>(d),
+                           {Index::Kind::kSlice, std::numeric_limits<int64_t>::min(),
+                            std::numeric_limits<int64_t>::max(), 1});
   items.push_back({Index::Kind::kInt, position, 0, 1});
   return index(x, items);
 }

@@ -22,7 +22,9 @@ void infer_cat(const Call& call, OutputMetas& outputs) {
   Shape first_sizes;
   for (int i = 0; i < call.n_inputs; ++i) {
     const Shape& sizes = call.in(i).sizes;
-    if (sizes.empty()) fail(ErrorCode::kRuntime, "zero-dimensional tensor (at position ", i, ") cannot be concatenated");
+    if (sizes.empty())
+      fail(ErrorCode::kRuntime, "zero-dimensional tensor (at position ", i,
+           ") cannot be concatenated");
     if (is_skipped(sizes)) continue;
     if (first) {
       meta.sizes = first_sizes = sizes;
@@ -30,12 +32,13 @@ void infer_cat(const Call& call, OutputMetas& outputs) {
       continue;
     }
     if (sizes.size() != meta.sizes.size())
-      fail(ErrorCode::kRuntime, "Tensors must have same number of dimensions: got ", meta.sizes.size(), " and ", sizes.size(),
-           " (sizes ", first_sizes, " and ", sizes, ")");
+      fail(ErrorCode::kRuntime, "Tensors must have same number of dimensions: got ",
+           meta.sizes.size(), " and ", sizes.size(), " (sizes ", first_sizes, " and ", sizes, ")");
     for (int d = 0; d < sizes.size(); ++d)
       if (d != dim && sizes[d] != meta.sizes[d])
-        fail(ErrorCode::kRuntime, "Sizes of tensors must match except in dimension ", dim, ". Expected size ", meta.sizes[d],
-             " but got size ", sizes[d], " for tensor number ", i, " in the list (sizes ", first_sizes, " and ", sizes, ")");
+        fail(ErrorCode::kRuntime, "Sizes of tensors must match except in dimension ", dim,
+             ". Expected size ", meta.sizes[d], " but got size ", sizes[d], " for tensor number ",
+             i, " in the list (sizes ", first_sizes, " and ", sizes, ")");
     meta.sizes[dim] += sizes[dim];
   }
   if (first) meta.sizes = {0};
@@ -105,8 +108,8 @@ Tensor stack(const std::vector<Tensor>& tensors, int64_t dim) {
   std::vector<Tensor> parts;
   for (size_t i = 0; i < tensors.size(); ++i) {
     if (tensors[i].sizes() != tensors[0].sizes())
-      fail(ErrorCode::kRuntime, "stack expects each tensor to be equal size, but got ", tensors[0].sizes(), " at entry 0 and ",
-           tensors[i].sizes(), " at entry ", i);
+      fail(ErrorCode::kRuntime, "stack expects each tensor to be equal size, but got ",
+           tensors[0].sizes(), " at entry 0 and ", tensors[i].sizes(), " at entry ", i);
     parts.push_back(unsqueeze(tensors[i], d));
   }
   return cat(parts, d);
@@ -118,7 +121,9 @@ std::vector<Tensor> split(const Tensor& x, const std::vector<int64_t>& sizes, in
   int64_t at = 0;
   std::vector<Tensor> parts;
   for (int64_t size : sizes) {
-    if (size < 0) fail(ErrorCode::kRuntime, "split_with_sizes expects split_sizes have only non-negative entries, got ", size);
+    if (size < 0)
+      fail(ErrorCode::kRuntime,
+           "split_with_sizes expects split_sizes have only non-negative entries, got ", size);
     if (size > x.sizes()[d] - at) {
       at = -1;
       break;
@@ -127,14 +132,15 @@ std::vector<Tensor> split(const Tensor& x, const std::vector<int64_t>& sizes, in
     at += size;
   }
   if (at != x.sizes()[d])
-    fail(ErrorCode::kRuntime, "split_with_sizes expects split_sizes to sum exactly to ", x.sizes()[d],
-         " (input tensor's size at dimension ", d, ")");
+    fail(ErrorCode::kRuntime, "split_with_sizes expects split_sizes to sum exactly to ",
+         x.sizes()[d], " (input tensor's size at dimension ", d, ")");
   return parts;
 }
 
 std::vector<Tensor> chunk(const Tensor& x, int64_t chunks, int64_t dim) {
   if (x.dim() == 0) fail(ErrorCode::kRuntime, "chunk expects at least a 1-dimensional tensor");
-  if (chunks <= 0) fail(ErrorCode::kRuntime, "chunk expects `chunks` to be greater than 0, got: ", chunks);
+  if (chunks <= 0)
+    fail(ErrorCode::kRuntime, "chunk expects `chunks` to be greater than 0, got: ", chunks);
   const int64_t size = x.size(dim);
   const int64_t each = (size + chunks - 1) / chunks;
   std::vector<int64_t> sizes;

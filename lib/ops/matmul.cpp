@@ -26,7 +26,8 @@ struct Product {
 
 cpu::MatrixView offset(const cpu::MatrixView& v, int64_t rows, int64_t cols, DType dtype) {
   const int64_t elements = rows * v.row_stride + cols * v.col_stride;
-  return {static_cast<const char*>(v.data) + elements * static_cast<int64_t>(size_of(dtype)), v.row_stride, v.col_stride};
+  return {static_cast<const char*>(v.data) + elements * static_cast<int64_t>(size_of(dtype)),
+          v.row_stride, v.col_stride};
 }
 
 void run_one(const Product& p, const cpu::GemmEpilogue& epilogue) {
@@ -56,7 +57,8 @@ void run_product(const Product& p, const cpu::GemmEpilogue& epilogue) {
       part.n = end - begin;
       part.b = offset(p.b, 0, begin, p.dtype);
       part.c = p.c + begin * item;
-      if (epilogue.bias) part_epilogue.bias = static_cast<const char*>(epilogue.bias) + begin * item;
+      if (epilogue.bias)
+        part_epilogue.bias = static_cast<const char*>(epilogue.bias) + begin * item;
     }
     run_one(part, part_epilogue);
   });
@@ -71,13 +73,17 @@ cpu::MatrixView matrix(const TensorBody& t, bool transposed) {
 void check_dtypes(const Call& call, int first, int second) {
   const DType a = call.in(first).dtype, b = call.in(second).dtype;
   if (a != b)
-    fail(ErrorCode::kRuntime, call.op.name, ": expected m1 and m2 to have the same dtype, but got: ", name_of(a), " != ",
-         name_of(b));
+    fail(ErrorCode::kRuntime, call.op.name,
+         ": expected m1 and m2 to have the same dtype, but got: ", name_of(a), " != ", name_of(b));
   if (a == DType::kBool) fail(ErrorCode::kRuntime, call.op.name, ": not implemented for 'Bool'");
 }
 
-int64_t rows_of(const Shape& sizes, bool transposed) { return sizes[sizes.size() - (transposed ? 1 : 2)]; }
-int64_t cols_of(const Shape& sizes, bool transposed) { return sizes[sizes.size() - (transposed ? 2 : 1)]; }
+int64_t rows_of(const Shape& sizes, bool transposed) {
+  return sizes[sizes.size() - (transposed ? 1 : 2)];
+}
+int64_t cols_of(const Shape& sizes, bool transposed) {
+  return sizes[sizes.size() - (transposed ? 2 : 1)];
+}
 
 // ---- mm and bmm; ints[0], ints[1]: a, b are read transposed
 
@@ -87,8 +93,8 @@ void infer_mm(const Call& call, OutputMetas& outputs) {
   if (a.size() != 2) fail(ErrorCode::kRuntime, "mm: self must be a matrix, got sizes ", a);
   if (b.size() != 2) fail(ErrorCode::kRuntime, "mm: mat2 must be a matrix, got sizes ", b);
   if (cols_of(a, ta) != rows_of(b, tb))
-    fail(ErrorCode::kRuntime, "mm: mat1 and mat2 shapes cannot be multiplied (", rows_of(a, ta), "x", cols_of(a, ta), " and ",
-         rows_of(b, tb), "x", cols_of(b, tb), ")");
+    fail(ErrorCode::kRuntime, "mm: mat1 and mat2 shapes cannot be multiplied (", rows_of(a, ta),
+         "x", cols_of(a, ta), " and ", rows_of(b, tb), "x", cols_of(b, tb), ")");
   check_dtypes(call, 0, 1);
   OutputMeta& meta = outputs.add();
   meta.dtype = call.in(0).dtype;
@@ -99,7 +105,8 @@ void forward_mm(const Call& call) {
   const TensorBody &a = call.in(0), &b = call.in(1);
   const bool ta = call.attrs.ints[0], tb = call.attrs.ints[1];
   TensorBody& out = call.out();
-  run_product({out.sizes[0], out.sizes[1], cols_of(a.sizes, ta), matrix(a, ta), matrix(b, tb), out.data, out.sizes[1], out.dtype},
+  run_product({out.sizes[0], out.sizes[1], cols_of(a.sizes, ta), matrix(a, ta), matrix(b, tb),
+               out.data, out.sizes[1], out.dtype},
               {});
 }
 
@@ -107,10 +114,13 @@ void infer_bmm(const Call& call, OutputMetas& outputs) {
   const Shape &a = call.in(0).sizes, &b = call.in(1).sizes;
   const bool ta = call.attrs.ints[0], tb = call.attrs.ints[1];
   if (a.size() != 3 || b.size() != 3)
-    fail(ErrorCode::kRuntime, "bmm: batch1 and batch2 must be 3D tensors, got sizes ", a, " and ", b);
+    fail(ErrorCode::kRuntime, "bmm: batch1 and batch2 must be 3D tensors, got sizes ", a, " and ",
+         b);
   if (a[0] != b[0] || cols_of(a, ta) != rows_of(b, tb))
-    fail(ErrorCode::kRuntime, "bmm: Expected size for first two dimensions of batch2 tensor to be: [", a[0], ", ",
-         cols_of(a, ta), "] but got: [", b[0], ", ", rows_of(b, tb), "]; got sizes ", a, " and ", b);
+    fail(ErrorCode::kRuntime,
+         "bmm: Expected size for first two dimensions of batch2 tensor to be: [", a[0], ", ",
+         cols_of(a, ta), "] but got: [", b[0], ", ", rows_of(b, tb), "]; got sizes ", a, " and ",
+         b);
   check_dtypes(call, 0, 1);
   OutputMeta& meta = outputs.add();
   meta.dtype = call.in(0).dtype;
@@ -121,7 +131,8 @@ void forward_bmm(const Call& call) {
   const TensorBody &a = call.in(0), &b = call.in(1);
   const bool ta = call.attrs.ints[0], tb = call.attrs.ints[1];
   TensorBody& out = call.out();
-  const int64_t batches = out.sizes[0], m = out.sizes[1], n = out.sizes[2], k = cols_of(a.sizes, ta);
+  const int64_t batches = out.sizes[0], m = out.sizes[1], n = out.sizes[2],
+                k = cols_of(a.sizes, ta);
   const int64_t item = static_cast<int64_t>(size_of(out.dtype));
   const int64_t each = std::max<int64_t>(m * n * k, 1);
   const auto one = [&](int64_t i) {
@@ -151,8 +162,10 @@ void backward_product(Backward& r) {
   const Op& op = r.op();
   const bool ta = r.attrs().ints[0], tb = r.attrs().ints[1];
   const Tensor g = r.grad();
-  if (r.needs(0)) r.set(0, ta ? product(op, r.input(1), g, tb, true) : product(op, g, r.input(1), false, !tb));
-  if (r.needs(1)) r.set(1, tb ? product(op, g, r.input(0), true, ta) : product(op, r.input(0), g, !ta, false));
+  if (r.needs(0))
+    r.set(0, ta ? product(op, r.input(1), g, tb, true) : product(op, g, r.input(1), false, !tb));
+  if (r.needs(1))
+    r.set(1, tb ? product(op, g, r.input(0), true, ta) : product(op, r.input(0), g, !ta, false));
 }
 
 constexpr Op op_mm = {.name = "mm",
@@ -181,20 +194,24 @@ int64_t leading(const Shape& sizes) {
   return rows;
 }
 
-Tensor as_rows(const Tensor& x) { return x.dim() == 2 ? x : reshape(x, {leading(x.sizes()), x.size(-1)}); }
+Tensor as_rows(const Tensor& x) {
+  return x.dim() == 2 ? x : reshape(x, {leading(x.sizes()), x.size(-1)});
+}
 
 void infer_linear(const Call& call, OutputMetas& outputs) {
   const Shape &x = call.in(0).sizes, &w = call.in(1).sizes;
-  if (w.size() != 2) fail(ErrorCode::kRuntime, "linear: weight must be a matrix [out, in], got sizes ", w);
+  if (w.size() != 2)
+    fail(ErrorCode::kRuntime, "linear: weight must be a matrix [out, in], got sizes ", w);
   if (x.empty()) fail(ErrorCode::kRuntime, "linear: input needs at least one dim");
   if (x.back() != w[1])
-    fail(ErrorCode::kRuntime, "linear: mat1 and mat2 shapes cannot be multiplied (", leading(x), "x", x.back(), " and ", w[1],
-         "x", w[0], "); got input ", x, " and weight ", w);
+    fail(ErrorCode::kRuntime, "linear: mat1 and mat2 shapes cannot be multiplied (", leading(x),
+         "x", x.back(), " and ", w[1], "x", w[0], "); got input ", x, " and weight ", w);
   check_dtypes(call, 0, 1);
   if (call.has(2)) {
     const TensorBody& bias = call.in(2);
     if (bias.sizes.size() != 1 || bias.sizes[0] != w[0])
-      fail(ErrorCode::kRuntime, "linear: bias must have sizes [", w[0], "] for weight ", w, ", got ", bias.sizes);
+      fail(ErrorCode::kRuntime, "linear: bias must have sizes [", w[0], "] for weight ", w,
+           ", got ", bias.sizes);
     check_dtypes(call, 0, 2);
   }
   OutputMeta& meta = outputs.add();
@@ -258,9 +275,10 @@ void infer_addmm(const Call& call, OutputMetas& outputs) {
   infer_mm(Call{call.op, factors, 2, call.attrs, call.outputs, 1}, outputs);
   check_dtypes(call, 0, 1);
   OutputMeta& meta = outputs[0];
-  if (call.in(0).sizes.size() > 2 || broadcast_sizes(call.op.name, meta.sizes, call.in(0).sizes) != meta.sizes)
-    fail(ErrorCode::kRuntime, "addmm: The expanded size of the tensor must match: input ", call.in(0).sizes,
-         " does not broadcast to ", meta.sizes);
+  if (call.in(0).sizes.size() > 2 ||
+      broadcast_sizes(call.op.name, meta.sizes, call.in(0).sizes) != meta.sizes)
+    fail(ErrorCode::kRuntime, "addmm: The expanded size of the tensor must match: input ",
+         call.in(0).sizes, " does not broadcast to ", meta.sizes);
 }
 
 void forward_addmm(const Call& call) {
@@ -269,7 +287,8 @@ void forward_addmm(const Call& call) {
   copy_into(out, call.in(0));
   cpu::GemmEpilogue epilogue;
   epilogue.accumulate = true;
-  run_product({out.sizes[0], out.sizes[1], a.sizes[1], matrix(a, false), matrix(b, false), out.data, out.sizes[1], out.dtype},
+  run_product({out.sizes[0], out.sizes[1], a.sizes[1], matrix(a, false), matrix(b, false), out.data,
+               out.sizes[1], out.dtype},
               epilogue);
 }
 
@@ -293,7 +312,9 @@ constexpr const Op* kProductOps[] = {&op_mm, &op_bmm, &op_linear, &op_addmm};
 Scalar number_like(const Tensor& t, double value) {
   if (is_floating(t.dtype())) return Scalar(value);
   if (value != static_cast<double>(static_cast<int64_t>(value)))
-    fail(ErrorCode::kRuntime, "addmm: For integral input tensors, argument beta and alpha must not be a floating point number");
+    fail(ErrorCode::kRuntime,
+         "addmm: For integral input tensors, argument beta and alpha must not be a floating point "
+         "number");
   return Scalar(static_cast<long long>(value));
 }
 
@@ -315,8 +336,9 @@ Tensor batched_matmul(const Tensor& a, const Tensor& b) {
   for (int d = 1; d <= std::min(left.size(), right.size()); ++d) {
     const int64_t x = left[left.size() - d], y = right[right.size() - d];
     if (x != y && x != 1 && y != 1)
-      fail(ErrorCode::kRuntime, "matmul: The size of tensor a (", x, ") must match the size of tensor b (", y,
-           ") at non-singleton dimension ", std::max(left.size(), right.size()) - d, "; got sizes ", a.sizes(), " and ", b.sizes());
+      fail(ErrorCode::kRuntime, "matmul: The size of tensor a (", x,
+           ") must match the size of tensor b (", y, ") at non-singleton dimension ",
+           std::max(left.size(), right.size()) - d, "; got sizes ", a.sizes(), " and ", b.sizes());
   }
   const Shape batch = broadcast_sizes("matmul", left, right);
   Shape sizes = batch;
@@ -331,8 +353,12 @@ OpList product_ops() { return {kProductOps, std::size(kProductOps)}; }
 
 }  // namespace detail
 
-Tensor mm(const Tensor& a, const Tensor& b) { return detail::product(detail::op_mm, a, b, false, false); }
-Tensor bmm(const Tensor& a, const Tensor& b) { return detail::product(detail::op_bmm, a, b, false, false); }
+Tensor mm(const Tensor& a, const Tensor& b) {
+  return detail::product(detail::op_mm, a, b, false, false);
+}
+Tensor bmm(const Tensor& a, const Tensor& b) {
+  return detail::product(detail::op_bmm, a, b, false, false);
+}
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   return detail::dispatch(detail::op_linear, {x, weight, bias});
@@ -349,13 +375,16 @@ Tensor addmm(const Tensor& input, const Tensor& a, const Tensor& b, double beta,
 Tensor matmul(const Tensor& a, const Tensor& b) {
   if (a.dim() == 2 && b.dim() == 2) return mm(a, b);
   if (a.dim() == 0 || b.dim() == 0)
-    fail(ErrorCode::kRuntime, "matmul: both arguments to matmul need to be at least 1D, but they are ", a.dim(), "D and ", b.dim(), "D");
+    fail(ErrorCode::kRuntime,
+         "matmul: both arguments to matmul need to be at least 1D, but they are ", a.dim(),
+         "D and ", b.dim(), "D");
   const int64_t inner_b = b.size(b.dim() == 1 ? 0 : -2);
   if (a.size(-1) != inner_b) {
     if (a.dim() == 1 && b.dim() == 1)
-      fail(ErrorCode::kRuntime, "matmul: inconsistent tensor size, expected tensor ", a.sizes(), " and src ", b.sizes(),
-           " to have the same number of elements");
-    fail(ErrorCode::kRuntime, "matmul: mat1 and mat2 shapes cannot be multiplied (", detail::leading(a.sizes()), "x", a.size(-1), " and ", inner_b, "x",
+      fail(ErrorCode::kRuntime, "matmul: inconsistent tensor size, expected tensor ", a.sizes(),
+           " and src ", b.sizes(), " to have the same number of elements");
+    fail(ErrorCode::kRuntime, "matmul: mat1 and mat2 shapes cannot be multiplied (",
+         detail::leading(a.sizes()), "x", a.size(-1), " and ", inner_b, "x",
          b.dim() == 1 ? 1 : b.size(-1), "); got ", a.sizes(), " and ", b.sizes());
   }
   // Vectors become matrices, and the added dim goes away again.

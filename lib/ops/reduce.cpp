@@ -1,4 +1,6 @@
 // Reductions: dims are brought into the form [outer, reduce, inner] that the kernels know.
+#include "kernels/cpu/reduce.hpp"
+
 #include <algorithm>
 #include <cstring>
 #include <limits>
@@ -8,7 +10,6 @@
 #include "core/node.hpp"
 #include "core/parallel.hpp"
 #include "kernels/cpu/index.hpp"
-#include "kernels/cpu/reduce.hpp"
 #include "ops/broadcast.hpp"
 #include "ops/registry.hpp"
 
@@ -25,13 +26,15 @@ Mask mask_of(const Shape& dims, int rank) {
   Mask mask = 0;
   for (int64_t dim : dims) {
     const int d = normalize_dim(dim, rank);
-    if (mask >> d & 1) fail(ErrorCode::kRuntime, "dim ", d, " appears multiple times in the list of dims");
+    if (mask >> d & 1)
+      fail(ErrorCode::kRuntime, "dim ", d, " appears multiple times in the list of dims");
     mask |= 1u << d;
   }
   return mask;
 }
 
-// In the attributes of every reduction: ints[0] = mask of reduced dims, ints[1] = keepdim, ints[2] = output dtype or -1.
+// In the attributes of every reduction: ints[0] = mask of reduced dims, ints[1] = keepdim, ints[2]
+// = output dtype or -1.
 Attrs reduce_attrs(const Tensor& x, const Shape& dims, bool keepdim) {
   Attrs attrs;
   attrs.ints[0] = mask_of(dims, x.dim());
@@ -107,7 +110,8 @@ void check_supported(bool supported, const char* op, DType dtype) {
   if (!supported) fail(ErrorCode::kNotImplemented, op, ": not implemented for ", name_of(dtype));
 }
 
-// One row of a float sum: fixed chunks, so that the result does not depend on the number of threads.
+// One row of a float sum: fixed chunks, so that the result does not depend on the number of
+// threads.
 void sum_long_row(DType dtype, const char* in, char* out, int64_t n) {
   const int64_t chunks = (n + kChunk - 1) / kChunk, item = static_cast<int64_t>(size_of(dtype));
   Tensor partial = make_tensor({chunks}, dtype);
@@ -115,13 +119,15 @@ void sum_long_row(DType dtype, const char* in, char* out, int64_t n) {
   parallel_for(chunks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t c = begin; c < end; ++c) {
       const int64_t length = std::min(kChunk, n - c * kChunk);
-      cpu::reduce(cpu::ReduceOp::kSum, dtype, in + c * kChunk * item, sums + c * item, {1, length, 1, length, 1}, nullptr);
+      cpu::reduce(cpu::ReduceOp::kSum, dtype, in + c * kChunk * item, sums + c * item,
+                  {1, length, 1, length, 1}, nullptr);
     }
   });
   cpu::reduce(cpu::ReduceOp::kSum, dtype, sums, out, {1, chunks, 1, chunks, 1}, nullptr);
 }
 
-void run_reduce(const char* name, cpu::ReduceOp op, TensorBody& x, Mask mask, TensorBody& out, const double* p) {
+void run_reduce(const char* name, cpu::ReduceOp op, TensorBody& x, Mask mask, TensorBody& out,
+                const double* p) {
   cpu::ReduceShape shape;
   Tensor moved;
   const char* in = x.data;
@@ -132,9 +138,11 @@ void run_reduce(const char* name, cpu::ReduceOp op, TensorBody& x, Mask mask, Te
     shape = {out.numel, n, 1, n, 1};
   }
   if (shape.outer == 0 || shape.inner == 0) return;
-  if (op == cpu::ReduceOp::kSum && shape.outer == 1 && shape.inner == 1 && shape.reduce > 2 * kChunk)
+  if (op == cpu::ReduceOp::kSum && shape.outer == 1 && shape.inner == 1 &&
+      shape.reduce > 2 * kChunk)
     return sum_long_row(x.dtype, in, out.data, shape.reduce);
-  const int64_t item = static_cast<int64_t>(size_of(x.dtype)), out_item = static_cast<int64_t>(size_of(out.dtype));
+  const int64_t item = static_cast<int64_t>(size_of(x.dtype)),
+                out_item = static_cast<int64_t>(size_of(out.dtype));
   const bool by_outer = shape.outer >= shape.inner || shape.outer > 1;
   const int64_t length = by_outer ? shape.outer : shape.inner;
   const int64_t work = std::max<int64_t>(1, shape.reduce * (by_outer ? shape.inner : 1));
@@ -164,15 +172,19 @@ DType sum_type(const Call& call) {
 void infer_sum(const Call& call, OutputMetas& outputs) {
   OutputMeta& meta = outputs.add();
   meta.dtype = sum_type(call);
-  meta.sizes = reduced_sizes(call.in(0).sizes, static_cast<Mask>(call.attrs.ints[0]), call.attrs.ints[1]);
+  meta.sizes =
+      reduced_sizes(call.in(0).sizes, static_cast<Mask>(call.attrs.ints[0]), call.attrs.ints[1]);
 }
 
 void infer_mean(const Call& call, OutputMetas& outputs) {
   const int64_t asked = call.attrs.ints[2];
   const DType dtype = asked >= 0 ? static_cast<DType>(asked) : call.in(0).dtype;
   if (!is_floating(dtype))
-    fail(ErrorCode::kRuntime, "mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. "
-         "Got: ", name_of(dtype));
+    fail(ErrorCode::kRuntime,
+         "mean(): could not infer output dtype. Input dtype must be either a floating point or "
+         "complex dtype. "
+         "Got: ",
+         name_of(dtype));
   infer_sum(call, outputs);
   outputs[0].dtype = dtype;
 }
@@ -183,14 +195,16 @@ void forward_sum(const Call& call) {
   const DType compute = is_floating(out.dtype) ? out.dtype : DType::kInt64;
   Tensor x = converted(call.in(0), compute);
   Tensor total = out.dtype == compute ? borrow(&out) : make_tensor(out.sizes, compute);
-  run_reduce(call.op.name, cpu::ReduceOp::kSum, *body(x), static_cast<Mask>(call.attrs.ints[0]), *body(total), nullptr);
+  run_reduce(call.op.name, cpu::ReduceOp::kSum, *body(x), static_cast<Mask>(call.attrs.ints[0]),
+             *body(total), nullptr);
   if (out.dtype != compute) copy_into(out, *body(total));
 }
 
 void forward_mean(const Call& call) {
   forward_sum(call);
   TensorBody& out = call.out();
-  const double n = static_cast<double>(reduced_count(call.in(0).sizes, static_cast<Mask>(call.attrs.ints[0])));
+  const double n =
+      static_cast<double>(reduced_count(call.in(0).sizes, static_cast<Mask>(call.attrs.ints[0])));
   for (int64_t i = 0; i < out.numel; ++i) {
     if (out.dtype == DType::kFloat32)
       reinterpret_cast<float*>(out.data)[i] /= static_cast<float>(n);
@@ -210,13 +224,14 @@ double count_of(const Backward& b) {
   return static_cast<double>(reduced_count(b.input_sizes(0), static_cast<Mask>(b.attrs().ints[0])));
 }
 
-constexpr Op op_sum = {.name = "sum",
-                       .traits = kReduction,
-                       .infer = infer_sum,
-                       .forward = {forward_sum},
-                       .backward = [](Backward& b) { b.set(0, expand(with_dims(b, b.grad()), b.input_sizes(0))); },
-                       .attrs = ";;dims,keepdim,dtype",
-                       .doc = "sum over dims"};
+constexpr Op op_sum = {
+    .name = "sum",
+    .traits = kReduction,
+    .infer = infer_sum,
+    .forward = {forward_sum},
+    .backward = [](Backward& b) { b.set(0, expand(with_dims(b, b.grad()), b.input_sizes(0))); },
+    .attrs = ";;dims,keepdim,dtype",
+    .doc = "sum over dims"};
 
 constexpr Op op_mean = {.name = "mean",
                         .traits = kReduction,
@@ -224,7 +239,8 @@ constexpr Op op_mean = {.name = "mean",
                         .forward = {forward_mean},
                         .backward =
                             [](Backward& b) {
-                              b.set(0, expand(with_dims(b, b.grad()) / count_of(b), b.input_sizes(0)));
+                              b.set(0,
+                                    expand(with_dims(b, b.grad()) / count_of(b), b.input_sizes(0)));
                             },
                         .attrs = ";;dims,keepdim,dtype",
                         .doc = "sum over dims / number of elements"};
@@ -233,12 +249,14 @@ constexpr Op op_mean = {.name = "mean",
 
 void infer_var(const Call& call, OutputMetas& outputs) {
   if (!is_floating(call.in(0).dtype))
-    fail(ErrorCode::kRuntime, "var: only support floating point and complex dtypes, got ", name_of(call.in(0).dtype));
+    fail(ErrorCode::kRuntime, "var: only support floating point and complex dtypes, got ",
+         name_of(call.in(0).dtype));
   infer_sum(call, outputs);
 }
 
 void forward_var(const Call& call) {
-  run_reduce(call.op.name, cpu::ReduceOp::kVar, call.in(0), static_cast<Mask>(call.attrs.ints[0]), call.out(), call.attrs.reals);
+  run_reduce(call.op.name, cpu::ReduceOp::kVar, call.in(0), static_cast<Mask>(call.attrs.ints[0]),
+             call.out(), call.attrs.reals);
 }
 
 void backward_var(Backward& b) {
@@ -250,14 +268,15 @@ void backward_var(Backward& b) {
   b.set(0, (2.0 / divisor) * (with_dims(b, b.grad()) * (x - mean(x, dims, true))));
 }
 
-constexpr Op op_var = {.name = "var",
-                       .traits = kReduction,
-                       .infer = infer_var,
-                       .forward = {forward_var},
-                       .backward = backward_var,
-                       .reads = {reads_input(0)},
-                       .attrs = ";correction;dims,keepdim",
-                       .doc = "sum of squared deviations from the mean / (number of elements - correction)"};
+constexpr Op op_var = {
+    .name = "var",
+    .traits = kReduction,
+    .infer = infer_var,
+    .forward = {forward_var},
+    .backward = backward_var,
+    .reads = {reads_input(0)},
+    .attrs = ";correction;dims,keepdim",
+    .doc = "sum of squared deviations from the mean / (number of elements - correction)"};
 
 // ---- amax, amin: equal extremes share the gradient
 
@@ -265,20 +284,24 @@ void check_not_empty(const Call& call) {
   const Shape& sizes = call.in(0).sizes;
   const Mask mask = static_cast<Mask>(call.attrs.ints[0]);
   if (reduced_count(sizes, mask) == 0 && !sizes.empty())
-    fail(mask == (1u << sizes.size()) - 1 && !call.attrs.ints[1] ? ErrorCode::kRuntime : ErrorCode::kIndex, call.op.name,
-         "(): Expected reduction dim to have non-zero size (sizes ", sizes, "): the operation has no identity for an empty input");
+    fail(mask == (1u << sizes.size()) - 1 && !call.attrs.ints[1] ? ErrorCode::kRuntime
+                                                                 : ErrorCode::kIndex,
+         call.op.name, "(): Expected reduction dim to have non-zero size (sizes ", sizes,
+         "): the operation has no identity for an empty input");
 }
 
 void infer_extreme(const Call& call, OutputMetas& outputs) {
   check_not_empty(call);
   OutputMeta& meta = outputs.add();
   meta.dtype = call.in(0).dtype;
-  meta.sizes = reduced_sizes(call.in(0).sizes, static_cast<Mask>(call.attrs.ints[0]), call.attrs.ints[1]);
+  meta.sizes =
+      reduced_sizes(call.in(0).sizes, static_cast<Mask>(call.attrs.ints[0]), call.attrs.ints[1]);
 }
 
 template <cpu::ReduceOp op>
 void forward_extreme(const Call& call) {
-  run_reduce(call.op.name, op, call.in(0), static_cast<Mask>(call.attrs.ints[0]), call.out(), nullptr);
+  run_reduce(call.op.name, op, call.in(0), static_cast<Mask>(call.attrs.ints[0]), call.out(),
+             nullptr);
 }
 
 void backward_extreme(Backward& b) {
@@ -300,16 +323,20 @@ constexpr Op extreme_op(const char* name, const char* doc, void (*forward)(const
           .attrs = ";;dims,keepdim",
           .doc = doc};
 }
-constexpr Op op_amax = extreme_op("amax", "largest element over dims", forward_extreme<cpu::ReduceOp::kMax>);
-constexpr Op op_amin = extreme_op("amin", "smallest element over dims", forward_extreme<cpu::ReduceOp::kMin>);
+constexpr Op op_amax =
+    extreme_op("amax", "largest element over dims", forward_extreme<cpu::ReduceOp::kMax>);
+constexpr Op op_amin =
+    extreme_op("amin", "smallest element over dims", forward_extreme<cpu::ReduceOp::kMin>);
 
 // ---- argmax, argmin, and max, min along one dim
 
 void infer_arg(const Call& call, OutputMetas& outputs) {
   const TensorBody& x = call.in(0);
-  if (x.dtype == DType::kBool) fail(ErrorCode::kRuntime, call.op.name, ": not implemented for 'Bool'");
+  if (x.dtype == DType::kBool)
+    fail(ErrorCode::kRuntime, call.op.name, ": not implemented for 'Bool'");
   if (x.numel == 0 && call.attrs.ints[0] == (int64_t{1} << x.sizes.size()) - 1)
-    fail(ErrorCode::kIndex, call.op.name, "(): Expected reduction dim to be specified for input.numel() == 0 (sizes ", x.sizes, ")");
+    fail(ErrorCode::kIndex, call.op.name,
+         "(): Expected reduction dim to be specified for input.numel() == 0 (sizes ", x.sizes, ")");
   infer_extreme(call, outputs);
   outputs[0].dtype = DType::kInt64;
 }
@@ -320,14 +347,22 @@ void forward_arg(const Call& call) {
   TensorBody& x = call.in(0);
   Tensor dense = x.is_contiguous ? borrow(&x) : make_tensor(x.sizes, x.dtype);
   if (!x.is_contiguous) copy_into(*body(dense), x);
-  run_reduce(call.op.name, op, *body(dense), static_cast<Mask>(call.attrs.ints[0]), call.out(), nullptr);
+  run_reduce(call.op.name, op, *body(dense), static_cast<Mask>(call.attrs.ints[0]), call.out(),
+             nullptr);
 }
 
 constexpr Op arg_op(const char* name, const char* doc, void (*forward)(const Call&)) {
-  return {.name = name, .traits = kReduction, .infer = infer_arg, .forward = {forward}, .attrs = ";;dims,keepdim", .doc = doc};
+  return {.name = name,
+          .traits = kReduction,
+          .infer = infer_arg,
+          .forward = {forward},
+          .attrs = ";;dims,keepdim",
+          .doc = doc};
 }
-constexpr Op op_argmax = arg_op("argmax", "position of the first largest element", forward_arg<cpu::ReduceOp::kArgmax>);
-constexpr Op op_argmin = arg_op("argmin", "position of the first smallest element", forward_arg<cpu::ReduceOp::kArgmin>);
+constexpr Op op_argmax =
+    arg_op("argmax", "position of the first largest element", forward_arg<cpu::ReduceOp::kArgmax>);
+constexpr Op op_argmin =
+    arg_op("argmin", "position of the first smallest element", forward_arg<cpu::ReduceOp::kArgmin>);
 
 struct Along {
   int64_t outer = 1, n = 1, inner = 1;
@@ -363,8 +398,8 @@ void forward_extreme_dim(const Call& call) {
   if (!x.is_contiguous) copy_into(*body(dense), x);
   run_reduce(call.op.name, op, *body(dense), mask, call.out(1), nullptr);
   const Along a = along(x.sizes, mask);
-  cpu::take_along(dense.data(), reinterpret_cast<const int64_t*>(call.out(1).data), call.out(0).data, a.outer, a.n, a.inner,
-                  static_cast<int64_t>(size_of(x.dtype)));
+  cpu::take_along(dense.data(), reinterpret_cast<const int64_t*>(call.out(1).data),
+                  call.out(0).data, a.outer, a.n, a.inner, static_cast<int64_t>(size_of(x.dtype)));
 }
 
 void backward_extreme_dim(Backward& b);
@@ -380,11 +415,14 @@ constexpr Op extreme_dim_op(const char* name, const char* doc, void (*forward)(c
           .doc = doc};
 }
 constexpr Op op_max_dim =
-    extreme_dim_op("max_dim", "largest elements along a dim and their positions", forward_extreme_dim<cpu::ReduceOp::kArgmax>);
+    extreme_dim_op("max_dim", "largest elements along a dim and their positions",
+                   forward_extreme_dim<cpu::ReduceOp::kArgmax>);
 constexpr Op op_min_dim =
-    extreme_dim_op("min_dim", "smallest elements along a dim and their positions", forward_extreme_dim<cpu::ReduceOp::kArgmin>);
+    extreme_dim_op("min_dim", "smallest elements along a dim and their positions",
+                   forward_extreme_dim<cpu::ReduceOp::kArgmin>);
 
-// ---- their gradient: put_along(g, index) and its own, take_along(x, index); ints as in the reduction
+// ---- their gradient: put_along(g, index) and its own, take_along(x, index); ints as in the
+// reduction
 
 void infer_put_along(const Call& call, OutputMetas& outputs) {
   OutputMeta& meta = outputs.add();
@@ -404,7 +442,8 @@ void forward_put_along(const Call& call) {
   const Tensor g = dense_of(call.in(0)), index = dense_of(call.in(1));
   const Along a = along(out.sizes, static_cast<Mask>(call.attrs.ints[0]));
   std::memset(out.data, 0, static_cast<size_t>(out.numel) * size_of(out.dtype));
-  cpu::put_along(g.data(), index.data_as<int64_t>(), out.data, a.outer, a.n, a.inner, static_cast<int64_t>(size_of(out.dtype)));
+  cpu::put_along(g.data(), index.data_as<int64_t>(), out.data, a.outer, a.n, a.inner,
+                 static_cast<int64_t>(size_of(out.dtype)));
 }
 
 void infer_take_along(const Call& call, OutputMetas& outputs) {
@@ -440,7 +479,9 @@ constexpr Op op_take_along = {.name = "take_along",
                               .attrs = ";;dims,keepdim",
                               .doc = "one element of each row"};
 
-void backward_put_along(Backward& b) { b.set(0, dispatch(op_take_along, {b.grad(), b.input(1)}, b.attrs())); }
+void backward_put_along(Backward& b) {
+  b.set(0, dispatch(op_take_along, {b.grad(), b.input(1)}, b.attrs()));
+}
 
 void backward_take_along(Backward& b) {
   Attrs attrs = b.attrs();
@@ -454,8 +495,9 @@ void backward_extreme_dim(Backward& b) {
   b.set(0, dispatch(op_put_along, {b.grad(), b.output(1)}, attrs));
 }
 
-constexpr const Op* kReduceOps[] = {&op_sum,    &op_mean,    &op_var,     &op_amax,      &op_amin,      &op_argmax,
-                                    &op_argmin, &op_max_dim, &op_min_dim, &op_put_along, &op_take_along};
+constexpr const Op* kReduceOps[] = {&op_sum,     &op_mean,      &op_var,       &op_amax,
+                                    &op_amin,    &op_argmax,    &op_argmin,    &op_max_dim,
+                                    &op_min_dim, &op_put_along, &op_take_along};
 
 std::pair<Tensor, Tensor> extreme_dim(const Op& op, const Tensor& x, int64_t dim, bool keepdim) {
   const Attrs attrs = reduce_attrs(x, {dim}, keepdim);
@@ -470,7 +512,8 @@ Tensor arg(const Op& op, const Tensor& x, std::optional<int64_t> dim, bool keepd
   return dispatch(op, {x}, attrs);
 }
 
-Tensor with_type(const Op& op, const Tensor& x, const Shape& dims, bool keepdim, std::optional<DType> dtype) {
+Tensor with_type(const Op& op, const Tensor& x, const Shape& dims, bool keepdim,
+                 std::optional<DType> dtype) {
   Attrs attrs = reduce_attrs(x, dims, keepdim);
   if (dtype) attrs.ints[2] = static_cast<int64_t>(*dtype);
   return dispatch(op, {x}, attrs);

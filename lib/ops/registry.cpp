@@ -9,8 +9,8 @@ namespace detail {
 const std::vector<const Op*>& all_ops() {
   static const std::vector<const Op*> ops = [] {
     std::vector<const Op*> all;
-    for (OpList family : {pointwise_ops(), copy_ops(), product_ops(), reduce_ops(), view_ops(), join_ops(), index_ops(),
-                          softmax_ops(), loss_ops(), random_ops()})
+    for (OpList family : {pointwise_ops(), copy_ops(), product_ops(), reduce_ops(), view_ops(),
+                          join_ops(), index_ops(), softmax_ops(), loss_ops(), random_ops()})
       all.insert(all.end(), family.begin(), family.end());
     return all;
   }();

@@ -1,4 +1,6 @@
 // Softmax and log softmax along any dim.
+#include "kernels/cpu/softmax.hpp"
+
 #include <algorithm>
 
 #include "autograd/ops.hpp"
@@ -6,7 +8,6 @@
 #include "core/node.hpp"
 #include "core/parallel.hpp"
 #include "core/thread_state.hpp"
-#include "kernels/cpu/softmax.hpp"
 #include "ops/broadcast.hpp"
 #include "ops/registry.hpp"
 
@@ -44,9 +45,11 @@ void over_rows(const Call& call, const Kernel& kernel) {
   const int64_t n = rank ? out.sizes[dim] : 1;
   const bool direct = rank == 0 || dim == rank - 1;
   Tensor rows = direct ? borrow(&out) : make_tensor(as_rows(out, dim).sizes(), out.dtype);
-  parallel_for(out.numel / n, std::max<int64_t>(1, kGrain / (4 * n)), [&](int64_t begin, int64_t end) {
-    kernel(static_cast<size_t>(begin * n) * size_of(out.dtype), static_cast<char*>(rows.data()), end - begin, n);
-  });
+  parallel_for(out.numel / n, std::max<int64_t>(1, kGrain / (4 * n)),
+               [&](int64_t begin, int64_t end) {
+                 kernel(static_cast<size_t>(begin * n) * size_of(out.dtype),
+                        static_cast<char*>(rows.data()), end - begin, n);
+               });
   if (!direct) from_rows(out, rows, dim);
 }
 
@@ -58,7 +61,8 @@ Tensor input_rows(TensorBody& t, const Call& call) {
 void infer_softmax(const Call& call, OutputMetas& outputs) {
   const TensorBody& x = call.in(0);
   if (!is_floating(x.dtype))
-    fail(ErrorCode::kNotImplemented, call.op.name, ": not implemented for ", name_of(x.dtype), "; convert with to(float32) first");
+    fail(ErrorCode::kNotImplemented, call.op.name, ": not implemented for ", name_of(x.dtype),
+         "; convert with to(float32) first");
   OutputMeta& meta = outputs.add();
   meta.dtype = x.dtype;
   meta.sizes = x.sizes;
@@ -76,8 +80,8 @@ template <bool log>
 void forward_softmax_backward(const Call& call) {
   const Tensor g = input_rows(call.in(0), call), y = input_rows(call.in(1), call);
   over_rows(call, [&](size_t at, char* out, int64_t rows, int64_t n) {
-    cpu::softmax_backward(y.dtype(), log, static_cast<const char*>(g.data()) + at, static_cast<const char*>(y.data()) + at,
-                          out + at, rows, n);
+    cpu::softmax_backward(y.dtype(), log, static_cast<const char*>(g.data()) + at,
+                          static_cast<const char*>(y.data()) + at, out + at, rows, n);
   });
 }
 
@@ -99,7 +103,8 @@ template <bool log>
 void backward_softmax(Backward& b) {
   const Tensor g = b.grad(), y = b.output();
   if (!thread_state.grad_enabled)
-    return b.set(0, dispatch(log ? op_log_softmax_backward : op_softmax_backward, {g, y}, b.attrs()));
+    return b.set(0,
+                 dispatch(log ? op_log_softmax_backward : op_softmax_backward, {g, y}, b.attrs()));
   const Shape dims = y.dim() ? Shape{b.attrs().ints[0]} : Shape{};
   b.set(0, log ? g - exp(y) * sum(g, dims, true) : y * (g - sum(g * y, dims, true)));
 }
@@ -121,7 +126,8 @@ constexpr Op op_log_softmax = {.name = "log_softmax",
                                .attrs = ";;dim",
                                .doc = "x - logsumexp(x) along dim"};
 
-constexpr const Op* kSoftmaxOps[] = {&op_softmax, &op_softmax_backward, &op_log_softmax, &op_log_softmax_backward};
+constexpr const Op* kSoftmaxOps[] = {&op_softmax, &op_softmax_backward, &op_log_softmax,
+                                     &op_log_softmax_backward};
 
 Tensor along_dim(const Op& op, const Tensor& x, int64_t dim) {
   Attrs attrs;
@@ -135,7 +141,11 @@ OpList softmax_ops() { return {kSoftmaxOps, std::size(kSoftmaxOps)}; }
 
 }  // namespace detail
 
-Tensor softmax(const Tensor& x, int64_t dim) { return detail::along_dim(detail::op_softmax, x, dim); }
-Tensor log_softmax(const Tensor& x, int64_t dim) { return detail::along_dim(detail::op_log_softmax, x, dim); }
+Tensor softmax(const Tensor& x, int64_t dim) {
+  return detail::along_dim(detail::op_softmax, x, dim);
+}
+Tensor log_softmax(const Tensor& x, int64_t dim) {
+  return detail::along_dim(detail::op_log_softmax, x, dim);
+}
 
 }  // namespace autograd

@@ -14,8 +14,8 @@ namespace {
 
 // ---- view: the same elements in other sizes
 
-// Strides of a view of `sizes` over memory read as (old, old_strides); false if there are none. Dims that are
-// adjacent in memory form a chunk; each chunk must be filled by whole new dims.
+// Strides of a view of `sizes` over memory read as (old, old_strides); false if there are none.
+// Dims that are adjacent in memory form a chunk; each chunk must be filled by whole new dims.
 bool view_strides(const Shape& old, const Shape& old_strides, const Shape& sizes, Shape& strides) {
   strides = Shape::filled(sizes.size(), 1);
   int to = sizes.size() - 1;
@@ -56,18 +56,21 @@ void infer_view(const Call& call, OutputMetas& outputs) {
   meta.is_view = true;
   meta.sizes = call.attrs.lists[0];
   if (!can_view(x, meta.sizes, meta.strides))
-    fail(ErrorCode::kRuntime, "view size is not compatible with input tensor's size and stride (at least one dimension spans "
-         "across two contiguous subspaces). Use .reshape(...) instead. Got sizes ", x.sizes, " strides ", x.strides,
-         " and new sizes ", meta.sizes);
+    fail(ErrorCode::kRuntime,
+         "view size is not compatible with input tensor's size and stride (at least one dimension "
+         "spans "
+         "across two contiguous subspaces). Use .reshape(...) instead. Got sizes ",
+         x.sizes, " strides ", x.strides, " and new sizes ", meta.sizes);
 }
 
-constexpr Op op_view = {.name = "view",
-                        .traits = kView,
-                        .infer = infer_view,
-                        .forward = {nullptr},
-                        .backward = [](Backward& b) { b.set(0, reshape(b.grad(), b.input_sizes(0))); },
-                        .attrs = "sizes",
-                        .doc = "the same elements in other sizes"};
+constexpr Op op_view = {
+    .name = "view",
+    .traits = kView,
+    .infer = infer_view,
+    .forward = {nullptr},
+    .backward = [](Backward& b) { b.set(0, reshape(b.grad(), b.input_sizes(0))); },
+    .attrs = "sizes",
+    .doc = "the same elements in other sizes"};
 
 // ---- permute
 
@@ -123,10 +126,12 @@ Shape resolve_sizes(const Tensor& x, const Shape& sizes) {
   int64_t known = 1;
   for (int i = 0; i < sizes.size(); ++i) {
     if (sizes[i] == -1) {
-      if (unknown >= 0) fail(ErrorCode::kRuntime, "only one dimension can be inferred, got shape ", sizes);
+      if (unknown >= 0)
+        fail(ErrorCode::kRuntime, "only one dimension can be inferred, got shape ", sizes);
       unknown = i;
     } else {
-      if (sizes[i] < 0) fail(ErrorCode::kRuntime, "invalid shape dimension ", sizes[i], " in shape ", sizes);
+      if (sizes[i] < 0)
+        fail(ErrorCode::kRuntime, "invalid shape dimension ", sizes[i], " in shape ", sizes);
       if (__builtin_mul_overflow(known, sizes[i], &known)) known = -1;
     }
   }
@@ -134,7 +139,9 @@ Shape resolve_sizes(const Tensor& x, const Shape& sizes) {
   if (unknown >= 0 && known == 0)
     fail(ErrorCode::kRuntime, "cannot reshape tensor of 0 elements into shape ", sizes,
          " because the unspecified dimension size -1 can be any value and is ambiguous");
-  if (!fits) fail(ErrorCode::kRuntime, "shape '", sizes, "' is invalid for input of size ", x.numel(), " (sizes ", x.sizes(), ")");
+  if (!fits)
+    fail(ErrorCode::kRuntime, "shape '", sizes, "' is invalid for input of size ", x.numel(),
+         " (sizes ", x.sizes(), ")");
   if (unknown >= 0) out[unknown] = x.numel() / known;
   return out;
 }
@@ -153,18 +160,24 @@ OpList view_ops() { return {kViewOps, std::size(kViewOps)}; }
 
 using detail::normalize_dim;
 
-Tensor view(const Tensor& x, const Shape& sizes) { return detail::make_view(x, detail::resolve_sizes(x, sizes)); }
+Tensor view(const Tensor& x, const Shape& sizes) {
+  return detail::make_view(x, detail::resolve_sizes(x, sizes));
+}
 
 Tensor reshape(const Tensor& x, const Shape& sizes) {
   const Shape resolved = detail::resolve_sizes(x, sizes);
   Shape strides;
-  return detail::make_view(detail::can_view(*detail::body(x), resolved, strides) ? x : clone(x), resolved);
+  return detail::make_view(detail::can_view(*detail::body(x), resolved, strides) ? x : clone(x),
+                           resolved);
 }
 
 Tensor permute(const Tensor& x, const Shape& dims) {
   if (dims.size() != x.dim())
-    fail(ErrorCode::kRuntime, "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the "
-         "desired ordering of dimensions i.e. input.dim() = ", x.dim(), " is not equal to len(dims) = ", dims.size());
+    fail(ErrorCode::kRuntime,
+         "permute(sparse_coo): number of dimensions in the tensor input does not match the length "
+         "of the "
+         "desired ordering of dimensions i.e. input.dim() = ",
+         x.dim(), " is not equal to len(dims) = ", dims.size());
   detail::Attrs attrs;
   uint32_t seen = 0;
   for (int64_t d : dims) {
@@ -190,13 +203,15 @@ Tensor expand(const Tensor& x, const Shape& sizes) {
   const int extra = sizes.size() - x.dim();
   if (extra < 0)
     fail(ErrorCode::kRuntime, "expand: the number of sizes provided (", sizes.size(),
-         ") must be greater or equal to the number of dimensions in the tensor (", x.dim(), "); got ", x.sizes(), " to ", sizes);
+         ") must be greater or equal to the number of dimensions in the tensor (", x.dim(),
+         "); got ", x.sizes(), " to ", sizes);
   for (int d = 0; d < sizes.size(); ++d) {
     const int64_t old = d < extra ? 1 : x.sizes()[d - extra];
     if (sizes[d] == -1 && d >= extra) out[d] = old;
     if (out[d] < 0 || (old != 1 && out[d] != old))
-      fail(ErrorCode::kRuntime, "The expanded size of the tensor (", sizes[d], ") must match the existing size (", old,
-           ") at non-singleton dimension ", d, ".  Target sizes: ", sizes, ".  Tensor sizes: ", x.sizes());
+      fail(ErrorCode::kRuntime, "The expanded size of the tensor (", sizes[d],
+           ") must match the existing size (", old, ") at non-singleton dimension ", d,
+           ".  Target sizes: ", sizes, ".  Tensor sizes: ", x.sizes());
   }
   return detail::dispatch(detail::op_expand, {x}, attrs);
 }
@@ -219,7 +234,8 @@ Tensor unsqueeze(const Tensor& x, int64_t dim) {
 Tensor flatten(const Tensor& x, int64_t start_dim, int64_t end_dim) {
   const int first = normalize_dim(start_dim, x.dim()), last = normalize_dim(end_dim, x.dim());
   if (first > last)
-    fail(ErrorCode::kRuntime, "flatten() has invalid args: start_dim cannot come after end_dim (", start_dim, " and ", end_dim, ")");
+    fail(ErrorCode::kRuntime, "flatten() has invalid args: start_dim cannot come after end_dim (",
+         start_dim, " and ", end_dim, ")");
   if (x.dim() == 0) return reshape(x, {1});
   if (first == last) return x;
   Shape sizes;

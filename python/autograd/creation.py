@@ -112,7 +112,7 @@ def _from_sequence(data: Any, dtype: DType | None) -> Tensor:
     dtype = dtypes.by_code[_code(dtype, inferred)]
     numbers = _to_array(elements, dtype)
     address, _ = numbers.buffer_info()
-    return call(lib.ag_tensor_from_data, address, dtype.code, pack(shape), len(shape))
+    return call(lib.ag_tensor_from_data, address, dtype.code, *pack(shape))
 
 
 def _to_array(elements: list[Any], dtype: DType) -> Any:
@@ -205,13 +205,12 @@ def is_tensor(obj: Any) -> bool:
 # ---- filled ----------------------------------------------------------------------------------------------
 
 
-def _shape(name: str, first: Any, more: tuple[Any, ...] = ()) -> tuple[bytes, int]:
+def _shape(name: str, first: Any, more: tuple[Any, ...] = ()) -> tuple[bytes, Any]:
     """Sizes given one by one or as one sequence, as the library takes them."""
     if first is None:
         raise TypeError(f"{name}() missing 1 required positional arguments: 'size'")
-    size = first if isinstance(first, (tuple, list)) and not more else (first, *more)
     try:
-        return pack(size), len(size)
+        return pack(first if not more and isinstance(first, (tuple, list)) else (first, *more))
     except TypeError as error:
         raise TypeError(f"{name}(): argument 'size' must be tuple of ints: {error}") from None
 

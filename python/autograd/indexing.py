@@ -109,7 +109,12 @@ def _chosen_dim(items: list[int], place: int, ndim: int) -> int:
 
 def _select_positions(source: Tensor, dim: int, positions: Tensor) -> Tensor:
     flat = positions if positions.ndim == 1 else positions.reshape(-1)
-    result = call(lib.ag_index_select, source, dim, flat)
+    result = lib.ag_index_select(source, dim, flat)
+    if not not_null(result):
+        if not bool((flat < 0).any()):
+            raise_last_error()
+        # index_select() knows no negative positions; here they count from the end.
+        result = call(lib.ag_index_select, source, dim, flat + (flat < 0) * source.size(dim))
     if positions.ndim != 1:
         shape = result.shape
         result = result.reshape(shape[:dim] + tuple(positions.shape) + shape[dim + 1 :])

@@ -146,9 +146,8 @@ def from_numpy(ndarray: Any) -> Tensor:
             lib.ag_tensor_from_blob,
             address,
             dtype.code,
-            pack(shape),
-            pack(strides),
-            len(shape),
+            pack(shape)[0],
+            *pack(strides),
             _return_memory,
             ticket,
         )
@@ -161,7 +160,7 @@ def rebuild(
     cls: type, data: bytes, dtype: dtypes.dtype, shape: tuple[int, ...], requires_grad: bool
 ) -> Any:
     """The tensor that was pickled."""
-    result = call(lib.ag_tensor_from_data, data, dtype.code, pack(shape), len(shape))
+    result = call(lib.ag_tensor_from_data, data, dtype.code, *pack(shape))
     result = take(cls, result)
     result.requires_grad = requires_grad
     return result

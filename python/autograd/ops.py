@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Union
 
 from ._capi import (
-    ONE,
     ZERO,
     ArgumentError,
     argument_error,
@@ -187,13 +186,9 @@ class max_result(NamedTuple):
 
 def dims_argument(dim: Dims) -> tuple[Any, Any]:
     """dim as the library takes it: an array and its length."""
-    if type(dim) is int:
-        return pack((dim,)), ONE
     if dim is None:
         return None, ZERO
-    if isinstance(dim, (tuple, list)):
-        return pack(dim), len(dim)
-    return pack((dim,)), 1  # type: ignore[arg-type]
+    return pack(dim if isinstance(dim, (tuple, list)) else (dim,))  # type: ignore[arg-type]
 
 
 def _code(dtype: _dtype | None) -> int:

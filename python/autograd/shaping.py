@@ -18,17 +18,15 @@ from .tensor import CPU, Tensor, adopt, device, pack
 # ---- shape -----------------------------------------------------------------------------------------------
 
 
-def _sizes(function: str, first: Any, more: tuple[Any, ...]) -> tuple[bytes, int]:
+def _sizes(function: str, first: Any, more: tuple[Any, ...]) -> tuple[bytes, Any]:
     """Sizes or dims given one by one or as one sequence, as the library takes them."""
+    if more:
+        return pack((first, *more))
     if isinstance(first, (tuple, list)):
-        if more:
-            raise TypeError(f"{function}(): give the numbers one by one or as one tuple, not both")
-        sizes = first
-    elif first is None:
+        return pack(first)
+    if first is None:
         raise TypeError(f"{function}() missing 1 required positional arguments: the sizes or dims")
-    else:
-        sizes = (first, *more)
-    return pack(sizes), len(sizes)
+    return pack((first,))
 
 
 @op
@@ -183,6 +181,8 @@ def split(
 ) -> tuple[Tensor, ...]:
     """Returns views along dim: of one size (the last may be smaller), or of the sizes given."""
     sections = split_size_or_sections
+    if tensor.dim() == 0:
+        raise RuntimeError("split expects at least a 1-dimensional tensor")
     if isinstance(sections, int):
         size = tensor.size(dim)
         if sections < 0 or (sections == 0 and size):
@@ -195,7 +195,7 @@ def split(
             else [0]
         )
     out = (ctypes.c_void_p * len(sections))()
-    run(lib.ag_split, tensor, pack(sections), len(sections), dim, out)
+    run(lib.ag_split, tensor, *pack(sections), dim, out)
     return tuple(map(adopt, out))
 
 

@@ -37,22 +37,24 @@ MAX_DIMS = 64
 _EIGHT = ctypes.c_int64(8)
 _Dims = ctypes.c_int64 * 8
 _ManyDims = ctypes.c_int64 * MAX_DIMS
-_PACKERS = [struct.Struct(f"{n}q").pack for n in range(MAX_DIMS + 1)]
+# By count: what makes an array of that many int64, and the count as the library takes it.
+_PACKERS = [(struct.Struct(f"{n}q").pack, ctypes.c_int64(n)) for n in range(MAX_DIMS + 1)]
 
 
-def pack(numbers: Sequence[int]) -> bytes:
-    """The numbers as an array of int64, ready to be passed to the library."""
+def pack(numbers: Sequence[int]) -> tuple[bytes, Any]:
+    """The numbers as an array of int64, and their count, ready to be passed to the library."""
+    n = len(numbers)
     try:
-        return _PACKERS[len(numbers)](*numbers)
+        if n <= MAX_DIMS:
+            packer, count = _PACKERS[n]
+            return packer(*numbers), count
+        return struct.pack(f"{n}q", *numbers), n
     except struct.error:
         for number in numbers:
             if not hasattr(type(number), "__index__"):
-                raise TypeError(
-                    f"sizes and dims must be int, not {type(number).__name__}"
-                ) from None
+                kind = type(number).__name__
+                raise TypeError(f"sizes and dims must be int, not {kind}") from None
         raise TypeError(f"sizes and dims must fit 64 bits, got {tuple(numbers)}") from None
-    except IndexError:
-        raise ValueError(f"at most {MAX_DIMS} dims are supported, got {len(numbers)}") from None
 
 
 class Size(tuple[int, ...]):

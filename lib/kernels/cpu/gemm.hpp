@@ -7,8 +7,8 @@
 
 namespace autograd::cpu {
 
-/// A matrix in memory; element (i, j) is at data + i * row_stride + j * col_stride, strides in elements,
-/// any value (0 and negative included).
+/// A matrix in memory; element (i, j) is at data + i * row_stride + j * col_stride, strides in
+/// elements, any value (0 and negative included).
 struct MatrixView {
   const void* data;
   int64_t row_stride;
@@ -17,19 +17,20 @@ struct MatrixView {
 
 /// What happens to the product on its way into C.
 struct GemmEpilogue {
-  bool accumulate = false;       ///< C += A B instead of C = A B
-  const void* bias = nullptr;    ///< length n, contiguous, added to every row; nullptr for none
+  bool accumulate = false;     ///< C += A B instead of C = A B
+  const void* bias = nullptr;  ///< length n, contiguous, added to every row; nullptr for none
 };
 
 /// Bytes of scratch memory `gemm` needs for this problem; 0 for most small ones.
-size_t gemm_workspace(DType dtype, int64_t m, int64_t n, int64_t k, const MatrixView& a, const MatrixView& b);
+size_t gemm_workspace(DType dtype, int64_t m, int64_t n, int64_t k, const MatrixView& a,
+                      const MatrixView& b);
 
-/// C[m, n] (+)= A[m, k] B[k, n] (+ bias). C has unit column stride and row stride c_row_stride; it does not
-/// overlap A or B. k = 0 gives zeros (plus bias). float32 and float64 are vectorised; int32, int64 and
-/// uint8 are plain loops (wrap-around arithmetic); bool is not defined. workspace: 64-byte aligned,
-/// at least gemm_workspace(...) bytes. For a given shape the result does not depend on the layout's
-/// memory address, and rows are computed in the same order whatever m is.
-void gemm(DType dtype, int64_t m, int64_t n, int64_t k, const MatrixView& a, const MatrixView& b, void* c,
-          int64_t c_row_stride, const GemmEpilogue& epilogue, void* workspace);
+/// C[m, n] (+)= A[m, k] B[k, n] (+ bias). C has unit column stride and row stride c_row_stride; it
+/// does not overlap A or B. k = 0 gives zeros (plus bias). float32 and float64 are vectorised;
+/// int32, int64 and uint8 are plain loops (wrap-around arithmetic); bool is not defined. workspace:
+/// 64-byte aligned, at least gemm_workspace(...) bytes. For a given shape the result does not
+/// depend on the layout's memory address, and rows are computed in the same order whatever m is.
+void gemm(DType dtype, int64_t m, int64_t n, int64_t k, const MatrixView& a, const MatrixView& b,
+          void* c, int64_t c_row_stride, const GemmEpilogue& epilogue, void* workspace);
 
 }  // namespace autograd::cpu

@@ -5,7 +5,8 @@
 
 namespace autograd::cpu {
 
-void take_rows(const void* x, const int64_t* index, void* out, int64_t outer, int64_t n, int64_t count, int64_t inner_bytes) {
+void take_rows(const void* x, const int64_t* index, void* out, int64_t outer, int64_t n,
+               int64_t count, int64_t inner_bytes) {
   const char* from = static_cast<const char*>(x);
   char* to = static_cast<char*>(out);
   for (int64_t o = 0; o < outer; ++o, from += n * inner_bytes)
@@ -16,7 +17,8 @@ void take_rows(const void* x, const int64_t* index, void* out, int64_t outer, in
 namespace {
 
 template <class T>
-void add_typed(const T* g, const int64_t* index, T* out, int64_t outer, int64_t n, int64_t count, int64_t inner) {
+void add_typed(const T* g, const int64_t* index, T* out, int64_t outer, int64_t n, int64_t count,
+               int64_t inner) {
   for (int64_t o = 0; o < outer; ++o, out += n * inner)
     for (int64_t i = 0; i < count; ++i, g += inner) {
       T* row = out + index[i] * inner;
@@ -26,28 +28,34 @@ void add_typed(const T* g, const int64_t* index, T* out, int64_t outer, int64_t 
 
 }  // namespace
 
-void add_rows(DType dtype, const void* g, const int64_t* index, void* out, int64_t outer, int64_t n, int64_t count,
-              int64_t inner) {
+void add_rows(DType dtype, const void* g, const int64_t* index, void* out, int64_t outer, int64_t n,
+              int64_t count, int64_t inner) {
   if (dtype == DType::kFloat32)
-    add_typed(static_cast<const float*>(g), index, static_cast<float*>(out), outer, n, count, inner);
+    add_typed(static_cast<const float*>(g), index, static_cast<float*>(out), outer, n, count,
+              inner);
   else
-    add_typed(static_cast<const double*>(g), index, static_cast<double*>(out), outer, n, count, inner);
+    add_typed(static_cast<const double*>(g), index, static_cast<double*>(out), outer, n, count,
+              inner);
 }
 
-void take_along(const void* x, const int64_t* index, void* out, int64_t outer, int64_t n, int64_t inner, int64_t item_bytes) {
+void take_along(const void* x, const int64_t* index, void* out, int64_t outer, int64_t n,
+                int64_t inner, int64_t item_bytes) {
   const char* from = static_cast<const char*>(x);
   char* to = static_cast<char*>(out);
   for (int64_t o = 0; o < outer; ++o)
     for (int64_t i = 0; i < inner; ++i, to += item_bytes)
-      std::memcpy(to, from + ((o * n + *index++) * inner + i) * item_bytes, static_cast<size_t>(item_bytes));
+      std::memcpy(to, from + ((o * n + *index++) * inner + i) * item_bytes,
+                  static_cast<size_t>(item_bytes));
 }
 
-void put_along(const void* g, const int64_t* index, void* out, int64_t outer, int64_t n, int64_t inner, int64_t item_bytes) {
+void put_along(const void* g, const int64_t* index, void* out, int64_t outer, int64_t n,
+               int64_t inner, int64_t item_bytes) {
   const char* from = static_cast<const char*>(g);
   char* to = static_cast<char*>(out);
   for (int64_t o = 0; o < outer; ++o)
     for (int64_t i = 0; i < inner; ++i, from += item_bytes)
-      std::memcpy(to + ((o * n + *index++) * inner + i) * item_bytes, from, static_cast<size_t>(item_bytes));
+      std::memcpy(to + ((o * n + *index++) * inner + i) * item_bytes, from,
+                  static_cast<size_t>(item_bytes));
 }
 
 }  // namespace autograd::cpu

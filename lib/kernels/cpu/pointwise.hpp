@@ -18,18 +18,18 @@ enum class PointwiseOp : int16_t {
   kCount
 };
 
-/// One contiguous run, out[i] = f(in[0][i], in[1][i], ...), i < n. Inputs are of the compute dtype the
-/// kernel was asked for (the condition of `where` is bool); out is of the compute dtype, or bool for
-/// comparisons. out may be the very same array as an input. p: the op's scalar parameters.
+/// One contiguous run, out[i] = f(in[0][i], in[1][i], ...), i < n. Inputs are of the compute dtype
+/// the kernel was asked for (the condition of `where` is bool); out is of the compute dtype, or
+/// bool for comparisons. out may be the very same array as an input. p: the op's scalar parameters.
 /// A NULL input pointer is allowed where the row's expression does not read that input.
 using PointwiseKernel = void (*)(const void* const* in, void* out, int64_t n, const double* p);
 
 /// The kernel for the running CPU, or nullptr where the op is not defined for `compute`.
 PointwiseKernel pointwise_kernel(PointwiseOp op, DType compute);
 
-/// A strided operand of a loop. `stored` is the type in memory, `as` the type the kernel works on: the
-/// loop converts on the way in or out, C++ static_cast semantics, != 0 for bool.
-/// strides are in elements, one per dimension, 0 where the operand is broadcast.
+/// A strided operand of a loop. `stored` is the type in memory, `as` the type the kernel works on:
+/// the loop converts on the way in or out, C++ static_cast semantics, != 0 for bool. strides are in
+/// elements, one per dimension, 0 where the operand is broadcast.
 struct Operand {
   void* data;
   DType stored;
@@ -39,10 +39,10 @@ struct Operand {
 
 inline constexpr int kMaxPointwiseInputs = 4;
 
-/// Runs `kernel` over the elements [begin, end), in row-major order, of the index space `sizes[ndim]`.
-/// operands[0] is the output, operands[1..inputs] the inputs; an input with NULL data is passed as NULL.
-/// ndim 0 is one element. Coalesces dimensions, runs contiguous stretches in place and moves
-/// everything else through cache-sized buffers on the stack.
+/// Runs `kernel` over the elements [begin, end), in row-major order, of the index space
+/// `sizes[ndim]`. operands[0] is the output, operands[1..inputs] the inputs; an input with NULL
+/// data is passed as NULL. ndim 0 is one element. Coalesces dimensions, runs contiguous stretches
+/// in place and moves everything else through cache-sized buffers on the stack.
 void pointwise_loop(PointwiseKernel kernel, const double* p, const Operand* operands, int inputs,
                     const int64_t* sizes, int ndim, int64_t begin, int64_t end);
 

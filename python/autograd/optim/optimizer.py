@@ -50,7 +50,7 @@ class Optimizer:
         self.defaults = defaults
         self.state: dict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
-        self._handles: list[Handles | None] = []
+        self._handles: dict[int, Handles] = {}
         groups: list[Any] = list(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list")
@@ -89,12 +89,11 @@ class Optimizer:
         for name, value in self.defaults.items():
             group.setdefault(name, value)
         self.param_groups.append(group)
-        self._handles.append(None)
 
     def _group_handles(self, number: int) -> Handles:
         """The handles of a group's parameters."""
         params = self.param_groups[number]["params"]
-        handles = self._handles[number]
+        handles = self._handles.get(number)
         if handles is None or not handles.fit(params):
             handles = self._handles[number] = Handles(params)
         return handles
@@ -154,7 +153,7 @@ class Optimizer:
                 self.state[params[number]] = {
                     name: self._copied(params[number], v) for name, v in values.items()
                 }
-        self._handles = [None] * len(self.param_groups)
+        self._handles = {}
 
     @staticmethod
     def _copied(param: Tensor, value: Any) -> Any:
@@ -177,7 +176,7 @@ class Optimizer:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.state = defaultdict(dict, state["state"])
-        self._handles = [None] * len(self.param_groups)
+        self._handles = {}
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]

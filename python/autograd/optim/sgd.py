@@ -38,7 +38,7 @@ class SGD(Optimizer):
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
         # Per group: the native array of the momentum buffers, which state[param]["momentum_buffer"] own.
-        self._buffers: list[_Buffers | None] = []
+        self._buffers: dict[int, _Buffers] = {}
         self._options: dict[int, tuple[Any, tuple[Any, ...]]] = {}
         defaults = {
             "lr": lr,
@@ -85,16 +85,14 @@ class SGD(Optimizer):
         return known[1]
 
     def _group_buffers(self, number: int, handles: Handles) -> _Buffers:
-        while len(self._buffers) <= number:
-            self._buffers.append(None)
-        buffers = self._buffers[number]
+        buffers = self._buffers.get(number)
         if buffers is None or buffers.handles is not handles:
             buffers = self._buffers[number] = _Buffers(handles, self.state)
         return buffers
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._buffers = []
+        self._buffers = {}
         self._options = {}
 
 
