@@ -6,7 +6,7 @@ from typing import Any, Callable, TypeVar
 
 from ._capi import ArgumentError, lib, not_null, raise_last_error
 from .operands import operand, tensor_argument
-from .tensor import Tensor
+from .tensor import Tensor, tensor_classes
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -90,7 +90,7 @@ def binary(name: str, formula: str, symbol: str | None = None) -> Callable[..., 
     native = getattr(lib, f"ag_{name}")
 
     def function(input: Tensor, other: Any) -> Tensor:
-        if not isinstance(other, Tensor):
+        if type(other) not in tensor_classes:
             if not isinstance(input, Tensor):
                 raise TypeError(
                     f"{name}(): argument 'input' must be Tensor, not {type(input).__name__}"
@@ -116,14 +116,14 @@ def _binary_in_place(name: str, formula: str, symbol: str | None) -> None:
     native = getattr(lib, f"ag_{name}_")
 
     def function(self: Tensor, other: Any) -> Tensor:
-        if not isinstance(other, Tensor):
+        if type(other) not in tensor_classes:
             other = tensor_argument(f"{name}_", "other", other)
         if native(self, other):
             raise_last_error()
         return self
 
     def in_place_operator(self: Tensor, other: Any) -> Tensor:
-        if not isinstance(other, Tensor):
+        if type(other) not in tensor_classes:
             other = operand(other)
             if other is None:
                 return NotImplemented
@@ -150,7 +150,7 @@ def _special(name: str, function: Any) -> None:
 
 def _operator(symbol: str, native: Any) -> None:
     def forward(self: Tensor, other: Any) -> Tensor:
-        if not isinstance(other, Tensor):
+        if type(other) not in tensor_classes:
             other = operand(other)
             if other is None:
                 return NotImplemented

@@ -20,7 +20,7 @@ from .binding import binary, method, op, public_names, unary
 from .binding import function_only as function
 from .dtypes import dtype as _dtype
 from .operands import tensor_argument
-from .tensor import NO_TENSOR, Tensor, adopt, pack
+from .tensor import NO_TENSOR, Tensor, adopt, pack, tensor_classes
 
 _matmul, _sum, _mean = lib.ag_matmul, lib.ag_sum, lib.ag_mean
 
@@ -164,7 +164,7 @@ def addmm(
 
 
 def _matmul_operator(self: Tensor, other: Any) -> Tensor:
-    if not isinstance(other, Tensor):
+    if type(other) not in tensor_classes:
         return NotImplemented
     result = _matmul(self, other)
     if not_null(result):

@@ -152,6 +152,7 @@ class Tensor(ctypes.c_void_p):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         hide_buffer(cls)
+        tensor_classes.add(cls)
 
     def __buffer__(self, flags: int) -> memoryview:
         raise BufferError("Tensor has no buffer of its own; use tensor.numpy()")
@@ -497,6 +498,9 @@ class Tensor(ctypes.c_void_p):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
 
+
+# Tensor and its subclasses: asking this set is faster than isinstance(), which a ctypes class answers slowly.
+tensor_classes: set[type] = {Tensor}
 
 hide_buffer(Tensor)
 set_handle_class("ag_tensor", Tensor)
