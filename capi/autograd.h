@@ -107,6 +107,9 @@ AG_API void ag_manual_seed(int64_t seed);
 AG_API int32_t ag_num_threads(void);
 /* n >= 1. */
 AG_API ag_status ag_set_num_threads(int32_t n);
+/* The float type that integers and plain numbers turn into where a float is needed; AG_FLOAT32 at
+ * the start. Type error for a dtype that is no float. */
+AG_API ag_status ag_set_default_dtype(ag_dtype dtype);
 /* 1 if ops of this thread record gradients. */
 AG_API int32_t ag_grad_enabled(void);
 /* Switches recording for this thread; returns what it was. */

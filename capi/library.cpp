@@ -20,6 +20,10 @@ ag_status ag_set_num_threads(int32_t n) {
   return run(__func__, [&](Arguments) { set_num_threads(n); });
 }
 
+ag_status ag_set_default_dtype(ag_dtype dtype) {
+  return run(__func__, [&](Arguments in) { set_default_dtype(in.dtype(dtype)); });
+}
+
 int32_t ag_grad_enabled() { return grad_enabled(); }
 
 int32_t ag_set_grad_enabled(int32_t enabled) { return set_grad_enabled(enabled != 0); }

@@ -13,7 +13,7 @@
 
 namespace {
 
-constexpr int64_t k23[] = {2, 3}, k3[] = {3};
+constexpr int64_t k23[] = {2, 3}, k3[] = {3}, kNone[] = {0};
 constexpr int64_t kMin = std::numeric_limits<int64_t>::min(),
                   kMax = std::numeric_limits<int64_t>::max();
 
@@ -90,6 +90,18 @@ TEST_F(Capi, library_describes_itself) {
   for (int32_t n : {0, -1, std::numeric_limits<int32_t>::min()})
     expect_failure(ag_set_num_threads(n), AG_ERROR_VALUE, std::to_string(n));
   EXPECT_EQ(ag_set_num_threads(threads), AG_OK);
+}
+
+TEST_F(Capi, default_dtype_is_that_of_converted_integers) {
+  ag_tensor* x = ag_ones(k3, 1, AG_INT64);
+  EXPECT_EQ(ag_set_default_dtype(AG_FLOAT64), AG_OK);
+  ag_tensor* y = ag_div(x, x);
+  EXPECT_EQ(ag_tensor_dtype(y), AG_FLOAT64);
+  EXPECT_EQ(ag_set_default_dtype(AG_FLOAT32), AG_OK);
+  expect_failure(ag_set_default_dtype(AG_INT32), AG_ERROR_TYPE, "int32");
+  expect_failure(ag_set_default_dtype(invalid<ag_dtype>(9)), AG_ERROR_VALUE, "'dtype' cannot be 9");
+  ag_tensor_free(y);
+  ag_tensor_free(x);
 }
 
 TEST_F(Capi, same_seed_same_numbers) {
@@ -228,10 +240,9 @@ TEST_F(Capi, blob_returns_its_memory_once) {
   float memory[6] = {0, 1, 2, 3, 4, 5};
   int weight = 1;
   deleted = 0;
-  const int64_t strides[] = {1, 2};
+  const int64_t strides[] = {1, 2}, place[] = {AG_INDEX_INT, 1, 0, 0, AG_INDEX_INT, 2, 0, 0};
   ag_tensor* t = ag_tensor_from_blob(memory, AG_FLOAT32, k23, strides, 2, count_deletion, &weight);
-  ag_tensor* element =
-      ag_index(t, (const int64_t[]){AG_INDEX_INT, 1, 0, 0, AG_INDEX_INT, 2, 0, 0}, 2);
+  ag_tensor* element = ag_index(t, place, 2);
   EXPECT_EQ(item(element), 5);
   EXPECT_EQ(ag_tensor_data(t), memory);
   ag_tensor_free(t);
@@ -263,7 +274,7 @@ TEST_F(Capi, creation_works) {
                       ag_randint(0, 9, k23, 2, AG_INT64),
                       ag_randperm(4),
                       ag_zeros(nullptr, 0, AG_FLOAT32),
-                      ag_tensor_from_data(nullptr, AG_INT32, (const int64_t[]){0}, 1)};
+                      ag_tensor_from_data(nullptr, AG_INT32, kNone, 1)};
   for (ag_tensor* t : all) {
     EXPECT_NE(t, nullptr) << ag_last_error();
     ag_tensor_free(t);

@@ -93,15 +93,16 @@ TEST(Graph, shared_nodes_and_leaves_are_drawn_once) {
 
 TEST(Graph, names_are_escaped) {
   const Tensor w = parameter({2});
-  const std::string name = "a\"b\\n<c>&{d|e}\nf\x01 \xC3\xA4\xE2\x82\xAC \xFF\xC3";
+  const std::string name = "a\"b\\N<c>&{d|e}\nf\x01 \xC3\xA4\xE2\x82\xAC \xFF\xC3";
   const Graph graph = Graph::from_tensor(neg(w), {{name, w}});
   EXPECT_EQ(count(graph.dot(),
-                  "label=<a&quot;b\\n&lt;c&gt;&amp;{d|e}<br/>f\xEF\xBF\xBD \xC3\xA4\xE2\x82\xAC "
+                  "label=<a&quot;b<font>\\</font>N&lt;c&gt;&amp;{d|e}<br/>f\xEF\xBF\xBD "
+                  "\xC3\xA4\xE2\x82\xAC "
                   "\xEF\xBF\xBD\xEF\xBF\xBD<br/>"),
             1)
       << graph.dot();
   EXPECT_EQ(count(graph.text(), "\n"), 3) << graph.text();
-  EXPECT_EQ(count(graph.text(), R"(parameter "a\"b\\n<c>&{d|e}\nf)"), 1) << graph.text();
+  EXPECT_EQ(count(graph.text(), R"(parameter "a\"b\\N<c>&{d|e}\nf)"), 1) << graph.text();
 }
 
 TEST(Graph, attributes_that_say_nothing_are_left_out) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "autograd/dtype.hpp"
 #include "autograd/version.hpp"
 
 namespace autograd {
@@ -12,6 +13,11 @@ namespace autograd {
 int num_threads();
 /// n >= 1, else Error (value).
 void set_num_threads(int n);
+
+/// The float type that integers and plain numbers turn into where a float is needed; float32 at the start.
+DType default_dtype();
+/// Error (type) for a dtype that is no float.
+void set_default_dtype(DType dtype);
 
 /// Bytes taken from the system and not given back; bytes in live tensors.
 int64_t memory_reserved();

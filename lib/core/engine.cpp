@@ -66,12 +66,18 @@ struct Slot {
 };
 
 class Run {
+  static constexpr size_t kExpected = 64;  // nodes and leaves of a small model's graph
+
  public:
   Run(const BackwardOptions& options, const std::vector<Tensor>& inputs, bool accumulate)
       : options_(options), inputs_(inputs), accumulate_(accumulate) {}
 
   std::vector<Tensor> operator()(const std::vector<Tensor>& outputs,
                                  const std::vector<Tensor>& grads) {
+    for (auto* list : {&first_slot_, &leaf_slot_, &pending_, &order_}) list->reserve(kExpected);
+    node_of_.reserve(kExpected);
+    leaves_.reserve(kExpected);
+    slots_.reserve(kExpected);
     start(outputs, grads);
     discover();
     if (!inputs_.empty()) mark_paths_to_inputs();
@@ -175,8 +181,10 @@ void Run::discover() {
       if (input.leaf) leaf_number(input.leaf);
     }
   }
-  std::stable_sort(order_.begin(), order_.end(), [this](int a, int b) {
-    return node_of_[static_cast<size_t>(a)]->depth > node_of_[static_cast<size_t>(b)]->depth;
+  std::sort(order_.begin(), order_.end(), [this](int a, int b) {
+    const uint32_t x = node_of_[static_cast<size_t>(a)]->depth;
+    const uint32_t y = node_of_[static_cast<size_t>(b)]->depth;
+    return x != y ? x > y : a < b;
   });
 }
 

@@ -56,42 +56,63 @@ class Pool {
       std::lock_guard lock(mutex_);
       while (static_cast<int>(threads_.size()) < workers) {
         const int index = static_cast<int>(threads_.size());
-        threads_.emplace_back([this, index, seen = generation_] { serve(index, seen); });
+        threads_.emplace_back([this, index, seen = generation_.load()] { serve(index, seen); });
       }
       job_ = &job;
       wanted_ = workers;
-      active_ = workers;
-      ++generation_;
+      active_.store(workers, std::memory_order_relaxed);
+      generation_.fetch_add(1, std::memory_order_release);
     }
     wake_.notify_all();
     take_part(job);
-    std::unique_lock lock(mutex_);
-    done_.wait(lock, [this] { return active_ == 0; });
+    if (!spin_until([this] { return active_.load(std::memory_order_acquire) == 0; })) {
+      std::unique_lock lock(mutex_);
+      done_.wait(lock, [this] { return active_.load(std::memory_order_acquire) == 0; });
+    }
     job_ = nullptr;
     return true;
   }
 
  private:
   void serve(int index, uint64_t seen) {
-    std::unique_lock lock(mutex_);
     for (;;) {
-      wake_.wait(lock, [&] { return generation_ != seen; });
-      seen = generation_;
-      if (index >= wanted_) continue;
-      Job* job = job_;
-      lock.unlock();
+      spin_until([&] { return generation_.load(std::memory_order_acquire) != seen; });
+      Job* job = nullptr;
+      {
+        std::unique_lock lock(mutex_);
+        wake_.wait(lock, [&] { return generation_.load(std::memory_order_relaxed) != seen; });
+        seen = generation_.load(std::memory_order_relaxed);
+        if (index >= wanted_) continue;
+        job = job_;
+      }
       take_part(*job);
-      lock.lock();
-      if (--active_ == 0) done_.notify_one();
+      if (active_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+        std::lock_guard lock(mutex_);
+        done_.notify_one();
+      }
     }
+  }
+
+  // Work often comes in a quick row: looking out for a few microseconds saves going to sleep and
+  // being woken.
+  template <class Condition>
+  static bool spin_until(const Condition& condition) {
+    for (int i = 0; i < 2000; ++i) {
+      if (condition()) return true;
+#if defined(__x86_64__) || defined(__i386__)
+      __builtin_ia32_pause();
+#endif
+    }
+    return false;
   }
 
   std::mutex run_mutex_, mutex_;
   std::condition_variable wake_, done_;
   std::vector<std::thread> threads_;
   Job* job_ = nullptr;
-  int wanted_ = 0, active_ = 0;
-  uint64_t generation_ = 0;
+  int wanted_ = 0;
+  std::atomic<int> active_{0};
+  std::atomic<uint64_t> generation_{0};
 };
 
 // Leaked on purpose: its threads never end, and after a fork they exist only in the parent.
@@ -133,9 +154,12 @@ std::atomic<int>& thread_count() {
 
 void parallel_for_raw(int64_t n, int64_t grain, void (*work)(void*, int64_t, int64_t),
                       void* context) {
-  const int64_t threads = std::min<int64_t>(num_threads(), n / std::max<int64_t>(grain, 1));
+  const int64_t most = n / std::max<int64_t>(grain, 1);
+  const int64_t threads = std::min<int64_t>(num_threads(), most);
   if (threads > 1 && !inside_job) {
-    Job job{work, context, n, (n + threads - 1) / threads, {}, {}, {}};
+    // More pieces than threads: whoever is held up by other programs does fewer of them.
+    const int64_t pieces = std::min(most, 4 * threads);
+    Job job{work, context, n, (n + pieces - 1) / pieces, {}, {}, {}};
     if (get_pool().run(job, static_cast<int>(threads) - 1)) {
       if (job.error) std::rethrow_exception(job.error);
       return;

@@ -4,12 +4,12 @@
 
 namespace autograd::detail {
 
-/// Elements of simple pointwise work worth waking a thread for; measured in bench/.
-inline constexpr int64_t kGrain = 32768;
+/// Elements of simple pointwise work worth waking a thread for, from bench/thread_cutoffs.py.
+inline constexpr int64_t kGrain = 131072;
 
 /// Calls work(context, begin, end) over disjoint ranges that cover [0, n), at most num_threads() of
-/// them, each of at least `grain` elements; the caller takes part. Nested calls run on the caller
-/// alone. The first exception is rethrown.
+/// them at a time, each of at least `grain` elements; the caller takes part. Nested calls run on
+/// the caller alone. The first exception is rethrown.
 void parallel_for_raw(int64_t n, int64_t grain, void (*work)(void*, int64_t, int64_t),
                       void* context);
 

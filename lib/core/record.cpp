@@ -112,6 +112,10 @@ void backward_view_assign(Backward& b) {
   // What came through the view does not reach the old value: g - V'(V g), V' being the view's own
   // gradient rule.
   Node* view = Node::make(*assign.view_op);
+  const struct Owner {
+    Node* node;
+    ~Owner() { node->drop(); }
+  } owner{view};
   view->attrs = assign.attrs;
   NodeInput& input = view->inputs.add();
   input.dtype = assign.outputs[0].dtype;
@@ -122,7 +126,6 @@ void backward_view_assign(Backward& b) {
   Tensor grads[1] = {part}, results[1];
   Backward rule(*view, grads, results);
   assign.view_op->backward(rule);
-  view->drop();
   b.set(0, sub(g, sum_to(results[0], input.sizes)));
 }
 

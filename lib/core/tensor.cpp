@@ -1,6 +1,7 @@
 // Making, describing and dropping tensors.
 #include <new>
 
+#include "autograd/runtime.hpp"
 #include "core/node.hpp"
 #include "core/tensor_body.hpp"
 #include "core/text.hpp"
@@ -19,6 +20,20 @@ std::string to_string(const Shape& shape) {
   std::string text = "[";
   for (int i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
   return text + "]";
+}
+
+namespace {
+std::atomic<DType> default_float{DType::kFloat32};
+}
+
+DType default_dtype() { return default_float.load(std::memory_order_relaxed); }
+
+void set_default_dtype(DType dtype) {
+  if (!is_floating(dtype))
+    fail(ErrorCode::kType,
+         "set_default_dtype: only floating-point types are supported as the default type, got ",
+         name_of(dtype));
+  default_float.store(dtype);
 }
 
 namespace detail {

@@ -50,6 +50,8 @@ std::string escaped_char(char c) {
       return "&gt;";
     case '"':
       return "&quot;";
+    case '\\':
+      return "<font>\\</font>";  // alone, lest Graphviz read \N as the name of the node
     case '\n':
       return "<br/>";
     case '\t':

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "autograd/runtime.hpp"
 #include "core/parallel.hpp"
 #include "kernels/cpu/pointwise.hpp"
 
@@ -55,7 +56,7 @@ DType result_type(const Arg* inputs, int n) {
   for (int i = 0; i < n; ++i) {
     const TensorBody& t = *inputs[i].body;
     int& slot = group[t.is_number ? 2 : t.sizes.empty() ? 1 : 0];
-    const DType type = t.is_number && is_floating(t.dtype) ? DType::kFloat32 : t.dtype;
+    const DType type = t.is_number && is_floating(t.dtype) ? default_dtype() : t.dtype;
     slot = static_cast<int>(slot == kNone ? type : promote(static_cast<DType>(slot), type));
   }
   int result = group[0];

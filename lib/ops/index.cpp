@@ -281,7 +281,8 @@ void set_slice(Box& box, int d, int64_t size, const Index& item) {
   };
   const int64_t start = clip(item.a, 0, size), end = clip(item.b, 0, size);
   box.starts[d] = start;
-  box.steps[d] = item.c;
+  box.steps[d] =
+      std::min(item.c, std::max<int64_t>(size, 1));  // no further than the dim: no overflow
   box.lengths[d] = end > start ? (end - start - 1) / item.c + 1 : 0;
 }
 

@@ -192,7 +192,8 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, Reduction reduc
          " of sizes ", indices ? expected : logits.sizes(), " for logits ", logits.sizes(),
          ", got target ", target.sizes());
   const Tensor rows = is_single ? unsqueeze(logits, 0) : detail::classes_last(logits);
-  const Tensor row_targets = indices     ? reshape(target, {rows.size(0)})
+  const Tensor row_targets = indices
+                                 ? (target.dim() == 1 ? target : reshape(target, {rows.size(0)}))
                              : is_single ? unsqueeze(target, 0)
                                          : detail::classes_last(target);
   detail::Attrs attrs;

@@ -13,8 +13,9 @@ namespace autograd {
 namespace detail {
 namespace {
 
-// Multiply-adds below which a second thread costs more than it brings; measured with bench/.
-constexpr int64_t kThreadWork = 1 << 20;
+// Multiply-adds below which a second thread costs more than it brings; from
+// bench/thread_cutoffs.py.
+constexpr int64_t kThreadWork = 1 << 22;
 
 struct Product {
   int64_t m, n, k;

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "autograd/ops.hpp"
+#include "autograd/runtime.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/thread_state.hpp"
@@ -18,7 +19,7 @@ enum Class { NUMBER, FLOAT, NUMBER_OR_BOOL };
 
 DType compute_type(const char* name, Class cls, const Arg* inputs, int n) {
   const DType type = result_type(inputs, n);
-  if (cls == FLOAT && !is_floating(type)) return DType::kFloat32;
+  if (cls == FLOAT && !is_floating(type)) return default_dtype();
   if (cls == NUMBER && type == DType::kBool)
     fail(ErrorCode::kRuntime, name, ": not defined for bool tensors; convert with to(dtype) first");
   return type;

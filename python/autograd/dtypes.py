@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 
-from ._capi import constants
+from ._capi import constants, lib
 
 __all__ = [
     "dtype",
@@ -79,11 +79,12 @@ def get_default_dtype() -> dtype:
 
 
 def set_default_dtype(d: dtype) -> None:
-    """Sets the element type of tensors made from Python floats.
+    """Sets the element type of tensors made from Python floats, and of what integers become in exp(), / and the like.
 
     Raises TypeError unless d is float32 or float64.
     """
     global _default
     if not isinstance(d, dtype) or not d.is_floating_point:
         raise TypeError(f"only floating-point types are supported as the default type, not {d!r}")
+    lib.ag_set_default_dtype(d.code)
     _default = d
