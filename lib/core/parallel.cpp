@@ -60,16 +60,19 @@ class Pool {
       }
       job_ = &job;
       wanted_ = workers;
-      active_.store(workers, std::memory_order_relaxed);
       generation_.fetch_add(1, std::memory_order_release);
     }
     wake_.notify_all();
     take_part(job);
-    if (!spin_until([this] { return active_.load(std::memory_order_acquire) == 0; })) {
-      std::unique_lock lock(mutex_);
-      done_.wait(lock, [this] { return active_.load(std::memory_order_acquire) == 0; });
-    }
+    // Workers that have not started by now are not waited for: a busy machine costs no more than
+    // one thread.
+    std::unique_lock lock(mutex_);
     job_ = nullptr;
+    if (active_ == 0) return true;
+    lock.unlock();
+    spin_until([this] { return active_.load(std::memory_order_acquire) == 0; });
+    lock.lock();
+    done_.wait(lock, [this] { return active_ == 0; });
     return true;
   }
 
@@ -77,33 +80,28 @@ class Pool {
   void serve(int index, uint64_t seen) {
     for (;;) {
       spin_until([&] { return generation_.load(std::memory_order_acquire) != seen; });
-      Job* job = nullptr;
-      {
-        std::unique_lock lock(mutex_);
-        wake_.wait(lock, [&] { return generation_.load(std::memory_order_relaxed) != seen; });
-        seen = generation_.load(std::memory_order_relaxed);
-        if (index >= wanted_) continue;
-        job = job_;
-      }
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [&] { return generation_.load() != seen; });
+      seen = generation_.load();
+      if (!job_ || index >= wanted_) continue;
+      Job* job = job_;
+      ++active_;
+      lock.unlock();
       take_part(*job);
-      if (active_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-        std::lock_guard lock(mutex_);
-        done_.notify_one();
-      }
+      lock.lock();
+      if (--active_ == 0) done_.notify_one();
     }
   }
 
-  // Work often comes in a quick row: looking out for a few microseconds saves going to sleep and
+  // Work often comes in a quick row: looking out for some microseconds saves going to sleep and
   // being woken.
   template <class Condition>
-  static bool spin_until(const Condition& condition) {
-    for (int i = 0; i < 2000; ++i) {
-      if (condition()) return true;
+  static void spin_until(const Condition& condition) {
+    for (int i = 0; i < 2000 && !condition(); ++i) {
 #if defined(__x86_64__) || defined(__i386__)
       __builtin_ia32_pause();
 #endif
     }
-    return false;
   }
 
   std::mutex run_mutex_, mutex_;
@@ -111,8 +109,8 @@ class Pool {
   std::vector<std::thread> threads_;
   Job* job_ = nullptr;
   int wanted_ = 0;
-  std::atomic<int> active_{0};
-  std::atomic<uint64_t> generation_{0};
+  std::atomic<int> active_{0};           // workers at the job; changed under mutex_
+  std::atomic<uint64_t> generation_{0};  // jobs so far; changed under mutex_
 };
 
 // Leaked on purpose: its threads never end, and after a fork they exist only in the parent.
