@@ -125,4 +125,11 @@ void copy_into(TensorBody& out, TensorBody& src) {
   run_pointwise(static_cast<int>(cpu::PointwiseOp::k_copy), src.dtype, none, out, &from, 1, false);
 }
 
+Tensor dense(TensorBody& t) {
+  if (t.is_contiguous) return borrow(&t);
+  Tensor copy = make_tensor(t.sizes, t.dtype);
+  copy_into(*body(copy), t);
+  return copy;
+}
+
 }  // namespace autograd::detail

@@ -23,4 +23,7 @@ void run_pointwise(int kernel, DType compute, const double* params, TensorBody& 
 /// already.
 void copy_into(TensorBody& out, TensorBody& src);
 
+/// `t` itself if it is row-major, else a copy that is; for use inside kernels.
+Tensor dense(TensorBody& t);
+
 }  // namespace autograd::detail

@@ -191,13 +191,13 @@ void fill_random(const Call& call, cpu::Philox rng, char* out, int64_t begin, in
 void forward_random(const Call& call) {
   TensorBody& self = call.in(0);
   const cpu::Philox rng = take_random(self.numel);
-  Tensor dense = self.is_contiguous ? borrow(&self) : make_tensor(self.sizes, self.dtype);
-  char* out = body(dense)->data;
+  Tensor filled = self.is_contiguous ? borrow(&self) : make_tensor(self.sizes, self.dtype);
+  char* out = body(filled)->data;
   parallel_for(self.numel, kGrain / 4, [&](int64_t begin, int64_t end) {
     fill_random(call, rng, out + static_cast<size_t>(begin) * size_of(self.dtype), begin,
                 end - begin);
   });
-  if (!self.is_contiguous) copy_into(self, *body(dense));
+  if (!self.is_contiguous) copy_into(self, *body(filled));
 }
 
 // The new values do not depend on the old ones: no gradient reaches them.

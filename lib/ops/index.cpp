@@ -206,13 +206,6 @@ Tensor checked_index(TensorBody& index, int64_t n) {
   return positions;
 }
 
-Tensor dense(TensorBody& t) {
-  if (t.is_contiguous) return borrow(&t);
-  Tensor copy = make_tensor(t.sizes, t.dtype);
-  borrow(&t).copy_out(t.dtype, copy.data());
-  return copy;
-}
-
 void forward_index_select(const Call& call) {
   TensorBody& x = call.in(0);
   const int dim = static_cast<int>(call.attrs.ints[0]);

@@ -17,13 +17,6 @@ namespace {
 
 Reduction reduction_of(const Attrs& attrs) { return static_cast<Reduction>(attrs.ints[0]); }
 
-Tensor dense(TensorBody& t) {
-  if (t.is_contiguous) return borrow(&t);
-  Tensor copy = make_tensor(t.sizes, t.dtype);
-  copy_into(*body(copy), t);
-  return copy;
-}
-
 bool has_indices(const TensorBody& target) { return !is_floating(target.dtype); }
 
 // Inputs: logits [N, C], target [N] (indices) or [N, C] (probabilities). Outputs: loss, logsumexp

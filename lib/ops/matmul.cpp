@@ -221,12 +221,6 @@ void infer_linear(const Call& call, OutputMetas& outputs) {
   meta.sizes[x.size() - 1] = w[0];
 }
 
-Tensor dense_rows(TensorBody& t) {
-  Tensor copy = make_tensor(t.sizes, t.dtype);
-  borrow(&t).copy_out(t.dtype, copy.data());
-  return copy;
-}
-
 void forward_linear(const Call& call) {
   TensorBody& x = call.in(0);
   const TensorBody& w = call.in(1);
@@ -237,13 +231,13 @@ void forward_linear(const Call& call) {
   if (x.sizes.size() == 2) {
     rows = matrix(x, false);
   } else if (!x.is_contiguous) {
-    copy = dense_rows(x);
+    copy = dense(x);
     rows.data = copy.data();
   }
   Tensor bias;
   cpu::GemmEpilogue epilogue;
   if (call.has(2)) {
-    bias = call.in(2).is_contiguous ? borrow(&call.in(2)) : dense_rows(call.in(2));
+    bias = dense(call.in(2));
     epilogue.bias = bias.data();
   }
   run_product({m, n, k, rows, matrix(w, true), out.data, n, out.dtype}, epilogue);

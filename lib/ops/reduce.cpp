@@ -345,9 +345,8 @@ template <cpu::ReduceOp op>
 void forward_arg(const Call& call) {
   // Positions count in row-major order of the reduced dims.
   TensorBody& x = call.in(0);
-  Tensor dense = x.is_contiguous ? borrow(&x) : make_tensor(x.sizes, x.dtype);
-  if (!x.is_contiguous) copy_into(*body(dense), x);
-  run_reduce(call.op.name, op, *body(dense), static_cast<Mask>(call.attrs.ints[0]), call.out(),
+  const Tensor rows = dense(x);
+  run_reduce(call.op.name, op, *body(rows), static_cast<Mask>(call.attrs.ints[0]), call.out(),
              nullptr);
 }
 
@@ -394,12 +393,11 @@ template <cpu::ReduceOp op>
 void forward_extreme_dim(const Call& call) {
   TensorBody& x = call.in(0);
   const Mask mask = static_cast<Mask>(call.attrs.ints[0]);
-  Tensor dense = x.is_contiguous ? borrow(&x) : make_tensor(x.sizes, x.dtype);
-  if (!x.is_contiguous) copy_into(*body(dense), x);
-  run_reduce(call.op.name, op, *body(dense), mask, call.out(1), nullptr);
+  const Tensor rows = dense(x);
+  run_reduce(call.op.name, op, *body(rows), mask, call.out(1), nullptr);
   const Along a = along(x.sizes, mask);
-  cpu::take_along(dense.data(), reinterpret_cast<const int64_t*>(call.out(1).data),
-                  call.out(0).data, a.outer, a.n, a.inner, static_cast<int64_t>(size_of(x.dtype)));
+  cpu::take_along(rows.data(), reinterpret_cast<const int64_t*>(call.out(1).data), call.out(0).data,
+                  a.outer, a.n, a.inner, static_cast<int64_t>(size_of(x.dtype)));
 }
 
 void backward_extreme_dim(Backward& b);
@@ -430,16 +428,9 @@ void infer_put_along(const Call& call, OutputMetas& outputs) {
   meta.sizes = call.attrs.lists[0];
 }
 
-Tensor dense_of(TensorBody& t) {
-  if (t.is_contiguous) return borrow(&t);
-  Tensor copy = make_tensor(t.sizes, t.dtype);
-  copy_into(*body(copy), t);
-  return copy;
-}
-
 void forward_put_along(const Call& call) {
   TensorBody& out = call.out();
-  const Tensor g = dense_of(call.in(0)), index = dense_of(call.in(1));
+  const Tensor g = dense(call.in(0)), index = dense(call.in(1));
   const Along a = along(out.sizes, static_cast<Mask>(call.attrs.ints[0]));
   std::memset(out.data, 0, static_cast<size_t>(out.numel) * size_of(out.dtype));
   cpu::put_along(g.data(), index.data_as<int64_t>(), out.data, a.outer, a.n, a.inner,
@@ -453,7 +444,7 @@ void infer_take_along(const Call& call, OutputMetas& outputs) {
 }
 
 void forward_take_along(const Call& call) {
-  const Tensor x = dense_of(call.in(0)), index = dense_of(call.in(1));
+  const Tensor x = dense(call.in(0)), index = dense(call.in(1));
   const Along a = along(x.sizes(), static_cast<Mask>(call.attrs.ints[0]));
   cpu::take_along(x.data(), index.data_as<int64_t>(), call.out().data, a.outer, a.n, a.inner,
                   static_cast<int64_t>(size_of(x.dtype())));

@@ -7,6 +7,7 @@
 #include "core/tensor_body.hpp"
 #include "core/text.hpp"
 #include "kernels/cpu/optim.hpp"
+#include "ops/broadcast.hpp"
 
 namespace autograd::optim {
 
@@ -23,20 +24,13 @@ void check_options(const SGDOptions& o) {
     fail(ErrorCode::kValue, "Nesterov momentum requires a momentum and zero dampening");
 }
 
-Tensor dense(const Tensor& t) {
-  if (t.is_contiguous()) return t;
-  Tensor copy = detail::make_tensor(t.sizes(), t.dtype());
-  t.copy_out(t.dtype(), copy.data());
-  return copy;
-}
-
 void update(const Tensor& param, Tensor* buffer, const cpu::SgdOptions& options) {
   detail::TensorBody* b = body(param);
   if (!b->grad) return;
   if (!b->is_contiguous)
     fail(ErrorCode::kRuntime, "sgd_step: parameters must be contiguous, got strides ", b->strides,
          " for sizes ", b->sizes);
-  const Tensor grad = dense(detail::borrow(b->grad));
+  const Tensor grad = detail::dense(*b->grad);
   bool first = false;
   char* momentum = nullptr;
   if (buffer) {
