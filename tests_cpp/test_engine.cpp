@@ -281,6 +281,17 @@ TEST(Threads, TwoThreadsDifferentiateGraphsThatShareAParameter) {
   EXPECT_EQ(a, b);
 }
 
+TEST(Threads, TwoThreadsAccumulateIntoOneLeaf) {
+  const Tensor shared = ones({16}, DType::kFloat64).requires_grad_();
+  const auto work = [&] {
+    for (int i = 0; i < 500; ++i) sum(shared * 2.0).backward();
+  };
+  std::thread other(work);
+  work();
+  other.join();
+  for (double g : shared.grad().to_vector()) EXPECT_EQ(g, 2000);
+}
+
 TEST(Threads, GradModeBelongsToTheThread) {
   NoGrad no_grad;
   bool other = false;

@@ -1,6 +1,7 @@
 // Reverse-mode differentiation. Each recorded op is visited once, in reverse topological order,
 // without recursion; gradients are summed over broadcast dims here and nowhere else.
 #include <algorithm>
+#include <mutex>
 
 #include "autograd/grad.hpp"
 #include "autograd/ops.hpp"
@@ -286,7 +287,14 @@ void Run::deliver(const Target& to, Tensor grad, bool owned) {
   }
 }
 
+// Threads that train one model together may reach the same leaf at the same time.
+std::mutex& mutex_of(const TensorBody* leaf) {
+  static std::mutex mutexes[16];
+  return mutexes[leaf->id % 16];
+}
+
 void Run::accumulate(TensorBody* to, const Tensor& grad) {
+  std::lock_guard lock(mutex_of(to));
   const Tensor t = borrow(to);
   if (to->grad && !options_.create_graph) {
     // A gradient that the user made part of a graph, or that is a leaf, is replaced, not written

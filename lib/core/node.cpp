@@ -115,7 +115,7 @@ Tensor Backward::input(int i) const {
 Tensor Backward::output(int i) const {
   const NodeOutput& output = node_.outputs[i];
   check_version("output", output.saved, output.version);
-  if (!thread_state.grad_enabled) return output.saved;
+  if (!thread_state.grad_enabled || !is_floating(output.dtype)) return output.saved;
   // For higher orders the value must know that this node made it.
   return with_history(output.saved, &node_, static_cast<uint32_t>(i));
 }
