@@ -14,7 +14,8 @@ int num_threads();
 /// n >= 1, else Error (value).
 void set_num_threads(int n);
 
-/// The float type that integers and plain numbers turn into where a float is needed; float32 at the start.
+/// The float type that integers and plain numbers turn into where a float is needed; float32 at the
+/// start.
 DType default_dtype();
 /// Error (type) for a dtype that is no float.
 void set_default_dtype(DType dtype);

@@ -178,7 +178,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, Reduction reduc
   const Shape expected = detail::without_classes(logits.sizes());
   const bool indices = !is_floating(target.dtype());
   if (target.sizes() != (indices ? expected : logits.sizes()))
-    fail(indices && target.dim() && expected.size() && target.sizes()[0] != expected[0]
+    fail(indices && target.dim() && !expected.empty() && target.sizes()[0] != expected[0]
              ? ErrorCode::kValue
              : ErrorCode::kRuntime,
          "cross_entropy: Expected ", indices ? "class indices" : "class probabilities",
