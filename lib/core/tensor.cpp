@@ -83,7 +83,9 @@ Shape contiguous_strides(const Shape& sizes) {
   int64_t stride = 1;
   for (int i = sizes.size() - 1; i >= 0; --i) {
     strides[i] = stride;
-    stride *= sizes[i] > 1 ? sizes[i] : 1;
+    // Wraps around only for empty tensors, whose strides nobody uses.
+    if (sizes[i] > 1)
+      stride = static_cast<int64_t>(static_cast<uint64_t>(stride) * static_cast<uint64_t>(sizes[i]));
   }
   return strides;
 }
