@@ -85,15 +85,17 @@ Shape contiguous_strides(const Shape& sizes) {
     strides[i] = stride;
     // Wraps around only for empty tensors, whose strides nobody uses.
     if (sizes[i] > 1)
-      stride = static_cast<int64_t>(static_cast<uint64_t>(stride) * static_cast<uint64_t>(sizes[i]));
+      stride =
+          static_cast<int64_t>(static_cast<uint64_t>(stride) * static_cast<uint64_t>(sizes[i]));
   }
   return strides;
 }
 
 bool is_row_major(const Shape& sizes, const Shape& strides) {
+  for (int64_t size : sizes)
+    if (size == 0) return true;
   int64_t expected = 1;
   for (int i = sizes.size() - 1; i >= 0; --i) {
-    if (sizes[i] == 0) return true;
     if (sizes[i] == 1) continue;
     if (strides[i] != expected) return false;
     expected *= sizes[i];
