@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "autograd/ops.hpp"
+#include "autograd/runtime.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/parallel.hpp"
@@ -44,7 +45,9 @@ void run_product(const Product& p, const cpu::GemmEpilogue& epilogue) {
   if (work <= kThreadWork) return run_one(p, epilogue);
   const bool by_rows = p.m >= p.n;
   const int64_t length = by_rows ? p.m : p.n;
-  const int64_t grain = std::max<int64_t>(64, length * kThreadWork / std::max<int64_t>(work, 1));
+  // Every piece packs the whole other matrix: no more pieces than even out the threads.
+  const int64_t grain = std::max({int64_t{64}, length * kThreadWork / std::max<int64_t>(work, 1),
+                                  length / (2 * num_threads())});
   const int64_t item = static_cast<int64_t>(size_of(p.dtype));
   parallel_for((length + 15) / 16, (grain + 15) / 16, [&](int64_t first, int64_t last) {
     const int64_t begin = first * 16, end = std::min(last * 16, length);
