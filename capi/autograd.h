@@ -1,4 +1,5 @@
 /* The C ABI of autograd: tensors, ops with gradients, the engine, graphs, optimizers.
+ * Over 600 lines: the contract is one file, so that every binding can read it as a whole.
  *
  * Conventions, true for every function below:
  *  1. Arguments are opaque typed pointers, int32_t, int64_t, double, const char*, or pointer +
@@ -299,10 +300,6 @@ AG_API ag_status ag_fill_(ag_tensor* self, const ag_tensor* value);
 AG_API ag_status ag_uniform_(ag_tensor* self, double low, double high);
 /* Fills with normal numbers. */
 AG_API ag_status ag_normal_(ag_tensor* self, double mean, double std);
-/* Writes src, broadcast and converted, to the part of self that ag_index with the same items reads.
- */
-AG_API ag_status ag_index_put_(ag_tensor* self, const int64_t* items, int64_t n,
-                               const ag_tensor* src);
 
 /* ---- products ---- */
 
@@ -318,6 +315,8 @@ AG_API AG_BLOCKING ag_tensor* ag_addmm(const ag_tensor* input, const ag_tensor* 
 /* x [..., in] times weight [out, in] transposed, plus bias [out] (may be NULL). */
 AG_API AG_BLOCKING ag_tensor* ag_linear(const ag_tensor* x, const ag_tensor* weight,
                                         const ag_tensor* bias);
+
+/* ---- linear algebra ---- */
 
 /* ---- reductions ---- */
 
@@ -367,8 +366,6 @@ AG_API ag_tensor* ag_select(const ag_tensor* x, int64_t dim, int64_t index);
 /* x[..., start:end:step, ...] at dim, Python's slice rules, step > 0. */
 AG_API ag_tensor* ag_slice(const ag_tensor* x, int64_t dim, int64_t start, int64_t end,
                            int64_t step);
-/* Basic indexing in one call: n items of 4 numbers each, {ag_index_kind, a, b, c}. A view. */
-AG_API ag_tensor* ag_index(const ag_tensor* x, const int64_t* items, int64_t n);
 AG_API ag_tensor* ag_cat(const ag_tensor* const* tensors, int64_t n, int64_t dim);
 AG_API ag_tensor* ag_stack(const ag_tensor* const* tensors, int64_t n, int64_t dim);
 /* Views of the given sizes along dim, written to out[n]. */
@@ -378,14 +375,25 @@ AG_API ag_status ag_split(const ag_tensor* x, const int64_t* sizes, int64_t n, i
  * written. */
 AG_API ag_status ag_chunk(const ag_tensor* x, int64_t chunks, int64_t dim, ag_tensor** out,
                           int64_t* count);
-/* Rows (slices along dim) number index[i] (int32 or int64, 0-d or 1-d); a copy with gradient. */
-AG_API ag_tensor* ag_index_select(const ag_tensor* x, int64_t dim, const ag_tensor* index);
 /* t itself if it is contiguous, else a row-major copy. */
 AG_API ag_tensor* ag_contiguous(const ag_tensor* x);
 /* A copy with gradient. */
 AG_API ag_tensor* ag_clone(const ag_tensor* x);
 /* Shares the storage, has no history. */
 AG_API ag_tensor* ag_detach(const ag_tensor* x);
+
+/* ---- indexing ---- */
+
+/* Basic indexing in one call: n items of 4 numbers each, {ag_index_kind, a, b, c}. A view. */
+AG_API ag_tensor* ag_index(const ag_tensor* x, const int64_t* items, int64_t n);
+/* Writes src, broadcast and converted, to the part of self that ag_index with the same items reads.
+ */
+AG_API ag_status ag_index_put_(ag_tensor* self, const int64_t* items, int64_t n,
+                               const ag_tensor* src);
+/* Rows (slices along dim) number index[i] (int32 or int64, 0-d or 1-d); a copy with gradient. */
+AG_API ag_tensor* ag_index_select(const ag_tensor* x, int64_t dim, const ag_tensor* index);
+
+/* ---- sorting ---- */
 
 /* ---- softmax and losses ---- */
 
@@ -399,6 +407,12 @@ AG_API ag_tensor* ag_cross_entropy(const ag_tensor* logits, const ag_tensor* tar
 /* (a - b)^2, reduced. */
 AG_API ag_tensor* ag_mse_loss(const ag_tensor* input, const ag_tensor* target,
                               ag_reduction reduction);
+
+/* ---- convolution and pooling ---- */
+
+/* ---- normalization and dropout ---- */
+
+/* ---- attention and recurrence ---- */
 
 /* ---- optimizers ---- */
 

@@ -160,17 +160,19 @@ def pointwise_rows() -> list[str]:
 @pytest.mark.parametrize("row", pointwise_rows())
 def test_pointwise_op_is_complete(row):
     name = PUBLIC_NAMES.get(row, row)
-    cpp = (ROOT / "include/autograd/ops.hpp").read_text(encoding="utf-8")
+    cpp = (ROOT / "include/autograd/pointwise.hpp").read_text(encoding="utf-8")
     c = (ROOT / "capi/autograd.h").read_text(encoding="utf-8")
-    python = (ROOT / "python/autograd/ops.py").read_text(encoding="utf-8")
+    python = (ROOT / "python/autograd/ops/pointwise.py").read_text(encoding="utf-8")
     table = "".join(p.read_text(encoding="utf-8") for p in op_tables())
     forgotten = []
     if not re.search(rf"\bTensor {name}\(", cpp):
-        forgotten.append(f"include/autograd/ops.hpp: Tensor {name}(...);")
+        forgotten.append(f"include/autograd/pointwise.hpp: Tensor {name}(...);")
     if not re.search(rf"\bag_{name}\(", c):
         forgotten.append(f"capi/autograd.h: AG_API ag_tensor* ag_{name}(...);")
     if not re.search(rf"(?m)^(def {name}\(|{name} = )", python):
-        forgotten.append(f'python/autograd/ops.py: {name} = unary("{name}", ...) or its like')
+        forgotten.append(
+            f'python/autograd/ops/pointwise.py: {name} = unary("{name}", ...) or its like'
+        )
     if not re.search(rf"""["']{name}["']""", table):
         forgotten.append(f"tests_py/op_rows/pointwise.py: the row of {name}")
     assert not forgotten, f"the row {row} of {POINTWISE} lacks:\n" + "\n".join(forgotten)

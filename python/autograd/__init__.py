@@ -3,8 +3,7 @@
 ``import autograd as ag``; then ``ag.tensor``, ``ag.nn``, ``ag.optim``, ``ag.no_grad`` as in PyTorch.
 """
 
-from . import autograd, creation, datasets, graph, library, nn, ops, optim, shaping
-from . import indexing as _indexing  # noqa: F401  (gives Tensor its brackets)
+from . import autograd, creation, datasets, graph, library, nn, ops, optim
 from ._capi import lib as _lib
 from .autograd import backward, grad
 from .creation import *  # noqa: F403
@@ -27,7 +26,6 @@ from .dtypes import int64 as long
 from .grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .library import *  # noqa: F403
 from .ops import *  # noqa: F403
-from .shaping import *  # noqa: F403
 from .tensor import Size, Tensor, device
 
 __version__: str = _lib.ag_version().decode()
@@ -66,4 +64,3 @@ __all__ = [
 __all__ += creation.__all__
 __all__ += library.__all__
 __all__ += ops.__all__
-__all__ += shaping.__all__

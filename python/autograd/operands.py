@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Union
 
-from ._capi import call, lib
-from .tensor import Number, Tensor
+from ._capi import ZERO, call, lib, run
+from .dtypes import dtype as _dtype
+from .tensor import Number, Tensor, pack
+
+Dims = Union[None, int, Sequence[int]]
 
 _LIMIT = 1024
 _numbers: dict[type, dict[Any, Tensor]] = {float: {}, int: {}, bool: {}}
@@ -77,3 +80,25 @@ def handles(function: str, argument: str, tensors: Iterable[Any], optional: bool
     array = (ctypes.c_void_p * len(entries))(*entries)
     array.owners = entries  # type: ignore[attr-defined]
     return array
+
+
+def dims_argument(dim: Dims) -> tuple[Any, Any]:
+    """dim as the library takes it: an array and its length."""
+    if dim is None:
+        return None, ZERO
+    return pack(dim if isinstance(dim, (tuple, list)) else (dim,))  # type: ignore[arg-type]
+
+
+def dtype_code(dtype: _dtype | None) -> int:
+    """The dtype as the library takes it, -1 for None."""
+    if dtype is None:
+        return -1
+    if not isinstance(dtype, _dtype):
+        raise TypeError(f"argument 'dtype' must be autograd.dtype, not {type(dtype).__name__}")
+    return dtype.code
+
+
+def in_place(native: Any, tensor: Tensor, *arguments: Any) -> Tensor:
+    """The tensor itself, after native has changed it; raises what went wrong."""
+    run(native, tensor, *arguments)
+    return tensor

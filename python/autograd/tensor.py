@@ -1,4 +1,4 @@
-"""Class Tensor: what a tensor is to Python. The operations live in ops.py."""
+"""Class Tensor: what a tensor is to Python. The operations live in ops/."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ class Tensor(ctypes.c_void_p):
     __hash__ = object.__hash__
 
     if TYPE_CHECKING:
-        # ops.py adds one method per op; a type checker sees them as callables.
+        # ops/ adds one method per op; a type checker sees them as callables.
         def __getattr__(self, name: str) -> Callable[..., Any]: ...
 
     def __new__(cls, data: Any = ()) -> Tensor:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .. import shaping
 from .._capi import lib, not_null, raise_last_error
 from ..creation import empty
 from ..dtypes import dtype as DType
 from ..grad_mode import no_grad
+from ..ops import shaping
 from ..tensor import NO_TENSOR, Tensor
 from . import functional
 from .module import Module

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..tensor import Tensor
 from . import functional
+from .functional.losses import reduction_code
 from .module import Module
 
 
@@ -12,7 +13,7 @@ class CrossEntropyLoss(Module):
 
     def __init__(self, *, reduction: str = "mean") -> None:
         super().__init__()
-        functional.reduction_code(reduction)
+        reduction_code(reduction)
         self.reduction = reduction
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -25,7 +26,7 @@ class MSELoss(Module):
 
     def __init__(self, *, reduction: str = "mean") -> None:
         super().__init__()
-        functional.reduction_code(reduction)
+        reduction_code(reduction)
         self.reduction = reduction
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:

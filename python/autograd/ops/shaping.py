@@ -7,13 +7,12 @@ import ctypes
 from collections.abc import Sequence
 from typing import Any
 
-from . import dtypes
-from ._capi import ONE, ZERO, call, lib, run
-from .binding import function_only as function
-from .binding import method, op, public_names
-from .operands import handles, tensor_argument
-from .ops import Dims, dims_argument, in_place
-from .tensor import CPU, Tensor, adopt, device, pack
+from .. import dtypes
+from .._capi import ONE, ZERO, call, lib, run
+from ..binding import function_only as function
+from ..binding import method, op, public_names
+from ..operands import Dims, dims_argument, handles, in_place, tensor_argument
+from ..tensor import CPU, Tensor, adopt, device, pack
 
 # ---- shape -----------------------------------------------------------------------------------------------
 

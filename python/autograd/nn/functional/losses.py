@@ -1,22 +1,11 @@
-"""What layers and losses compute, as functions."""
+"""Losses."""
 
 from __future__ import annotations
 
-from .._capi import ArgumentError, argument_error, call, constants, lib, not_null, raise_last_error
-from ..ops import leaky_relu, log_softmax, relu, sigmoid, softmax, tanh
-from ..tensor import NO_TENSOR, Tensor
+from ..._capi import ArgumentError, argument_error, constants, lib, not_null, raise_last_error
+from ...tensor import Tensor
 
-__all__ = [
-    "cross_entropy",
-    "leaky_relu",
-    "linear",
-    "log_softmax",
-    "mse_loss",
-    "relu",
-    "sigmoid",
-    "softmax",
-    "tanh",
-]
+__all__ = ["cross_entropy", "mse_loss"]
 
 _REDUCTIONS = {name: constants[f"AG_REDUCTION_{name.upper()}"] for name in ("none", "mean", "sum")}
 
@@ -29,11 +18,6 @@ def reduction_code(reduction: str) -> int:
             f"{reduction} is not a valid value for reduction: use 'none', 'mean' or 'sum'"
         )
     return code
-
-
-def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Returns x W^T + b, for input [..., in], weight [out, in] and bias [out]."""
-    return call(lib.ag_linear, input, weight, NO_TENSOR if bias is None else bias)
 
 
 def cross_entropy(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:

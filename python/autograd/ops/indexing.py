@@ -5,11 +5,11 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from ._capi import ONE, ZERO, call, constants, lib, not_null, raise_last_error, run
-from .binding import method
-from .dtypes import int64
-from .operands import tensor_argument
-from .tensor import Tensor
+from .._capi import ONE, ZERO, call, constants, lib, not_null, raise_last_error, run
+from ..binding import method, public_names
+from ..dtypes import int64
+from ..operands import tensor_argument
+from ..tensor import Tensor
 
 _INT = constants["AG_INDEX_INT"]
 _SLICE = constants["AG_INDEX_SLICE"]
@@ -45,7 +45,7 @@ def _slice(part: slice) -> tuple[int, int, int, int]:
 def _integer_tensor(part: Any) -> Any:
     """part, a Tensor, list or array, as a tensor of positions."""
     if not isinstance(part, Tensor):
-        from .creation import tensor
+        from ..creation import tensor
 
         part = tensor(part) if len(part) else tensor(part, dtype=int64)
     kind = part.dtype
@@ -177,7 +177,7 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
     if not isinstance(value, Tensor) and (
         isinstance(value, (list, tuple)) or getattr(value, "shape", ())
     ):
-        from .creation import tensor
+        from ..creation import tensor
 
         value = tensor(value, dtype=self.dtype)
     run(
@@ -191,3 +191,5 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
 
 method(_getitem, "__getitem__")
 method(_setitem, "__setitem__")
+
+__all__ = public_names(globals())

@@ -1,0 +1,11 @@
+"""What layers and losses compute, as functions; one file per family."""
+
+from . import activations, affine, losses
+from .activations import *  # noqa: F403
+from .affine import *  # noqa: F403
+from .losses import *  # noqa: F403
+
+__all__: list[str] = []
+__all__ += activations.__all__
+__all__ += affine.__all__
+__all__ += losses.__all__

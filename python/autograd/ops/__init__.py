@@ -1,0 +1,17 @@
+"""The operations on tensors, one file per family. Public names are ``autograd.<name>`` and ``Tensor.<name>``."""
+
+from . import indexing, pointwise, probabilities, products, reductions, shaping
+from .indexing import *  # noqa: F403
+from .pointwise import *  # noqa: F403
+from .probabilities import *  # noqa: F403
+from .products import *  # noqa: F403
+from .reductions import *  # noqa: F403
+from .shaping import *  # noqa: F403
+
+__all__: list[str] = []
+__all__ += indexing.__all__
+__all__ += pointwise.__all__
+__all__ += products.__all__
+__all__ += reductions.__all__
+__all__ += shaping.__all__
+__all__ += probabilities.__all__

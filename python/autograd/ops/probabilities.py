@@ -1,0 +1,33 @@
+"""Softmax and its logarithm."""
+
+from __future__ import annotations
+
+from .._capi import call, lib
+from ..binding import op, public_names
+from ..dtypes import dtype as _dtype
+from ..tensor import Tensor
+
+
+def _softmax_dim(name: str, dim: int | None) -> int:
+    if dim is None:
+        raise TypeError(
+            f"{name}(): argument 'dim' is missing: the dim whose elements add up to 1, mostly -1"
+        )
+    return dim
+
+
+@op
+def softmax(input: Tensor, dim: int | None = None, dtype: _dtype | None = None) -> Tensor:
+    """Returns e^x / sum e^x along dim, computed from input converted to dtype if one is given."""
+    input = input if dtype is None else input.to(dtype)
+    return call(lib.ag_softmax, input, _softmax_dim("softmax", dim))
+
+
+@op
+def log_softmax(input: Tensor, dim: int | None = None, dtype: _dtype | None = None) -> Tensor:
+    """Returns x - log sum e^x along dim, computed from input converted to dtype if one is given."""
+    input = input if dtype is None else input.to(dtype)
+    return call(lib.ag_log_softmax, input, _softmax_dim("log_softmax", dim))
+
+
+__all__ = public_names(globals())
