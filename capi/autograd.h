@@ -309,12 +309,51 @@ AG_API AG_BLOCKING ag_tensor* ag_mm(const ag_tensor* a, const ag_tensor* b);
 AG_API AG_BLOCKING ag_tensor* ag_bmm(const ag_tensor* a, const ag_tensor* b);
 /* As PyTorch's matmul: vectors, matrices, and batches that broadcast. */
 AG_API AG_BLOCKING ag_tensor* ag_matmul(const ag_tensor* a, const ag_tensor* b);
-/* beta * input + alpha * (a x b); input broadcasts to [m, n]. */
+/* [m, k] x [k] -> [m]. */
+AG_API AG_BLOCKING ag_tensor* ag_mv(const ag_tensor* a, const ag_tensor* b);
+/* [n] x [n] -> 0-d. */
+AG_API AG_BLOCKING ag_tensor* ag_dot(const ag_tensor* a, const ag_tensor* b);
+AG_API AG_BLOCKING ag_tensor* ag_vdot(const ag_tensor* a, const ag_tensor* b);
+/* [m] x [n] -> [m, n]. */
+AG_API AG_BLOCKING ag_tensor* ag_outer(const ag_tensor* a, const ag_tensor* b);
+/* Sums of products over the last dims of both. */
+AG_API AG_BLOCKING ag_tensor* ag_inner(const ag_tensor* a, const ag_tensor* b);
+/* beta * input + alpha * (a x b); input broadcasts to [m, n] and is not read if beta is 0. */
 AG_API AG_BLOCKING ag_tensor* ag_addmm(const ag_tensor* input, const ag_tensor* a,
                                        const ag_tensor* b, double beta, double alpha);
+/* The same for batches, [B, m, k] x [B, k, n]. */
+AG_API AG_BLOCKING ag_tensor* ag_baddbmm(const ag_tensor* input, const ag_tensor* a,
+                                         const ag_tensor* b, double beta, double alpha);
+/* The same with the products summed over the batch. */
+AG_API AG_BLOCKING ag_tensor* ag_addbmm(const ag_tensor* input, const ag_tensor* a,
+                                        const ag_tensor* b, double beta, double alpha);
+/* beta * input + alpha * (a x b) for a matrix a and a vector b. */
+AG_API AG_BLOCKING ag_tensor* ag_addmv(const ag_tensor* input, const ag_tensor* a,
+                                       const ag_tensor* b, double beta, double alpha);
+/* beta * input + alpha * outer(a, b). */
+AG_API AG_BLOCKING ag_tensor* ag_addr(const ag_tensor* input, const ag_tensor* a,
+                                      const ag_tensor* b, double beta, double alpha);
+/* Einstein summation in PyTorch's grammar: "...ij,...jk->...ik". Repeated subscripts take
+ * diagonals, subscripts that the output lacks are summed. */
+AG_API AG_BLOCKING ag_tensor* ag_einsum(const char* equation, const ag_tensor* const* operands,
+                                        int64_t n);
+/* Contracts dim dims_a[i] of a with dim dims_b[i] of b. */
+AG_API AG_BLOCKING ag_tensor* ag_tensordot(const ag_tensor* a, const ag_tensor* b,
+                                           const int64_t* dims_a, int64_t n_dims_a,
+                                           const int64_t* dims_b, int64_t n_dims_b);
+/* Every element of a times all of b. */
+AG_API AG_BLOCKING ag_tensor* ag_kron(const ag_tensor* a, const ag_tensor* b);
+/* The sum of a matrix's diagonal. */
+AG_API ag_tensor* ag_trace(const ag_tensor* x);
+/* The product of two or more matrices in the cheapest order; the first and last may be vectors. */
+AG_API AG_BLOCKING ag_tensor* ag_multi_dot(const ag_tensor* const* matrices, int64_t n);
 /* x [..., in] times weight [out, in] transposed, plus bias [out] (may be NULL). */
 AG_API AG_BLOCKING ag_tensor* ag_linear(const ag_tensor* x, const ag_tensor* weight,
                                         const ag_tensor* bias);
+/* x1^T weight[k] x2 + bias[k], for x1 [..., in1], x2 [..., in2], weight [out, in1, in2], bias [out]
+ * (may be NULL). */
+AG_API AG_BLOCKING ag_tensor* ag_bilinear(const ag_tensor* x1, const ag_tensor* x2,
+                                          const ag_tensor* weight, const ag_tensor* bias);
 
 /* ---- linear algebra ---- */
 

@@ -8,6 +8,7 @@
 #include "core/parallel.hpp"
 #include "kernels/cpu/gemm.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/product_rules.hpp"
 #include "ops/registry.hpp"
 
 namespace autograd {
@@ -145,7 +146,8 @@ void forward_bmm(const Call& call) {
     vb.data = b.data + i * b.strides[0] * item;
     return Product{m, n, k, va, vb, out.data + i * m * n * item, n, out.dtype};
   };
-  if (each > kThreadWork) {
+  // One product at a time only where there are too few to keep all threads busy.
+  if (each > kThreadWork && batches < 2 * num_threads()) {
     for (int64_t i = 0; i < batches; ++i) run_product(one(i), {});
     return;
   }
@@ -305,16 +307,107 @@ constexpr Op op_addmm = {.name = "addmm",
                          .reads = {0, reads_input(2), reads_input(1)},
                          .doc = "input + a b"};
 
-constexpr const Op* kProductOps[] = {&op_mm, &op_bmm, &op_linear, &op_addmm};
+// ---- dot and mv; ints[0] of mv: the matrix is read transposed
 
-Scalar number_like(const Tensor& t, double value) {
-  if (is_floating(t.dtype())) return Scalar(value);
-  if (value != static_cast<double>(static_cast<int64_t>(value)))
-    fail(ErrorCode::kRuntime,
-         "addmm: For integral input tensors, argument beta and alpha must not be a floating point "
-         "number");
-  return Scalar(static_cast<long long>(value));
+void infer_dot(const Call& call, OutputMetas& outputs) {
+  const TensorBody &a = call.in(0), &b = call.in(1);
+  if (a.sizes.size() != 1 || b.sizes.size() != 1)
+    fail(ErrorCode::kRuntime, "dot: 1D tensors expected, but got ", a.sizes.size(), "D and ",
+         b.sizes.size(), "D tensors; got sizes ", a.sizes, " and ", b.sizes);
+  if (a.dtype != b.dtype)
+    fail(ErrorCode::kRuntime, "dot: expected both vectors to have same dtype, but found ",
+         name_of(a.dtype), " and ", name_of(b.dtype));
+  if (a.sizes != b.sizes)
+    fail(ErrorCode::kRuntime, "dot: inconsistent tensor size, expected tensor ", a.sizes,
+         " and src ", b.sizes, " to have the same number of elements, but got ", a.numel, " and ",
+         b.numel, " elements respectively");
+  if (a.dtype == DType::kBool)
+    fail(ErrorCode::kNotImplemented, "\"dot\" not implemented for 'Bool'");
+  outputs.add().dtype = a.dtype;
 }
+
+void forward_dot(const Call& call) {
+  const TensorBody &a = call.in(0), &b = call.in(1);
+  run_product({1,
+               1,
+               a.sizes[0],
+               {a.data, 0, a.strides[0]},
+               {b.data, b.strides[0], 0},
+               call.out().data,
+               1,
+               a.dtype},
+              {});
+}
+
+void backward_dot(Backward& r) {
+  const Tensor g = r.grad();
+  if (r.needs(0)) r.set(0, mul(r.input(1), g));
+  if (r.needs(1)) r.set(1, mul(r.input(0), g));
+}
+
+constexpr Op op_dot = {.name = "dot",
+                       .traits = kProduct,
+                       .infer = infer_dot,
+                       .forward = {forward_dot},
+                       .backward = backward_dot,
+                       .reads = {reads_input(1), reads_input(0)},
+                       .doc = "sum of the products of two vectors"};
+
+void infer_mv(const Call& call, OutputMetas& outputs) {
+  const Shape &a = call.in(0).sizes, &v = call.in(1).sizes;
+  if (a.size() != 2 || v.size() != 1)
+    fail(ErrorCode::kRuntime, "mv: vector + matrix @ vector expected, got ", a.size(), "D and ",
+         v.size(), "D; got sizes ", a, " and ", v);
+  const bool ta = call.attrs.ints[0];
+  if (cols_of(a, ta) != v[0])
+    fail(ErrorCode::kRuntime, "mv: size mismatch, got mat ", a, " (", a[0], "x", a[1], "), vec ", v,
+         " (", v[0], ")");
+  check_dtypes(call, 0, 1);
+  OutputMeta& meta = outputs.add();
+  meta.dtype = call.in(0).dtype;
+  meta.sizes = {rows_of(a, ta)};
+}
+
+void forward_mv(const Call& call) {
+  const TensorBody &a = call.in(0), &v = call.in(1);
+  TensorBody& out = call.out();
+  run_product({out.sizes[0],
+               1,
+               v.sizes[0],
+               matrix(a, call.attrs.ints[0]),
+               {v.data, v.strides[0], 0},
+               out.data,
+               1,
+               out.dtype},
+              {});
+}
+
+Tensor matrix_vector(const Tensor& a, const Tensor& v, bool transposed);
+
+// y = A v: dA = g v^T, dv = A^T g.
+void backward_mv(Backward& r) {
+  const bool ta = r.attrs().ints[0];
+  const Tensor g = r.grad();
+  if (r.needs(0)) r.set(0, ta ? outer(r.input(1), g) : outer(g, r.input(1)));
+  if (r.needs(1)) r.set(1, matrix_vector(r.input(0), g, !ta));
+}
+
+constexpr Op op_mv = {.name = "mv",
+                      .traits = kProduct,
+                      .infer = infer_mv,
+                      .forward = {forward_mv},
+                      .backward = backward_mv,
+                      .reads = {reads_input(1), reads_input(0)},
+                      .attrs = ";;transpose_a",
+                      .doc = "matrix times vector [m, k] x [k]"};
+
+Tensor matrix_vector(const Tensor& a, const Tensor& v, bool transposed) {
+  Attrs attrs;
+  attrs.ints[0] = transposed;
+  return dispatch(op_mv, {a, v}, attrs);
+}
+
+constexpr const Op* kProductOps[] = {&op_mm, &op_bmm, &op_linear, &op_addmm, &op_dot, &op_mv};
 
 // The broadcast batch of a matmul, as one dim: [..., rows, cols] -> [B, rows, cols].
 Tensor as_batch(const Tensor& t, const Shape& batch) {
@@ -362,12 +455,12 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   return detail::dispatch(detail::op_linear, {x, weight, bias});
 }
 
+Tensor dot(const Tensor& a, const Tensor& b) { return detail::dispatch(detail::op_dot, {a, b}); }
+Tensor mv(const Tensor& a, const Tensor& v) { return detail::matrix_vector(a, v, false); }
+
 Tensor addmm(const Tensor& input, const Tensor& a, const Tensor& b, double beta, double alpha) {
   if (beta == 1 && alpha == 1) return detail::dispatch(detail::op_addmm, {input, a, b});
-  Tensor scaled = mm(a, b);
-  if (alpha != 1) scaled = mul(scaled, scalar(detail::number_like(a, alpha)));
-  if (beta == 0) return scaled;
-  return add(mul(input, scalar(detail::number_like(a, beta))), scaled);
+  return detail::scaled_sum("addmm", input, mm(a, b), beta, alpha);
 }
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
@@ -386,7 +479,9 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
          b.dim() == 1 ? 1 : b.size(-1), "); got ", a.sizes(), " and ", b.sizes());
   }
   // Vectors become matrices, and the added dim goes away again.
-  if (a.dim() == 1 && b.dim() == 1) return reshape(mm(unsqueeze(a, 0), unsqueeze(b, 1)), {});
+  if (a.dim() == 1 && b.dim() == 1) return dot(a, b);
+  if (a.dim() == 2 && b.dim() == 1) return mv(a, b);
+  if (a.dim() == 1 && b.dim() == 2) return detail::matrix_vector(b, a, true);
   if (a.dim() == 1) return squeeze(matmul(unsqueeze(a, 0), b), {-2});
   if (b.dim() == 1) return squeeze(matmul(a, unsqueeze(b, 1)), {-1});
   if (b.dim() > 2) return detail::batched_matmul(a, b);

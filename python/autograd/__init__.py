@@ -3,7 +3,7 @@
 ``import autograd as ag``; then ``ag.tensor``, ``ag.nn``, ``ag.optim``, ``ag.no_grad`` as in PyTorch.
 """
 
-from . import autograd, creation, datasets, graph, library, nn, ops, optim
+from . import autograd, creation, datasets, graph, library, linalg, nn, ops, optim
 from ._capi import lib as _lib
 from .autograd import backward, grad
 from .creation import *  # noqa: F403
@@ -53,6 +53,7 @@ __all__ = [
     "int32",
     "int64",
     "is_grad_enabled",
+    "linalg",
     "long",
     "nn",
     "no_grad",
