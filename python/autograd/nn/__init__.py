@@ -2,14 +2,16 @@
 
 from . import functional
 from .activation import LeakyReLU, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
-from .containers import Sequential
+from .containers import ModuleDict, ModuleList, Sequential
 from .layers import Bilinear, Flatten, Identity, Linear
 from .loss import CrossEntropyLoss, MSELoss
 from .module import Module
-from .parameter import Parameter
+from .parameter import Buffer, Parameter
+from .parameter_containers import ParameterDict, ParameterList
 
 __all__ = [
     "Bilinear",
+    "Buffer",
     "CrossEntropyLoss",
     "Flatten",
     "Identity",
@@ -18,7 +20,11 @@ __all__ = [
     "LogSoftmax",
     "MSELoss",
     "Module",
+    "ModuleDict",
+    "ModuleList",
     "Parameter",
+    "ParameterDict",
+    "ParameterList",
     "ReLU",
     "Sequential",
     "Sigmoid",

@@ -2,52 +2,52 @@
 
 from __future__ import annotations
 
+import ctypes
 import operator
-from collections.abc import Iterator, Mapping
-from typing import (
-    Any,
-    Callable,
-    NamedTuple,
-    TypeVar,
-)
+from collections.abc import Iterable, Iterator
+from typing import Any, Callable, TypeVar
 
+from .._capi import lib, raise_last_error
 from ..dtypes import dtype as DType
 from ..dtypes import float32, float64
-from ..grad_mode import no_grad
-from ..tensor import Tensor, replace
-from .parameter import Parameter
+from ..tensor import Tensor, device, replace
+from .members import BUFFER, MODULE, PARAMETER, Members
+from .module_hooks import ModuleHooks, follow_hooks
+from .module_state import IncompatibleKeys, ModuleState
+from .parameter import Buffer, Parameter
+
+__all__ = ["IncompatibleKeys", "Module"]
 
 Self = TypeVar("Self", bound="Module")
 
 
-class IncompatibleKeys(NamedTuple):
-    """What load_state_dict(strict=False) could not match."""
+class _Forward(property):
+    """``module(x)`` is ``module.forward(x)``: found and called without a Python frame of its own.
 
-    missing_keys: list[str]
-    unexpected_keys: list[str]
+    Read from the class it can be called, too: ``Module.__call__(module, x)``.
+    """
 
-    def __repr__(self) -> str:
-        if not self.missing_keys and not self.unexpected_keys:
-            return "<All keys matched successfully>"
-        return f"IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
+    def __call__(self, module: Module, *args: Any, **kwargs: Any) -> Any:
+        return module.forward(*args, **kwargs)
 
 
-class Module:
+class Module(ModuleHooks, ModuleState):
     """The base of all layers and models.
 
-    A subclass assigns Parameters and Modules to attributes in ``__init__`` and computes in ``forward``. Parameters,
-    buffers and children are plain attributes, so reading one costs nothing extra; which attribute is what is
-    told by its type, and for buffers by the names in ``_buffer_names``.
+    A subclass assigns Parameters, Buffers and Modules to attributes in ``__init__`` and computes in ``forward``.
     """
 
     training: bool
+    # Part of the metadata of state_dict(); a subclass that changes its keys counts up.
+    _version: int = 1
 
     def __init__(self) -> None:
-        # name -> whether it is part of state_dict()
-        self._buffer_names: dict[str, bool] = {}
-        # Parameters and children registered as None: names that take a Parameter or Module later.
-        self._absent: set[str] = set()
-        self.training = True
+        attributes = self.__dict__
+        # Name -> kind of member. The values are plain attributes, so reading one costs nothing extra.
+        attributes["_kinds"] = {}
+        attributes["_non_persistent_buffers_set"] = set()
+        attributes["training"] = True
+        self._init_hooks(attributes)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Computes the output. Every subclass defines it."""
@@ -55,162 +55,238 @@ class Module:
             f'Module [{type(self).__name__}] is missing the required "forward" function'
         )
 
-    # module(x) is module.forward(x). As a property it is found and called without a Python frame of its own.
-    __call__: Callable[..., Any] = property(operator.attrgetter("forward"))  # type: ignore[assignment]
+    # As long as no module has a hook; see follow_hooks.
+    __call__: Callable[..., Any] = _Forward(operator.attrgetter("forward"))  # type: ignore[assignment]
 
-    # ---- attributes ----
+    # ---- members ----
+
+    @property
+    def _parameters(self) -> Members:
+        return Members(self, PARAMETER)
+
+    @property
+    def _buffers(self) -> Members:
+        return Members(self, BUFFER)
+
+    @property
+    def _modules(self) -> Members:
+        return Members(self, MODULE)
+
+    def _set_member(self, kind: str, name: str, value: Any) -> None:
+        """Makes value the member of that name; one of another kind gives way."""
+        kinds = self.__dict__["_kinds"]
+        old = kinds.get(name)
+        if old != kind:
+            kinds.pop(name, None)
+            kinds[name] = kind
+            self._non_persistent_buffers_set.discard(name)
+        self.__dict__[name] = value
+        if MODULE in (old, kind):
+            self._modules_changed()
+
+    def _drop_member(self, name: str) -> None:
+        kind = self.__dict__["_kinds"].pop(name)
+        self.__dict__.pop(name, None)
+        self._non_persistent_buffers_set.discard(name)
+        if kind == MODULE:
+            self._modules_changed()
+
+    def _modules_changed(self) -> None:
+        """Called after a child was set or removed: containers forget what they know of their children."""
+
+    def _own(self, kind: str) -> list[tuple[str, Any]]:
+        """This module's members of one kind, those that are None left out."""
+        attributes = self.__dict__
+        return [
+            (name, attributes[name])
+            for name, each in attributes["_kinds"].items()
+            if each == kind and attributes[name] is not None
+        ]
 
     def __setattr__(self, name: str, value: Any) -> None:
         attributes = self.__dict__
-        if isinstance(value, (Parameter, Module)):
-            if "_buffer_names" not in attributes:
-                what = "parameters" if isinstance(value, Parameter) else "module"
-                raise AttributeError(f"cannot assign {what} before Module.__init__() call")
-            self._buffer_names.pop(name, None)
+        kinds = attributes.get("_kinds")
+        kind = None if kinds is None else kinds.get(name)
+        if isinstance(value, Parameter):
+            if kinds is None:
+                raise AttributeError("cannot assign parameters before Module.__init__() call")
+            if kind != PARAMETER:
+                self._make_room(name, kind)
+            self.register_parameter(name, value)
+        elif kind == PARAMETER:
+            if value is not None:
+                raise TypeError(
+                    f"cannot assign '{_name_of(value)}' as parameter '{name}' (nn.Parameter or None expected)"
+                )
+            self.register_parameter(name, value)
+        elif isinstance(value, Module):
+            if kinds is None:
+                raise AttributeError("cannot assign module before Module.__init__() call")
+            if kind != MODULE:
+                self._make_room(name, kind)
+            self._set_member(MODULE, name, value)
+        elif kind == MODULE:
+            if value is not None:
+                raise TypeError(
+                    f"cannot assign '{_name_of(value)}' as child module '{name}' (nn.Module or None expected)"
+                )
+            self._set_member(MODULE, name, value)
+        elif kind == BUFFER or isinstance(value, Buffer):
+            if value is not None and not isinstance(value, Tensor):
+                raise TypeError(
+                    f"cannot assign '{_name_of(value)}' as buffer '{name}' "
+                    "(nn.Buffer, Tensor or None expected)"
+                )
+            persistent = name not in attributes.get("_non_persistent_buffers_set", ())
+            if isinstance(value, Buffer):
+                persistent = value.persistent
+                if kind is None:
+                    attributes.pop(name, None)
+            self.register_buffer(name, value, persistent)
         else:
-            known = attributes.get(name)
-            if value is None:
-                if isinstance(known, (Parameter, Module)):
-                    self._absent.add(name)
-            elif isinstance(known, Parameter):
-                raise TypeError(
-                    f"cannot assign '{type(value).__name__}' as parameter '{name}' (nn.Parameter or None expected)"
-                )
-            elif isinstance(known, Module):
-                raise TypeError(
-                    f"cannot assign '{type(value).__name__}' as child module '{name}' (nn.Module or None expected)"
-                )
-            elif name in attributes.get("_buffer_names", ()) and not isinstance(value, Tensor):
-                raise TypeError(
-                    f"cannot assign '{type(value).__name__}' as buffer '{name}' (Tensor or None expected)"
-                )
-        object.__setattr__(self, name, value)
+            object.__setattr__(self, name, value)
+
+    def _make_room(self, name: str, kind: str | None) -> None:
+        """Removes an attribute, or a member of another kind, that a new member replaces."""
+        if kind is None:
+            self.__dict__.pop(name, None)
+        else:
+            self._drop_member(name)
 
     def __delattr__(self, name: str) -> None:
-        object.__delattr__(self, name)
-        self._buffer_names.pop(name, None)
+        if name in self.__dict__.get("_kinds", ()):
+            self._drop_member(name)
+        else:
+            object.__delattr__(self, name)
 
-    def _register(self, kind: str, name: str, value: Any, taken: type) -> None:
+    def __dir__(self) -> list[str]:
+        # Names that are no identifiers, such as a list's "0", are left out.
+        return sorted(name for name in set(object.__dir__(self)) if not name[0].isdigit())
+
+    def _check_name(self, kind: str, name: Any) -> None:
+        if "_kinds" not in self.__dict__:
+            raise AttributeError(f"cannot assign {kind} before Module.__init__() call")
         if not isinstance(name, str):
-            raise TypeError(f"{kind} name should be a string. Got {type(name).__name__}")
+            raise TypeError(f"{kind} name should be a string. Got {_name_of(name)}")
         if "." in name:
             raise KeyError(f'{kind} name can\'t contain ".", got: {name}')
         if name == "":
             raise KeyError(f'{kind} name can\'t be empty string ""')
-        if (
-            hasattr(self, name)
-            and not isinstance(self.__dict__.get(name), taken)
-            and name not in self._absent
-        ):
+        if self.__dict__["_kinds"].get(name) != kind and hasattr(self, name):
             raise KeyError(f"attribute '{name}' already exists")
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
-        """Adds a parameter under a name; None keeps the name for one."""
-        self._register("parameter", name, param, Parameter)
-        if param is None:
-            self._absent.add(name)
-        elif not isinstance(param, Parameter):
-            raise TypeError(
-                f"cannot assign '{type(param).__name__}' object to parameter '{name}' (nn.Parameter or None required)"
-            )
-        elif not param.is_leaf:
-            raise ValueError(f"Cannot assign non-leaf Tensor to parameter '{name}'.")
-        setattr(self, name, param)
+        """Adds a parameter under a name; None keeps the name for one.
+
+        Raises KeyError for a name that is taken, empty or has a dot, TypeError for what is no Parameter,
+        ValueError for a tensor with history.
+        """
+        self._check_name(PARAMETER, name)
+        if param is not None:
+            if not isinstance(param, Parameter):
+                raise TypeError(
+                    f"cannot assign '{_name_of(param)}' object to parameter '{name}' "
+                    "(nn.Parameter or None required)"
+                )
+            if not param.is_leaf:
+                raise ValueError(
+                    f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created "
+                    f"explicitly. To express '{name}' as a function of another Tensor, compute the value in the "
+                    "forward() method."
+                )
+        self._set_member(PARAMETER, name, param)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Adds a tensor that is state, but not trained; one that is not persistent stays out of state_dict()."""
-        if "_buffer_names" not in self.__dict__:
-            raise AttributeError("cannot assign buffer before Module.__init__() call")
-        if name in self._buffer_names:
-            object.__delattr__(self, name)
-        self._register("buffer", name, tensor, Tensor)
+        self._check_name(BUFFER, name)
         if tensor is not None and not isinstance(tensor, Tensor):
             raise TypeError(
-                f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' (Tensor or None required)"
+                f"cannot assign '{_name_of(tensor)}' object to buffer '{name}' (Tensor or None required)"
             )
-        setattr(self, name, tensor)
-        self._buffer_names[name] = persistent
+        self._set_member(BUFFER, name, tensor)
+        if persistent:
+            self._non_persistent_buffers_set.discard(name)
+        else:
+            self._non_persistent_buffers_set.add(name)
 
     def add_module(self, name: str, module: Module | None) -> None:
         """Adds a child under a name; None keeps the name for one."""
-        if module is not None and not isinstance(module, Module):
-            raise TypeError(f"{type(module).__name__} is not a Module subclass")
-        self._register("module", name, module, Module)
-        if module is None:
-            self._absent.add(name)
-        setattr(self, name, module)
+        if not isinstance(module, Module) and module is not None:
+            raise TypeError(f"{_name_of(module)} is not a Module subclass")
+        self._check_name(MODULE, name)
+        self._set_member(MODULE, name, module)
 
-    register_module = add_module
+    def register_module(self, name: str, module: Module | None) -> None:
+        """Adds a child under a name, as add_module()."""
+        self.add_module(name, module)
 
     # ---- walking the tree ----
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
-        """The direct children with their names."""
-        seen: set[int] = set()
-        for name, value in self.__dict__.items():
-            if isinstance(value, Module) and id(value) not in seen:
-                seen.add(id(value))
-                yield name, value
+        """The direct children with their names, each once."""
+        seen: set[Module] = set()
+        for name, module in self._own(MODULE):
+            if module not in seen:
+                seen.add(module)
+                yield name, module
 
     def children(self) -> Iterator[Module]:
-        """The direct children."""
+        """The direct children, each once."""
         return (module for _, module in self.named_children())
 
     def named_modules(
         self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Module]]:
         """This module and all below it, with dotted names; each once unless remove_duplicate is False."""
-        memo = set() if memo is None else memo
+        found: list[tuple[str, Module]] = []
+        self._collect_modules(set() if memo is None else memo, prefix, remove_duplicate, found)
+        return iter(found)
+
+    def _collect_modules(
+        self, memo: set[Module], prefix: str, remove_duplicate: bool, found: list[Any]
+    ) -> None:
         if self in memo:
             return
         if remove_duplicate:
             memo.add(self)
-        yield prefix, self
-        for name, value in self.__dict__.items():
-            if isinstance(value, Module):
-                yield from value.named_modules(
-                    memo, prefix + ("." if prefix else "") + name, remove_duplicate
-                )
+        found.append((prefix, self))
+        attributes = self.__dict__
+        for name, kind in attributes["_kinds"].items():
+            if kind == MODULE and attributes[name] is not None:
+                below = f"{prefix}.{name}" if prefix else name
+                attributes[name]._collect_modules(memo, below, remove_duplicate, found)
 
-    def modules(self) -> Iterator[Module]:
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
         """This module and all below it."""
-        return (module for _, module in self.named_modules())
+        return (module for _, module in self.named_modules(remove_duplicate=remove_duplicate))
 
     def _named_members(
-        self,
-        own: Callable[[Module], Iterator[tuple[str, Tensor]]],
-        prefix: str,
-        recurse: bool,
-        remove_duplicate: bool,
-    ) -> Iterator[tuple[str, Tensor]]:
+        self, kind: str, prefix: str, recurse: bool, remove_duplicate: bool
+    ) -> Iterator[tuple[str, Any]]:
+        """The members of one kind of this module and, if recurse, of all below it, with dotted names."""
+        found = []
         seen: set[int] = set()
-        modules = (
-            self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
-            if recurse
-            else [(prefix, self)]
-        )
+        modules: Iterable[tuple[str, Module]] = [(prefix, self)]
+        if recurse:
+            modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
         for path, module in modules:
-            for name, value in own(module):
+            attributes = module.__dict__
+            for name, each in attributes["_kinds"].items():
+                if each != kind:
+                    continue
+                value = attributes[name]
+                if value is None or id(value) in seen:
+                    continue
                 if remove_duplicate:
-                    if id(value) in seen:
-                        continue
                     seen.add(id(value))
-                yield path + ("." if path else "") + name, value
-
-    def _own_parameters(self) -> Iterator[tuple[str, Tensor]]:
-        return (
-            (name, value) for name, value in self.__dict__.items() if isinstance(value, Parameter)
-        )
-
-    def _own_buffers(self) -> Iterator[tuple[str, Tensor]]:
-        own = ((name, self.__dict__.get(name)) for name in self._buffer_names)
-        return ((name, value) for name, value in own if value is not None)
+                found.append((f"{path}.{name}" if path else name, value))
+        return iter(found)
 
     def named_parameters(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Parameter]]:
         """All parameters with dotted names; each once unless remove_duplicate is False."""
-        return self._named_members(Module._own_parameters, prefix, recurse, remove_duplicate)  # type: ignore
+        return self._named_members(PARAMETER, prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """All parameters."""
@@ -220,29 +296,56 @@ class Module:
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Tensor]]:
         """All buffers with dotted names; each once unless remove_duplicate is False."""
-        return self._named_members(Module._own_buffers, prefix, recurse, remove_duplicate)
+        return self._named_members(BUFFER, prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """All buffers."""
         return (buffer for _, buffer in self.named_buffers(recurse=recurse))
 
     def get_submodule(self, target: str) -> Module:
-        """The module with a dotted name. Raises AttributeError if there is none."""
+        """The module with a dotted name, this one for "". Raises AttributeError if there is none."""
         module: Any = self
         for name in target.split(".") if target else ():
-            child = module.__dict__.get(name)
-            if not isinstance(child, Module):
-                raise AttributeError(f"{type(module).__name__} has no child module `{name}`")
-            module = child
+            if not hasattr(module, name):
+                raise AttributeError(f"{module._get_name()} has no attribute `{name}`")
+            module = getattr(module, name)
+            if not isinstance(module, Module):
+                raise AttributeError(f"`{name}` is not an nn.Module")
         return module
+
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Puts a module under a dotted name; if strict, in the place of one that is there."""
+        if target == "":
+            raise ValueError("Cannot set the submodule without a target name!")
+        if not isinstance(module, Module):
+            raise ValueError(f"`module` is not an nn.Module, found {type(module)}")
+        path, _, name = target.rpartition(".")
+        parent = self.get_submodule(path)
+        if strict and not hasattr(parent, name):
+            raise AttributeError(f"{parent._get_name()} has no attribute `{name}`")
+        if hasattr(parent, name) and not isinstance(getattr(parent, name), Module):
+            raise AttributeError(f"`{name}` is not an nn.Module")
+        setattr(parent, name, module)
+
+    def _get_member(self, target: str, kind: str, what: str) -> Any:
+        path, _, name = target.rpartition(".")
+        module = self.get_submodule(path)
+        if not hasattr(module, name):
+            raise AttributeError(f"{module._get_name()} has no attribute `{name}`")
+        value = getattr(module, name)
+        if not isinstance(value, Parameter if kind == PARAMETER else Tensor) or (
+            kind == BUFFER and module._kinds.get(name) != BUFFER
+        ):
+            raise AttributeError(f"`{name}` is not {what}")
+        return value
 
     def get_parameter(self, target: str) -> Parameter:
         """The parameter with a dotted name. Raises AttributeError if there is none."""
-        path, _, name = target.rpartition(".")
-        found = self.get_submodule(path).__dict__.get(name)
-        if not isinstance(found, Parameter):
-            raise AttributeError(f"`{target}` is not an nn.Parameter of {type(self).__name__}")
-        return found
+        return self._get_member(target, PARAMETER, "an nn.Parameter")
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer with a dotted name. Raises AttributeError if there is none."""
+        return self._get_member(target, BUFFER, "a buffer")
 
     def apply(self: Self, fn: Callable[[Module], Any]) -> Self:
         """Calls fn on every module below and then on this one, which is returned."""
@@ -257,8 +360,9 @@ class Module:
         """Sets training mode here and in all modules below, and returns this module."""
         if not isinstance(mode, bool):
             raise ValueError("training mode is expected to be boolean")
-        for module in self.modules():
-            module.training = mode
+        self.training = mode
+        for module in self.children():
+            module.train(mode)
         return self
 
     def eval(self: Self) -> Self:
@@ -272,108 +376,99 @@ class Module:
         return self
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Removes the gradients of all parameters, or fills them with 0."""
-        for parameter in self.parameters():
-            if set_to_none:
-                parameter.grad = None
-            elif parameter.grad is not None:
-                parameter.grad = parameter.grad.detach().zero_()
+        """Removes the gradients of all parameters, or fills them with 0, in one native call."""
+        parameters = list(self.parameters())
+        handles = (ctypes.c_void_p * len(parameters))(*parameters)
+        if lib.ag_zero_grad(handles, len(parameters), bool(set_to_none)):
+            raise_last_error()
 
     # ---- element type ----
 
-    def _convert(self: Self, dtype: DType) -> Self:
-        for tensor in [*self.parameters(), *self.buffers()]:
-            if tensor.is_floating_point() and tensor.dtype is not dtype:
-                replace(tensor, tensor.detach().to(dtype))
+    def _apply(self: Self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Replaces the values of all parameters, their gradients, and all buffers by fn of them."""
+        if recurse:
+            for module in self.children():
+                module._apply(fn)
+        for _, parameter in self._own(PARAMETER):
+            before = parameter.detach()
+            after = fn(before)
+            if after is not before:
+                grad = parameter.grad
+                parameter.grad = None
+                replace(parameter, after)
+                if grad is not None:
+                    requires_grad = grad.requires_grad
+                    parameter.grad = fn(grad.detach()).requires_grad_(requires_grad)
+        for name, buffer in self._own(BUFFER):
+            self.__dict__[name] = fn(buffer)
         return self
 
     def to(self: Self, *args: Any, **kwargs: Any) -> Self:
-        """Converts all floating-point parameters and buffers to a dtype, in place, and returns this module."""
-        for argument in (*args, *kwargs.values()):
-            dtype = argument.dtype if isinstance(argument, Tensor) else argument
-            if isinstance(dtype, DType):
-                if not dtype.is_floating_point:
-                    raise TypeError(
-                        f"nn.Module.to only accepts floating point dtypes, but got desired dtype={dtype}"
-                    )
-                self._convert(dtype)
-            elif not isinstance(argument, bool) and str(argument) != "cpu":
-                raise RuntimeError(
-                    f"nn.Module.to expects a floating point dtype or the device 'cpu', got {argument!r}"
+        """Converts all floating-point parameters and buffers to a dtype, in place, and returns this module.
+
+        to(dtype), to(device), to(device, dtype) or to(tensor), whose dtype is taken. Raises TypeError for a
+        dtype that is no float, RuntimeError for a device other than the CPU.
+        """
+        dtype = None
+        for name in kwargs:
+            if name not in ("device", "dtype", "non_blocking", "tensor", "memory_format"):
+                raise TypeError(f"to() received an invalid keyword argument '{name}'")
+        for argument in (*args, *(v for n, v in kwargs.items() if n != "memory_format")):
+            found = argument.dtype if isinstance(argument, Tensor) else argument
+            if isinstance(found, DType):
+                dtype = found
+            elif isinstance(found, (str, device)):
+                device(str(found))
+            elif found is not None and not isinstance(found, bool):
+                raise TypeError(
+                    f"to() received an invalid combination of arguments - got {type(found).__name__}, but "
+                    "expected a dtype, a device or a Tensor"
                 )
-        return self
+        if dtype is None:
+            return self
+        if not dtype.is_floating_point:
+            raise TypeError(
+                f"nn.Module.to only accepts floating point dtypes, but got desired dtype={dtype}"
+            )
+        return self._to_float(dtype)
+
+    def _to_float(self: Self, dtype: DType) -> Self:
+        return self._apply(lambda t: t.to(dtype) if t.is_floating_point() else t)
+
+    def type(self: Self, dst_type: DType) -> Self:
+        """Converts all parameters and buffers to a dtype."""
+        if not isinstance(dst_type, DType):
+            raise TypeError(f"dst_type must be autograd.dtype, not {dst_type!r}")
+        return self._apply(lambda t: t.to(dst_type))
 
     def float(self: Self) -> Self:
         """Converts all floating-point parameters and buffers to float32."""
-        return self._convert(float32)
+        return self._to_float(float32)
 
     def double(self: Self) -> Self:
         """Converts all floating-point parameters and buffers to float64."""
-        return self._convert(float64)
+        return self._to_float(float64)
 
-    # ---- state ----
+    def cpu(self: Self) -> Self:
+        """This module: there is only the CPU."""
+        return self
 
-    def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> dict[str, Tensor]:
-        """All parameters and persistent buffers by dotted name. The tensors share the module's memory."""
-        state: dict[str, Tensor] = {}
-        for name, value in self._named_state(prefix):
-            state[name] = value if keep_vars else value.detach()
-        return state
+    def cuda(self: Self, device: Any = None) -> Self:
+        """Raises RuntimeError: there is only the CPU."""
+        return self.to("cuda")
 
-    def _named_state(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
-        yield from ((prefix + name, value) for name, value in self._own_parameters())
-        yield from (
-            (prefix + name, value)
-            for name, value in self._own_buffers()
-            if self._buffer_names[name]
-        )
-        for name, value in self.__dict__.items():
-            if isinstance(value, Module):
-                yield from value._named_state(f"{prefix}{name}.")
+    def half(self: Self) -> Self:
+        """Raises RuntimeError: there is no float16."""
+        raise RuntimeError("half(): there is no float16; use float32 or float64")
 
-    def load_state_dict(
-        self, state_dict: Mapping[str, Tensor], strict: bool = True
-    ) -> IncompatibleKeys:
-        """Copies the values of a state_dict() into parameters and buffers; returns the keys that did not match.
+    def bfloat16(self: Self) -> Self:
+        """Raises RuntimeError: there is no bfloat16."""
+        raise RuntimeError("bfloat16(): there is no bfloat16; use float32 or float64")
 
-        Raises RuntimeError with all problems if sizes differ or, when strict, if keys are missing or unexpected; then
-        nothing has been copied.
-        """
-        if not isinstance(state_dict, Mapping):
-            raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
-        own = dict(self._named_state())
-        missing = [name for name in own if name not in state_dict]
-        unexpected = [name for name in state_dict if name not in own]
-        problems = []
-        if strict and unexpected:
-            names = ", ".join(f'"{name}"' for name in unexpected)
-            problems.append(f"Unexpected key(s) in state_dict: {names}. ")
-        if strict and missing:
-            names = ", ".join(f'"{name}"' for name in missing)
-            problems.append(f"Missing key(s) in state_dict: {names}. ")
-        for name, target in own.items():
-            source = state_dict.get(name, target)
-            if not isinstance(source, Tensor):
-                problems.append(
-                    f'While copying the parameter named "{name}", expected Tensor, got {type(source)}.'
-                )
-            elif source.shape != target.shape:
-                problems.append(
-                    f"size mismatch for {name}: copying a param with shape {source.shape} from checkpoint, "
-                    f"the shape in current model is {target.shape}."
-                )
-        if problems:
-            raise RuntimeError(
-                f"Error(s) in loading state_dict for {type(self).__name__}:\n\t"
-                + "\n\t".join(problems)
-            )
-        with no_grad():
-            for name, target in own.items():
-                if name in state_dict:
-                    target.copy_(state_dict[name])
-        return IncompatibleKeys(missing, unexpected)
+    # ---- printing and pickling ----
 
-    # ---- printing ----
+    def _get_name(self) -> str:
+        return self.__class__.__name__
 
     def extra_repr(self) -> str:
         """What repr() shows of this module's own settings."""
@@ -381,11 +476,29 @@ class Module:
 
     def __repr__(self) -> str:
         lines = []
-        for name, value in self.__dict__.items():
-            if isinstance(value, Module):
-                first, *rest = repr(value).split("\n")
-                lines.append("\n  ".join([f"({name}): {first}", *rest]))
-        extra = self.extra_repr().split("\n") if self.extra_repr() else []
-        if not lines and len(extra) <= 1:
-            return f"{type(self).__name__}({''.join(extra)})"
-        return f"{type(self).__name__}(\n  " + "\n  ".join(extra + lines) + "\n)"
+        for name, value in self._modules.items():
+            first, *rest = repr(value).split("\n")
+            lines.append("\n  ".join([f"({name}): {first}", *rest]))
+        extra = self.extra_repr()
+        before = extra.split("\n") if extra else []
+        if not lines and len(before) <= 1:
+            return f"{self._get_name()}({''.join(before)})"
+        return f"{self._get_name()}(\n  " + "\n  ".join(before + lines) + "\n)"
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        # A shallow copy gets members of its own.
+        state["_kinds"] = dict(state["_kinds"])
+        state["_non_persistent_buffers_set"] = set(state["_non_persistent_buffers_set"])
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._restore_hooks()
+
+
+def _name_of(value: Any) -> str:
+    return type(value).__name__
+
+
+follow_hooks(Module)

@@ -1,4 +1,4 @@
-"""Parameter: a tensor that a module trains."""
+"""Parameter and Buffer: tensors that a module takes in when they are assigned to it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from .._capi import call, lib
 from ..creation import empty
 from ..tensor import Tensor, take
 
+__all__ = ["Buffer", "Parameter"]
+
 
 class Parameter(Tensor):
     """A leaf tensor that becomes a parameter of the module it is assigned to.
 
     It shares the storage of data and requires grad unless requires_grad is False.
+
+    Raises TypeError if data is no tensor, RuntimeError for elements that can't require grad.
     """
 
     def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Parameter:
@@ -30,5 +34,35 @@ class Parameter(Tensor):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         pass
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
+        # As in PyTorch, neither the gradient nor attributes go with the copy.
+        known = memo.get(id(self))
+        if known is None:
+            known = type(self)(call(lib.ag_clone, self.data), self.requires_grad)
+            memo[id(self)] = known
+        return known
+
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
+
+
+class _MarkedTensors(type):
+    """Makes isinstance(tensor, Buffer) true for tensors that Buffer() marked, and class Buffer no Tensor class."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, Tensor) and "_is_buffer" in instance.__dict__
+
+
+class Buffer(metaclass=_MarkedTensors):
+    """A tensor that becomes a buffer of the module it is assigned to; persistent buffers are in state_dict().
+
+    The result is a Tensor that shares the storage of data and keeps its requires_grad.
+    """
+
+    def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Any:
+        source = empty(0) if data is None else data
+        if not isinstance(source, Tensor):
+            raise TypeError(f"Buffer(): argument 'data' must be Tensor, not {type(data).__name__}")
+        marked = source.detach().requires_grad_(source.requires_grad)
+        marked.__dict__.update(persistent=persistent, _is_buffer=True)
+        return marked

@@ -1,0 +1,48 @@
+"""The members of a module of one kind, as the dict that PyTorch keeps them in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping
+from typing import Any
+
+__all__ = ["BUFFER", "MODULE", "PARAMETER", "Members"]
+
+PARAMETER, BUFFER, MODULE = "parameter", "buffer", "module"
+
+
+class Members(MutableMapping[str, Any]):
+    """``module._parameters``, ``._buffers`` and ``._modules``: a live view of the members of one kind.
+
+    Members are plain attributes, so that reading one costs nothing extra; the module's table of kinds says which
+    attributes are members, and in which order they were registered.
+    """
+
+    __slots__ = ("_kind", "_module")
+
+    def __init__(self, module: Any, kind: str) -> None:
+        self._module, self._kind = module, kind
+
+    def __getitem__(self, name: str) -> Any:
+        attributes = self._module.__dict__
+        if attributes["_kinds"].get(name) != self._kind:
+            raise KeyError(name)
+        return attributes[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._module._set_member(self._kind, name, value)
+
+    def __delitem__(self, name: str) -> None:
+        if self._module.__dict__["_kinds"].get(name) != self._kind:
+            raise KeyError(name)
+        self._module._drop_member(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(
+            [name for name, kind in self._module.__dict__["_kinds"].items() if kind == self._kind]
+        )
+
+    def __len__(self) -> int:
+        return sum(kind == self._kind for kind in self._module.__dict__["_kinds"].values())
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
