@@ -6,36 +6,97 @@ using namespace autograd::capi;
 
 namespace {
 
-/// The caller's momentum buffers. Those made during the step are handed over at the end, also if a
-/// later entry failed: their parameters have moved.
-class MomentumBuffers {
- public:
-  MomentumBuffers(Arguments in, ag_tensor** handles, int64_t n) : handles_(handles) {
-    if (handles) list = in.optional_tensors(handles, n, "momentum_buffers");
-  }
-  ~MomentumBuffers() {
-    for (size_t i = 0; i < list.size(); ++i)
-      if (!handles_[i]) handles_[i] = to_handle(std::move(list[i]));
-  }
-  MomentumBuffers(const MomentumBuffers&) = delete;
-  MomentumBuffers& operator=(const MomentumBuffers&) = delete;
-
-  std::vector<Tensor> list;
-
- private:
-  ag_tensor** handles_;
-};
+/// One step. A handle is the one pointer that a Tensor consists of, so that the caller's arrays are
+/// used as they are; a NULL state becomes the reference that the caller then owns.
+template <class Options>
+ag_status step(const char* function, ag_tensor* const* params, ag_tensor** states, int64_t n,
+               const Options& options, bool has_states = true) {
+  static_assert(sizeof(Tensor) == sizeof(ag_tensor*));
+  return run(function, [&](Arguments in) {
+    in.array(params, n, "params");
+    if (has_states) in.array(states, n, "states");
+    for (int64_t i = 0; i < n; ++i) in.pointer(params[i], "params");
+    optim::step(reinterpret_cast<const Tensor*>(params), reinterpret_cast<Tensor*>(states), n,
+                options);
+  });
+}
 
 }  // namespace
 
-ag_status ag_sgd_step(ag_tensor* const* params, ag_tensor** momentum_buffers, int64_t n, double lr,
+ag_status ag_sgd_step(ag_tensor* const* params, ag_tensor** states, int64_t n, double lr,
                       double momentum, double dampening, double weight_decay, int32_t nesterov,
                       int32_t maximize) {
-  return run(__func__, [&](Arguments in) {
-    const std::vector<Tensor> tensors = in.tensors(params, n, "params");
-    if (momentum != 0) in.array(momentum_buffers, n, "momentum_buffers");
-    MomentumBuffers buffers(in, momentum_buffers, n);
-    optim::sgd_step(tensors, buffers.list,
-                    {lr, momentum, dampening, weight_decay, nesterov != 0, maximize != 0});
-  });
+  const optim::SGDOptions options = {lr,           momentum,      dampening,
+                                     weight_decay, nesterov != 0, maximize != 0};
+  return step(__func__, params, states, n, options, momentum != 0);
+}
+
+ag_status ag_adam_step(ag_tensor* const* params, ag_tensor** states, int64_t n, double lr,
+                       double beta1, double beta2, double eps, double weight_decay, int32_t amsgrad,
+                       int32_t maximize, int32_t decoupled_weight_decay) {
+  const optim::AdamOptions options = {
+      lr,           beta1,        beta2,         eps,
+      weight_decay, amsgrad != 0, maximize != 0, decoupled_weight_decay != 0};
+  return step(__func__, params, states, n, options);
+}
+
+ag_status ag_adamax_step(ag_tensor* const* params, ag_tensor** states, int64_t n, double lr,
+                         double beta1, double beta2, double eps, double weight_decay,
+                         int32_t maximize) {
+  const optim::AdamaxOptions options = {lr, beta1, beta2, eps, weight_decay, maximize != 0};
+  return step(__func__, params, states, n, options);
+}
+
+ag_status ag_nadam_step(ag_tensor* const* params, ag_tensor** states, int64_t n, double lr,
+                        double beta1, double beta2, double eps, double weight_decay,
+                        double momentum_decay, int32_t maximize, int32_t decoupled_weight_decay) {
+  const optim::NAdamOptions options = {
+      lr,           beta1,          beta2,         eps,
+      weight_decay, momentum_decay, maximize != 0, decoupled_weight_decay != 0};
+  return step(__func__, params, states, n, options);
+}
+
+ag_status ag_radam_step(ag_tensor* const* params, ag_tensor** states, int64_t n, double lr,
+                        double beta1, double beta2, double eps, double weight_decay,
+                        int32_t maximize, int32_t decoupled_weight_decay) {
+  const optim::RAdamOptions options = {
+      lr, beta1, beta2, eps, weight_decay, maximize != 0, decoupled_weight_decay != 0};
+  return step(__func__, params, states, n, options);
+}
+
+ag_status ag_rmsprop_step(ag_tensor* const* params, ag_tensor** states, int64_t n, double lr,
+                          double alpha, double eps, double weight_decay, double momentum,
+                          int32_t centered, int32_t maximize) {
+  const optim::RMSpropOptions options = {lr,       alpha,         eps,          weight_decay,
+                                         momentum, centered != 0, maximize != 0};
+  return step(__func__, params, states, n, options);
+}
+
+ag_status ag_adagrad_step(ag_tensor* const* params, ag_tensor** states, int64_t n, double lr,
+                          double lr_decay, double weight_decay, double initial_accumulator_value,
+                          double eps, int32_t maximize) {
+  const optim::AdagradOptions options = {lr,  lr_decay,     weight_decay, initial_accumulator_value,
+                                         eps, maximize != 0};
+  return step(__func__, params, states, n, options);
+}
+
+ag_status ag_adadelta_step(ag_tensor* const* params, ag_tensor** states, int64_t n, double lr,
+                           double rho, double eps, double weight_decay, int32_t maximize) {
+  const optim::AdadeltaOptions options = {lr, rho, eps, weight_decay, maximize != 0};
+  return step(__func__, params, states, n, options);
+}
+
+ag_status ag_rprop_step(ag_tensor* const* params, ag_tensor** states, int64_t n, double lr,
+                        double eta_minus, double eta_plus, double step_size_min,
+                        double step_size_max, int32_t maximize) {
+  const optim::RpropOptions options = {
+      lr, eta_minus, eta_plus, step_size_min, step_size_max, maximize != 0};
+  return step(__func__, params, states, n, options);
+}
+
+ag_status ag_asgd_step(ag_tensor* const* params, ag_tensor** states, int64_t n, double lr,
+                       double lambd, double alpha, double t0, double weight_decay,
+                       int32_t maximize) {
+  const optim::ASGDOptions options = {lr, lambd, alpha, t0, weight_decay, maximize != 0};
+  return step(__func__, params, states, n, options);
 }

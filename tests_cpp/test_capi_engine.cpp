@@ -111,7 +111,7 @@ TEST_F(Capi, sgd_steps_and_hands_out_momentum) {
 }
 
 TEST_F(Capi, sgd_refuses_bad_arguments_and_keeps_parameters) {
-  ag_tensor *p = parameter({1, 2}), *null = nullptr, *momentum = nullptr;
+  ag_tensor *p = parameter({1, 2}), *null = nullptr;
   ag_tensor* loss = sum_of_squares(p);
   ASSERT_EQ(ag_backward(&loss, nullptr, 1, nullptr, 0, 0, 0), AG_OK);
   expect_failure(ag_sgd_step(nullptr, nullptr, 1, 0.1, 0, 0, 0, 0, 0), AG_ERROR_VALUE,
@@ -121,10 +121,15 @@ TEST_F(Capi, sgd_refuses_bad_arguments_and_keeps_parameters) {
   expect_failure(ag_sgd_step(&p, nullptr, -1, 0.1, 0, 0, 0, 0, 0), AG_ERROR_VALUE,
                  "'params' cannot have -1");
   expect_failure(ag_sgd_step(&p, nullptr, 1, 0.1, 0.9, 0, 0, 0, 0), AG_ERROR_VALUE,
-                 "'momentum_buffers' is NULL");
-  expect_failure(ag_sgd_step(&p, &momentum, 1, -1, 0.9, 0, 0, 0, 0), AG_ERROR_VALUE,
-                 "learning rate");
-  EXPECT_EQ(momentum, nullptr);
+                 "'states' is NULL");
+  ag_tensor* wrong = parameter({1, 2, 3});
+  expect_failure(ag_sgd_step(&p, &wrong, 1, 0.1, 0.9, 0, 0, 0, 0), AG_ERROR_RUNTIME,
+                 "the state momentum_buffer float32 [3] does not fit the parameter float32 [2]");
+  ag_tensor* states[] = {wrong, nullptr, nullptr, nullptr};
+  expect_failure(ag_adam_step(&p, states, 1, 0.1, 0.9, 0.99, 0, 0, 0, 0, 0), AG_ERROR_RUNTIME,
+                 "the state step float32 [3] does not fit");
+  EXPECT_EQ(states[1], nullptr);
+  ag_tensor_free(wrong);
   float w[2];
   EXPECT_EQ(ag_tensor_copy_out(p, AG_FLOAT32, w, 2), AG_OK);
   EXPECT_EQ(w[1], 2);

@@ -243,7 +243,7 @@ def test_wrong_parameters_are_refused():
         ag.optim.SGD([1.0], lr=0.1)
     with pytest.raises(ValueError, match="can't optimize a non-leaf Tensor"):
         ag.optim.SGD([p * 2], lr=0.1)
-    with pytest.raises(ValueError, match="duplicate parameters"):
+    with pytest.warns(UserWarning, match="duplicate parameters"):
         ag.optim.SGD([p, p], lr=0.1)
     with pytest.raises(ValueError, match="some parameters appear in more than one parameter group"):
         ag.optim.SGD([{"params": [p]}, {"params": [p]}], lr=0.1)

@@ -1,83 +1,92 @@
-// Stochastic gradient descent over a list of parameters.
-#include <cstring>
+// Optimizers that follow the gradient itself or its sign: SGD, ASGD, Rprop.
+#include <algorithm>
+#include <cmath>
 
-#include "autograd/grad.hpp"
-#include "autograd/optim.hpp"
-#include "core/parallel.hpp"
-#include "core/tensor_body.hpp"
+#include "autograd/runtime.hpp"
 #include "core/text.hpp"
-#include "kernels/cpu/optim.hpp"
-#include "ops/broadcast.hpp"
+#include "optim/recipe.hpp"
 
 namespace autograd::optim {
 
-using detail::body;
+using cpu::Rule;
 
-namespace {
-
-void check_options(const SGDOptions& o) {
-  if (!(o.lr >= 0)) fail(ErrorCode::kValue, "Invalid learning rate: ", o.lr);
-  if (!(o.momentum >= 0)) fail(ErrorCode::kValue, "Invalid momentum value: ", o.momentum);
-  if (!(o.weight_decay >= 0))
-    fail(ErrorCode::kValue, "Invalid weight_decay value: ", o.weight_decay);
+void check(const SGDOptions& o) {
+  check_not_negative("learning rate", o.lr);
+  check_not_negative("momentum value", o.momentum);
+  check_not_negative("weight_decay value", o.weight_decay);
   if (o.nesterov && (o.momentum <= 0 || o.dampening != 0))
     fail(ErrorCode::kValue, "Nesterov momentum requires a momentum and zero dampening");
 }
 
-void update(const Tensor& param, Tensor* buffer, const cpu::SgdOptions& options) {
-  detail::TensorBody* b = body(param);
-  if (!b->grad) return;
-  if (!b->is_contiguous)
-    fail(ErrorCode::kRuntime, "sgd_step: parameters must be contiguous, got strides ", b->strides,
-         " for sizes ", b->sizes);
-  const Tensor grad = detail::dense(*b->grad);
-  bool first = false;
-  char* momentum = nullptr;
-  if (buffer) {
-    first = !buffer->defined();
-    if (first) *buffer = detail::make_tensor(b->sizes, b->dtype);
-    if (buffer->sizes() != b->sizes || buffer->dtype() != b->dtype || !buffer->is_contiguous())
-      fail(ErrorCode::kRuntime, "sgd_step: the momentum buffer ", buffer->sizes(),
-           " does not fit the parameter ", b->sizes);
-    momentum = static_cast<char*>(buffer->data());
-  }
-  const int64_t item = static_cast<int64_t>(size_of(b->dtype));
-  detail::parallel_for(b->numel, detail::kGrain, [&](int64_t begin, int64_t end) {
-    const int64_t at = begin * item;
-    cpu::sgd_update(b->dtype, b->data + at, static_cast<const char*>(grad.data()) + at,
-                    momentum ? momentum + at : nullptr, end - begin, options, first);
-  });
-  b->storage->version.fetch_add(1, std::memory_order_relaxed);
+namespace {
+void plan_sgd(const SGDOptions& o, Counters& counters, cpu::Update& update) {
+  if (o.momentum == 0) return choose(update, Rule::sgd, {o.lr});
+  const double keep = counters.is_first ? 0 : o.momentum;
+  const double take = counters.is_first ? 1 : 1 - o.dampening;
+  if (o.nesterov) return choose(update, Rule::sgd_nesterov, {o.lr, keep, take, o.momentum});
+  choose(update, Rule::sgd_momentum, {o.lr, keep, take});
 }
-
 }  // namespace
 
-void sgd_step(const std::vector<Tensor>& params, std::vector<Tensor>& momentum_buffers,
-              const SGDOptions& o) {
-  check_options(o);
-  if (o.momentum != 0 && momentum_buffers.size() != params.size())
-    fail(ErrorCode::kValue, "sgd_step: got ", params.size(), " parameters and ",
-         momentum_buffers.size(), " momentum buffers");
-  for (const Tensor& p : params)
-    if (!is_floating(p.dtype()))
-      fail(ErrorCode::kRuntime, "sgd_step: parameters must be floats, got ", name_of(p.dtype()));
-  const cpu::SgdOptions options{o.lr,           o.momentum, o.dampening,
-                                o.weight_decay, o.nesterov, o.maximize};
-  for (size_t i = 0; i < params.size(); ++i)
-    update(params[i], o.momentum != 0 ? &momentum_buffers[i] : nullptr, options);
+Recipe recipe(const SGDOptions& o) {
+  return {"sgd_step",
+          &o,
+          o.maximize,
+          o.weight_decay,
+          {vector("momentum_buffer", o.momentum != 0)},
+          plan_of<SGDOptions, plan_sgd>};
 }
 
-SGD::SGD(std::vector<Tensor> params, const SGDOptions& options_in)
-    : options(options_in), params_(std::move(params)) {
-  check_options(options);
-  if (params_.empty()) fail(ErrorCode::kValue, "optimizer got an empty parameter list");
-  for (const Tensor& p : params_)
-    if (!p.is_leaf()) fail(ErrorCode::kValue, "can't optimize a non-leaf Tensor");
-  momentum_buffers_.resize(params_.size());
+void check(const ASGDOptions& o) {
+  check_not_negative("learning rate", o.lr);
+  check_not_negative("weight_decay value", o.weight_decay);
 }
 
-void SGD::step() { sgd_step(params_, momentum_buffers_, options); }
+namespace {
+/// PyTorch makes these numbers tensors of the default dtype before it keeps them.
+double in_default_dtype(double value) {
+  return default_dtype() == DType::kFloat32 ? static_cast<double>(static_cast<float>(value))
+                                            : value;
+}
 
-void SGD::zero_grad() { autograd::zero_grad(params_); }
+void plan_asgd(const ASGDOptions& o, Counters& counters, cpu::Update& update) {
+  const double step = counters.next_step(), eta = counters.values[1], mu = counters.values[2];
+  update.shrink = 1 - o.lambd * eta;
+  choose(update, Rule::asgd, {eta, mu});
+  counters.set(1, in_default_dtype(o.lr / std::pow(1 + o.lambd * o.lr * step, o.alpha)));
+  counters.set(2, in_default_dtype(1 / std::max(1.0, step - o.t0)));
+}
+}  // namespace
+
+Recipe recipe(const ASGDOptions& o) {
+  return {"asgd_step",
+          &o,
+          o.maximize,
+          o.weight_decay,
+          {counter("step"), counter("eta", o.lr), counter("mu", 1), vector("ax")},
+          plan_of<ASGDOptions, plan_asgd>};
+}
+
+void check(const RpropOptions& o) {
+  check_not_negative("learning rate", o.lr);
+  if (!(0 < o.eta_minus && o.eta_minus < 1 && 1 < o.eta_plus))
+    fail(ErrorCode::kValue, "Invalid eta values: ", o.eta_minus, ", ", o.eta_plus);
+}
+
+namespace {
+void plan_rprop(const RpropOptions& o, Counters& counters, cpu::Update& update) {
+  counters.next_step();
+  choose(update, Rule::rprop, {o.eta_minus, o.eta_plus, o.step_size_min, o.step_size_max});
+}
+}  // namespace
+
+Recipe recipe(const RpropOptions& o) {
+  return {"rprop_step",
+          &o,
+          o.maximize,
+          0,
+          {counter("step"), vector("prev"), vector("step_size", true, o.lr)},
+          plan_of<RpropOptions, plan_rprop>};
+}
 
 }  // namespace autograd::optim

@@ -1,5 +1,7 @@
-// Parameter updates for every instruction set.
+// Parameter updates for every instruction set: the rows of optim.def as loops.
 #include "kernels/cpu/optim.hpp"
+
+#include <utility>
 
 #include "kernels/cpu/simd_targets.hpp"
 
@@ -8,105 +10,112 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 #include "kernels/cpu/partial_vector-inl.h"
+#include "kernels/cpu/vector_math-inl.h"
+
+#ifndef AUTOGRAD_KERNELS_CPU_OPTIM_ONCE
+#define AUTOGRAD_KERNELS_CPU_OPTIM_ONCE
+namespace autograd::cpu {
+
+/// The number of names in a list written "(a, b, c)".
+constexpr int count_names(const char* list) {
+  int count = 1;
+  for (; *list; ++list) count += *list == ',';
+  return count;
+}
+
+}  // namespace autograd::cpu
+#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace autograd::cpu {
 namespace HWY_NAMESPACE {
 namespace {
 
-namespace hn = hwy::HWY_NAMESPACE;
-
-enum class Momentum { kNone, kFirst, kNext };
-
+/// a + rate (b - a), from the nearer end as PyTorch does.
 template <class T>
-struct Pointers {
-  T* w;
-  const T* g;
-  T* b;
-};
+HWY_INLINE Vec<T> lerp(Vec<T> a, Vec<T> b, Vec<T> rate) {
+  const Mask<T> near = abs(rate) < Vec<T>(0.5);
+  return fma(where(near, rate, rate - 1), b - a, where(near, a, b));
+}
 
-/// The arithmetic of one vector, each step rounded where PyTorch rounds it.
-template <class T, Momentum kMomentum, bool kDecay>
-struct SgdStep {
-  using D = hn::ScalableTag<T>;
-  using V = hn::Vec<D>;
-  V sign, decay, momentum, undamped, minus_lr;
-  bool nesterov;
+#define AG_NAMES(...) __VA_ARGS__
+#define RULE(name, vectors, number_names, ...)                                                  \
+  struct name##_rule {                                                                          \
+    static constexpr int kVectors = count_names(#vectors);                                      \
+    static constexpr int kNumbers = count_names(#number_names);                                 \
+    template <class V>                                                                          \
+    static HWY_INLINE void apply(V (&vectors_)[kVectors], V g, const V (&numbers_)[kNumbers]) { \
+      auto& [AG_NAMES vectors] = vectors_;                                                      \
+      const auto& [AG_NAMES number_names] = numbers_;                                           \
+      __VA_ARGS__                                                                               \
+    }                                                                                           \
+  };                                                                                            \
+  static_assert(name##_rule::kVectors <= kMaxOptimStates + 1);                                  \
+  static_assert(name##_rule::kNumbers <= kMaxOptimNumbers);
+#include "kernels/cpu/optim.def"
+#undef RULE
 
-  explicit SgdStep(const SgdOptions& o)
-      : sign(hn::Set(D(), o.maximize ? T{-0.0} : T{0.0})),
-        decay(hn::Set(D(), static_cast<T>(o.weight_decay))),
-        momentum(hn::Set(D(), static_cast<T>(o.momentum))),
-        undamped(hn::Set(D(), static_cast<T>(1 - o.dampening))),
-        minus_lr(hn::Set(D(), static_cast<T>(-o.lr))),
-        nesterov(o.nesterov) {}
+/// What comes before every rule.
+template <class T>
+struct Prelude {
+  Vec<T> negate, decay, shrink;
+  bool decays;
 
-  /// Updates w and b from g.
-  HWY_INLINE void operator()(V& w, V g, V& b) const {
-    V d = hn::Xor(g, sign);
-    if constexpr (kDecay) d = hn::MulAdd(w, decay, d);
-    if constexpr (kMomentum == Momentum::kFirst) b = d;
-    if constexpr (kMomentum == Momentum::kNext) {
-      b = hn::MulAdd(d, undamped, hn::Mul(b, momentum));
-    }
-    if constexpr (kMomentum != Momentum::kNone) d = nesterov ? hn::MulAdd(b, momentum, d) : b;
-    w = hn::MulAdd(d, minus_lr, w);
+  explicit Prelude(const Update& u)
+      : negate(u.negate ? -0.0 : 0.0), decay(u.decay), shrink(u.shrink), decays(u.decay != 0) {}
+
+  HWY_INLINE Vec<T> operator()(Vec<T>& w, Vec<T> g) const {
+    g = hn::Xor(g.raw, negate.raw);
+    // Not for decay 0: an infinite weight would make it NaN.
+    if (decays) g = fma(w, decay, g);
+    w = w * shrink;
+    return g;
   }
 };
 
-template <class T, Momentum kMomentum, bool kDecay>
-void sgd_loop(Pointers<T> p, size_t n, const SgdOptions& options) {
+template <class R, class T>
+void run(const Update& u, void* w, const void* g, void* const* states, size_t n) {
   const hn::ScalableTag<T> d;
   const size_t lanes = hn::Lanes(d);
-  const SgdStep<T, kMomentum, kDecay> step(options);
-  auto b = hn::Zero(d);
+  T* out[R::kVectors] = {static_cast<T*>(w)};
+  for (int k = 1; k < R::kVectors; ++k) out[k] = static_cast<T*>(states[k - 1]);
+  const T* const in = static_cast<const T*>(g);
+  const Prelude<T> prelude(u);
+  Vec<T> numbers[R::kNumbers];
+  for (int k = 0; k < R::kNumbers; ++k) numbers[k] = Vec<T>(u.numbers[k]);
+
   size_t i = 0;
+  Vec<T> x[R::kVectors];
   for (; i + lanes <= n; i += lanes) {
-    auto w = hn::LoadU(d, p.w + i);
-    if constexpr (kMomentum == Momentum::kNext) b = hn::LoadU(d, p.b + i);
-    step(w, hn::LoadU(d, p.g + i), b);
-    if constexpr (kMomentum != Momentum::kNone) hn::StoreU(b, d, p.b + i);
-    hn::StoreU(w, d, p.w + i);
+    for (int k = 0; k < R::kVectors; ++k) x[k] = hn::LoadU(d, out[k] + i);
+    const Vec<T> gradient = prelude(x[0], hn::LoadU(d, in + i));
+    R::apply(x, gradient, numbers);
+    for (int k = 0; k < R::kVectors; ++k) hn::StoreU(x[k].raw, d, out[k] + i);
   }
   if (i == n) return;
   const size_t rest = n - i;
-  auto w = partial::load_first(d, p.w + i, rest);
-  if constexpr (kMomentum == Momentum::kNext) b = partial::load_first(d, p.b + i, rest);
-  step(w, partial::load_first(d, p.g + i, rest), b);
-  if constexpr (kMomentum != Momentum::kNone) partial::store_first(b, d, p.b + i, rest);
-  partial::store_first(w, d, p.w + i, rest);
+  for (int k = 0; k < R::kVectors; ++k) x[k] = partial::load_first(d, out[k] + i, rest);
+  const Vec<T> gradient = prelude(x[0], partial::load_first(d, in + i, rest));
+  R::apply(x, gradient, numbers);
+  for (int k = 0; k < R::kVectors; ++k) partial::store_first(x[k].raw, d, out[k] + i, rest);
 }
 
-template <class T, Momentum kMomentum>
-void sgd_with(Pointers<T> p, size_t n, const SgdOptions& o) {
-  if (o.weight_decay != 0) {
-    sgd_loop<T, kMomentum, true>(p, n, o);
-  } else {
-    sgd_loop<T, kMomentum, false>(p, n, o);
-  }
-}
+using Loop = void (*)(const Update&, void*, const void*, void* const*, size_t);
 
 template <class T>
-void sgd_of(void* w, const void* g, void* b, size_t n, const SgdOptions& o, bool first) {
-  const Pointers<T> p{static_cast<T*>(w), static_cast<const T*>(g), static_cast<T*>(b)};
-  if (o.momentum == 0) {
-    sgd_with<T, Momentum::kNone>(p, n, o);
-  } else if (first) {
-    sgd_with<T, Momentum::kFirst>(p, n, o);
-  } else {
-    sgd_with<T, Momentum::kNext>(p, n, o);
-  }
-}
+constexpr Loop kLoops[] = {
+#define RULE(name, ...) &run<name##_rule, T>,
+#include "kernels/cpu/optim.def"
+#undef RULE
+};
 
 }  // namespace
 
-void sgd_any(DType dtype, void* w, const void* g, void* b, int64_t n, const SgdOptions& o,
-             bool first) {
-  if (dtype == DType::kFloat32) {
-    sgd_of<float>(w, g, b, static_cast<size_t>(n), o, first);
-  } else {
-    sgd_of<double>(w, g, b, static_cast<size_t>(n), o, first);
-  }
+void update_any(const Update& update, DType dtype, void* w, const void* g, void* const* states,
+                int64_t n) {
+  const auto rule = static_cast<size_t>(update.rule);
+  const Loop loop = dtype == DType::kFloat32 ? kLoops<float>[rule] : kLoops<double>[rule];
+  loop(update, w, g, states, static_cast<size_t>(n));
 }
 
 }  // namespace HWY_NAMESPACE
@@ -116,11 +125,20 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace autograd::cpu {
 
-HWY_EXPORT(sgd_any);
+HWY_EXPORT(update_any);
 
-void sgd_update(DType dtype, void* w, const void* g, void* momentum_buffer, int64_t n,
-                const SgdOptions& options, bool first) {
-  HWY_DYNAMIC_DISPATCH(sgd_any)(dtype, w, g, momentum_buffer, n, options, first);
+void optim_update(const Update& update, DType dtype, void* w, const void* g, void* const* states,
+                  int64_t n) {
+  HWY_DYNAMIC_DISPATCH(update_any)(update, dtype, w, g, states, n);
+}
+
+int optim_states(Rule rule) {
+  static constexpr int kStates[] = {
+#define RULE(name, vectors, ...) count_names(#vectors) - 1,
+#include "kernels/cpu/optim.def"
+#undef RULE
+  };
+  return kStates[static_cast<size_t>(rule)];
 }
 
 }  // namespace autograd::cpu

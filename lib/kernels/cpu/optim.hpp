@@ -6,15 +6,28 @@
 
 namespace autograd::cpu {
 
-struct SgdOptions {
-  double lr, momentum, dampening, weight_decay;
-  bool nesterov, maximize;
+/// The rows of optim.def.
+enum class Rule : uint8_t {
+#define RULE(name, ...) name,
+#include "kernels/cpu/optim.def"
+#undef RULE
 };
 
-/// PyTorch's SGD update of n elements: d = (maximize ? -g : g) + weight_decay * w;
-/// if momentum: b = first ? d : momentum * b + (1 - dampening) * d, d = nesterov ? d + momentum * b
-/// : b; w -= lr * d. momentum_buffer is NULL when momentum is 0. One pass over memory.
-void sgd_update(DType dtype, void* w, const void* g, void* momentum_buffer, int64_t n,
-                const SgdOptions& options, bool first);
+inline constexpr int kMaxOptimStates = 3, kMaxOptimNumbers = 7;
+
+/// One step of one parameter.
+struct Update {
+  Rule rule;
+  bool negate = false;  ///< g = -g, first of all
+  double decay = 0;     ///< then g += decay * w
+  double shrink = 1;    ///< then w *= shrink
+  double numbers[kMaxOptimNumbers] = {};
+};
+
+/// Applies the update to n weights w with gradients g and the states of the rule, in one pass.
+void optim_update(const Update& update, DType dtype, void* w, const void* g, void* const* states,
+                  int64_t n);
+/// How many states the rule has.
+int optim_states(Rule rule);
 
 }  // namespace autograd::cpu

@@ -1,6 +1,27 @@
 """Optimizers."""
 
-from .optimizer import Optimizer
-from .sgd import SGD
+from .adagrad import Adadelta, Adagrad, RMSprop
+from .adam import Adam, Adamax, AdamW, NAdam, RAdam
+from .optimizer import (
+    Optimizer,
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
+from .sgd import ASGD, SGD, Rprop
 
-__all__ = ["SGD", "Optimizer"]
+__all__ = [
+    "ASGD",
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "NAdam",
+    "Optimizer",
+    "RAdam",
+    "RMSprop",
+    "Rprop",
+    "register_optimizer_step_post_hook",
+    "register_optimizer_step_pre_hook",
+]

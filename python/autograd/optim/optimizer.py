@@ -1,19 +1,91 @@
-"""Optimizer: parameter groups, their state, and native arrays of their handles."""
+"""Optimizer: parameter groups, their state, hooks, and what is kept of them in a state dict."""
 
 from __future__ import annotations
 
 import ctypes
+import functools
 import operator
-from collections import defaultdict
+import warnings
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable
 from copy import deepcopy
+from itertools import chain
 from typing import Any, Callable, Union
 
 from .. import tensor as _tensor
 from .._capi import lib, raise_last_error
 from ..tensor import Tensor
+from ..utils.hooks import RemovableHandle
 
-Params = Union[Iterable[Tensor], Iterable[dict[str, Any]]]
+Params = Union[Iterable[Tensor], Iterable[dict[str, Any]], Iterable[tuple[str, Tensor]]]
+Hooks = "OrderedDict[int, Callable[..., Any]]"
+
+_global_pre_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+_global_post_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+
+_HOOKS = (
+    "_optimizer_step_pre_hooks",
+    "_optimizer_step_post_hooks",
+    "_optimizer_state_dict_pre_hooks",
+    "_optimizer_state_dict_post_hooks",
+    "_optimizer_load_state_dict_pre_hooks",
+    "_optimizer_load_state_dict_post_hooks",
+)
+
+
+class _Required:
+    """Marks an option that each group must give."""
+
+    def __repr__(self) -> str:
+        return "<required parameter>"
+
+
+required = _Required()
+
+
+def _register(hooks: Any, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+    handle = RemovableHandle(hooks)
+    hooks[handle.id] = hook
+    if prepend:
+        hooks.move_to_end(handle.id, last=False)
+    return handle
+
+
+def register_optimizer_step_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Calls hook(optimizer, args, kwargs) before each step of any optimizer; returns a handle that removes it."""
+    return _register(_global_pre_hooks, hook)
+
+
+def register_optimizer_step_post_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Calls hook(optimizer, args, kwargs) after each step of any optimizer; returns a handle that removes it."""
+    return _register(_global_post_hooks, hook)
+
+
+def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
+    """A step() that calls the hooks around the given one."""
+
+    @functools.wraps(step)
+    def hooked(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        before, after = self._optimizer_step_pre_hooks, self._optimizer_step_post_hooks
+        if not (before or after or _global_pre_hooks or _global_post_hooks):
+            return step(self, *args, **kwargs)
+        for hook in list(chain(_global_pre_hooks.values(), before.values())):
+            # As in PyTorch, hooks see the optimizer as the first of the arguments.
+            changed = hook(self, (self, *args), kwargs)
+            if changed is None:
+                continue
+            if not (isinstance(changed, tuple) and len(changed) == 2):
+                raise RuntimeError(
+                    f"{step} must return None or a tuple of (new_args, new_kwargs), but got {changed}."
+                )
+            args, kwargs = changed[0][1:], changed[1]
+        result = step(self, *args, **kwargs)
+        for hook in list(chain(after.values(), _global_post_hooks.values())):
+            hook(self, (self, *args), kwargs)
+        return result
+
+    hooked.hooked = True  # type: ignore[attr-defined]
+    return hooked
 
 
 class Handles:
@@ -39,18 +111,26 @@ class Handles:
 class Optimizer:
     """The base of all optimizers: updates parameters in place from their gradients.
 
-    params: tensors, or dicts with "params" and options that differ from the defaults.
+    params: tensors, (name, tensor) pairs, or dicts with "params" and options that differ from the defaults.
     """
 
+    _optimizer_step_pre_hooks: OrderedDict[int, Callable[..., Any]]
+    _optimizer_step_post_hooks: OrderedDict[int, Callable[..., Any]]
+    _optimizer_state_dict_pre_hooks: OrderedDict[int, Callable[..., Any]]
+    _optimizer_state_dict_post_hooks: OrderedDict[int, Callable[..., Any]]
+    _optimizer_load_state_dict_pre_hooks: OrderedDict[int, Callable[..., Any]]
+    _optimizer_load_state_dict_post_hooks: OrderedDict[int, Callable[..., Any]]
+
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
+        self.defaults = defaults
+        self._prepare()
         if isinstance(params, Tensor):
             raise TypeError(
-                "params argument given to the optimizer should be an iterable of Tensors or dicts, but got Tensor"
+                "params argument given to the optimizer should be an iterable of Tensors or dicts, "
+                f"but got {type(params).__name__}"
             )
-        self.defaults = defaults
-        self.state: dict[Tensor, dict[str, Any]] = defaultdict(dict)
+        self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
-        self._handles: dict[int, Handles] = {}
         groups: list[Any] = list(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list")
@@ -59,21 +139,40 @@ class Optimizer:
         for group in groups:
             self.add_param_group(group)
 
+    def _prepare(self) -> None:
+        """Sets what is not part of a pickled optimizer."""
+        for name in _HOOKS:
+            if name not in self.__dict__:
+                setattr(self, name, OrderedDict())
+        self._handles: dict[int, Handles] = {}
+        cls = type(self)
+        if not getattr(cls.step, "hooked", False):
+            cls.step = _with_hooks(cls.step)  # type: ignore[method-assign]
+
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Adds a group of parameters with its options; those not given are the defaults.
 
-        Raises TypeError for what is not a tensor, ValueError for non-leaves and for parameters given twice.
+        Raises TypeError for what is not a tensor, ValueError for non-leaves, for parameters that another group has,
+        and where only some parameters have names.
         """
         if not isinstance(param_group, dict):
             raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
-        group = dict(param_group)
-        params = group["params"]
+        params = param_group["params"]
         if isinstance(params, set):
             raise TypeError(
-                "optimizer parameters need to be organized in ordered collections; a set has no order"
+                "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in "
+                "sets will change between runs. Please use a list instead."
             )
-        params = [params] if isinstance(params, Tensor) else list(params)
-        known = {id(other) for each in self.param_groups for other in each["params"]}
+        entries = [params] if isinstance(params, Tensor) else list(params)
+        names = [entry[0] for entry in entries if isinstance(entry, tuple)]
+        params = [entry[1] if isinstance(entry, tuple) else entry for entry in entries]
+        if names and len(names) != len(params):
+            raise ValueError(
+                "all optimizer params should be with/without names. Some param names are missing"
+            )
+        param_group["params"] = params
+        if names:
+            param_group["param_names"] = names
         for param in params:
             if not isinstance(param, Tensor):
                 raise TypeError(
@@ -81,14 +180,32 @@ class Optimizer:
                 )
             if not (param.is_leaf or param.retains_grad):
                 raise ValueError("can't optimize a non-leaf Tensor")
-            if id(param) in known:
-                raise ValueError("some parameters appear in more than one parameter group")
-        if len({id(param) for param in params}) != len(params):
-            raise ValueError("optimizer contains a parameter group with duplicate parameters")
-        group["params"] = params
         for name, value in self.defaults.items():
-            group.setdefault(name, value)
-        self.param_groups.append(group)
+            if value is required and name not in param_group:
+                raise ValueError(
+                    f"parameter group didn't specify a value of required optimization parameter {name}"
+                )
+            param_group.setdefault(name, value)
+        self._check_against_other_groups(param_group)
+        self.param_groups.append(param_group)
+
+    def _check_against_other_groups(self, group: dict[str, Any]) -> None:
+        own = set(map(id, group["params"]))
+        if len(own) != len(group["params"]):
+            warnings.warn(
+                "optimizer contains a parameter group with duplicate parameters; in future, this will cause an error",
+                stacklevel=4,
+            )
+        for other in self.param_groups:
+            if ("param_names" in group) != ("param_names" in other):
+                kind = "with names" if "param_names" in group else "without names"
+                raise ValueError(
+                    "all optimizer param groups should be with/without names. "
+                    f"cannot add param group {kind} to the optimizer"
+                )
+        others = chain.from_iterable(other["params"] for other in self.param_groups)
+        if not own.isdisjoint(map(id, others)):
+            raise ValueError("some parameters appear in more than one parameter group")
 
     def _group_handles(self, number: int) -> Handles:
         """The handles of a group's parameters."""
@@ -109,31 +226,76 @@ class Optimizer:
         """Updates all parameters once. closure, if given, computes the loss again, which is returned."""
         raise NotImplementedError
 
+    # ---- hooks ----
+
+    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Calls hook(optimizer, args, kwargs) before each step; it may return new (args, kwargs)."""
+        return _register(self._optimizer_step_pre_hooks, hook)
+
+    def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Calls hook(optimizer, args, kwargs) after each step."""
+        return _register(self._optimizer_step_post_hooks, hook)
+
+    def register_state_dict_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Calls hook(optimizer) before state_dict(); ahead of the other hooks if prepend."""
+        return _register(self._optimizer_state_dict_pre_hooks, hook, prepend)
+
+    def register_state_dict_post_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Calls hook(optimizer, state_dict) after state_dict(); it may return another one."""
+        return _register(self._optimizer_state_dict_post_hooks, hook, prepend)
+
+    def register_load_state_dict_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Calls hook(optimizer, state_dict) before load_state_dict(); it may return another one."""
+        return _register(self._optimizer_load_state_dict_pre_hooks, hook, prepend)
+
+    def register_load_state_dict_post_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Calls hook(optimizer) after load_state_dict()."""
+        return _register(self._optimizer_load_state_dict_post_hooks, hook, prepend)
+
     # ---- state ----
 
     def state_dict(self) -> dict[str, Any]:
         """The state of all parameters, numbered in order, and the options of all groups."""
+        for hook in self._optimizer_state_dict_pre_hooks.values():
+            hook(self)
         numbers: dict[int, int] = {}
         groups = []
+        start = 0
         for group in self.param_groups:
-            for param in group["params"]:
-                numbers.setdefault(id(param), len(numbers))
+            for position, param in enumerate(group["params"], start):
+                numbers.setdefault(id(param), position)
+            start += len(group["params"])
             packed = {name: value for name, value in group.items() if name != "params"}
             packed["params"] = [numbers[id(param)] for param in group["params"]]
             groups.append(packed)
         state = {
-            numbers[id(param)]: dict(values)
-            for param, values in self.state.items()
-            if id(param) in numbers
+            numbers[id(key)] if isinstance(key, Tensor) else key: values
+            for key, values in self.state.items()
         }
-        return {"state": state, "param_groups": groups}
+        result: dict[str, Any] = {"state": state, "param_groups": groups}
+        for hook in self._optimizer_state_dict_post_hooks.values():
+            changed = hook(self, result)
+            result = result if changed is None else changed
+        return result
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes over the state and options of a state_dict(); tensors are copied.
 
         Raises ValueError if the groups or their numbers of parameters differ.
         """
-        saved = state_dict["param_groups"]
+        state_dict = state_dict.copy()
+        for hook in self._optimizer_load_state_dict_pre_hooks.values():
+            changed = hook(self, state_dict)
+            state_dict = state_dict if changed is None else changed
+        saved = deepcopy(state_dict["param_groups"])
         if len(saved) != len(self.param_groups):
             raise ValueError("loaded state dict has a different number of parameter groups")
         for group, other in zip(self.param_groups, saved):
@@ -144,39 +306,25 @@ class Optimizer:
         params: dict[Any, Tensor] = {}
         for group, other in zip(self.param_groups, saved):
             params.update(zip(other["params"], group["params"]))
-            group.update(
-                {name: deepcopy(value) for name, value in other.items() if name != "params"}
-            )
-        self.state = defaultdict(dict)
-        for number, values in state_dict["state"].items():
-            if number in params:
-                self.state[params[number]] = {
-                    name: self._copied(params[number], v) for name, v in values.items()
-                }
-        self._handles = {}
-
-    @staticmethod
-    def _copied(param: Tensor, value: Any) -> Any:
-        if not isinstance(value, Tensor):
-            return deepcopy(value)
-        value = value.detach().clone()
-        return (
-            value.to(param.dtype)
-            if param.is_floating_point() and value.is_floating_point()
-            else value
-        )
+            other["params"] = group["params"]
+            if "param_names" in group:
+                other.setdefault("param_names", group["param_names"])
+        state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
+        for key, values in state_dict["state"].items():
+            if key in params:
+                state[params[key]] = _copied(params[key], values)
+            else:
+                state[key] = values
+        self.__setstate__({"state": state, "param_groups": saved})
+        for hook in self._optimizer_load_state_dict_post_hooks.values():
+            hook(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {
-            "defaults": self.defaults,
-            "state": dict(self.state),
-            "param_groups": self.param_groups,
-        }
+        return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self.state = defaultdict(dict, state["state"])
-        self._handles = {}
+        self._prepare()
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
@@ -184,3 +332,15 @@ class Optimizer:
             lines.append(f"Parameter Group {number}")
             lines += [f"    {name}: {group[name]}" for name in sorted(group) if name != "params"]
         return "\n".join([*lines, ")"])
+
+
+def _copied(param: Tensor, value: Any, name: Any = None) -> Any:
+    """A copy of a value of the state of param; tensors but the number of the step get its dtype."""
+    if isinstance(value, Tensor):
+        value = value.detach().clone()
+        return value.to(param.dtype) if param.is_floating_point() and name != "step" else value
+    if isinstance(value, dict):
+        return {key: _copied(param, each, key) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_copied(param, each) for each in value)
+    return value

@@ -1,34 +1,48 @@
-"""Stochastic gradient descent."""
+"""Optimizers that follow the gradient itself or its sign: SGD, ASGD, Rprop."""
 
 from __future__ import annotations
 
-import ctypes
-from typing import Any, Callable
+from typing import Any
 
-from .._capi import lib, raise_last_error
-from ..grad_mode import enable_grad
-from ..tensor import Tensor, adopt
-from .optimizer import Handles, Optimizer, Params
+from ..tensor import Tensor
+from .optimizer import Params
+from .stepped import SteppedOptimizer, check_lr, check_not_negative
 
 
-class SGD(Optimizer):
+class SGD(SteppedOptimizer):
     """Stochastic gradient descent, with PyTorch's options and formula.
 
     g = grad + weight_decay * p;  b = momentum * b + (1 - dampening) * g  (b = g at first);
     p -= lr * (g + momentum * b if nesterov else b).
     """
 
+    native = "ag_sgd_step"
+    options = ("lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize")
+    states = ("momentum_buffer",)
+    later = {
+        "nesterov": False,
+        "maximize": False,
+        "foreach": None,
+        "differentiable": False,
+        "fused": False,
+    }
+
     def __init__(
         self,
         params: Params,
-        lr: float = 1e-3,
+        lr: float | Tensor = 1e-3,
         momentum: float = 0,
         dampening: float = 0,
-        weight_decay: float = 0,
+        weight_decay: float | Tensor = 0,
         nesterov: bool = False,
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ) -> None:
+        if isinstance(lr, Tensor) and lr.numel() != 1:
+            raise ValueError("Tensor lr must be 1-element")
         if lr < 0.0:
             raise ValueError(f"Invalid learning rate: {lr}")
         if momentum < 0.0:
@@ -37,80 +51,95 @@ class SGD(Optimizer):
             raise ValueError(f"Invalid weight_decay value: {weight_decay}")
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
-        # Per group: the native array of the momentum buffers, which state[param]["momentum_buffer"] own.
-        self._buffers: dict[int, _Buffers] = {}
-        self._options: dict[int, tuple[Any, tuple[Any, ...]]] = {}
-        defaults = {
+        defaults: dict[str, Any] = {
             "lr": lr,
             "momentum": momentum,
             "dampening": dampening,
             "weight_decay": weight_decay,
             "nesterov": nesterov,
             "maximize": maximize,
+            "foreach": foreach,
+            "differentiable": differentiable,
+            "fused": fused,
         }
         super().__init__(params, defaults)
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Updates all parameters that have a gradient, in one native call per group."""
-        loss = None
-        if closure is not None:
-            with enable_grad():
-                loss = closure()
-        for number, group in enumerate(self.param_groups):
-            handles = self._group_handles(number)
-            buffers = self._group_buffers(number, handles) if group["momentum"] else None
-            options = self._group_options(number, group)
-            array = None if buffers is None else buffers.array
-            status = lib.ag_sgd_step(handles.array, array, handles.count, *options)
-            if buffers is not None and buffers.missing:
-                buffers.take_new(self.state)
-            if status:
-                raise_last_error()
-        return loss
 
-    def _group_options(self, number: int, group: dict[str, Any]) -> tuple[Any, ...]:
-        """The options of a group as native numbers, made anew only when an option changes."""
-        values = (
-            group["lr"],
-            group["momentum"],
-            group["dampening"],
-            group["weight_decay"],
-            group["nesterov"],
-            group["maximize"],
-        )
-        known = self._options.get(number)
-        if known is None or known[0] != values:
-            numbers = tuple(map(ctypes.c_double, values[:4]))
-            known = self._options[number] = (values, (*numbers, bool(values[4]), bool(values[5])))
-        return known[1]
+class ASGD(SteppedOptimizer):
+    """Averaged stochastic gradient descent, with PyTorch's options and formula.
 
-    def _group_buffers(self, number: int, handles: Handles) -> _Buffers:
-        buffers = self._buffers.get(number)
-        if buffers is None or buffers.handles is not handles:
-            buffers = self._buffers[number] = _Buffers(handles, self.state)
-        return buffers
+    g = grad + weight_decay * p;  p = (1 - lambd * eta) * p - eta * g  with eta = lr / (1 + lambd * lr * t) ** alpha;
+    ``state[p]["ax"]`` is the mean of p over the steps after t0.
+    """
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self._buffers = {}
-        self._options = {}
+    native = "ag_asgd_step"
+    options = ("lr", "lambd", "alpha", "t0", "weight_decay", "maximize")
+    states = ("step", "eta", "mu", "ax")
+    later = {"foreach": None, "maximize": False, "differentiable": False, "capturable": False}
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float | Tensor = 1e-2,
+        lambd: float = 1e-4,
+        alpha: float = 0.75,
+        t0: float = 1e6,
+        weight_decay: float = 0,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        differentiable: bool = False,
+        capturable: bool = False,
+    ) -> None:
+        check_lr(lr)
+        check_not_negative("weight_decay value", weight_decay)
+        defaults: dict[str, Any] = {
+            "lr": lr,
+            "lambd": lambd,
+            "alpha": alpha,
+            "t0": t0,
+            "weight_decay": weight_decay,
+            "foreach": foreach,
+            "maximize": maximize,
+            "differentiable": differentiable,
+            "capturable": capturable,
+        }
+        super().__init__(params, defaults)
 
 
-class _Buffers:
-    """The momentum buffers of one group as a native array; NULL where no step has made one yet."""
+class Rprop(SteppedOptimizer):
+    """Resilient backpropagation, with PyTorch's options and formula.
 
-    __slots__ = ("array", "handles", "missing", "owners")
+    Each weight moves against the sign of its gradient by a step of its own, at first lr, which is multiplied by
+    etas[1] while the sign stays and by etas[0] when it changes, within step_sizes.
+    """
 
-    def __init__(self, handles: Handles, state: dict[Tensor, dict[str, Any]]) -> None:
-        self.handles = handles
-        owners = [state[p].get("momentum_buffer") if p in state else None for p in handles.tensors]
-        self.array = (ctypes.c_void_p * len(owners))(*owners)
-        self.owners = owners
-        self.missing = any(owner is None for owner in owners)
+    native = "ag_rprop_step"
+    options = ("lr", "etas", "step_sizes", "maximize")
+    states = ("step", "prev", "step_size")
+    later = {"foreach": None, "maximize": False, "differentiable": False, "capturable": False}
 
-    def take_new(self, state: dict[Tensor, dict[str, Any]]) -> None:
-        """Puts the buffers that the last step made into the state, which owns them from now on."""
-        for i, param in enumerate(self.handles.tensors):
-            if self.owners[i] is None and self.array[i] is not None:
-                self.owners[i] = state[param]["momentum_buffer"] = adopt(self.array[i])
-        self.missing = any(owner is None for owner in self.owners)
+    def __init__(
+        self,
+        params: Params,
+        lr: float | Tensor = 1e-2,
+        etas: tuple[float, float] = (0.5, 1.2),
+        step_sizes: tuple[float, float] = (1e-6, 50),
+        *,
+        capturable: bool = False,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        differentiable: bool = False,
+    ) -> None:
+        check_lr(lr)
+        if not 0.0 < etas[0] < 1.0 < etas[1]:
+            raise ValueError(f"Invalid eta values: {etas[0]}, {etas[1]}")
+        defaults: dict[str, Any] = {
+            "lr": lr,
+            "etas": etas,
+            "step_sizes": step_sizes,
+            "foreach": foreach,
+            "maximize": maximize,
+            "differentiable": differentiable,
+            "capturable": capturable,
+        }
+        super().__init__(params, defaults)

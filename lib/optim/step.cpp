@@ -1,0 +1,233 @@
+// The frame of all optimizers: runs a recipe over a list of parameters.
+#include <algorithm>
+
+#include "autograd/grad.hpp"
+#include "autograd/runtime.hpp"
+#include "core/parallel.hpp"
+#include "core/tensor_body.hpp"
+#include "core/text.hpp"
+#include "ops/broadcast.hpp"
+#include "optim/recipe.hpp"
+
+namespace autograd::optim {
+
+using detail::body;
+using detail::TensorBody;
+
+namespace {
+
+// A step reads and writes up to five arrays, with a root and a division per element.
+constexpr int64_t kStepGrain = detail::kGrain / 4;
+
+/// The list of parameters of one call, and where each finds its states.
+struct List {
+  const Tensor* params;
+  Tensor* states;
+  int64_t n;
+  const Recipe& recipe;
+
+  Tensor& state(int kind, int64_t i) const { return states[kind * n + i]; }
+  bool uses(int kind) const { return recipe.states[kind].name && recipe.states[kind].is_used; }
+};
+
+void check_writable(const Recipe& recipe, const TensorBody& t) {
+  for (int d = 0; t.numel && d < t.sizes.size(); ++d)
+    if (t.strides[d] == 0 && t.sizes[d] > 1)
+      fail(ErrorCode::kRuntime, recipe.name,
+           ": unsupported operation: more than one element of the written-to tensor refers to a "
+           "single memory location (sizes ",
+           t.sizes, ", strides ", t.strides, ")");
+}
+
+void check_state(const Recipe& recipe, const State& state, const TensorBody& param,
+                 const TensorBody& t) {
+  const bool fits = state.is_counter ? t.numel == 1 && is_floating(t.dtype)
+                                     : t.sizes == param.sizes && t.dtype == param.dtype;
+  if (!fits)
+    fail(ErrorCode::kRuntime, recipe.name, ": the state ", state.name, " ", name_of(t.dtype), " ",
+         t.sizes, " does not fit the parameter ", name_of(param.dtype), " ", param.sizes);
+  check_writable(recipe, t);
+}
+
+void check(const List& list, int64_t i) {
+  const TensorBody& param = *body(list.params[i]);
+  if (!param.grad) return;
+  if (!is_floating(param.dtype))
+    fail(ErrorCode::kRuntime, list.recipe.name, ": parameters must be floats, got ",
+         name_of(param.dtype));
+  if (param.grad->sizes != param.sizes || param.grad->dtype != param.dtype)
+    fail(ErrorCode::kRuntime, list.recipe.name, ": the gradient ", param.grad->sizes,
+         " does not fit the parameter ", param.sizes);
+  check_writable(list.recipe, param);
+  for (int k = 0; k < kMaxStates; ++k)
+    if (list.uses(k) && list.state(k, i).defined())
+      check_state(list.recipe, list.recipe.states[k], param, *body(list.state(k, i)));
+}
+
+void fill(const Tensor& t, double value) {
+  const int64_t n = t.numel();
+  if (t.dtype() == DType::kFloat32)
+    std::fill_n(t.data_as<float>(), n, static_cast<float>(value));
+  else
+    std::fill_n(t.data_as<double>(), n, value);
+}
+
+double read_number(const Tensor& t) {
+  return t.dtype() == DType::kFloat32 ? static_cast<double>(*t.data_as<float>())
+                                      : *t.data_as<double>();
+}
+
+void mark_changed(const Tensor& t) {
+  body(t)->storage->version.fetch_add(1, std::memory_order_relaxed);
+}
+
+/// Makes the states that a parameter lacks and reads its counters.
+Counters open_states(const List& list, int64_t i) {
+  Counters counters;
+  int count = 0;
+  const TensorBody& param = *body(list.params[i]);
+  for (int k = 0; k < kMaxStates; ++k) {
+    if (!list.uses(k)) continue;
+    const State& state = list.recipe.states[k];
+    Tensor& t = list.state(k, i);
+    if (!t.defined()) {
+      counters.is_first |= !state.is_counter;
+      t = state.is_counter ? detail::make_tensor({}, default_dtype())
+                           : detail::make_tensor(param.sizes, param.dtype);
+      fill(t, state.initial);
+    }
+    if (!state.is_counter) continue;
+    counters.values[count] = read_number(t);
+    counters.is_single[count++] = t.dtype() == DType::kFloat32;
+  }
+  return counters;
+}
+
+void write_counters(const List& list, int64_t i, const Counters& counters) {
+  int count = 0;
+  for (int k = 0; k < kMaxStates; ++k) {
+    if (!list.uses(k) || !list.recipe.states[k].is_counter) continue;
+    fill(list.state(k, i), counters.values[count++]);
+    mark_changed(list.state(k, i));
+  }
+}
+
+/// Chooses the updates; parameters whose counters are alike, as they mostly are, share one.
+class Planner {
+ public:
+  explicit Planner(const Recipe& recipe) : recipe_(recipe) {}
+
+  const cpu::Update& plan(Counters& counters) {
+    if (!planned_ || !(counters == before_)) {
+      before_ = after_ = counters;
+      update_ = cpu::Update{};
+      update_.negate = recipe_.negate;
+      update_.decay = recipe_.decay;
+      recipe_.plan(recipe_.options, after_, update_);
+      planned_ = true;
+    }
+    counters = after_;
+    return update_;
+  }
+
+ private:
+  const Recipe& recipe_;
+  bool planned_ = false;
+  Counters before_, after_;
+  cpu::Update update_;
+};
+
+/// A tensor as contiguous memory; what was written to a copy goes back with close().
+class Dense {
+ public:
+  Dense() = default;
+  explicit Dense(const Tensor& t) : original_(body(t)), copy_(detail::dense(*original_)) {}
+  char* data() const { return body(copy_)->data; }
+  void close() {
+    if (body(copy_) != original_) detail::copy_into(*original_, *body(copy_));
+    original_->storage->version.fetch_add(1, std::memory_order_relaxed);
+  }
+
+ private:
+  TensorBody* original_ = nullptr;
+  Tensor copy_;
+};
+
+void update(const List& list, int64_t i, Planner& planner) {
+  const TensorBody& param = *body(list.params[i]);
+  Counters counters = open_states(list, i);
+  const cpu::Update& update = planner.plan(counters);
+  write_counters(list, i, counters);
+
+  const Tensor grad = detail::dense(*param.grad);
+  Dense arrays[1 + kMaxStates];
+  int count = 0;
+  arrays[count++] = Dense(list.params[i]);
+  for (int k = 0; k < kMaxStates; ++k)
+    if (list.uses(k) && !list.recipe.states[k].is_counter)
+      arrays[count++] = Dense(list.state(k, i));
+
+  const int64_t item = static_cast<int64_t>(size_of(param.dtype));
+  detail::parallel_for(param.numel, kStepGrain, [&](int64_t begin, int64_t end) {
+    void* at[1 + kMaxStates];
+    for (int k = 0; k < count; ++k) at[k] = arrays[k].data() + begin * item;
+    cpu::optim_update(update, param.dtype, at[0],
+                      static_cast<const char*>(grad.data()) + begin * item, at + 1, end - begin);
+  });
+  for (int k = 0; k < count; ++k) arrays[k].close();
+}
+
+void run(const List& list) {
+  for (int64_t i = 0; i < list.n; ++i) check(list, i);
+  Planner planner(list.recipe);
+  for (int64_t i = 0; i < list.n; ++i)
+    if (body(list.params[i])->grad) update(list, i, planner);
+}
+
+}  // namespace
+
+void check_not_negative(const char* what, double value) {
+  if (!(value >= 0)) fail(ErrorCode::kValue, "Invalid ", what, ": ", value);
+}
+
+template <class Options>
+void step(const Tensor* params, Tensor* states, int64_t n, const Options& options) {
+  run({params, states, n, recipe(options)});
+}
+
+template <class Options>
+Optimizer<Options>::Optimizer(std::vector<Tensor> params, const Options& options_in)
+    : options(options_in), params_(std::move(params)) {
+  check(options);
+  if (params_.empty()) fail(ErrorCode::kValue, "optimizer got an empty parameter list");
+  for (const Tensor& p : params_)
+    if (!p.is_leaf()) fail(ErrorCode::kValue, "can't optimize a non-leaf Tensor");
+  states_.resize(params_.size() * Options::kStates);
+}
+
+template <class Options>
+void Optimizer<Options>::step() {
+  optim::step(params_.data(), states_.data(), static_cast<int64_t>(params_.size()), options);
+}
+
+template <class Options>
+void Optimizer<Options>::zero_grad() {
+  autograd::zero_grad(params_);
+}
+
+template <class Options>
+Tensor Optimizer<Options>::state(int kind, int64_t i) const {
+  const int64_t n = static_cast<int64_t>(params_.size());
+  if (kind < 0 || kind >= Options::kStates || i < 0 || i >= n)
+    fail(ErrorCode::kIndex, "no state ", kind, " of parameter ", i);
+  return states_[static_cast<size_t>(kind * n + i)];
+}
+
+#define AG_INSTANTIATE(Options)                                                 \
+  template void step<Options>(const Tensor*, Tensor*, int64_t, const Options&); \
+  template class Optimizer<Options>;
+AG_OPTIMIZERS(AG_INSTANTIATE)
+AG_INSTANTIATE(AdamWOptions)
+#undef AG_INSTANTIATE
+
+}  // namespace autograd::optim

@@ -1,0 +1,173 @@
+"""SteppedOptimizer: optimizers whose step is one native call per parameter group."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from itertools import chain
+from operator import is_, itemgetter
+from typing import Any, Callable, ClassVar
+
+from .. import dtypes
+from .._capi import lib, raise_last_error
+from ..creation import tensor
+from ..grad_mode import enable_grad
+from ..tensor import Tensor, adopt
+from .optimizer import Handles, Optimizer, Params
+
+
+def check_not_negative(what: str, value: Any) -> None:
+    """Raises ValueError, worded as PyTorch words it, unless value >= 0."""
+    if not 0.0 <= value:
+        raise ValueError(f"Invalid {what}: {value}")
+
+
+def check_lr(lr: Any) -> None:
+    """Raises ValueError unless lr is a number, or a tensor of one, >= 0."""
+    if isinstance(lr, Tensor) and lr.numel() != 1:
+        raise ValueError("Tensor lr must be 1-element")
+    check_not_negative("learning rate", lr)
+
+
+def check_betas(betas: Sequence[Any]) -> None:
+    """Raises ValueError unless both numbers are in [0, 1)."""
+    for place, beta in enumerate(betas[:2]):
+        if not 0.0 <= beta < 1.0:
+            raise ValueError(f"Invalid beta parameter at index {place}: {beta}")
+
+
+class SteppedOptimizer(Optimizer):
+    """An optimizer of the library: a subclass names the native step, its options and its states.
+
+    native: the function of autograd.h. options: the names of the group's options in the order of its arguments; a
+    pair of numbers is passed as two. states: the names of its states. later: options that old state dicts lack.
+    """
+
+    native: ClassVar[str]
+    options: ClassVar[tuple[str, ...]]
+    states: ClassVar[tuple[str, ...]]
+    later: ClassVar[dict[str, Any]] = {}
+    _native: ClassVar[Any]
+    _kinds: ClassVar[list[type]]
+    _values: ClassVar[Callable[[dict[str, Any]], tuple[Any, ...]]]
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        if "native" in cls.__dict__:
+            cls._native = staticmethod(getattr(lib, cls.native))
+            parameters = getattr(lib, cls.native).declaration.parameters[3:]
+            cls._kinds = [float if kind == "double" else bool for kind, _ in parameters]
+            cls._values = staticmethod(itemgetter(*cls.options))
+
+    def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
+        if defaults.get("differentiable"):
+            raise NotImplementedError(
+                f"{type(self).__name__}: differentiable=True is not supported; gradients through steps need an update "
+                "written with operations on tensors"
+            )
+        if defaults.get("fused") and defaults.get("foreach"):
+            raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+        super().__init__(params, defaults)
+
+    def _prepare(self) -> None:
+        super()._prepare()
+        self._owned: dict[int, _States] = {}
+        self._numbers: dict[int, tuple[Any, tuple[Any, ...]]] = {}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for group in self.param_groups:
+            for name, value in self.later.items():
+                group.setdefault(name, value)
+        for values in self.state.values():
+            for name in ("step", "mu_product", "eta", "mu"):
+                value = values.get(name)
+                if name in self.states and isinstance(value, (int, float)):
+                    values[name] = tensor(float(value), dtype=dtypes.get_default_dtype())
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Updates all parameters that have a gradient, in one native call per group.
+
+        closure, if given, computes the loss again with gradients on; its result is returned.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        for number, group in enumerate(self.param_groups):
+            handles = self._group_handles(number)
+            owned = self._owned.get(number)
+            if owned is None or not owned.fit(handles, self.state):
+                owned = self._owned[number] = _States(handles, self.states, self.state)
+            status = self._native(
+                handles.array, owned.array, handles.count, *self._native_options(number, group)
+            )
+            if owned.missing and bytes(owned.array) != owned.image:
+                owned.take_new(self.state)
+            if status:
+                raise_last_error()
+        return loss
+
+    def _native_options(self, number: int, group: dict[str, Any]) -> tuple[Any, ...]:
+        """The options of a group as native numbers, made anew only when an option changes."""
+        values = self._values(group)
+        known = self._numbers.get(number)
+        if known is None or known[0] != values:
+            flat: list[Any] = []
+            for value in values:
+                flat += value if isinstance(value, (tuple, list)) else (value,)
+            numbers = tuple(
+                ctypes.c_double(float(value)) if kind is float else bool(value)
+                for kind, value in zip(self._kinds, flat)
+            )
+            # A tensor or a list may change its numbers without becoming another object.
+            fixed = not any(isinstance(value, (Tensor, list)) for value in (*values, *flat))
+            known = self._numbers[number] = (values if fixed else None, numbers)
+        return known[1]
+
+
+class _States:
+    """The states of one group's parameters as a native array; NULL where no step has made one yet.
+
+    The dicts in optimizer.state own the tensors. Whether they still hold the same ones is looked at before each step.
+    """
+
+    __slots__ = ("array", "dicts", "filled", "handles", "image", "missing", "names", "values")
+
+    def __init__(
+        self, handles: Handles, names: tuple[str, ...], state: dict[Tensor, dict[str, Any]]
+    ) -> None:
+        self.handles = handles
+        self.names = names
+        rows = [[state[p].get(name) if p in state else None for p in handles.tensors] for name in names]
+        self.array = (ctypes.c_void_p * (len(names) * len(handles.tensors)))(*chain(*rows))
+        self._remember(state)
+
+    def _remember(self, state: dict[Tensor, dict[str, Any]]) -> None:
+        self.dicts = [state.get(p) for p in self.handles.tensors]
+        self.filled = [each for each in self.dicts if each is not None]
+        self.values = list(chain.from_iterable(map(dict.values, self.filled)))
+        self.missing = not all(self.array)
+        self.image = bytes(self.array)
+
+    def fit(self, handles: Handles, state: dict[Tensor, dict[str, Any]]) -> bool:
+        """True if the array holds what the state of these parameters holds."""
+        if self.handles is not handles or not all(
+            map(is_, map(state.get, handles.tensors), self.dicts)
+        ):
+            return False
+        values = list(chain.from_iterable(map(dict.values, self.filled)))
+        return len(values) == len(self.values) and all(map(is_, values, self.values))
+
+    def take_new(self, state: dict[Tensor, dict[str, Any]]) -> None:
+        """Puts the states that the last step made into the dicts, which own them from now on."""
+        count = len(self.handles.tensors)
+        changed = False
+        for i, param in enumerate(self.handles.tensors):
+            for k, name in enumerate(self.names):
+                address = self.array[k * count + i]
+                if address is not None and state[param].get(name) is None:
+                    state[param][name] = adopt(address)
+                    changed = True
+        if changed:
+            self._remember(state)

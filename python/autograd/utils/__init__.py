@@ -1,0 +1,5 @@
+"""Tools around training: ``autograd.utils.data``."""
+
+from . import hooks
+
+__all__ = ["hooks"]
