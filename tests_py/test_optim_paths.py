@@ -26,7 +26,11 @@ TABLE = {
         {"lr": 0.002, "eps": 1e-3, **UP},
         {"lr": 0.02, "betas": (0.0, 0.99)},
     ],
-    "AdamW": [{"lr": 0.02}, {"lr": 0.02, "amsgrad": True, "weight_decay": 0.3}, {"lr": 0.002, **UP}],
+    "AdamW": [
+        {"lr": 0.02},
+        {"lr": 0.02, "amsgrad": True, "weight_decay": 0.3},
+        {"lr": 0.002, **UP},
+    ],
     "Adamax": [{"lr": 0.02}, {"lr": 0.02, "betas": (0.8, 0.99), **DECAY}, {"lr": 0.002, **UP}],
     "NAdam": [
         {"lr": 0.02},
@@ -103,9 +107,7 @@ class Run:
 
 def compare(ours, theirs, rtol, atol, what):
     theirs = theirs.detach().numpy()
-    np.testing.assert_allclose(
-        ours.detach().numpy(), theirs, rtol=rtol, atol=atol, err_msg=what
-    )
+    np.testing.assert_allclose(ours.detach().numpy(), theirs, rtol=rtol, atol=atol, err_msg=what)
     assert str(ours.dtype).split(".")[-1] == str(theirs.dtype), what
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import dtypes
+from .._capi import lib
 from ..creation import full_like, tensor
 from ..tensor import Tensor
 from .optimizer import Params
@@ -17,7 +18,7 @@ class Adagrad(SteppedOptimizer):
     g = grad + weight_decay * p;  s += g**2;  p -= lr / (1 + (t - 1) * lr_decay) * g / (sqrt(s) + eps).
     """
 
-    native = "ag_adagrad_step"
+    native = lib.ag_adagrad_step
     options = (
         "lr",
         "lr_decay",
@@ -76,7 +77,7 @@ class Adadelta(SteppedOptimizer):
     d = sqrt(u + eps) / sqrt(v + eps) * g;  p -= lr * d.
     """
 
-    native = "ag_adadelta_step"
+    native = lib.ag_adadelta_step
     options = ("lr", "rho", "eps", "weight_decay", "maximize")
     states = ("step", "square_avg", "acc_delta")
     later = {"foreach": None, "maximize": False, "differentiable": False, "capturable": False}
@@ -119,7 +120,7 @@ class RMSprop(SteppedOptimizer):
     d = g / (sqrt(v - m**2 if centered else v) + eps);  b = momentum * b + d;  p -= lr * b.
     """
 
-    native = "ag_rmsprop_step"
+    native = lib.ag_rmsprop_step
     options = ("lr", "alpha", "eps", "weight_decay", "momentum", "centered", "maximize")
     states = ("step", "square_avg", "momentum_buffer", "grad_avg")
     later = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._capi import lib
 from ..tensor import Tensor
 from .optimizer import Params
 from .stepped import SteppedOptimizer, check_betas, check_lr, check_not_negative
@@ -24,7 +25,7 @@ class Adam(SteppedOptimizer):
     amsgrad takes the largest v so far; decoupled_weight_decay shrinks p by lr * weight_decay instead (AdamW).
     """
 
-    native = "ag_adam_step"
+    native = lib.ag_adam_step
     options = (
         "lr",
         "betas",
@@ -140,7 +141,7 @@ class Adamax(SteppedOptimizer):
     p -= lr / (1 - betas[0]**t) * m / u.
     """
 
-    native = "ag_adamax_step"
+    native = lib.ag_adamax_step
     options = ("lr", "betas", "eps", "weight_decay", "maximize")
     states = ("step", "exp_avg", "exp_inf")
     later = {"foreach": None, "maximize": False, "differentiable": False, "capturable": False}
@@ -179,7 +180,7 @@ class NAdam(SteppedOptimizer):
     p -= lr * ((1 - mu_t) / (1 - M_t) * g + mu_{t+1} / (1 - M_{t+1}) * m) / (sqrt(v / (1 - betas[1]**t)) + eps).
     """
 
-    native = "ag_nadam_step"
+    native = lib.ag_nadam_step
     options = (
         "lr",
         "betas",
@@ -236,7 +237,7 @@ class RAdam(SteppedOptimizer):
     As Adam, with the step scaled by how far v can be trusted after t steps; without v while it cannot be at all.
     """
 
-    native = "ag_radam_step"
+    native = lib.ag_radam_step
     options = ("lr", "betas", "eps", "weight_decay", "maximize", "decoupled_weight_decay")
     states = ("step", "exp_avg", "exp_avg_sq")
     later = {

@@ -14,8 +14,8 @@ from typing import Any, Callable, Union
 
 from .. import tensor as _tensor
 from .._capi import lib, raise_last_error
+from ..hooks import RemovableHandle
 from ..tensor import Tensor
-from ..utils.hooks import RemovableHandle
 
 Params = Union[Iterable[Tensor], Iterable[dict[str, Any]], Iterable[tuple[str, Tensor]]]
 Hooks = "OrderedDict[int, Callable[..., Any]]"

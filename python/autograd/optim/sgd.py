@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._capi import lib
 from ..tensor import Tensor
 from .optimizer import Params
 from .stepped import SteppedOptimizer, check_lr, check_not_negative
@@ -16,7 +17,7 @@ class SGD(SteppedOptimizer):
     p -= lr * (g + momentum * b if nesterov else b).
     """
 
-    native = "ag_sgd_step"
+    native = lib.ag_sgd_step
     options = ("lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize")
     states = ("momentum_buffer",)
     later = {
@@ -72,7 +73,7 @@ class ASGD(SteppedOptimizer):
     ``state[p]["ax"]`` is the mean of p over the steps after t0.
     """
 
-    native = "ag_asgd_step"
+    native = lib.ag_asgd_step
     options = ("lr", "lambd", "alpha", "t0", "weight_decay", "maximize")
     states = ("step", "eta", "mu", "ax")
     later = {"foreach": None, "maximize": False, "differentiable": False, "capturable": False}
@@ -113,7 +114,7 @@ class Rprop(SteppedOptimizer):
     etas[1] while the sign stays and by etas[0] when it changes, within step_sizes.
     """
 
-    native = "ag_rprop_step"
+    native = lib.ag_rprop_step
     options = ("lr", "etas", "step_sizes", "maximize")
     states = ("step", "prev", "step_size")
     later = {"foreach": None, "maximize": False, "differentiable": False, "capturable": False}

@@ -9,7 +9,7 @@ from operator import is_, itemgetter
 from typing import Any, Callable, ClassVar
 
 from .. import dtypes
-from .._capi import lib, raise_last_error
+from .._capi import raise_last_error
 from ..creation import tensor
 from ..grad_mode import enable_grad
 from ..tensor import Tensor, adopt
@@ -43,19 +43,17 @@ class SteppedOptimizer(Optimizer):
     pair of numbers is passed as two. states: the names of its states. later: options that old state dicts lack.
     """
 
-    native: ClassVar[str]
+    native: ClassVar[Any]
     options: ClassVar[tuple[str, ...]]
     states: ClassVar[tuple[str, ...]]
     later: ClassVar[dict[str, Any]] = {}
-    _native: ClassVar[Any]
     _kinds: ClassVar[list[type]]
     _values: ClassVar[Callable[[dict[str, Any]], tuple[Any, ...]]]
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
         if "native" in cls.__dict__:
-            cls._native = staticmethod(getattr(lib, cls.native))
-            parameters = getattr(lib, cls.native).declaration.parameters[3:]
+            parameters = cls.native.declaration.parameters[3:]
             cls._kinds = [float if kind == "double" else bool for kind, _ in parameters]
             cls._values = staticmethod(itemgetter(*cls.options))
 
@@ -99,7 +97,7 @@ class SteppedOptimizer(Optimizer):
             owned = self._owned.get(number)
             if owned is None or not owned.fit(handles, self.state):
                 owned = self._owned[number] = _States(handles, self.states, self.state)
-            status = self._native(
+            status = self.native(
                 handles.array, owned.array, handles.count, *self._native_options(number, group)
             )
             if owned.missing and bytes(owned.array) != owned.image:
@@ -139,7 +137,9 @@ class _States:
     ) -> None:
         self.handles = handles
         self.names = names
-        rows = [[state[p].get(name) if p in state else None for p in handles.tensors] for name in names]
+        rows = [
+            [state[p].get(name) if p in state else None for p in handles.tensors] for name in names
+        ]
         self.array = (ctypes.c_void_p * (len(names) * len(handles.tensors)))(*chain(*rows))
         self._remember(state)
 
