@@ -61,21 +61,22 @@ void Storage::destroy() {
   deallocate(this, is_own ? bytes : sizeof(Storage));
 }
 
-int64_t checked_numel(const Shape& sizes, DType dtype) {
-  int64_t numel = 1;
+int64_t checked_numel(const Shape& sizes) {
+  // Empty tensors are held to the same limit, with 1 for every 0, so that no product of sizes,
+  // strides or bytes overflows anywhere.
+  constexpr int64_t kMostElements = int64_t{1} << 57;
+  int64_t product = 1;
   bool overflow = false, is_empty = false;
   for (int64_t size : sizes) {
     if (size < 0)
       fail(ErrorCode::kRuntime, "Trying to create tensor with negative dimension ", size, ": ",
            sizes);
     is_empty |= size == 0;
-    overflow |= __builtin_mul_overflow(numel, size, &numel);
+    overflow |= __builtin_mul_overflow(product, size ? size : 1, &product);
   }
-  int64_t bytes;
-  if (is_empty) return 0;
-  overflow |= __builtin_mul_overflow(numel, static_cast<int64_t>(size_of(dtype)), &bytes);
-  if (overflow) fail(ErrorCode::kRuntime, "sizes ", sizes, " overflow: too many elements");
-  return numel;
+  if (overflow || product > kMostElements)
+    fail(ErrorCode::kRuntime, "sizes ", sizes, " overflow: too many elements");
+  return is_empty ? 0 : product;
 }
 
 Shape contiguous_strides(const Shape& sizes) {
@@ -83,7 +84,7 @@ Shape contiguous_strides(const Shape& sizes) {
   int64_t stride = 1;
   for (int i = sizes.size() - 1; i >= 0; --i) {
     strides[i] = stride;
-    // Wraps around only for empty tensors, whose strides nobody uses.
+    // Sizes may be absurd still, as long as nobody has made a tensor of them.
     if (sizes[i] > 1)
       stride =
           static_cast<int64_t>(static_cast<uint64_t>(stride) * static_cast<uint64_t>(sizes[i]));
@@ -115,7 +116,7 @@ TensorBody* new_body(Storage* storage, DType dtype, const Shape& sizes) {
 }  // namespace
 
 Tensor make_tensor(const Shape& sizes, DType dtype) {
-  const int64_t numel = checked_numel(sizes, dtype);
+  const int64_t numel = checked_numel(sizes);
   TensorBody* b =
       new_body(Storage::make(static_cast<size_t>(numel) * size_of(dtype)), dtype, sizes);
   b->strides = contiguous_strides(sizes);
@@ -128,7 +129,7 @@ Tensor make_alias(const TensorBody* t, const Shape& sizes, const Shape& strides,
   t->storage->retain();
   TensorBody* b = new_body(t->storage, t->dtype, sizes);
   b->strides = strides;
-  b->numel = checked_numel(sizes, t->dtype);
+  b->numel = checked_numel(sizes);
   b->is_contiguous = is_row_major(sizes, strides);
   b->data = t->data + offset * static_cast<int64_t>(size_of(t->dtype));
   return Tensor::adopt(b);
@@ -137,7 +138,7 @@ Tensor make_alias(const TensorBody* t, const Shape& sizes, const Shape& strides,
 Tensor make_over(Storage* storage, DType dtype, const Shape& sizes, const Shape& strides) {
   TensorBody* b = new_body(storage, dtype, sizes);
   b->strides = strides;
-  b->numel = checked_numel(sizes, dtype);
+  b->numel = checked_numel(sizes);
   b->is_contiguous = is_row_major(sizes, strides);
   b->data = storage->data;
   return Tensor::adopt(b);

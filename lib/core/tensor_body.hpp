@@ -64,8 +64,9 @@ inline Tensor borrow(TensorBody* b) {
   return Tensor::adopt(b);
 }
 
-/// Product of sizes; throws Error (value/runtime) for negative or overflowing sizes.
-int64_t checked_numel(const Shape& sizes, DType dtype);
+/// Product of sizes; throws Error (runtime) for negative sizes and for more elements than any
+/// memory holds, an empty tensor's dims of size 0 counted as 1.
+int64_t checked_numel(const Shape& sizes);
 Shape contiguous_strides(const Shape& sizes);
 /// True if elements lie densely in row-major order.
 bool is_row_major(const Shape& sizes, const Shape& strides);

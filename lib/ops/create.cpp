@@ -103,6 +103,7 @@ Tensor eye(int64_t n, int64_t m, DType dtype) {
     fail(ErrorCode::kRuntime, "eye: n and m must be greater or equal to 0, got ", n, " and ", m);
   Tensor t = zeros({n, m}, dtype);
   const int64_t diagonal = std::min(n, m);
+  if (diagonal == 0) return t;
   const int64_t one = 1;
   cpu::convert(&one, DType::kInt64, 0, t.data(), dtype, m + 1, diagonal);
   return t;
@@ -124,7 +125,7 @@ Tensor from_data(const void* data, DType dtype, const Shape& sizes) {
 
 Tensor from_blob(void* data, DType dtype, const Shape& sizes, const Shape& strides,
                  void (*deleter)(void*), void* context) {
-  const int64_t numel = detail::checked_numel(sizes, dtype);
+  const int64_t numel = detail::checked_numel(sizes);
   if (sizes.size() != strides.size())
     fail(ErrorCode::kValue, "from_blob: sizes ", sizes, " and strides ", strides,
          " differ in length");

@@ -188,6 +188,9 @@ void infer_index_select(const Call& call, OutputMetas& outputs) {
   if (index.sizes.size() > 1)
     fail(ErrorCode::kIndex, "index_select(): Index is supposed to be a vector, got sizes ",
          index.sizes);
+  if (x.sizes.empty() && index.numel != 1)
+    fail(ErrorCode::kRuntime, "index_select(): Index to scalar can have only 1 value, got ",
+         index.numel, " value(s)");
   OutputMeta& meta = outputs.add();
   meta.dtype = x.dtype;
   meta.sizes = x.sizes;
