@@ -451,6 +451,42 @@ AG_API ag_tensor* ag_mse_loss(const ag_tensor* input, const ag_tensor* target,
 
 /* ---- normalization and dropout ---- */
 
+/* Weights, biases and running statistics may be NULL, but for what is said below. */
+
+/* (x - mean) / sqrt(var + eps) * weight + bias over the last dims, whose sizes are
+ * normalized_shape. */
+AG_API AG_BLOCKING ag_tensor* ag_layer_norm(const ag_tensor* x, const int64_t* normalized_shape,
+                                            int64_t ndims, const ag_tensor* weight,
+                                            const ag_tensor* bias, double eps);
+/* x / sqrt(mean x^2 + eps) * weight over the last dims; eps NaN: the dtype's machine epsilon. */
+AG_API AG_BLOCKING ag_tensor* ag_rms_norm(const ag_tensor* x, const int64_t* normalized_shape,
+                                          int64_t ndims, const ag_tensor* weight, double eps);
+/* x [N, C, ...]: each group of channels of each sample is normalized; weight and bias [C]. */
+AG_API AG_BLOCKING ag_tensor* ag_group_norm(const ag_tensor* x, int64_t num_groups,
+                                            const ag_tensor* weight, const ag_tensor* bias,
+                                            double eps);
+/* x [N, C, ...]: each channel is normalized. If training, its own statistics are used and the
+ * running ones become (1 - momentum) running + momentum own; else the running ones are used and
+ * must be given. */
+AG_API AG_BLOCKING ag_tensor* ag_batch_norm(const ag_tensor* x, ag_tensor* running_mean,
+                                            ag_tensor* running_var, const ag_tensor* weight,
+                                            const ag_tensor* bias, int32_t training,
+                                            double momentum, double eps);
+/* x [N, C, ...]: each channel of each sample is normalized, otherwise as batch norm. */
+AG_API AG_BLOCKING ag_tensor* ag_instance_norm(const ag_tensor* x, ag_tensor* running_mean,
+                                               ag_tensor* running_var, const ag_tensor* weight,
+                                               const ag_tensor* bias, int32_t use_input_stats,
+                                               double momentum, double eps);
+/* Zeros elements with probability p and multiplies the others by 1 / (1 - p); x itself if not
+ * training. */
+AG_API ag_tensor* ag_dropout(const ag_tensor* x, double p, int32_t training);
+/* The same for whole channels of x [N, C, ...]. */
+AG_API ag_tensor* ag_feature_dropout(const ag_tensor* x, double p, int32_t training);
+/* Dropout that keeps mean 0 and variance 1 behind a SELU. */
+AG_API ag_tensor* ag_alpha_dropout(const ag_tensor* x, double p, int32_t training);
+/* The same for whole channels of x [N, C, ...]. */
+AG_API ag_tensor* ag_feature_alpha_dropout(const ag_tensor* x, double p, int32_t training);
+
 /* ---- attention and recurrence ---- */
 
 /* ---- optimizers ---- */

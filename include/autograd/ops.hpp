@@ -4,6 +4,7 @@
 #include "autograd/creation.hpp"
 #include "autograd/indexing.hpp"
 #include "autograd/losses.hpp"
+#include "autograd/normalization.hpp"
 #include "autograd/pointwise.hpp"
 #include "autograd/products.hpp"
 #include "autograd/reductions.hpp"

@@ -25,6 +25,9 @@ OpList index_ops();
 OpList softmax_ops();
 OpList loss_ops();
 OpList random_ops();
+OpList normalize_ops();
+OpList channel_norm_ops();
+OpList dropout_ops();
 
 /// All ops in a fixed order.
 const std::vector<const Op*>& all_ops();

@@ -1,0 +1,299 @@
+// Normalization over the last dims: layer norm and RMS norm.
+#include "kernels/cpu/normalize.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "autograd/ops.hpp"
+#include "core/dispatch.hpp"
+#include "core/node.hpp"
+#include "core/parallel.hpp"
+#include "core/thread_state.hpp"
+#include "kernels/cpu/reduce.hpp"
+#include "ops/broadcast.hpp"
+#include "ops/normalize.hpp"
+#include "ops/registry.hpp"
+
+namespace autograd {
+namespace detail {
+
+void check_affine(const Call& call, int i, const char* what, const Shape& sizes) {
+  if (!call.has(i)) return;
+  const TensorBody &t = call.in(i), &x = call.in(0);
+  if (t.sizes != sizes)
+    fail(ErrorCode::kRuntime, call.op.name, ": ", what, " should contain ",
+         sizes.empty() ? 1 : sizes[0], " elements not ", t.numel, ": got ", what, " of shape ",
+         t.sizes, " for input of shape ", x.sizes);
+  if (t.dtype != x.dtype)
+    fail(ErrorCode::kRuntime, call.op.name,
+         ": mixed dtype (CPU): all inputs must share same datatype, got input ", name_of(x.dtype),
+         " and ", what, " ", name_of(t.dtype));
+}
+
+Tensor normalized_gradient(const Tensor& g, const Tensor& x, const Tensor& weight,
+                           const Shape& dims, double eps, Tensor* xhat_out) {
+  const Tensor centred = x - mean(x, dims, true);
+  const Tensor r = pow(mean(centred * centred, dims, true) + eps, scalar(-0.5));
+  const Tensor xhat = centred * r, gw = weight ? g * weight : g;
+  *xhat_out = xhat;
+  return r * (gw - mean(gw, dims, true) - xhat * mean(gw * xhat, dims, true));
+}
+
+namespace {
+
+// In the attributes: lists[0] = normalized shape, reals[0] = eps.
+const Shape& normalized_shape(const Call& call) { return call.attrs.lists[0]; }
+
+struct Rows {
+  int64_t rows = 1, n = 1;
+};
+
+Rows rows_of(const Call& call, const Shape& sizes) {
+  Rows r;
+  const int split = sizes.size() - normalized_shape(call).size();
+  for (int d = 0; d < sizes.size(); ++d) (d < split ? r.rows : r.n) *= sizes[d];
+  return r;
+}
+
+void check_shapes(const Call& call) {
+  const TensorBody& x = call.in(0);
+  const Shape& shape = normalized_shape(call);
+  if (shape.empty())
+    fail(ErrorCode::kRuntime, call.op.name,
+         ": Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one "
+         "element, but got normalized_shape = ",
+         shape);
+  const int split = x.sizes.size() - shape.size();
+  bool fits = split >= 0;
+  for (int d = 0; fits && d < shape.size(); ++d) fits = x.sizes[split + d] == shape[d];
+  if (!fits)
+    fail(ErrorCode::kRuntime, call.op.name, ": Given normalized_shape=", shape,
+         ", expected input with shape [*, ", to_string(shape).substr(1), ", but got input of size",
+         x.sizes);
+  for (int i = 1; i < call.n_inputs; ++i)
+    if (call.has(i) && call.in(i).sizes != shape) {
+      const char* what = i == 1 ? "weight" : "bias";
+      fail(ErrorCode::kRuntime, call.op.name, ": Expected ", what,
+           " to be of same shape as normalized_shape, but got ", what, " of shape ",
+           call.in(i).sizes, " and normalized_shape = ", shape);
+    }
+}
+
+// Outputs: y, and [2, rows] of means and reciprocal deviations (the latter only, for RMS norm).
+void infer_rows(const Call& call, OutputMetas& outputs) {
+  check_shapes(call);
+  const TensorBody& x = call.in(0);
+  if (!is_floating(x.dtype))
+    fail(ErrorCode::kNotImplemented, call.op.name, ": not implemented for ", name_of(x.dtype));
+  check_affine(call, 1, "weight", normalized_shape(call));
+  check_affine(call, 2, "bias", normalized_shape(call));
+  OutputMeta& y = outputs.add();
+  y.dtype = x.dtype;
+  y.sizes = x.sizes;
+  OutputMeta& stats = outputs.add();
+  stats.dtype = x.dtype;
+  stats.sizes = {2, rows_of(call, x.sizes).rows};
+}
+
+int64_t rows_per_piece(const Rows& r) { return std::max<int64_t>(1, kGrain / (2 * r.n)); }
+
+template <bool kCentred>
+void forward_rows(const Call& call) {
+  const Tensor x = dense(call.in(0));
+  const Tensor weight = call.has(1) ? dense(call.in(1)) : Tensor();
+  const Tensor bias = call.has(2) ? dense(call.in(2)) : Tensor();
+  const DType dtype = x.dtype();
+  const size_t item = size_of(dtype);
+  const Rows r = rows_of(call, x.sizes());
+  if (r.rows == 0 || r.n == 0) return;
+  char* stats = call.out(1).data;
+  parallel_for(r.rows, rows_per_piece(r), [&](int64_t begin, int64_t end) {
+    const size_t at = static_cast<size_t>(begin) * item, row = static_cast<size_t>(r.n) * at;
+    const cpu::NormRows part{end - begin, r.n, weight ? weight.data() : nullptr,
+                             bias ? bias.data() : nullptr, call.attrs.reals[0]};
+    const char* from = static_cast<const char*>(x.data()) + row;
+    char* rstd = stats + static_cast<size_t>(r.rows) * item + at;
+    if (kCentred)
+      cpu::layer_norm(dtype, part, from, call.out().data + row, stats + at, rstd);
+    else
+      cpu::rms_norm(dtype, part, from, call.out().data + row, rstd);
+  });
+}
+
+// ---- backward: (g, x, stats, weight) -> dx, dweight, dbias, those of ints[0]'s bits
+
+void infer_rows_backward(const Call& call, OutputMetas& outputs) {
+  for (int i = 0; i < 3; ++i) {
+    OutputMeta& meta = outputs.add();
+    meta.dtype = call.in(1).dtype;
+    meta.sizes = !(call.attrs.ints[0] >> i & 1) ? Shape{0}
+                 : i == 0                       ? call.in(1).sizes
+                                                : normalized_shape(call);
+  }
+}
+
+// Rows whose shares of dweight and dbias are summed together.
+int64_t chunk_of(int64_t rows) { return std::max<int64_t>(64, (rows + 63) / 64); }
+
+template <bool kCentred>
+void forward_rows_backward(const Call& call) {
+  const Tensor g = dense(call.in(0)), x = dense(call.in(1)), stats = dense(call.in(2));
+  const Tensor weight = call.has(3) ? dense(call.in(3)) : Tensor();
+  const DType dtype = x.dtype();
+  const size_t item = size_of(dtype);
+  const Rows r = rows_of(call, x.sizes());
+  const size_t n_bytes = static_cast<size_t>(r.n) * item;
+  const bool wants[3] = {(call.attrs.ints[0] & 1) != 0, (call.attrs.ints[0] & 2) != 0,
+                         (call.attrs.ints[0] & 4) != 0};
+  for (int i = 1; i < 3; ++i)
+    if (wants[i] && n_bytes) std::memset(call.out(i).data, 0, n_bytes);
+  if (r.rows == 0 || r.n == 0) return;
+  const int64_t chunk = chunk_of(r.rows), chunks = (r.rows + chunk - 1) / chunk;
+  // One chunk adds to the results themselves, several to a row each, which are summed afterwards.
+  Tensor partial[3];
+  char* sums[3] = {nullptr, nullptr, nullptr};
+  for (int i = 1; i < 3; ++i)
+    if (wants[i]) {
+      if (chunks > 1) partial[i] = zeros({chunks, r.n}, dtype);
+      sums[i] = chunks > 1 ? static_cast<char*>(partial[i].data()) : call.out(i).data;
+    }
+  parallel_for(
+      chunks, std::max<int64_t>(1, rows_per_piece(r) / chunk), [&](int64_t begin, int64_t end) {
+        for (int64_t c = begin; c < end; ++c) {
+          const int64_t first = c * chunk;
+          const size_t at = static_cast<size_t>(first) * item, row = static_cast<size_t>(r.n) * at,
+                       sum = static_cast<size_t>(c) * n_bytes;
+          const cpu::NormRows part{std::min(chunk, r.rows - first), r.n,
+                                   weight ? weight.data() : nullptr, nullptr, 0};
+          const char* gs = static_cast<const char*>(g.data()) + row;
+          const char* xs = static_cast<const char*>(x.data()) + row;
+          const char* means = static_cast<const char*>(stats.data()) + at;
+          const char* rstd = means + static_cast<size_t>(r.rows) * item;
+          char* dx = wants[0] ? call.out(0).data + row : nullptr;
+          char* dw = sums[1] ? sums[1] + sum : nullptr;
+          char* db = sums[2] ? sums[2] + sum : nullptr;
+          if (kCentred)
+            cpu::layer_norm_backward(dtype, part, gs, xs, means, rstd, dx, dw, db);
+          else
+            cpu::rms_norm_backward(dtype, part, gs, xs, rstd, dx, dw);
+        }
+      });
+  for (int i = 1; i < 3; ++i)
+    if (partial[i])
+      cpu::reduce(cpu::ReduceOp::kSum, dtype, partial[i].data(), call.out(i).data,
+                  {1, chunks, r.n, 0, r.n}, nullptr);
+}
+
+constexpr Op op_layer_norm_backward = {.name = "layer_norm_backward",
+                                       .traits = kReduction,
+                                       .infer = infer_rows_backward,
+                                       .forward = {forward_rows_backward<true>},
+                                       .attrs = "normalized_shape;;wanted",
+                                       .doc = "gradients of layer_norm: x, weight, bias",
+                                       .optional_inputs = 1 << 3};
+constexpr Op op_rms_norm_backward = {.name = "rms_norm_backward",
+                                     .traits = kReduction,
+                                     .infer = infer_rows_backward,
+                                     .forward = {forward_rows_backward<false>},
+                                     .attrs = "normalized_shape;;wanted",
+                                     .doc = "gradients of rms_norm: x, weight",
+                                     .optional_inputs = 1 << 3};
+
+Shape last_dims(const Backward& b) {
+  Shape dims;
+  const int n = b.attrs().lists[0].size(), rank = b.input_sizes(0).size();
+  for (int d = rank - n; d < rank; ++d) dims.push_back(d);
+  return dims;
+}
+
+void run_backward(const Op& op, Backward& b, const Tensor& x, const Tensor& weight) {
+  Attrs attrs = b.attrs();
+  attrs.ints[0] = b.needs(0) | b.needs(1) << 1 | b.needs(2) << 2;
+  const Tensor g = b.grad(), stats = b.output(1);
+  const Arg inputs[4] = {g, x, stats, weight};
+  Tensor outputs[3];
+  dispatch(op, inputs, 4, attrs, outputs, 3);
+  for (int i = 0; i < 3; ++i)
+    if (b.needs(i)) b.set(i, outputs[i]);
+}
+
+void backward_layer_norm(Backward& b) {
+  const Tensor x = b.input(0), weight = b.has_input(1) ? b.input(1) : Tensor();
+  if (!thread_state.grad_enabled) return run_backward(op_layer_norm_backward, b, x, weight);
+  Tensor xhat;
+  const Tensor g = b.grad();
+  const Tensor dx = normalized_gradient(g, x, weight, last_dims(b), b.attrs().reals[0], &xhat);
+  b.set(0, dx);
+  if (b.needs(1)) b.set(1, g * xhat);
+  if (b.needs(2)) b.set(2, g);
+}
+
+void backward_rms_norm(Backward& b) {
+  const Tensor x = b.input(0), weight = b.has_input(1) ? b.input(1) : Tensor();
+  if (!thread_state.grad_enabled) return run_backward(op_rms_norm_backward, b, x, weight);
+  const Shape dims = last_dims(b);
+  const Tensor r = pow(mean(x * x, dims, true) + b.attrs().reals[0], scalar(-0.5));
+  const Tensor g = b.grad(), xhat = x * r, gw = weight ? g * weight : g;
+  b.set(0, r * (gw - xhat * mean(gw * xhat, dims, true)));
+  if (b.needs(1)) b.set(1, g * xhat);
+}
+
+constexpr Op op_layer_norm = {
+    .name = "layer_norm",
+    .traits = kReduction,
+    .infer = infer_rows,
+    .forward = {forward_rows<true>},
+    .backward = backward_layer_norm,
+    .reads = {reads_input(0) | reads_input(1) | reads_output(1),
+              reads_input(0) | reads_input(1) | reads_output(1),
+              reads_input(0) | reads_input(1) | reads_output(1)},
+    .attrs = "normalized_shape;eps",
+    .doc = "(x - mean) / sqrt(var + eps) * weight + bias over the last dims",
+    .optional_inputs = 1 << 1 | 1 << 2};
+constexpr Op op_rms_norm = {.name = "rms_norm",
+                            .traits = kReduction,
+                            .infer = infer_rows,
+                            .forward = {forward_rows<false>},
+                            .backward = backward_rms_norm,
+                            .reads = {reads_input(0) | reads_input(1) | reads_output(1),
+                                      reads_input(0) | reads_input(1) | reads_output(1)},
+                            .attrs = "normalized_shape;eps",
+                            .doc = "x / sqrt(mean x^2 + eps) * weight over the last dims",
+                            .optional_inputs = 1 << 1};
+
+constexpr const Op* kNormalizeOps[] = {&op_layer_norm, &op_layer_norm_backward, &op_rms_norm,
+                                       &op_rms_norm_backward};
+
+Tensor first_output(const Op& op, std::initializer_list<Arg> inputs, const Shape& shape,
+                    double eps) {
+  Attrs attrs;
+  attrs.lists[0] = shape;
+  attrs.reals[0] = eps;
+  Tensor outputs[2];
+  dispatch(op, inputs.begin(), static_cast<int>(inputs.size()), attrs, outputs, 2);
+  return std::move(outputs[0]);
+}
+
+}  // namespace
+
+OpList normalize_ops() { return {kNormalizeOps, std::size(kNormalizeOps)}; }
+
+}  // namespace detail
+
+Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight,
+                  const Tensor& bias, double eps) {
+  return detail::first_output(detail::op_layer_norm, {x, weight, bias}, normalized_shape, eps);
+}
+
+Tensor rms_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight,
+                std::optional<double> eps) {
+  const double machine = x.dtype() == DType::kFloat64
+                             ? std::numeric_limits<double>::epsilon()
+                             : static_cast<double>(std::numeric_limits<float>::epsilon());
+  const Tensor scale = weight ? to(weight, x.dtype()) : weight;
+  return detail::first_output(detail::op_rms_norm, {x, scale}, normalized_shape,
+                              eps.value_or(machine));
+}
+
+}  // namespace autograd

@@ -1,0 +1,15 @@
+// What the normalizations share.
+#pragma once
+#include "core/op.hpp"
+
+namespace autograd::detail {
+
+/// Throws Error (runtime) unless input i, if present, has these sizes and the dtype of input 0.
+void check_affine(const Call& call, int i, const char* what, const Shape& sizes);
+
+/// The gradient of xhat * weight + bias with respect to x in public ops, with xhat = (x - mean) /
+/// sqrt(var + eps) over dims; weight, which broadcasts to x, may be undefined. Also gives xhat.
+Tensor normalized_gradient(const Tensor& g, const Tensor& x, const Tensor& weight,
+                           const Shape& dims, double eps, Tensor* xhat);
+
+}  // namespace autograd::detail
