@@ -291,6 +291,10 @@ Tensor rms_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& we
   const double machine = x.dtype() == DType::kFloat64
                              ? std::numeric_limits<double>::epsilon()
                              : static_cast<double>(std::numeric_limits<float>::epsilon());
+  if (x.dim() < normalized_shape.size())
+    fail(ErrorCode::kValue, "rms_norm: Input tensor must have at least ", normalized_shape.size(),
+         " dimensions, but got ", x.dim(), ": Given normalized_shape=", normalized_shape,
+         " for input of size ", x.sizes());
   const Tensor scale = weight ? to(weight, x.dtype()) : weight;
   return detail::first_output(detail::op_rms_norm, {x, scale}, normalized_shape,
                               eps.value_or(machine));

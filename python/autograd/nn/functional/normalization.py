@@ -1,0 +1,160 @@
+"""Normalization: by the statistics of rows, channels or groups of channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from ..._capi import call, lib
+from ...tensor import NO_TENSOR, Tensor, pack
+
+__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"]
+
+_NAN = float("nan")
+
+
+def layer_norm(
+    input: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-05,
+) -> Tensor:
+    """Returns (x - mean) / sqrt(var + eps) * weight + bias over the last dims, whose sizes are normalized_shape.
+
+    Raises RuntimeError if normalized_shape is empty or not the end of the input's, or weight or bias have another.
+    """
+    shape, ndim = pack(normalized_shape)
+    return call(
+        lib.ag_layer_norm,
+        input,
+        shape,
+        ndim,
+        NO_TENSOR if weight is None else weight,
+        NO_TENSOR if bias is None else bias,
+        eps,
+    )
+
+
+def rms_norm(
+    input: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    eps: float | None = None,
+) -> Tensor:
+    """Returns x / sqrt(mean x^2 + eps) * weight over the last dims; eps is the dtype's machine epsilon unless given.
+
+    Raises RuntimeError if normalized_shape is empty or not the end of the input's, or weight has another.
+    """
+    shape, ndim = pack(normalized_shape)
+    return call(
+        lib.ag_rms_norm,
+        input,
+        shape,
+        ndim,
+        NO_TENSOR if weight is None else weight,
+        _NAN if eps is None else eps,
+    )
+
+
+def group_norm(
+    input: Tensor,
+    num_groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-05,
+) -> Tensor:
+    """Returns x [N, C, ...] with each of num_groups groups of channels of each sample normalized; weight, bias [C].
+
+    Raises RuntimeError for less than 2 dims, if num_groups does not divide C, or for weights of other sizes;
+    ValueError if each group has one element only.
+    """
+    shape = input.shape
+    if len(shape) < 2:
+        raise RuntimeError(
+            f"Expected at least 2 dimensions for input tensor but received {len(shape)}, sizes {list(shape)}"
+        )
+    if num_groups == 0:
+        raise ZeroDivisionError("group_norm: num_groups must not be 0")
+    _check_more_than_one((shape[0] * shape[1] // num_groups, num_groups, *shape[2:]))
+    return call(
+        lib.ag_group_norm,
+        input,
+        num_groups,
+        NO_TENSOR if weight is None else weight,
+        NO_TENSOR if bias is None else bias,
+        eps,
+    )
+
+
+def _check_more_than_one(shape: Sequence[int]) -> None:
+    if len(shape) > 1 and shape[0] * prod(shape[2:]) == 1:
+        raise ValueError(
+            f"Expected more than 1 value per channel when training, got input size {list(shape)}"
+        )
+
+
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-05,
+) -> Tensor:
+    """Returns x [N, C, ...] with each channel normalized: (x - mean) / sqrt(var + eps) * weight + bias.
+
+    If training, mean and var are those of the input, and the running ones, if given, become
+    (1 - momentum) * running + momentum * the input's, in place; else the running ones are used and must be given.
+    Raises RuntimeError for weights or statistics of other sizes than [C], ValueError for one value per channel.
+    """
+    if training:
+        _check_more_than_one(input.shape)
+        if (running_mean is None) != (running_var is None):
+            raise ValueError(
+                "running_mean and running_var must either both be None or neither be None"
+            )
+    return call(
+        lib.ag_batch_norm,
+        input,
+        NO_TENSOR if running_mean is None else running_mean,
+        NO_TENSOR if running_var is None else running_var,
+        NO_TENSOR if weight is None else weight,
+        NO_TENSOR if bias is None else bias,
+        training,
+        momentum,
+        eps,
+    )
+
+
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-05,
+) -> Tensor:
+    """Returns x [N, C, ...] with each channel of each sample normalized.
+
+    Running statistics are those of batch_norm, averaged over the samples; they are used unless use_input_stats.
+    """
+    if use_input_stats and prod(input.shape[2:]) == 1:
+        raise ValueError(
+            f"Expected more than 1 spatial element when training, got input size {list(input.shape)}"
+        )
+    return call(
+        lib.ag_instance_norm,
+        input,
+        NO_TENSOR if running_mean is None else running_mean,
+        NO_TENSOR if running_var is None else running_var,
+        NO_TENSOR if weight is None else weight,
+        NO_TENSOR if bias is None else bias,
+        use_input_stats,
+        momentum,
+        eps,
+    )
