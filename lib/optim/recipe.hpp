@@ -65,11 +65,11 @@ void check_not_negative(const char* what, double value);
 void check_adam_family(double lr, double beta1, double beta2, double eps, double weight_decay);
 
 // One of each per optimizer.
-#define AG_OPTIMIZERS(X)                                                               \
-  X(SGDOptions)                                                                        \
-  X(AdamOptions)                                                                       \
-  X(AdamaxOptions) X(NAdamOptions) X(RAdamOptions) X(RMSpropOptions) X(AdagradOptions) \
-      X(AdadeltaOptions) X(RpropOptions) X(ASGDOptions)
+// clang-format off
+#define AG_OPTIMIZERS(X) \
+  X(SGDOptions) X(AdamOptions) X(AdamaxOptions) X(NAdamOptions) X(RAdamOptions) \
+  X(RMSpropOptions) X(AdagradOptions) X(AdadeltaOptions) X(RpropOptions) X(ASGDOptions)
+// clang-format on
 #define AG_DECLARE(Options)        \
   Recipe recipe(const Options& o); \
   void check(const Options& o);
