@@ -145,6 +145,10 @@ AG_API ag_tensor* ag_tensor_retain(ag_tensor* t);
 AG_API int64_t ag_tensor_ndim(const ag_tensor* t);
 /* Writes up to capacity sizes, returns ndim; -1 for NULL. */
 AG_API int64_t ag_tensor_sizes(const ag_tensor* t, int64_t* out, int64_t capacity);
+/* A number that two tensors share only if they have the same sizes, for bindings that keep their
+ * own objects for shapes; -1 where the sizes do not fit into it (and for NULL, with an error set).
+ */
+AG_API int64_t ag_tensor_shape_key(const ag_tensor* t);
 /* Writes up to capacity strides (elements), returns ndim; -1 for NULL. */
 AG_API int64_t ag_tensor_strides(const ag_tensor* t, int64_t* out, int64_t capacity);
 /* Number of elements; -1 for NULL. */

@@ -72,6 +72,20 @@ int64_t ag_tensor_sizes(const ag_tensor* t, int64_t* out, int64_t capacity) {
   });
 }
 
+// The number of dims in the low 4 bits, and above them as many bits for each size as there is room.
+int64_t ag_tensor_shape_key(const ag_tensor* t) {
+  return read<int64_t>(__func__, -1, [&](Arguments in) {
+    const Shape& sizes = in.tensor(t, "t")->sizes();
+    const int rank = sizes.size(), bits = rank ? std::min(59 / rank, 31) : 0;
+    int64_t key = rank;
+    for (int d = 0; d < rank; ++d) {
+      if (sizes[d] >> bits) return int64_t{-1};
+      key |= sizes[d] << (4 + d * bits);
+    }
+    return key;
+  });
+}
+
 int64_t ag_tensor_strides(const ag_tensor* t, int64_t* out, int64_t capacity) {
   return read<int64_t>(__func__, -1, [&](Arguments in) {
     return write_shape(in, in.tensor(t, "t")->strides(), out, capacity);

@@ -158,6 +158,8 @@ TEST_F(Capi, tensor_reports_its_geometry) {
   EXPECT_EQ(ag_tensor_strides(t, numbers, 1), 2);
   EXPECT_EQ(numbers[0], 3);
   EXPECT_EQ(ag_tensor_sizes(t, nullptr, 0), 2);
+  EXPECT_NE(ag_tensor_shape_key(t), -1);
+  EXPECT_EQ(ag_tensor_shape_key(nullptr), -1);
   EXPECT_EQ(ag_tensor_numel(t), 6);
   EXPECT_EQ(ag_tensor_dtype(t), AG_FLOAT64);
   EXPECT_EQ(static_cast<double*>(ag_tensor_data(t))[5], 6);

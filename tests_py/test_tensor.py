@@ -471,3 +471,17 @@ def test_threads_work_side_by_side():
     for thread in threads:
         thread.join()
     assert not failures
+
+
+SHAPES_OF_EVERY_KIND = [(), (0,), (1,), (2, 3), (3, 2), (0, 3), (1,) * 12, (31,) * 3, (2**20, 0)]
+
+
+def test_shapes_are_told_apart():
+    """Sizes near the limits of the number by which shapes are known."""
+    limits = [2**bits + more for bits in (4, 9, 14, 19, 29, 31) for more in (-1, 0, 1)]
+    shapes = SHAPES_OF_EVERY_KIND + [(size,) * n for n in (1, 2, 3, 4, 6) for size in limits]
+    for shape in shapes + [(0, *shape[1:]) for shape in shapes if shape]:
+        if math.prod(max(size, 1) for size in shape) < 2**57:
+            for _ in range(2):
+                tensor = ag.empty(shape) if 0 in shape else ag.empty(1).expand(shape)
+                assert tensor.shape == shape

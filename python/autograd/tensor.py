@@ -34,8 +34,9 @@ from ._capi import (
 Number = Union[int, float, bool]
 
 MAX_DIMS = 64
-_EIGHT = ctypes.c_int64(8)
-_Dims = ctypes.c_int64 * 8
+_MOST_SHAPES = 4096
+_shapes: dict[int, Size] = {}  # by ag_tensor_shape_key
+_shape_key = lib.ag_tensor_shape_key
 _ManyDims = ctypes.c_int64 * MAX_DIMS
 # By count: what makes an array of that many int64, and the count as the library takes it.
 _PACKERS = [(struct.Struct(f"{n}q").pack, ctypes.c_int64(n)) for n in range(MAX_DIMS + 1)]
@@ -170,12 +171,17 @@ class Tensor(ctypes.c_void_p):
     @property
     def shape(self) -> Size:
         """The sizes of all dims."""
-        sizes = _Dims()
-        ndim = lib.ag_tensor_sizes(self, sizes, _EIGHT)
-        if ndim > 8:
-            sizes = _ManyDims()
-            lib.ag_tensor_sizes(self, sizes, MAX_DIMS)
-        return Size(sizes[:ndim])
+        key = _shape_key(self)
+        known = _shapes.get(key)
+        if known is not None:
+            return known
+        sizes = _ManyDims()
+        shape = Size(sizes[: lib.ag_tensor_sizes(self, sizes, MAX_DIMS)])
+        if key >= 0:
+            if len(_shapes) >= _MOST_SHAPES:
+                _shapes.clear()
+            _shapes[key] = shape
+        return shape
 
     def size(self, dim: int | None = None) -> Any:
         """All sizes, or the size of one dim. Raises IndexError if there is no such dim."""
