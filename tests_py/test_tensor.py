@@ -483,5 +483,5 @@ def test_shapes_are_told_apart():
     for shape in shapes + [(0, *shape[1:]) for shape in shapes if shape]:
         if math.prod(max(size, 1) for size in shape) < 2**57:
             for _ in range(2):
-                tensor = ag.empty(shape) if 0 in shape else ag.empty(1).expand(shape)
+                tensor = ag.empty(shape) if 0 in shape else ag.empty(()).expand(shape)
                 assert tensor.shape == shape
