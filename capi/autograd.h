@@ -86,6 +86,14 @@ typedef enum ag_index_kind {
   AG_INDEX_ELLIPSIS = 3 /* as many full slices as fit; at most one */
 } ag_index_kind;
 
+/* What ag_pad fills with. */
+typedef enum ag_pad_mode {
+  AG_PAD_CONSTANT = 0,  /* a number */
+  AG_PAD_REFLECT = 1,   /* x mirrored at its edge, which is not repeated */
+  AG_PAD_REPLICATE = 2, /* x's edge */
+  AG_PAD_CIRCULAR = 3   /* x from its other end */
+} ag_pad_mode;
+
 /* Called once when a blob's memory is no longer used, from any thread. */
 typedef void (*ag_deleter)(void* context);
 
@@ -234,6 +242,10 @@ AG_API ag_tensor* ag_arange(double start, double end, double step, ag_dtype dtyp
 AG_API ag_tensor* ag_linspace(double start, double end, int64_t steps, ag_dtype dtype);
 /* [n, m] with ones on the diagonal. */
 AG_API ag_tensor* ag_eye(int64_t n, int64_t m, ag_dtype dtype);
+/* Rows and columns, [2, n], of the elements on and below (triu: above) a diagonal of a matrix;
+ * dtype int64 or int32. */
+AG_API ag_tensor* ag_tril_indices(int64_t rows, int64_t columns, int64_t offset, ag_dtype dtype);
+AG_API ag_tensor* ag_triu_indices(int64_t rows, int64_t columns, int64_t offset, ag_dtype dtype);
 /* Uniform in [0, 1). */
 AG_API ag_tensor* ag_rand(const int64_t* sizes, int64_t ndim, ag_dtype dtype);
 /* Standard normal. */
@@ -418,6 +430,78 @@ AG_API ag_status ag_split(const ag_tensor* x, const int64_t* sizes, int64_t n, i
  * written. */
 AG_API ag_status ag_chunk(const ag_tensor* x, int64_t chunks, int64_t dim, ag_tensor** out,
                           int64_t* count);
+/* A dim as several, whose product it is; one size may be -1. */
+AG_API ag_tensor* ag_unflatten(const ag_tensor* x, int64_t dim, const int64_t* sizes, int64_t ndim);
+/* Dim source[i] goes to place destination[i]; the others keep their order. */
+AG_API ag_tensor* ag_movedim(const ag_tensor* x, const int64_t* source, int64_t n_source,
+                             const int64_t* destination, int64_t n_destination);
+/* The view of `length` positions from start on. */
+AG_API ag_tensor* ag_narrow(const ag_tensor* x, int64_t dim, int64_t start, int64_t length);
+/* x[..., i, i + offset, ...] with i as the last dim; a view. */
+AG_API ag_tensor* ag_diagonal(const ag_tensor* x, int64_t offset, int64_t dim1, int64_t dim2);
+/* Windows of `size` positions, `step` apart, along dim: a view with their insides as a last dim. */
+AG_API ag_tensor* ag_unfold(const ag_tensor* x, int64_t dim, int64_t size, int64_t step);
+/* The views at the n positions of a dim of size n, written to out[n]. */
+AG_API ag_status ag_unbind(const ag_tensor* x, int64_t dim, int64_t n, ag_tensor** out);
+/* The n + 1 views along dim between 0, the n indices, and the end, written to out[n + 1]. */
+AG_API ag_status ag_tensor_split(const ag_tensor* x, const int64_t* indices, int64_t n, int64_t dim,
+                                 ag_tensor** out);
+/* Views with dims of size 1 added: in front, and at the end for the third one. */
+AG_API ag_tensor* ag_atleast_1d(const ag_tensor* x);
+AG_API ag_tensor* ag_atleast_2d(const ag_tensor* x);
+AG_API ag_tensor* ag_atleast_3d(const ag_tensor* x);
+/* n views of the shape that all broadcast to, written to out[n]. */
+AG_API ag_status ag_broadcast_tensors(const ag_tensor* const* tensors, int64_t n, ag_tensor** out);
+/* n vectors as views over the grid of all their combinations, written to out[n]; xy: the first two
+ * dims are exchanged. */
+AG_API ag_status ag_meshgrid(const ag_tensor* const* tensors, int64_t n, int32_t xy,
+                             ag_tensor** out);
+/* Joined along dim 1 (vectors: 0), dim 0 (vectors as rows), dim 2, and dim 1 (vectors as columns).
+ */
+AG_API ag_tensor* ag_hstack(const ag_tensor* const* tensors, int64_t n);
+AG_API ag_tensor* ag_vstack(const ag_tensor* const* tensors, int64_t n);
+AG_API ag_tensor* ag_dstack(const ag_tensor* const* tensors, int64_t n);
+AG_API ag_tensor* ag_column_stack(const ag_tensor* const* tensors, int64_t n);
+/* The matrices (vectors: rows) along the diagonal of a matrix of zeros. */
+AG_API ag_tensor* ag_block_diag(const ag_tensor* const* tensors, int64_t n);
+/* Rows of all combinations of the vectors' elements; those of the last one change fastest. */
+AG_API ag_tensor* ag_cartesian_prod(const ag_tensor* const* tensors, int64_t n);
+/* Rows of r elements of a vector, in its order. */
+AG_API ag_tensor* ag_combinations(const ag_tensor* x, int64_t r, int32_t with_replacement);
+/* A copy with the order along dims reversed; count 0 reverses none. */
+AG_API ag_tensor* ag_flip(const ag_tensor* x, const int64_t* dims, int64_t ndims);
+AG_API ag_tensor* ag_fliplr(const ag_tensor* x);
+AG_API ag_tensor* ag_flipud(const ag_tensor* x);
+/* k quarter turns from dims[0] towards dims[1]. */
+AG_API ag_tensor* ag_rot90(const ag_tensor* x, int64_t k, const int64_t* dims, int64_t ndims);
+/* Elements moved along dims, entering again at the other end; one shift and no dims: of the
+ * flattened tensor. */
+AG_API ag_tensor* ag_roll(const ag_tensor* x, const int64_t* shifts, int64_t nshifts,
+                          const int64_t* dims, int64_t ndims);
+/* repeats[d] times along dim d; at least as many repeats as dims. */
+AG_API ag_tensor* ag_repeat(const ag_tensor* x, const int64_t* repeats, int64_t n);
+/* As repeat; missing repeats, for the first dims, are 1. */
+AG_API ag_tensor* ag_tile(const ag_tensor* x, const int64_t* repeats, int64_t n);
+/* Each element repeats (0-d) or repeats[i] times in a row, along dims[0] or (ndims 0) of the
+ * flattened x. output_size, the resulting size, is checked unless it is negative. */
+AG_API ag_tensor* ag_repeat_interleave(const ag_tensor* x, const ag_tensor* repeats,
+                                       const int64_t* dims, int64_t ndims, int64_t output_size);
+/* x on and below (triu: above) a diagonal of its last two dims, else 0. */
+AG_API ag_tensor* ag_tril(const ag_tensor* x, int64_t diagonal);
+AG_API ag_tensor* ag_triu(const ag_tensor* x, int64_t diagonal);
+/* A vector as a diagonal of a matrix of zeros, or a copy of a matrix's diagonal. */
+AG_API ag_tensor* ag_diag(const ag_tensor* x, int64_t offset);
+/* The last dim as diagonals over dim1 and dim2 of a tensor of zeros. */
+AG_API ag_tensor* ag_diag_embed(const ag_tensor* x, int64_t offset, int64_t dim1, int64_t dim2);
+/* The flattened tensor as a diagonal of a matrix of zeros. */
+AG_API ag_tensor* ag_diagflat(const ag_tensor* x, int64_t offset);
+/* [..., C r r, H, W] to [..., C, H r, W r], and back. */
+AG_API ag_tensor* ag_pixel_shuffle(const ag_tensor* x, int64_t factor);
+AG_API ag_tensor* ag_pixel_unshuffle(const ag_tensor* x, int64_t factor);
+/* n pads, in pairs (before, after) from the last dim on; negative ones cut off. `value` fills if
+ * the mode is constant. The other modes pad the last 1 to 3 dims of [N, C, ...] or [C, ...]. */
+AG_API ag_tensor* ag_pad(const ag_tensor* x, const int64_t* pads, int64_t n, ag_pad_mode mode,
+                         double value);
 /* t itself if it is contiguous, else a row-major copy. */
 AG_API ag_tensor* ag_contiguous(const ag_tensor* x);
 /* A copy with gradient. */

@@ -75,6 +75,16 @@ ag_tensor* ag_eye(int64_t n, int64_t m, ag_dtype dtype) {
   return make(__func__, [&](Arguments in) { return eye(n, m, in.dtype(dtype)); });
 }
 
+ag_tensor* ag_tril_indices(int64_t rows, int64_t columns, int64_t offset, ag_dtype dtype) {
+  return make(__func__,
+              [&](Arguments in) { return tril_indices(rows, columns, offset, in.dtype(dtype)); });
+}
+
+ag_tensor* ag_triu_indices(int64_t rows, int64_t columns, int64_t offset, ag_dtype dtype) {
+  return make(__func__,
+              [&](Arguments in) { return triu_indices(rows, columns, offset, in.dtype(dtype)); });
+}
+
 ag_tensor* ag_rand(const int64_t* sizes, int64_t ndim, ag_dtype dtype) {
   return make(__func__,
               [&](Arguments in) { return rand(in.shape(sizes, ndim, "sizes"), in.dtype(dtype)); });

@@ -45,6 +45,11 @@ class Borrowed {
 /// Hands the reference over to the caller of the C function.
 inline ag_tensor* to_handle(Tensor&& t) { return reinterpret_cast<ag_tensor*>(t.release()); }
 
+/// The same for many, to out[parts.size()].
+inline void write_all(std::vector<Tensor>&& parts, ag_tensor** out) {
+  for (Tensor& part : parts) *out++ = to_handle(std::move(part));
+}
+
 /// The arguments of one call: each method takes one, with its name, and throws Error (value) if it
 /// cannot be used.
 class Arguments {
@@ -85,6 +90,14 @@ class Arguments {
   }
   Reduction reduction(const ag_reduction& value) const {
     return static_cast<Reduction>(enumerator(value, 3, "reduction"));
+  }
+  PadMode pad_mode(const ag_pad_mode& value) const {
+    return static_cast<PadMode>(enumerator(value, 4, "mode"));
+  }
+  /// A list of any length.
+  std::vector<int64_t> list(const int64_t* values, int64_t n, const char* name) const {
+    array(values, n, name);
+    return std::vector<int64_t>(values, values + n);
   }
   /// A pointer that must not be NULL.
   template <class T>

@@ -1,4 +1,4 @@
-// C functions that change shapes, index, join and split.
+// C functions that give views and copies of one tensor.
 #include "guard.hpp"
 
 using namespace autograd;
@@ -20,10 +20,6 @@ std::vector<Index> index_items(Arguments in, const int64_t* items, int64_t n) {
     list.push_back({static_cast<Index::Kind>(item[0]), item[1], item[2], item[3]});
   }
   return list;
-}
-
-void write_all(std::vector<Tensor>& parts, ag_tensor** out) {
-  for (Tensor& part : parts) *out++ = to_handle(std::move(part));
 }
 
 }  // namespace
@@ -73,6 +69,46 @@ ag_tensor* ag_flatten(const ag_tensor* x, int64_t start_dim, int64_t end_dim) {
               [&](Arguments in) { return flatten(in.tensor(x, "x"), start_dim, end_dim); });
 }
 
+ag_tensor* ag_unflatten(const ag_tensor* x, int64_t dim, const int64_t* sizes, int64_t ndim) {
+  return make(__func__, [&](Arguments in) {
+    return unflatten(in.tensor(x, "x"), dim, in.shape(sizes, ndim, "sizes"));
+  });
+}
+
+ag_tensor* ag_movedim(const ag_tensor* x, const int64_t* source, int64_t n_source,
+                      const int64_t* destination, int64_t n_destination) {
+  return make(__func__, [&](Arguments in) {
+    return movedim(in.tensor(x, "x"), in.shape(source, n_source, "source"),
+                   in.shape(destination, n_destination, "destination"));
+  });
+}
+
+ag_tensor* ag_narrow(const ag_tensor* x, int64_t dim, int64_t start, int64_t length) {
+  return make(__func__,
+              [&](Arguments in) { return narrow(in.tensor(x, "x"), dim, start, length); });
+}
+
+ag_tensor* ag_diagonal(const ag_tensor* x, int64_t offset, int64_t dim1, int64_t dim2) {
+  return make(__func__,
+              [&](Arguments in) { return diagonal(in.tensor(x, "x"), offset, dim1, dim2); });
+}
+
+ag_tensor* ag_unfold(const ag_tensor* x, int64_t dim, int64_t size, int64_t step) {
+  return make(__func__, [&](Arguments in) { return unfold(in.tensor(x, "x"), dim, size, step); });
+}
+
+ag_tensor* ag_atleast_1d(const ag_tensor* x) {
+  return make(__func__, [&](Arguments in) { return atleast_1d(in.tensor(x, "x")); });
+}
+
+ag_tensor* ag_atleast_2d(const ag_tensor* x) {
+  return make(__func__, [&](Arguments in) { return atleast_2d(in.tensor(x, "x")); });
+}
+
+ag_tensor* ag_atleast_3d(const ag_tensor* x) {
+  return make(__func__, [&](Arguments in) { return atleast_3d(in.tensor(x, "x")); });
+}
+
 // ---- indexing
 
 ag_tensor* ag_select(const ag_tensor* x, int64_t dim, int64_t index) {
@@ -98,40 +134,6 @@ ag_status ag_index_put_(ag_tensor* self, const int64_t* items, int64_t n, const 
 ag_tensor* ag_index_select(const ag_tensor* x, int64_t dim, const ag_tensor* index) {
   return make(__func__, [&](Arguments in) {
     return index_select(in.tensor(x, "x"), dim, in.tensor(index, "index"));
-  });
-}
-
-// ---- joining and splitting
-
-ag_tensor* ag_cat(const ag_tensor* const* tensors, int64_t n, int64_t dim) {
-  return make(__func__, [&](Arguments in) { return cat(in.tensors(tensors, n, "tensors"), dim); });
-}
-
-ag_tensor* ag_stack(const ag_tensor* const* tensors, int64_t n, int64_t dim) {
-  return make(__func__,
-              [&](Arguments in) { return stack(in.tensors(tensors, n, "tensors"), dim); });
-}
-
-ag_status ag_split(const ag_tensor* x, const int64_t* sizes, int64_t n, int64_t dim,
-                   ag_tensor** out) {
-  return run(__func__, [&](Arguments in) {
-    in.array(sizes, n, "sizes");
-    in.array(out, n, "out");
-    std::vector<Tensor> parts =
-        split(in.tensor(x, "x"), std::vector<int64_t>(sizes, sizes + n), dim);
-    write_all(parts, out);
-  });
-}
-
-ag_status ag_chunk(const ag_tensor* x, int64_t chunks, int64_t dim, ag_tensor** out,
-                   int64_t* count) {
-  return run(__func__, [&](Arguments in) {
-    in.pointer(out, "out");
-    in.pointer(count, "count");
-    in.array(out, chunks, "chunks");
-    std::vector<Tensor> parts = chunk(in.tensor(x, "x"), chunks, dim);
-    write_all(parts, out);
-    *count = static_cast<int64_t>(parts.size());
   });
 }
 

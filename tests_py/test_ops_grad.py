@@ -214,7 +214,15 @@ def test_in_place_gradients(row):
     report.finish()
 
 
-@of(lambda row: row.view)
+def overlaps(row, one):
+    """True if elements of the view share memory in a way that PyTorch does not see: by strides other than 0."""
+    (base,) = leaves(torch, row, one, "float64")
+    places = torch.arange(base.numel()).reshape(base.shape)
+    views = as_tuple(row(torch, places, **one.kwargs))
+    return any(len(v.unique()) < v.numel() and 0 not in v.stride() for v in views)
+
+
+@of(lambda row: row.view and all(len(one.shapes) == 1 for one in row.cases))
 def test_writing_through_a_view(row):
     """A change of the view is one of its base, in elements, versions and gradients."""
 
@@ -233,7 +241,7 @@ def test_writing_through_a_view(row):
 
     report = Report()
     for one in row.cases:
-        for position in (0, -1):
+        for position in (0, -1) if not overlaps(row, one) else ():
             with report.case(one, position):
                 expected, actual = (outcome(run, lib, one, position) for lib in (torch, ag))
                 same_outcome(actual, expected)

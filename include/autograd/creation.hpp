@@ -19,6 +19,9 @@ Tensor arange(double start, double end, double step = 1, DType dtype = DType::kI
 Tensor linspace(double start, double end, int64_t steps, DType dtype = DType::kFloat32);
 /// [n, m] with ones on the diagonal.
 Tensor eye(int64_t n, int64_t m, DType dtype = DType::kFloat32);
+/// Rows and columns, [2, n], of the elements on and below (above) a diagonal of a matrix.
+Tensor tril_indices(int64_t rows, int64_t columns, int64_t offset = 0, DType dtype = DType::kInt64);
+Tensor triu_indices(int64_t rows, int64_t columns, int64_t offset = 0, DType dtype = DType::kInt64);
 /// A copy of prod(sizes) elements.
 Tensor from_data(const void* data, DType dtype, const Shape& sizes);
 /// A tensor over memory of the caller; deleter(context) is called when the last user is gone.

@@ -1,5 +1,6 @@
 // Ops on shape, joins and copies: views where PyTorch gives views.
 #pragma once
+#include <optional>
 #include <vector>
 
 #include "autograd/tensor.hpp"
@@ -23,5 +24,72 @@ std::vector<Tensor> split(const Tensor& x, const std::vector<int64_t>& sizes, in
 std::vector<Tensor> chunk(const Tensor& x, int64_t chunks, int64_t dim = 0);
 Tensor contiguous(const Tensor& x);
 Tensor clone(const Tensor& x);
+
+// ---- more views
+/// A dim in several whose product it is; one size may be -1.
+Tensor unflatten(const Tensor& x, int64_t dim, const Shape& sizes);
+/// Dim source[i] at place destination[i], the others in their order.
+Tensor movedim(const Tensor& x, const Shape& source, const Shape& destination);
+Tensor narrow(const Tensor& x, int64_t dim, int64_t start, int64_t length);
+/// x[..., i, i + offset, ...], i as the last dim.
+Tensor diagonal(const Tensor& x, int64_t offset = 0, int64_t dim1 = 0, int64_t dim2 = 1);
+/// Windows of `size` positions, `step` apart: dim counts them, a new last dim lies inside them.
+Tensor unfold(const Tensor& x, int64_t dim, int64_t size, int64_t step);
+std::vector<Tensor> unbind(const Tensor& x, int64_t dim = 0);
+/// x[..., :i0, ...], x[..., i0:i1, ...], ..., x[..., iN:, ...].
+std::vector<Tensor> tensor_split(const Tensor& x, const std::vector<int64_t>& indices,
+                                 int64_t dim = 0);
+Tensor atleast_1d(const Tensor& x);
+Tensor atleast_2d(const Tensor& x);
+Tensor atleast_3d(const Tensor& x);
+std::vector<Tensor> broadcast_tensors(const std::vector<Tensor>& tensors);
+/// Vectors as grids over all their combinations; xy: the first two dims exchanged.
+std::vector<Tensor> meshgrid(const std::vector<Tensor>& tensors, bool xy = false);
+
+// ---- joins and grids
+Tensor hstack(const std::vector<Tensor>& tensors);
+Tensor vstack(const std::vector<Tensor>& tensors);
+Tensor dstack(const std::vector<Tensor>& tensors);
+Tensor column_stack(const std::vector<Tensor>& tensors);
+Tensor block_diag(const std::vector<Tensor>& tensors);
+/// Rows of all combinations of elements, the last vector's changing fastest.
+Tensor cartesian_prod(const std::vector<Tensor>& tensors);
+/// Rows of r elements of a vector, in order.
+Tensor combinations(const Tensor& x, int64_t r = 2, bool with_replacement = false);
+
+// ---- elements at other places
+Tensor flip(const Tensor& x, const Shape& dims);
+Tensor fliplr(const Tensor& x);
+Tensor flipud(const Tensor& x);
+/// k quarter turns from dims[0] towards dims[1].
+Tensor rot90(const Tensor& x, int64_t k = 1, const Shape& dims = {0, 1});
+/// dims empty and one shift: the flattened elements.
+Tensor roll(const Tensor& x, const Shape& shifts, const Shape& dims = {});
+/// repeats[d] times along dim d; more repeats than dims add dims in front.
+Tensor repeat(const Tensor& x, const Shape& repeats);
+/// As repeat, where missing repeats are 1.
+Tensor tile(const Tensor& x, const Shape& repeats);
+/// Element i of dim (no dim: of the flattened x) repeats[i], or repeats[0], times in a row.
+/// output_size, if given, is checked.
+Tensor repeat_interleave(const Tensor& x, const Tensor& repeats, std::optional<int64_t> dim,
+                         std::optional<int64_t> output_size = std::nullopt);
+/// x on and below (triu: above) a diagonal of its last two dims, else 0.
+Tensor tril(const Tensor& x, int64_t diagonal = 0);
+Tensor triu(const Tensor& x, int64_t diagonal = 0);
+/// A vector as the diagonal of a matrix of zeros, or a copy of a matrix's diagonal.
+Tensor diag(const Tensor& x, int64_t offset = 0);
+/// The last dim as diagonals of matrices of zeros over dim1 and dim2.
+Tensor diag_embed(const Tensor& x, int64_t offset = 0, int64_t dim1 = -2, int64_t dim2 = -1);
+Tensor diagflat(const Tensor& x, int64_t offset = 0);
+/// [..., C r r, H, W] -> [..., C, H r, W r], and back.
+Tensor pixel_shuffle(const Tensor& x, int64_t factor);
+Tensor pixel_unshuffle(const Tensor& x, int64_t factor);
+
+/// What padding is filled with: a number, x mirrored at its edge (which is not repeated), x's edge,
+/// x from its other end.
+enum class PadMode : int32_t { kConstant = 0, kReflect = 1, kReplicate = 2, kCircular = 3 };
+/// `pads` holds pairs (before, after) from the last dim on; negative ones cut off.
+Tensor pad(const Tensor& x, const std::vector<int64_t>& pads, PadMode mode = PadMode::kConstant,
+           double value = 0);
 
 }  // namespace autograd

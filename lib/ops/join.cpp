@@ -1,7 +1,9 @@
 // Tensors put together along a dim, and taken apart.
 #include <algorithm>
+#include <limits>
 
 #include "autograd/ops.hpp"
+#include "autograd/runtime.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "ops/broadcast.hpp"
@@ -82,6 +84,19 @@ constexpr Op op_cat = {.name = "cat",
 
 constexpr const Op* kJoinOps[] = {&op_cat};
 
+using OneTensor = Tensor (*)(const Tensor& x);
+
+std::vector<Tensor> each(const std::vector<Tensor>& tensors, OneTensor change) {
+  std::vector<Tensor> changed;
+  changed.reserve(tensors.size());
+  for (const Tensor& t : tensors) changed.push_back(change(t));
+  return changed;
+}
+
+void check_any(const char* name, const std::vector<Tensor>& tensors) {
+  if (tensors.empty()) fail(ErrorCode::kRuntime, name, " expects a non-empty TensorList");
+}
+
 }  // namespace
 
 OpList join_ops() { return {kJoinOps, std::size(kJoinOps)}; }
@@ -148,6 +163,134 @@ std::vector<Tensor> chunk(const Tensor& x, int64_t chunks, int64_t dim) {
   if (each == 0) sizes.assign(static_cast<size_t>(chunks), 0);
   for (int64_t at = 0; each && at < size; at += each) sizes.push_back(std::min(each, size - at));
   return split(x, sizes, dim);
+}
+
+std::vector<Tensor> tensor_split(const Tensor& x, const std::vector<int64_t>& indices,
+                                 int64_t dim) {
+  if (x.dim() == 0)
+    fail(ErrorCode::kRuntime,
+         "tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims");
+  const int d = detail::normalize_dim(dim, x.dim());
+  std::vector<Tensor> parts;
+  int64_t at = 0;
+  for (int64_t end : indices) {
+    parts.push_back(slice(x, d, at, end));
+    at = end;
+  }
+  parts.push_back(slice(x, d, at, std::numeric_limits<int64_t>::max()));
+  return parts;
+}
+
+std::vector<Tensor> unbind(const Tensor& x, int64_t dim) {
+  if (x.dim() == 0)
+    fail(ErrorCode::kIndex, "Dimension specified as ", dim,
+         " but tensor has no dimensions (unbind)");
+  const int d = detail::normalize_dim(dim, x.dim());
+  std::vector<Tensor> parts;
+  for (int64_t i = 0; i < x.sizes()[d]; ++i) parts.push_back(select(x, d, i));
+  return parts;
+}
+
+// ---- the stacks
+
+Tensor atleast_1d(const Tensor& x) { return x.dim() ? x : view(x, {1}); }
+
+Tensor atleast_2d(const Tensor& x) {
+  return x.dim() > 1 ? x : x.dim() ? unsqueeze(x, 0) : view(x, {1, 1});
+}
+
+Tensor atleast_3d(const Tensor& x) {
+  if (x.dim() == 0) return view(x, {1, 1, 1});
+  if (x.dim() == 1) return view(x, {1, x.sizes()[0], 1});
+  return x.dim() == 2 ? unsqueeze(x, -1) : x;
+}
+
+Tensor hstack(const std::vector<Tensor>& tensors) {
+  detail::check_any("hstack", tensors);
+  return cat(detail::each(tensors, atleast_1d), tensors[0].dim() <= 1 ? 0 : 1);
+}
+
+Tensor vstack(const std::vector<Tensor>& tensors) {
+  detail::check_any("vstack", tensors);
+  return cat(detail::each(tensors, atleast_2d), 0);
+}
+
+Tensor dstack(const std::vector<Tensor>& tensors) {
+  detail::check_any("dstack", tensors);
+  return cat(detail::each(tensors, atleast_3d), 2);
+}
+
+Tensor column_stack(const std::vector<Tensor>& tensors) {
+  detail::check_any("column_stack", tensors);
+  return hstack(detail::each(tensors, [](const Tensor& x) {
+    return x.dim() > 1 ? x : reshape(x, {x.numel(), 1});
+  }));
+}
+
+Tensor block_diag(const std::vector<Tensor>& tensors) {
+  // PyTorch's result for no tensors.
+  if (tensors.empty()) return zeros({1, 0}, default_dtype());
+  std::vector<detail::Arg> arguments(tensors.begin(), tensors.end());
+  const DType dtype = detail::result_type(arguments.data(), static_cast<int>(arguments.size()));
+  int64_t columns = 0, at = 0;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    if (tensors[i].dim() > 2)
+      fail(ErrorCode::kRuntime,
+           "torch.block_diag: Input tensors must have 2 or fewer dimensions. Input ", i, " has ",
+           tensors[i].dim(), " dimensions, sizes ", tensors[i].sizes());
+    columns += atleast_2d(tensors[i]).sizes()[1];
+  }
+  std::vector<Tensor> rows;
+  for (const Tensor& t : tensors) {
+    const Tensor block = to(atleast_2d(t), dtype);
+    rows.push_back(pad(block, {at, columns - at - block.sizes()[1]}));
+    at += block.sizes()[1];
+  }
+  return cat(rows, 0);
+}
+
+// ---- grids
+
+std::vector<Tensor> broadcast_tensors(const std::vector<Tensor>& tensors) {
+  Shape sizes;
+  for (const Tensor& t : tensors)
+    sizes = detail::broadcast_sizes("broadcast_tensors", sizes, t.sizes());
+  std::vector<Tensor> all;
+  for (const Tensor& t : tensors) all.push_back(expand(t, sizes));
+  return all;
+}
+
+std::vector<Tensor> meshgrid(const std::vector<Tensor>& tensors, bool xy) {
+  if (tensors.empty()) fail(ErrorCode::kRuntime, "meshgrid expects a non-empty TensorList");
+  Shape sizes;
+  for (const Tensor& t : tensors) {
+    if (t.dim() > 1)
+      fail(ErrorCode::kRuntime,
+           "torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got sizes ", t.sizes());
+    if (t.dtype() != tensors[0].dtype())
+      fail(ErrorCode::kRuntime, "torch.meshgrid expects all tensors to have the same dtype, got ",
+           name_of(tensors[0].dtype()), " and ", name_of(t.dtype()));
+    sizes.push_back(t.numel());
+  }
+  std::vector<Tensor> grids;
+  const bool swap = xy && tensors.size() > 1;
+  for (int i = 0; i < sizes.size(); ++i) {
+    Shape line = Shape::filled(sizes.size(), 1);
+    line[i] = sizes[i];
+    const Tensor grid = expand(view(tensors[static_cast<size_t>(i)], line), sizes);
+    grids.push_back(swap ? transpose(grid, 0, 1) : grid);
+  }
+  return grids;
+}
+
+Tensor cartesian_prod(const std::vector<Tensor>& tensors) {
+  for (const Tensor& t : tensors)
+    if (t.dim() != 1)
+      fail(ErrorCode::kRuntime, "cartesian_prod: Expect a 1D vector, but got shape ", t.sizes());
+  if (tensors.size() == 1) return tensors[0];
+  std::vector<Tensor> columns;
+  for (const Tensor& grid : meshgrid(tensors)) columns.push_back(reshape(grid, {-1}));
+  return stack(columns, 1);
 }
 
 }  // namespace autograd

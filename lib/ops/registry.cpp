@@ -9,10 +9,26 @@ namespace detail {
 const std::vector<const Op*>& all_ops() {
   static const std::vector<const Op*> ops = [] {
     std::vector<const Op*> all;
-    for (OpList family : {pointwise_ops(), copy_ops(), product_ops(), reduce_ops(), view_ops(),
-                          join_ops(), index_ops(), softmax_ops(), loss_ops(), random_ops(),
-                          normalize_ops(), channel_norm_ops(), dropout_ops()})
-      all.insert(all.end(), family.begin(), family.end());
+    const OpList families[] = {
+        // One a line.
+        pointwise_ops(),     //
+        copy_ops(),          //
+        product_ops(),       //
+        reduce_ops(),        //
+        view_ops(),          //
+        join_ops(),          //
+        index_ops(),         //
+        softmax_ops(),       //
+        loss_ops(),          //
+        random_ops(),        //
+        normalize_ops(),     //
+        channel_norm_ops(),  //
+        dropout_ops(),       //
+        window_ops(),        //
+        arrange_ops(),       //
+        triangle_ops(),      //
+    };
+    for (const OpList& family : families) all.insert(all.end(), family.begin(), family.end());
     return all;
   }();
   return ops;

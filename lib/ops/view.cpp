@@ -248,4 +248,131 @@ Tensor flatten(const Tensor& x, int64_t start_dim, int64_t end_dim) {
   return reshape(x, sizes);
 }
 
+Tensor unflatten(const Tensor& x, int64_t dim, const Shape& sizes) {
+  const int d = normalize_dim(dim, x.dim());
+  if (sizes.empty()) fail(ErrorCode::kRuntime, "unflatten: sizes must be non-empty");
+  const int64_t size = x.dim() ? x.sizes()[d] : 1;
+  int64_t known = 1;
+  int unknown = -1;
+  for (int i = 0; i < sizes.size(); ++i) {
+    if (sizes[i] == -1 && unknown >= 0)
+      fail(ErrorCode::kRuntime, "unflatten: only one dimension can be inferred, got ", sizes);
+    if (sizes[i] == -1)
+      unknown = i;
+    else if (__builtin_mul_overflow(known, sizes[i], &known))
+      known = -1;
+  }
+  Shape parts = sizes;
+  if (unknown >= 0 && known > 0 && size % known == 0) parts[unknown] = size / known;
+  if (unknown >= 0 ? parts[unknown] < 0 : known != size)
+    fail(ErrorCode::kRuntime, "unflatten: Provided sizes ", sizes,
+         " don't multiply up to the size of dim ", d, " (", size, ") in the input tensor of sizes ",
+         x.sizes());
+  Shape all;
+  for (int i = 0; i < x.dim() || i == 0; ++i) {
+    if (i == d)
+      for (int64_t part : parts) all.push_back(part);
+    else
+      all.push_back(x.sizes()[i]);
+  }
+  return view(x, all);
+}
+
+Tensor movedim(const Tensor& x, const Shape& source, const Shape& destination) {
+  if (source.size() != destination.size())
+    fail(ErrorCode::kRuntime, "movedim: Invalid source or destination dims: source (", source,
+         " dims) should contain the same number of dims as destination (", destination, " dims)");
+  const int rank = x.dim();
+  Shape order = Shape::filled(rank, -1);
+  uint32_t moved = 0, filled = 0;
+  for (int i = 0; i < source.size(); ++i) {
+    const int from = normalize_dim(source[i], rank), to = normalize_dim(destination[i], rank);
+    if (moved >> from & 1)
+      fail(ErrorCode::kRuntime, "movedim: repeated dim in `source` (", source, ")");
+    if (filled >> to & 1)
+      fail(ErrorCode::kRuntime, "movedim: repeated dim in `destination` (", destination, ")");
+    moved |= 1u << from;
+    filled |= 1u << to;
+    if (rank) order[to] = from;
+  }
+  for (int to = 0, from = 0; to < rank; ++to) {
+    if (filled >> to & 1) continue;
+    while (moved >> from & 1) ++from;
+    order[to] = from++;
+  }
+  return permute(x, order);
+}
+
+Tensor narrow(const Tensor& x, int64_t dim, int64_t start, int64_t length) {
+  if (x.dim() == 0) fail(ErrorCode::kRuntime, "narrow() cannot be applied to a 0-dim tensor.");
+  if (length < 0) fail(ErrorCode::kRuntime, "narrow(): length must be non-negative.");
+  const int d = normalize_dim(dim, x.dim());
+  const int64_t size = x.sizes()[d];
+  if (start < -size || start > size)
+    fail(ErrorCode::kIndex, "start out of range (expected to be in range of [", -size, ", ", size,
+         "], but got ", start, ")");
+  const int64_t first = start < 0 ? start + size : start;
+  if (length > size - first)
+    fail(ErrorCode::kRuntime, "start (", first, ") + length (", length,
+         ") exceeds dimension size (", size, ").");
+  return slice(x, d, first, first + length);
+}
+
+Tensor pixel_shuffle(const Tensor& x, int64_t factor) {
+  if (x.dim() < 3)
+    fail(ErrorCode::kRuntime,
+         "pixel_shuffle expects input to have at least 3 dimensions, but got input with ", x.dim(),
+         " dimension(s), sizes ", x.sizes());
+  if (factor <= 0)
+    fail(ErrorCode::kRuntime, "pixel_shuffle expects a positive upscale_factor, but got ", factor);
+  const int c = x.dim() - 3;
+  const int64_t channels = x.sizes()[c], limit = std::numeric_limits<int32_t>::max();
+  if (factor > limit || channels % (factor * factor))
+    fail(ErrorCode::kRuntime,
+         "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of "
+         "upscale_factor, but input.size(-3)=",
+         channels, " is not divisible by ", factor, " squared (sizes ", x.sizes(), ")");
+  const int64_t h = x.sizes()[c + 1], w = x.sizes()[c + 2], planes = channels / (factor * factor);
+  Shape apart, order, result;
+  for (int d = 0; d < c; ++d) {
+    apart.push_back(x.sizes()[d]);
+    order.push_back(d);
+    result.push_back(x.sizes()[d]);
+  }
+  for (int64_t n : {planes, factor, factor, h, w}) apart.push_back(n);
+  for (int64_t d : {0, 3, 1, 4, 2}) order.push_back(c + d);
+  for (int64_t n : {planes, h * factor, w * factor}) result.push_back(n);
+  return reshape(permute(reshape(x, apart), order), result);
+}
+
+Tensor pixel_unshuffle(const Tensor& x, int64_t factor) {
+  if (x.dim() < 3)
+    fail(ErrorCode::kRuntime,
+         "pixel_unshuffle expects input to have at least 3 dimensions, but got input with ",
+         x.dim(), " dimension(s), sizes ", x.sizes());
+  if (factor <= 0)
+    fail(ErrorCode::kRuntime, "pixel_unshuffle expects a positive downscale_factor, but got ",
+         factor);
+  const int c = x.dim() - 3;
+  const int64_t channels = x.sizes()[c], h = x.sizes()[c + 1], w = x.sizes()[c + 2];
+  if (h % factor || w % factor)
+    fail(ErrorCode::kRuntime, "pixel_unshuffle expects ", h % factor ? "height" : "width",
+         " to be divisible by downscale_factor, but input.size(", h % factor ? -2 : -1,
+         ")=", h % factor ? h : w, " is not divisible by ", factor, " (sizes ", x.sizes(), ")");
+  Shape apart, order, result;
+  for (int d = 0; d < c; ++d) {
+    apart.push_back(x.sizes()[d]);
+    order.push_back(d);
+    result.push_back(x.sizes()[d]);
+  }
+  int64_t planes;
+  if (__builtin_mul_overflow(factor, factor, &planes) ||
+      __builtin_mul_overflow(planes, channels, &planes))
+    fail(ErrorCode::kRuntime, "pixel_unshuffle: downscale_factor ", factor, " is too large");
+  for (int64_t n : {channels, h / factor, factor, w / factor, factor}) apart.push_back(n);
+  for (int64_t d : {0, 2, 4, 1, 3}) order.push_back(c + d);
+  for (int64_t n : {planes, h / factor, w / factor}) result.push_back(n);
+  return reshape(permute(reshape(x, apart), order), result);
+}
+
 }  // namespace autograd

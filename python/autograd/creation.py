@@ -415,6 +415,31 @@ def eye(
     return _finish(call(lib.ag_eye, n, n if m is None else m, _code(dtype)), requires_grad, device)
 
 
+def _triangle_indices(native: Any, where: str) -> Any:
+    name = native.__name__[3:]
+
+    def make(
+        row: int,
+        col: int,
+        offset: int = 0,
+        *,
+        dtype: DType | None = None,
+        device: Any = None,
+        layout: Any = None,
+    ) -> Tensor:
+        return _finish(call(native, row, col, offset, _code(dtype, dtypes.int64)), False, device)
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = (
+        f"Returns rows and columns, [2, n], of a matrix's elements on and {where} a diagonal."
+    )
+    return function(make)
+
+
+tril_indices = _triangle_indices(lib.ag_tril_indices, "below")
+triu_indices = _triangle_indices(lib.ag_triu_indices, "above")
+
+
 # ---- random ----------------------------------------------------------------------------------------------
 
 

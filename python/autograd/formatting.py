@@ -74,7 +74,7 @@ def _nested(
 
 def _shown(tensor: Tensor, summarize: bool) -> Tensor:
     """The elements that a summary shows, as one tensor."""
-    from .ops.shaping import cat
+    from .ops.joining import cat
 
     if not summarize or not tensor.ndim:
         return tensor

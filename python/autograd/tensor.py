@@ -548,6 +548,23 @@ def replace(leaf: Tensor, value: Tensor) -> None:
         leaf.grad = call(lib.ag_to_dtype, grad, value.dtype.code)
 
 
+def become(tensor: Tensor, view: Tensor) -> Tensor:
+    """The tensor itself, which from now on is what view, a view of it, was."""
+    global handle_changes
+    if tensor.is_leaf and tensor.requires_grad:
+        if lib.ag_grad_enabled():
+            raise RuntimeError(
+                "a leaf Variable that requires grad is being used in an in-place operation. "
+                "Wrap the change in no_grad() or use the op that gives a view"
+            )
+        view = _with_requires_grad(call(lib.ag_detach, view), tensor)
+    old = get_address(tensor)
+    set_address(tensor, get_address(view))
+    set_address(view, old)
+    handle_changes += 1
+    return tensor
+
+
 def _with_requires_grad(fresh: Tensor, model: Tensor) -> Tensor:
     if model.requires_grad:
         check(lib.ag_tensor_set_requires_grad(fresh, True))

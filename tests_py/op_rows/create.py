@@ -45,6 +45,22 @@ def numbers(*many, dtype=None):
 
 
 ROWS = (
+    *[
+        made(
+            name,
+            [
+                {"row": r, "col": c, "offset": n}
+                for r, c in ((3, 3), (2, 4), (4, 2), (0, 3), (3, 0))
+                for n in (0, 1, -1, 2, -3, 9, -9)
+            ]
+            + [{"row": 3, "col": 3, "offset": 0, "dtype": "int32"}],
+            errors=(
+                bad(says="non-negative", row=-1, col=2),
+                bad(says="non-negative", row=1, col=-2),
+            ),
+        )
+        for name in ("tril_indices", "triu_indices")
+    ],
     sized("empty", SIZES + KINDS, random=True),
     sized("zeros", SIZES + KINDS),
     sized("ones", SIZES + KINDS),

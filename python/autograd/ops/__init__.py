@@ -1,7 +1,20 @@
 """The operations on tensors, one file per family. Public names are ``autograd.<name>`` and ``Tensor.<name>``."""
 
-from . import indexing, pointwise, probabilities, products, reductions, shaping
+from . import (
+    arranging,
+    converting,
+    indexing,
+    joining,
+    pointwise,
+    probabilities,
+    products,
+    reductions,
+    shaping,
+)
+from .arranging import *  # noqa: F403
+from .converting import *  # noqa: F403
 from .indexing import *  # noqa: F403
+from .joining import *  # noqa: F403
 from .pointwise import *  # noqa: F403
 from .probabilities import *  # noqa: F403
 from .products import *  # noqa: F403
@@ -9,7 +22,10 @@ from .reductions import *  # noqa: F403
 from .shaping import *  # noqa: F403
 
 __all__: list[str] = []
+__all__ += arranging.__all__
+__all__ += converting.__all__
 __all__ += indexing.__all__
+__all__ += joining.__all__
 __all__ += pointwise.__all__
 __all__ += products.__all__
 __all__ += reductions.__all__

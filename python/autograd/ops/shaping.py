@@ -1,20 +1,16 @@
-"""Operations on shape, copies and conversions. Views are views where PyTorch gives views."""
+"""The same elements under other dims: views where PyTorch gives views. Nothing is computed."""
 
 from __future__ import annotations
 
-import builtins
-import ctypes
 from collections.abc import Sequence
 from typing import Any
 
 from .. import dtypes
-from .._capi import ONE, ZERO, call, lib, run
+from .._capi import ONE, ZERO, call, lib
 from ..binding import function_only as function
 from ..binding import method, op, public_names
-from ..operands import Dims, dims_argument, handles, in_place, tensor_argument
-from ..tensor import CPU, Tensor, adopt, device, pack
-
-# ---- shape -----------------------------------------------------------------------------------------------
+from ..operands import Dims, dims_argument
+from ..tensor import Tensor, become, pack
 
 
 def _sizes(function: str, first: Any, more: tuple[Any, ...]) -> tuple[bytes, Any]:
@@ -76,6 +72,16 @@ def permute(input: Tensor, dims: Any = None, *more: Any) -> Tensor:
     return call(lib.ag_permute, input, *_sizes("permute", dims, more))
 
 
+def _matrices(what: str, x: Tensor) -> Tensor:
+    """x with its last two dims exchanged; a 0-d tensor stays as it is."""
+    ndim = x.ndim
+    if ndim == 1:
+        raise RuntimeError(
+            f"tensor.{what} is only supported on matrices or batches of matrices. Got 1-D tensor."
+        )
+    return call(lib.ag_transpose, x, -2, -1) if ndim else x
+
+
 def _T(self: Tensor) -> Tensor:
     """The view with all dims in reverse order."""
     return (
@@ -87,11 +93,28 @@ def _T(self: Tensor) -> Tensor:
 
 def _mT(self: Tensor) -> Tensor:
     """The view with the last two dims exchanged."""
-    return transpose(self, -2, -1)
+    return _matrices("mT", self)
+
+
+def _mH(self: Tensor) -> Tensor:
+    """The view with the last two dims exchanged: all elements are real."""
+    return _matrices("mH", self)
+
+
+def _H(self: Tensor) -> Tensor:
+    """The transposed matrix: all elements are real."""
+    if self.ndim not in (0, 2):
+        raise RuntimeError(
+            f"tensor.H is only supported on matrices (2-D tensors). Got {self.ndim}-D tensor."
+            + (" For batches of matrices, consider using tensor.mH" if self.ndim > 2 else "")
+        )
+    return _matrices("H", self)
 
 
 Tensor.T = property(_T)
 Tensor.mT = property(_mT)
+Tensor.mH = property(_mH)
+Tensor.H = property(_H)
 
 
 @method
@@ -145,74 +168,60 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
 
 
 @op
-def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
+def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     """Returns the view of `length` positions of a dim from start on."""
-    size = input.size(dim)
-    if length < 0:
-        raise RuntimeError("narrow(): length must be non-negative.")
-    if not -size <= start <= size:
-        raise IndexError(
-            f"start out of range (expected to be in range of [{-size}, {size}], but got {start})"
-        )
-    start = start + size if start < 0 else start
-    if start + length > size:
-        raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({size}).")
-    return call(lib.ag_slice, input, dim, start, start + length, 1)
-
-
-@function
-def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Returns the tensors joined along a dim they have."""
-    array = handles("cat", "tensors", tensors)
-    return call(lib.ag_cat, array, len(array), dim)
-
-
-@function
-def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Returns the tensors, all of the same sizes, joined along a new dim."""
-    array = handles("stack", "tensors", tensors)
-    return call(lib.ag_stack, array, len(array), dim)
+    return call(lib.ag_narrow, input, dim, int(start), length)
 
 
 @op
-def split(
-    tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0
-) -> tuple[Tensor, ...]:
-    """Returns views along dim: of one size (the last may be smaller), or of the sizes given."""
-    sections = split_size_or_sections
-    if tensor.dim() == 0:
-        raise RuntimeError("split expects at least a 1-dimensional tensor")
-    if isinstance(sections, int):
-        size = tensor.size(dim)
-        if sections < 0 or (sections == 0 and size):
-            raise RuntimeError(
-                f"split expects split_size be non-negative, but got split_size={sections}"
-            )
-        sections = (
-            [sections] * (size // sections) + [size % sections] * (size % sections > 0)
-            if size
-            else [0]
-        )
-    out = (ctypes.c_void_p * len(sections))()
-    run(lib.ag_split, tensor, *pack(sections), dim, out)
-    return tuple(map(adopt, out))
+def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
+    """Returns a view with one dim as several, whose product it is; one size may be -1."""
+    return call(lib.ag_unflatten, input, dim, *_sizes("unflatten", sizes, ()))
 
 
 @op
-def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """Returns at most `chunks` views of equal size along dim; the last may be smaller."""
-    if chunks <= 0:
-        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
-    room = builtins.min(chunks, builtins.max(input.size(dim), 1)) if chunks > 64 else chunks
-    out, count = (ctypes.c_void_p * room)(), ctypes.c_int64()
-    run(lib.ag_chunk, input, room, dim, out, ctypes.byref(count))
-    return tuple(map(adopt, out[: count.value]))
+def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
+    """Returns a view with dim source[i] at place destination[i]; the other dims keep their order."""
+    return call(lib.ag_movedim, input, *dims_argument(source), *dims_argument(destination))
 
 
 @op
-def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
-    """Returns the views at all positions of a dim."""
-    return tuple(call(lib.ag_select, input, dim, i) for i in range(input.size(dim)))
+def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """Returns the view x[..., i, i + offset, ...] over dim1 and dim2, with i as the last dim."""
+    return call(lib.ag_diagonal, input, offset, dim1, dim2)
+
+
+@method
+def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
+    """Returns a view of windows of `size` positions, `step` apart, along a dim; their insides are the last dim."""
+    return call(lib.ag_unfold, self, dimension, size, step)
+
+
+@op
+def adjoint(input: Tensor) -> Tensor:
+    """Returns the view with the last two dims exchanged, as all elements are real. Raises RuntimeError for a vector."""
+    return _matrices("adjoint()", input)
+
+
+def _atleast(rank: int, native: Any, doc: str) -> Any:
+
+    def atleast(*tensors: Any) -> Any:
+        if len(tensors) == 1 and isinstance(tensors[0], Tensor):
+            return tensors[0] if tensors[0].ndim >= rank else call(native, tensors[0])
+        return tuple(map(atleast, tensors[0] if len(tensors) == 1 else tensors))
+
+    atleast.__name__ = atleast.__qualname__ = f"atleast_{rank}d"
+    atleast.__doc__ = (
+        f"Returns the tensor, or a tuple of all tensors, as views with at least {doc}."
+    )
+    return function(atleast)
+
+
+atleast_1d = _atleast(1, lib.ag_atleast_1d, "one dim")
+atleast_2d = _atleast(2, lib.ag_atleast_2d, "two dims: a vector becomes a row")
+atleast_3d = _atleast(
+    3, lib.ag_atleast_3d, "three dims: [n] becomes [1, n, 1] and [n, m] becomes [n, m, 1]"
+)
 
 
 @op
@@ -221,126 +230,31 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     return call(lib.ag_index_select, input, dim, index)
 
 
-# ---- copies, conversions ---------------------------------------------------------------------------------
+# ---- other dims in place -----------------------------------------------------------------------------------
 
 
-@op
-def clone(input: Tensor) -> Tensor:
-    """Returns a copy through which gradients flow."""
-    return call(lib.ag_clone, input)
+def _in_place(name: str, change: Any) -> None:
+    def changed(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return become(self, change(self, *args, **kwargs))
+
+    changed.__doc__ = f"Gives this tensor the dims of {name}() and returns the tensor itself."
+    changed.__name__ = changed.__qualname__ = f"{name}_"
+    method(changed)
 
 
-@op
-def detach(input: Tensor) -> Tensor:
-    """Returns a tensor over the same storage, without history."""
-    return call(lib.ag_detach, input)
-
-
-@method
-def contiguous(self: Tensor) -> Tensor:
-    """Returns this tensor if its elements lie densely in row-major order, else a copy."""
-    return self if self.is_contiguous() else call(lib.ag_contiguous, self)
-
-
-def convert(self: Tensor, dtype: dtypes.dtype) -> Tensor:
-    """The elements in another dtype; the tensor itself if it has that dtype already."""
-    return self if self.dtype is dtype else call(lib.ag_to_dtype, self, dtype.code)
-
-
-@method
-def to(self: Tensor, *args: Any, **options: Any) -> Tensor:
-    """Returns the elements in the dtype given, or in that of another tensor; the tensor itself if nothing changes.
-
-    A device may be given too, and must be the CPU. copy=True always copies.
-    """
-    dtype, copy = options.pop("dtype", None), options.pop("copy", False)
-    places = [options.pop("device", None)]
-    other = options.pop("other", None)
-    for unknown in set(options) - {"non_blocking", "memory_format"}:
-        raise TypeError(f"to() got an unexpected keyword argument '{unknown}'")
-    for argument in (*args, other):
-        if isinstance(argument, dtypes.dtype):
-            dtype = argument
-        elif isinstance(argument, Tensor):
-            dtype = argument.dtype
-        elif isinstance(argument, (str, device)):
-            places.append(argument)
-        elif not (argument is None or isinstance(argument, bool)):
-            raise TypeError(
-                f"to(): expected a dtype, a Tensor or a device, not {type(argument).__name__}"
-            )
-    for place in places:
-        if place is not None and place is not CPU:
-            device(str(place))
-    result = self if dtype is None else convert(self, dtype)
-    return call(lib.ag_clone, self) if copy and result is self else result
-
-
-@method
-def type_as(self: Tensor, other: Tensor) -> Tensor:
-    """Returns the elements in the dtype of other."""
-    return convert(self, other.dtype)
-
-
-def _conversion(name: str, dtype: dtypes.dtype) -> None:
-    def conversion(self: Tensor) -> Tensor:
-        return convert(self, dtype)
-
-    conversion.__doc__ = (
-        f"Returns the elements as {dtype}; the tensor itself if it has that dtype already."
-    )
-    method(conversion, name)
-
-
-_conversion("float", dtypes.float32)
-_conversion("double", dtypes.float64)
-_conversion("int", dtypes.int32)
-_conversion("long", dtypes.int64)
-_conversion("byte", dtypes.uint8)
-_conversion("bool", dtypes.bool_)
-
-
-@method
-def cpu(self: Tensor) -> Tensor:
-    """Returns this tensor: all memory is the CPU's."""
-    return self
-
-
-# ---- filling in place ------------------------------------------------------------------------------------
-
-
-@method
-def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
-    """Copies src, broadcast and converted, into this tensor and returns it."""
-    return in_place(lib.ag_copy_, self, src)
-
-
-@method
-def zero_(self: Tensor) -> Tensor:
-    """Sets all elements to 0 and returns the tensor itself."""
-    return in_place(lib.ag_zero_, self)
-
-
-@method
-def fill_(self: Tensor, value: Any) -> Tensor:
-    """Sets all elements to a number or one-element tensor and returns the tensor itself."""
-    return in_place(lib.ag_fill_, self, tensor_argument("fill_", "value", value))
-
-
-@method
-def uniform_(self: Tensor, low: float = 0, high: float = 1) -> Tensor:
-    """Fills with numbers uniform in [low, high) and returns the tensor itself."""
-    return in_place(lib.ag_uniform_, self, low, high)
-
-
-@method
-def normal_(self: Tensor, mean: float = 0, std: float = 1) -> Tensor:
-    """Fills with normal numbers and returns the tensor itself."""
-    return in_place(lib.ag_normal_, self, mean, std)
+for _name, _change in (
+    ("squeeze", squeeze),
+    ("unsqueeze", unsqueeze),
+    ("transpose", transpose),
+    ("swapaxes", transpose),
+    ("swapdims", transpose),
+    ("t", t),
+):
+    _in_place(_name, _change)
 
 
 swapaxes = op(transpose, "swapaxes")
 swapdims = op(transpose, "swapdims")
-concat = concatenate = cat
+moveaxis = op(movedim, "moveaxis")
 
 __all__ = public_names(globals())

@@ -1,15 +1,18 @@
 """What layers and losses compute, as functions; one file per family."""
 
-from . import activations, affine, losses, normalization, regularization
+from ...ops.arranging import pixel_shuffle, pixel_unshuffle
+from . import activations, affine, losses, normalization, padding, regularization
 from .activations import *  # noqa: F403
 from .affine import *  # noqa: F403
 from .losses import *  # noqa: F403
 from .normalization import *  # noqa: F403
+from .padding import *  # noqa: F403
 from .regularization import *  # noqa: F403
 
-__all__: list[str] = []
+__all__: list[str] = ["pixel_shuffle", "pixel_unshuffle"]
 __all__ += activations.__all__
 __all__ += affine.__all__
 __all__ += losses.__all__
 __all__ += normalization.__all__
 __all__ += regularization.__all__
+__all__ += padding.__all__

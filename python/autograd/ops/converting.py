@@ -1,0 +1,129 @@
+"""Copies, conversions and fills."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import dtypes
+from .._capi import call, lib
+from ..binding import method, op, public_names
+from ..operands import in_place, tensor_argument
+from ..tensor import CPU, Tensor, device
+
+
+@op
+def clone(input: Tensor) -> Tensor:
+    """Returns a copy through which gradients flow."""
+    return call(lib.ag_clone, input)
+
+
+@op
+def detach(input: Tensor) -> Tensor:
+    """Returns a tensor over the same storage, without history."""
+    return call(lib.ag_detach, input)
+
+
+@method
+def contiguous(self: Tensor) -> Tensor:
+    """Returns this tensor if its elements lie densely in row-major order, else a copy."""
+    return self if self.is_contiguous() else call(lib.ag_contiguous, self)
+
+
+def convert(self: Tensor, dtype: dtypes.dtype) -> Tensor:
+    """The elements in another dtype; the tensor itself if it has that dtype already."""
+    return self if self.dtype is dtype else call(lib.ag_to_dtype, self, dtype.code)
+
+
+@method
+def to(self: Tensor, *args: Any, **options: Any) -> Tensor:
+    """Returns the elements in the dtype given, or in that of another tensor; the tensor itself if nothing changes.
+
+    A device may be given too, and must be the CPU. copy=True always copies.
+    """
+    dtype, copy = options.pop("dtype", None), options.pop("copy", False)
+    places = [options.pop("device", None)]
+    other = options.pop("other", None)
+    for unknown in set(options) - {"non_blocking", "memory_format"}:
+        raise TypeError(f"to() got an unexpected keyword argument '{unknown}'")
+    for argument in (*args, other):
+        if isinstance(argument, dtypes.dtype):
+            dtype = argument
+        elif isinstance(argument, Tensor):
+            dtype = argument.dtype
+        elif isinstance(argument, (str, device)):
+            places.append(argument)
+        elif not (argument is None or isinstance(argument, bool)):
+            raise TypeError(
+                f"to(): expected a dtype, a Tensor or a device, not {type(argument).__name__}"
+            )
+    for place in places:
+        if place is not None and place is not CPU:
+            device(str(place))
+    result = self if dtype is None else convert(self, dtype)
+    return call(lib.ag_clone, self) if copy and result is self else result
+
+
+@method
+def type_as(self: Tensor, other: Tensor) -> Tensor:
+    """Returns the elements in the dtype of other."""
+    return convert(self, other.dtype)
+
+
+def _conversion(name: str, dtype: dtypes.dtype) -> None:
+    def conversion(self: Tensor) -> Tensor:
+        return convert(self, dtype)
+
+    conversion.__doc__ = (
+        f"Returns the elements as {dtype}; the tensor itself if it has that dtype already."
+    )
+    method(conversion, name)
+
+
+_conversion("float", dtypes.float32)
+_conversion("double", dtypes.float64)
+_conversion("int", dtypes.int32)
+_conversion("long", dtypes.int64)
+_conversion("byte", dtypes.uint8)
+_conversion("bool", dtypes.bool_)
+
+
+@method
+def cpu(self: Tensor) -> Tensor:
+    """Returns this tensor: all memory is the CPU's."""
+    return self
+
+
+# ---- filling in place ------------------------------------------------------------------------------------
+
+
+@method
+def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
+    """Copies src, broadcast and converted, into this tensor and returns it."""
+    return in_place(lib.ag_copy_, self, src)
+
+
+@method
+def zero_(self: Tensor) -> Tensor:
+    """Sets all elements to 0 and returns the tensor itself."""
+    return in_place(lib.ag_zero_, self)
+
+
+@method
+def fill_(self: Tensor, value: Any) -> Tensor:
+    """Sets all elements to a number or one-element tensor and returns the tensor itself."""
+    return in_place(lib.ag_fill_, self, tensor_argument("fill_", "value", value))
+
+
+@method
+def uniform_(self: Tensor, low: float = 0, high: float = 1) -> Tensor:
+    """Fills with numbers uniform in [low, high) and returns the tensor itself."""
+    return in_place(lib.ag_uniform_, self, low, high)
+
+
+@method
+def normal_(self: Tensor, mean: float = 0, std: float = 1) -> Tensor:
+    """Fills with normal numbers and returns the tensor itself."""
+    return in_place(lib.ag_normal_, self, mean, std)
+
+
+__all__ = public_names(globals())
