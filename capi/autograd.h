@@ -577,6 +577,14 @@ AG_API ag_tensor* ag_feature_alpha_dropout(const ag_tensor* x, double p, int32_t
 
 /* ---- attention and recurrence ---- */
 
+/* softmax(query key^T * scale + mask) value, for query [..., L, E], key [..., S, E], value
+ * [..., S, Ev] with leading dims that broadcast. mask (may be NULL) broadcasts to [..., L, S]: bool,
+ * 0 hides a key, or of query's dtype and added. A scale of NaN means 1 / sqrt(E). enable_gqa: heads
+ * (dim -3) of query share those of key and value. */
+AG_API AG_BLOCKING ag_tensor* ag_scaled_dot_product_attention(
+    const ag_tensor* query, const ag_tensor* key, const ag_tensor* value, const ag_tensor* mask,
+    double dropout_p, int32_t is_causal, double scale, int32_t enable_gqa);
+
 /* ---- optimizers ---- */
 
 /* One step of PyTorch's optimizer of that name over n parameters; those without a gradient are

@@ -1,6 +1,7 @@
 // The ops: free functions over tensors, each with gradients to every order unless it says
 // otherwise. Broadcasting, promotion and negative dims follow PyTorch. One header per family.
 #pragma once
+#include "autograd/attention.hpp"
 #include "autograd/creation.hpp"
 #include "autograd/indexing.hpp"
 #include "autograd/losses.hpp"

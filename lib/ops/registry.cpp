@@ -14,6 +14,7 @@ const std::vector<const Op*>& all_ops() {
         pointwise_ops(),     //
         copy_ops(),          //
         product_ops(),       //
+        attention_ops(),     //
         reduce_ops(),        //
         view_ops(),          //
         join_ops(),          //

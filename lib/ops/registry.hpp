@@ -18,6 +18,7 @@ struct OpList {
 OpList pointwise_ops();
 OpList copy_ops();
 OpList product_ops();
+OpList attention_ops();
 OpList reduce_ops();
 OpList view_ops();
 OpList window_ops();

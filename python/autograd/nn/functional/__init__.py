@@ -1,9 +1,18 @@
 """What layers and losses compute, as functions; one file per family."""
 
 from ...ops.arranging import pixel_shuffle, pixel_unshuffle
-from . import activations, affine, losses, normalization, padding, regularization
+from . import (
+    activations,
+    affine,
+    attention,
+    losses,
+    normalization,
+    padding,
+    regularization,
+)
 from .activations import *  # noqa: F403
 from .affine import *  # noqa: F403
+from .attention import *  # noqa: F403
 from .losses import *  # noqa: F403
 from .normalization import *  # noqa: F403
 from .padding import *  # noqa: F403
@@ -12,6 +21,7 @@ from .regularization import *  # noqa: F403
 __all__: list[str] = ["pixel_shuffle", "pixel_unshuffle"]
 __all__ += activations.__all__
 __all__ += affine.__all__
+__all__ += attention.__all__
 __all__ += losses.__all__
 __all__ += normalization.__all__
 __all__ += regularization.__all__
