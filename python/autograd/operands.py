@@ -13,6 +13,9 @@ from .tensor import Number, Tensor, pack
 Dims = Union[None, int, Sequence[int]]
 
 _LIMIT = 1024
+_KNOWN_DIMS = 12
+# pack((dim,)) for every dim there can be: at its place, counted from the end if it is negative.
+_ONE_DIM = [pack((dim,)) for dim in (*range(_KNOWN_DIMS), *range(-_KNOWN_DIMS, 0))]
 _numbers: dict[type, dict[Any, Tensor]] = {float: {}, int: {}, bool: {}}
 
 
@@ -84,6 +87,8 @@ def handles(function: str, argument: str, tensors: Iterable[Any], optional: bool
 
 def dims_argument(dim: Dims) -> tuple[Any, Any]:
     """dim as the library takes it: an array and its length."""
+    if type(dim) is int and -_KNOWN_DIMS <= dim < _KNOWN_DIMS:
+        return _ONE_DIM[dim]
     if dim is None:
         return None, ZERO
     return pack(dim if isinstance(dim, (tuple, list)) else (dim,))  # type: ignore[arg-type]
