@@ -537,6 +537,51 @@ AG_API ag_tensor* ag_mse_loss(const ag_tensor* input, const ag_tensor* target,
 
 /* ---- convolution and pooling ---- */
 
+/* Lists of spatial numbers have one entry for all dims or one per dim.
+ *
+ * input [N, C, spatial...] or [C, spatial...], weight [O, C / groups, kernel...], bias [O] or
+ * NULL; output sizes (in + 2 padding - dilation (kernel - 1) - 1) / stride + 1. n_padding -1 means
+ * the padding that keeps the sizes; it needs stride 1. */
+AG_API AG_BLOCKING ag_tensor* ag_conv1d(const ag_tensor* input, const ag_tensor* weight,
+                                        const ag_tensor* bias, const int64_t* stride,
+                                        int64_t n_stride, const int64_t* padding, int64_t n_padding,
+                                        const int64_t* dilation, int64_t n_dilation,
+                                        int64_t groups);
+/* As conv1d over two dims. */
+AG_API AG_BLOCKING ag_tensor* ag_conv2d(const ag_tensor* input, const ag_tensor* weight,
+                                        const ag_tensor* bias, const int64_t* stride,
+                                        int64_t n_stride, const int64_t* padding, int64_t n_padding,
+                                        const int64_t* dilation, int64_t n_dilation,
+                                        int64_t groups);
+/* As conv1d over three dims. */
+AG_API AG_BLOCKING ag_tensor* ag_conv3d(const ag_tensor* input, const ag_tensor* weight,
+                                        const ag_tensor* bias, const int64_t* stride,
+                                        int64_t n_stride, const int64_t* padding, int64_t n_padding,
+                                        const int64_t* dilation, int64_t n_dilation,
+                                        int64_t groups);
+/* The transposed map of a convolution: weight [C, O / groups, kernel...], output sizes
+ * (in - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1. */
+AG_API AG_BLOCKING ag_tensor* ag_conv_transpose1d(const ag_tensor* input, const ag_tensor* weight,
+                                                  const ag_tensor* bias, const int64_t* stride,
+                                                  int64_t n_stride, const int64_t* padding,
+                                                  int64_t n_padding, const int64_t* output_padding,
+                                                  int64_t n_output_padding, int64_t groups,
+                                                  const int64_t* dilation, int64_t n_dilation);
+/* As conv_transpose1d over two dims. */
+AG_API AG_BLOCKING ag_tensor* ag_conv_transpose2d(const ag_tensor* input, const ag_tensor* weight,
+                                                  const ag_tensor* bias, const int64_t* stride,
+                                                  int64_t n_stride, const int64_t* padding,
+                                                  int64_t n_padding, const int64_t* output_padding,
+                                                  int64_t n_output_padding, int64_t groups,
+                                                  const int64_t* dilation, int64_t n_dilation);
+/* As conv_transpose1d over three dims. */
+AG_API AG_BLOCKING ag_tensor* ag_conv_transpose3d(const ag_tensor* input, const ag_tensor* weight,
+                                                  const ag_tensor* bias, const int64_t* stride,
+                                                  int64_t n_stride, const int64_t* padding,
+                                                  int64_t n_padding, const int64_t* output_padding,
+                                                  int64_t n_output_padding, int64_t groups,
+                                                  const int64_t* dilation, int64_t n_dilation);
+
 /* ---- normalization and dropout ---- */
 
 /* Weights, biases and running statistics may be NULL, but for what is said below. */

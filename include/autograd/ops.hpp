@@ -2,6 +2,7 @@
 // otherwise. Broadcasting, promotion and negative dims follow PyTorch. One header per family.
 #pragma once
 #include "autograd/attention.hpp"
+#include "autograd/convolution.hpp"
 #include "autograd/creation.hpp"
 #include "autograd/indexing.hpp"
 #include "autograd/losses.hpp"

@@ -21,6 +21,7 @@ const std::vector<const Op*>& all_ops() {
         index_ops(),         //
         softmax_ops(),       //
         loss_ops(),          //
+        conv_ops(),          //
         random_ops(),        //
         normalize_ops(),     //
         channel_norm_ops(),  //

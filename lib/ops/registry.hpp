@@ -28,6 +28,8 @@ OpList join_ops();
 OpList index_ops();
 OpList softmax_ops();
 OpList loss_ops();
+OpList conv_ops();
+OpList pool_ops();
 OpList random_ops();
 OpList normalize_ops();
 OpList channel_norm_ops();
