@@ -25,6 +25,7 @@ from .dtypes import int32 as int
 from .dtypes import int64 as long
 from .grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .library import *  # noqa: F403
+from .nn.functional.convolution import *  # noqa: F403
 from .ops import *  # noqa: F403
 from .tensor import Size, Tensor, device
 
@@ -64,4 +65,5 @@ __all__ = [
 ]
 __all__ += creation.__all__
 __all__ += library.__all__
+__all__ += nn.functional.convolution.__all__
 __all__ += ops.__all__

@@ -8,21 +8,33 @@ from . import (
     losses,
     normalization,
     padding,
+from . import (
+    activations,
+    affine,
+    convolution,
+    losses,
+    normalization,
+    padding,
+    pooling,
     regularization,
 )
 from .activations import *  # noqa: F403
 from .affine import *  # noqa: F403
 from .attention import *  # noqa: F403
+from .convolution import *  # noqa: F403
 from .losses import *  # noqa: F403
 from .normalization import *  # noqa: F403
 from .padding import *  # noqa: F403
+from .pooling import *  # noqa: F403
 from .regularization import *  # noqa: F403
 
-__all__: list[str] = ["pixel_shuffle", "pixel_unshuffle"]
+__all__: list[str] = []
 __all__ += activations.__all__
 __all__ += affine.__all__
 __all__ += attention.__all__
+__all__ += convolution.__all__
 __all__ += losses.__all__
 __all__ += normalization.__all__
-__all__ += regularization.__all__
 __all__ += padding.__all__
+__all__ += pooling.__all__
+__all__ += regularization.__all__

@@ -1,0 +1,119 @@
+"""Convolution layers: PyTorch's parameters, text, start and results."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from compare import make, same, vs_torch
+
+import autograd as ag
+
+LAYERS = [
+    ("Conv1d", (4, 6, 3), {"padding": 1}, (2, 4, 7)),
+    ("Conv2d", (4, 6, 3), {}, (2, 4, 5, 6)),
+    ("Conv2d", (4, 6, (3, 2)), {"stride": (2, 1), "padding": (0, 1), "dilation": 2}, (4, 6, 7)),
+    ("Conv2d", (4, 6, 3), {"groups": 2, "bias": False, "padding": "same"}, (2, 4, 5, 6)),
+    ("Conv2d", (4, 6, 3), {"padding": "valid"}, (2, 4, 5, 6)),
+    ("Conv3d", (2, 3, 2), {"padding": 1}, (1, 2, 3, 4, 3)),
+    ("ConvTranspose1d", (4, 6, 3), {"stride": 2}, (2, 4, 5)),
+    ("ConvTranspose2d", (4, 6, 3), {"stride": 2, "padding": 1, "output_padding": 1}, (2, 4, 3, 4)),
+    ("ConvTranspose2d", (4, 6, 3), {"groups": 2, "dilation": 2, "bias": False}, (2, 4, 3, 4)),
+    ("ConvTranspose3d", (2, 3, 2), {"stride": (1, 2, 3)}, (1, 2, 2, 3, 2)),
+]
+IDS = [f"{name}-{i}" for i, (name, *_) in enumerate(LAYERS)]
+
+
+def pair(name, args, kwargs):
+    """The layer of both libraries, with the same parameters."""
+    theirs = getattr(torch.nn, name)(*args, **kwargs)
+    mine = getattr(ag.nn, name)(*args, **kwargs)
+    state = {key: ag.tensor(value.tolist()) for key, value in theirs.state_dict().items()}
+    mine.load_state_dict(state)
+    return mine, theirs
+
+
+@pytest.mark.parametrize("name, args, kwargs, shape", LAYERS, ids=IDS)
+def test_layer(name, args, kwargs, shape):
+    """Text, names and shapes of parameters, result and gradients."""
+    mine, theirs = pair(name, args, kwargs)
+    assert repr(mine) == repr(theirs)
+    assert list(mine.state_dict()) == list(theirs.state_dict())
+    values = np.random.default_rng(0).standard_normal(shape)
+    results = []
+    for lib, layer in ((torch, theirs), (ag, mine)):
+        x = make(lib, values, "float32", requires_grad=True)
+        y = layer(x)
+        (y * y).sum().backward()
+        results.append((y, x.grad, *(p.grad for p in layer.parameters())))
+    same(results[1], results[0])
+
+
+@pytest.mark.parametrize("name", ["Conv2d", "ConvTranspose2d"])
+def test_start(name):
+    """Parameters start uniform between the bounds that PyTorch draws them from."""
+    layer = getattr(ag.nn, name)(8, 12, 5, groups=2)
+    bound = 1 / math.sqrt(layer.weight[0].numel())
+    theirs = getattr(torch.nn, name)(8, 12, 5, groups=2)
+    for drawn, other in zip(layer.parameters(), theirs.parameters()):
+        values = np.array(drawn.tolist())
+        assert np.abs(values).max() <= bound and other.abs().max().item() <= bound
+    weight = np.array(layer.weight.tolist())
+    assert abs(weight.std() - bound / math.sqrt(3)) < 0.05 * bound
+    assert np.abs(weight).max() > 0.98 * bound
+
+
+def test_changed_attributes_are_seen():
+    """A stride or padding set later is used."""
+    mine, theirs = pair("Conv2d", (2, 3, 3), {})
+    values = np.random.default_rng(0).standard_normal((1, 2, 7, 7))
+    for attribute, value in (("stride", (2, 2)), ("padding", (1, 1)), ("dilation", (2, 2))):
+        results = []
+        for lib, layer in ((torch, theirs), (ag, mine)):
+            setattr(layer, attribute, value)
+            results.append(layer(make(lib, values, "float32")))
+        same(results[1], results[0])
+
+
+def test_output_size():
+    """output_size chooses among the sizes that a stride leaves open, or is refused."""
+    mine, theirs = pair("ConvTranspose2d", (2, 3, 3), {"stride": 3})
+    values = np.random.default_rng(0).standard_normal((1, 2, 4, 4))
+    for size in ((12, 13), (14, 12), (1, 3, 13, 13)):
+        same(
+            mine(make(ag, values), output_size=size), theirs(make(torch, values), output_size=size)
+        )
+    for size in ((11, 12), (12, 15), (12,)):
+        for lib, layer in ((torch, theirs), (ag, mine)):
+            with pytest.raises(ValueError):
+                layer(make(lib, values), output_size=size)
+
+
+BAD_LAYERS = [
+    {"groups": 3},
+    {"groups": 0},
+    {"padding": "foo"},
+    {"padding": "same", "stride": 2},
+    {"padding_mode": "foo"},
+]
+
+
+@pytest.mark.parametrize("kwargs", BAD_LAYERS, ids=str)
+def test_bad_layers(kwargs):
+    for lib in (torch, ag):
+        with pytest.raises(ValueError):
+            lib.nn.Conv2d(4, 6, 3, **kwargs)
+    with pytest.raises(ValueError):
+        ag.nn.ConvTranspose2d(4, 6, 3, padding_mode="circular")
+
+
+@vs_torch(raises="to have 4 channels, but got 3 channels instead")
+def test_wrong_channels(lib):
+    lib.nn.Conv2d(4, 6, 3)(lib.ones(1, 3, 8, 8))
+
+
+def test_top_level_names():
+    """conv2d is also a function of the package, as in PyTorch."""
+    for n, kind in itertools.product((1, 2, 3), ("conv", "conv_transpose")):
+        assert getattr(ag, f"{kind}{n}d") is getattr(ag.nn.functional, f"{kind}{n}d")
