@@ -69,9 +69,8 @@ def _run(native: Any, *arguments: Any) -> Tensor:
     raise_last_error()
 
 
-def _conv(dims: int, spatial_names: str) -> Any:
+def _conv(dims: int, native: Any, spatial_names: str) -> Any:
     name = f"conv{dims}d"
-    native = getattr(lib, f"ag_{name}")
 
     def function(
         input: Tensor,
@@ -102,9 +101,8 @@ def _conv(dims: int, spatial_names: str) -> Any:
     return _named(function, name)
 
 
-def _conv_transpose(dims: int, spatial_names: str) -> Any:
+def _conv_transpose(dims: int, native: Any, spatial_names: str) -> Any:
     name = f"conv_transpose{dims}d"
-    native = getattr(lib, f"ag_{name}")
 
     def function(
         input: Tensor,
@@ -143,9 +141,9 @@ def _named(function: Any, name: str) -> Any:
     return function
 
 
-conv1d = _conv(1, "sequences")
-conv2d = _conv(2, "images")
-conv3d = _conv(3, "volumes")
-conv_transpose1d = _conv_transpose(1, "sequences")
-conv_transpose2d = _conv_transpose(2, "images")
-conv_transpose3d = _conv_transpose(3, "volumes")
+conv1d = _conv(1, lib.ag_conv1d, "sequences")
+conv2d = _conv(2, lib.ag_conv2d, "images")
+conv3d = _conv(3, lib.ag_conv3d, "volumes")
+conv_transpose1d = _conv_transpose(1, lib.ag_conv_transpose1d, "sequences")
+conv_transpose2d = _conv_transpose(2, lib.ag_conv_transpose2d, "images")
+conv_transpose3d = _conv_transpose(3, lib.ag_conv_transpose3d, "volumes")
