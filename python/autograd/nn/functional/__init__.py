@@ -28,7 +28,7 @@ from .padding import *  # noqa: F403
 from .pooling import *  # noqa: F403
 from .regularization import *  # noqa: F403
 
-__all__: list[str] = []
+__all__: list[str] = ["pixel_shuffle", "pixel_unshuffle"]
 __all__ += activations.__all__
 __all__ += affine.__all__
 __all__ += attention.__all__
