@@ -5,12 +5,6 @@ from . import (
     activations,
     affine,
     attention,
-    losses,
-    normalization,
-    padding,
-from . import (
-    activations,
-    affine,
     convolution,
     losses,
     normalization,
