@@ -105,6 +105,7 @@ class Row:
     random: bool = False  # only shape and dtype are compared
     rtol: dict = field(default_factory=dict)  # by dtype, where the default does not do
     errors: tuple = ()
+    differs: str = ""  # what a user of PyTorch has to know, for docs/support.md
 
     def __call__(self, lib: Any, *tensors: Any, **kwargs: Any) -> Any:
         """The op of one of the libraries, applied."""
