@@ -94,8 +94,17 @@ typedef enum ag_pad_mode {
   AG_PAD_CIRCULAR = 3   /* x from its other end */
 } ag_pad_mode;
 
-/* Called once when a blob's memory is no longer used, from any thread. */
+/* Called once when a blob's memory, or a callback's context, is no longer used, from any thread. */
 typedef void (*ag_deleter)(void* context);
+/* Sees the gradient of a tensor during a backward, on its thread. grad is borrowed; *replacement,
+ * NULL before the call, takes a reference to the gradient to go on with instead. Any status but
+ * AG_OK ends the backward with a runtime error. */
+typedef ag_status (*ag_hook)(void* context, ag_tensor* grad, ag_tensor** replacement);
+/* The gradient rule of a function: gets the gradients of its outputs (borrowed, NULL where none
+ * flowed) and writes references to those of its inputs to out[n_inputs]; NULL, as before the call,
+ * for zero. */
+typedef ag_status (*ag_rule)(void* context, ag_tensor* const* grads, int64_t n_outputs,
+                             ag_tensor** out, int64_t n_inputs);
 
 /* ---- library ---- */
 
@@ -220,6 +229,17 @@ AG_API AG_BLOCKING ag_status ag_grad(ag_tensor* const* outputs, ag_tensor* const
                                      int64_t n_outputs, ag_tensor* const* inputs, int64_t n_inputs,
                                      int32_t retain_graph, int32_t create_graph,
                                      int32_t allow_unused, ag_tensor** out);
+
+/* Calls hook whenever the gradient of t, summed over all its uses, has been computed. Runtime error
+ * if t does not require grad. deleter (may be NULL) is called with context when the hook is gone;
+ * it is not called if this call fails. */
+AG_API ag_status ag_tensor_register_hook(ag_tensor* t, ag_hook hook, void* context,
+                                         ag_deleter deleter);
+/* The values of outputs, with a history that says: computed from inputs by a function whose
+ * gradient is rule. Writes out[n_outputs]. deleter as above. */
+AG_API ag_status ag_record_function(ag_tensor* const* inputs, int64_t n_inputs,
+                                    ag_tensor* const* outputs, int64_t n_outputs, ag_rule rule,
+                                    void* context, ag_deleter deleter, ag_tensor** out);
 
 /* ---- creation ---- */
 

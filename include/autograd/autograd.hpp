@@ -2,6 +2,7 @@
 #pragma once
 #include "autograd/dtype.hpp"
 #include "autograd/error.hpp"
+#include "autograd/function.hpp"
 #include "autograd/grad.hpp"
 #include "autograd/graph.hpp"
 #include "autograd/ops.hpp"

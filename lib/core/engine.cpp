@@ -159,6 +159,23 @@ Tensor root_gradient(const Tensor& output, const Tensor& grad, size_t i) {
   return full(output.sizes(), 1.0, output.dtype());
 }
 
+Tensor run_hooks(const Hooks& hooks, Tensor grad) {
+  // By number: a hook may register further ones.
+  for (size_t i = 0; i < hooks.list.size(); ++i) {
+    const GradientHook hook = hooks.list[i];
+    Tensor changed = hook(grad);
+    if (!changed) continue;
+    if (changed.sizes() != grad.sizes())
+      fail(ErrorCode::kRuntime, "a hook has changed the size of value: the gradient has sizes ",
+           grad.sizes(), ", the hook returned ", changed.sizes());
+    if (changed.dtype() != grad.dtype())
+      fail(ErrorCode::kRuntime, "a hook has changed the type of value: the gradient has ",
+           name_of(grad.dtype()), ", the hook returned ", name_of(changed.dtype()));
+    grad = std::move(changed);
+  }
+  return grad;
+}
+
 void Run::start(const std::vector<Tensor>& outputs, const std::vector<Tensor>& grads) {
   if (grads.size() > outputs.size())
     fail(ErrorCode::kRuntime, "got ", outputs.size(), " tensors and ", grads.size(), " gradients");
@@ -224,6 +241,7 @@ void Run::visit(int n) {
       if (body(inputs_[k])->node == &node &&
           body(inputs_[k])->output_index == static_cast<uint32_t>(i))
         results_[k] = {g, false};
+    if (node.outputs[i].hooks) g = run_hooks(*node.outputs[i].hooks, std::move(g));
     if (node.outputs[i].retained && accumulate_) accumulate(node.outputs[i].retained, g);
   }
   bool leads_on = inputs_.empty();
@@ -315,6 +333,7 @@ std::vector<Tensor> Run::finish() {
   for (size_t i = 0; i < leaves_.size(); ++i) {
     Slot& slot = slots_[static_cast<size_t>(leaf_slot_[i])];
     if (!slot.grad) continue;
+    if (leaves_[i]->hooks) slot.grad = run_hooks(*leaves_[i]->hooks, std::move(slot.grad));
     if (inputs_.empty()) accumulate(leaves_[i], slot.grad);
     for (size_t k = 0; k < inputs_.size(); ++k)
       if (body(inputs_[k]) == leaves_[i]) results_[k] = slot;

@@ -1,7 +1,10 @@
 // A recorded op: the live autograd graph is made of these.
 #pragma once
+#include <memory>
 #include <new>
+#include <vector>
 
+#include "autograd/function.hpp"
 #include "core/op.hpp"
 
 namespace autograd::detail {
@@ -20,6 +23,11 @@ struct NodeInput {
   bool needs_grad() const { return node || leaf; }
 };
 
+/// The hooks of one tensor, in order.
+struct Hooks {
+  std::vector<GradientHook> list;
+};
+
 /// An output of a recorded op. The value, if saved, is an alias without history: no reference
 /// cycle.
 struct NodeOutput {
@@ -29,6 +37,7 @@ struct NodeOutput {
   Tensor saved;
   uint64_t id = 0;
   TensorBody* retained = nullptr;  ///< not owned; the live tensor that wants to keep its gradient
+  std::unique_ptr<Hooks> hooks;
 };
 
 /// A list that is filled once and lies inside its node for the usual lengths.
@@ -63,6 +72,12 @@ class NodeList {
   alignas(T) char storage_[sizeof(T) * kInline];
 };
 
+/// The gradient of a function that is no op of the library.
+struct FunctionRule {
+  GradientRule rule;
+  bool aliases = false;  ///< an output shares memory with an input
+};
+
 struct Node {
   std::atomic<uint32_t> refs{1};
   /// 1 + the largest depth of the inputs' nodes: sorting by it orders a graph topologically.
@@ -73,6 +88,7 @@ struct Node {
   Attrs attrs;
   NodeList<NodeInput, 3> inputs;
   NodeList<NodeOutput, 1> outputs;
+  std::unique_ptr<FunctionRule> function;
 
   static Node* make(const Op& op);
   void retain() { refs.fetch_add(1, std::memory_order_relaxed); }

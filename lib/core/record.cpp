@@ -220,8 +220,50 @@ void record(const Call& call) {
   node->drop();
 }
 
+namespace {
+void backward_function(Backward& b) {
+  std::vector<Tensor> grads;
+  for (int i = 0; i < b.n_outputs(); ++i) grads.push_back(b.has_grad(i) ? b.grad(i) : Tensor());
+  std::vector<Tensor> results = b.node().function->rule(grads);
+  const int n = std::min(b.n_inputs(), static_cast<int>(results.size()));
+  for (int i = 0; i < n; ++i) b.set(i, std::move(results[static_cast<size_t>(i)]));
+}
+
+constexpr Op kFunction = {.name = "function",
+                          .traits = 0,
+                          .infer = nullptr,
+                          .forward = {nullptr},
+                          .backward = backward_function,
+                          .doc = "a function with a gradient rule of its own"};
+}  // namespace
+
+void record_rule(const std::vector<Tensor>& inputs, std::vector<Tensor>& outputs,
+                 GradientRule rule) {
+  Node* node = Node::make(kFunction);
+  node->function = std::make_unique<FunctionRule>();
+  node->function->rule = std::move(rule);
+  node->inputs.reserve(static_cast<int>(inputs.size()));
+  for (const Tensor& t : inputs) {
+    if (body(t)->source) refresh_view(body(t));
+    add_edge(node, body(t));
+  }
+  node->outputs.reserve(static_cast<int>(outputs.size()));
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    TensorBody* b = body(outputs[i]);
+    for (const Tensor& t : inputs) node->function->aliases |= body(t)->storage == b->storage;
+    add_output(node, b);
+    if (is_floating(b->dtype)) set_history(b, node, static_cast<int>(i));
+  }
+  node->drop();
+}
+
 void check_in_place(const Call& call) {
   const TensorBody& self = call.in(0);
+  if (self.node && self.node->function && self.node->function->aliases)
+    fail(ErrorCode::kRuntime, call.op.name,
+         ": an output of a function with a gradient of its own is a view and is being modified "
+         "inplace. The function returned an input as it is, or the module has backward hooks. You "
+         "can fix this by cloning the tensor");
   if (self.requires_grad)
     fail(ErrorCode::kRuntime, call.op.name,
          ": a leaf Variable that requires grad is being used in an in-place operation. "

@@ -8,6 +8,11 @@ namespace autograd::detail {
 /// Adds the node of a finished call to the graph: its outputs get it as their history.
 void record(const Call& call);
 
+/// Adds a node whose gradient is `rule`: `outputs`, aliases without history, get it as their
+/// history.
+void record_rule(const std::vector<Tensor>& inputs, std::vector<Tensor>& outputs,
+                 GradientRule rule);
+
 /// Notes how a view was taken whose source has no history, for the case that a change in place
 /// gives it one.
 void remember_view(const Call& call);

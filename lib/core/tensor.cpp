@@ -162,6 +162,7 @@ void destroy(TensorHead* head) {
     b->how->~ViewRecord();
     deallocate(b->how, sizeof(ViewRecord));
   }
+  delete b->hooks;
   b->~TensorBody();
   deallocate(b, sizeof(TensorBody));
   storage->drop();

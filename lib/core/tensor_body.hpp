@@ -12,6 +12,7 @@ namespace autograd::detail {
 struct Node;
 
 struct ViewRecord;
+struct Hooks;
 
 /// Shared memory of one or more tensors. Memory the library allocates lies right behind this
 /// header.
@@ -51,6 +52,8 @@ struct TensorBody : TensorHead {
       0;  ///< of the storage, when this view's history was last known to be right
   ViewRecord* how =
       nullptr;  ///< owned; how a view without history was taken, for later changes through it
+
+  Hooks* hooks = nullptr;  ///< owned; of a leaf, those of a recorded tensor are with its node
 
   bool needs_grad() const { return node != nullptr || requires_grad; }
 };

@@ -11,6 +11,7 @@ import operator
 import os
 import re
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Callable, NamedTuple, NoReturn
@@ -103,7 +104,12 @@ class _IntArgument:
     from_param = operator.index
 
 
+_Addresses = ctypes.POINTER(ctypes.c_void_p)
 DELETER = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+HOOK = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, _Addresses)
+RULE = ctypes.CFUNCTYPE(
+    ctypes.c_int32, ctypes.c_void_p, _Addresses, ctypes.c_int64, _Addresses, ctypes.c_int64
+)
 _HANDLE = re.compile(r"(const )?(ag_tensor|ag_graph)\*")
 _VALUES: dict[str, Any] = {
     "void": None,
@@ -112,6 +118,8 @@ _VALUES: dict[str, Any] = {
     "double": ctypes.c_double,
     "const char*": ctypes.c_char_p,
     "ag_deleter": DELETER,
+    "ag_hook": HOOK,
+    "ag_rule": RULE,
 }
 
 
@@ -246,8 +254,24 @@ ArgumentError = ctypes.ArgumentError
 ZERO, ONE = ctypes.c_int64(0), ctypes.c_int64(1)
 
 
+# Exceptions of Python code that the library called, until the call that led there fails: see raise_last_error.
+_raised = threading.local()
+
+
+def keep_exception(error: BaseException) -> int:
+    """Keeps what a callback raised; the status that the callback has to return."""
+    _raised.error = error
+    return constants["AG_ERROR_RUNTIME"]
+
+
 def raise_last_error() -> NoReturn:
-    """Raises the calling thread's last failure as the exception that its status stands for."""
+    """Raises the calling thread's last failure as the exception that its status stands for.
+
+    If Python code that the library called has raised, that exception goes on.
+    """
+    error = _raised.__dict__.pop("error", None)
+    if error is not None:
+        raise error
     raise _EXCEPTIONS.get(lib.ag_last_status(), RuntimeError)(
         lib.ag_last_error().decode("utf-8", "replace")
     )

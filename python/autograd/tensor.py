@@ -124,6 +124,8 @@ class GradFn:
 
 
 _make = ctypes.c_void_p.__new__
+# Attributes that belong to one tensor object and don't go with its copies.
+_PRIVATE = {"_grad", "_backward_hooks", "_hooks_made_by"}
 
 
 class Tensor(ctypes.c_void_p):
@@ -488,7 +490,7 @@ class Tensor(ctypes.c_void_p):
         from copy import deepcopy
 
         for name, value in source.__dict__.items():
-            if name != "_grad":
+            if name not in _PRIVATE:
                 self.__dict__[name] = value if memo is None else deepcopy(value, memo)
         return self
 
@@ -497,7 +499,7 @@ class Tensor(ctypes.c_void_p):
 
         if not self.is_leaf and self.requires_grad:
             raise RuntimeError("cannot pickle a tensor with history; use x.detach()")
-        state = {name: value for name, value in self.__dict__.items() if name != "_grad"}
+        state = {name: value for name, value in self.__dict__.items() if name not in _PRIVATE}
         arguments = (type(self), to_bytes(self), self.dtype, tuple(self.shape), self.requires_grad)
         return (rebuild, arguments, state) if state else (rebuild, arguments)
 
@@ -544,6 +546,11 @@ def replace(leaf: Tensor, value: Tensor) -> None:
     set_address(leaf, get_address(fresh))
     set_address(fresh, old)
     handle_changes += 1
+    hooks = leaf.__dict__.get("_backward_hooks")
+    if hooks:
+        from .hooks import attach_hooks
+
+        attach_hooks(leaf, hooks)
     if grad is not None and grad.shape == value.shape:
         leaf.grad = call(lib.ag_to_dtype, grad, value.dtype.code)
 

@@ -14,6 +14,12 @@ from .conv import (
 from .layers import Bilinear, Flatten, Identity, Linear
 from .loss import CrossEntropyLoss, MSELoss
 from .module import Module
+from .module_hooks import (
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+    register_module_full_backward_hook,
+    register_module_full_backward_pre_hook,
+)
 from .normalization import (
     BatchNorm1d,
     BatchNorm2d,
@@ -79,4 +85,8 @@ __all__ = [
     "Softmax",
     "Tanh",
     "functional",
+    "register_module_forward_hook",
+    "register_module_forward_pre_hook",
+    "register_module_full_backward_hook",
+    "register_module_full_backward_pre_hook",
 ]

@@ -1,0 +1,125 @@
+"""The backward hooks of one call of a module."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, Callable
+
+from ..creation import zeros_like
+from ..grad_mode import is_grad_enabled
+from ..hooks import record_function
+from ..tensor import Tensor
+
+Hook = Callable[..., Any]
+Gradients = tuple[Any, ...]
+
+
+def _packed(places: list[int], values: Sequence[Any], size: int) -> Gradients:
+    packed = [None] * size
+    for place, value in zip(places, values):
+        packed[place] = value
+    return tuple(packed)
+
+
+class BackwardHooks:
+    """Puts a function that changes nothing around the inputs and around the outputs of a module.
+
+    The gradient rule of the outer one sees the gradients of all outputs, that of the inner one those of all inputs.
+    """
+
+    def __init__(self, module: Any, hooks: list[Hook], pre_hooks: list[Hook]) -> None:
+        self.module, self.hooks, self.pre_hooks = module, hooks, pre_hooks
+        self.grad_outputs: Gradients | None = None
+        self.input_places: list[int] | None = None
+        self.n_inputs = 0
+
+    @staticmethod
+    def _watch(values: tuple[Any, ...], rule: Any) -> tuple[tuple[Any, ...], list[int] | None]:
+        """The values, tensors with the rule in their history; and the places of the tensors, None without history."""
+        places = [i for i, value in enumerate(values) if isinstance(value, Tensor)]
+        tensors = [values[i] for i in places]
+        if not is_grad_enabled() or not any(tensor.requires_grad for tensor in tensors):
+            return values, None
+        watched = list(values)
+
+        def with_zeros(grads: Sequence[Any]) -> Sequence[Any]:
+            # Where no gradient flowed, hooks see zeros.
+            return rule([zeros_like(t) if g is None else g for g, t in zip(grads, shapes)])
+
+        shapes = [tensor.detach() for tensor in tensors]
+        for place, tensor in zip(places, record_function(tensors, tensors, with_zeros)):
+            # The gradient of a tensor that needs none is none.
+            watched[place] = tensor if values[place].requires_grad else values[place]
+        kind = type(values)
+        return (tuple(watched) if kind is tuple else kind(*watched)), places
+
+    def watch_inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """args with the inner function around the tensors."""
+        self.n_inputs = len(args)
+        args, self.input_places = self._watch(args, self._inputs_rule)
+        return args
+
+    def watch_outputs(self, result: Any) -> Any:
+        """result with the outer function around the tensors."""
+        values = result if isinstance(result, tuple) else (result,)
+        places: list[int] = [i for i, value in enumerate(values) if isinstance(value, Tensor)]
+        size = len(values)
+        watched, _ = self._watch(values, lambda grads: self._outputs_rule(grads, places, size))
+        return watched if isinstance(result, tuple) else watched[0]
+
+    def _inputs_rule(self, grads: Sequence[Any]) -> Sequence[Any]:
+        if self.grad_outputs is None:
+            # The gradient came to the inputs without passing the outputs, as in a second backward.
+            return grads
+        places: list[int] = self.input_places  # type: ignore[assignment]
+        found = _packed(places, grads, self.n_inputs)
+        for hook in self.hooks:
+            changed = hook(self.module, found, self.grad_outputs)
+            if changed is None:
+                continue
+            changed = changed if isinstance(changed, tuple) else (changed,)
+            if len(changed) != len(found):
+                raise RuntimeError(
+                    f"Backward hook returned an invalid number of grad_input, got {len(changed)}, "
+                    f"but expected {len(found)}"
+                )
+            found = changed
+        self.grad_outputs = None
+        return [found[i] for i in places]
+
+    def _outputs_rule(self, grads: Sequence[Any], places: list[int], size: int) -> Sequence[Any]:
+        found = _packed(places, grads, size)
+        for hook in self.pre_hooks:
+            changed = hook(self.module, found)
+            if changed is None:
+                continue
+            changed = changed if isinstance(changed, tuple) else (changed,)
+            if len(changed) != size:
+                raise RuntimeError(
+                    f"Backward pre hook returned an invalid number of grad_output, got {len(changed)}, "
+                    f"but expected {size}"
+                )
+            found = changed
+        self.grad_outputs = found
+        if self.input_places is None:
+            self._run_without_inputs(found)
+        return [found[i] for i in places]
+
+    def _run_without_inputs(self, grad_outputs: Gradients) -> None:
+        """No input requires grad: the hooks see the gradients of the outputs only."""
+        if not self.hooks:
+            return
+        warnings.warn(
+            "Full backward hook is firing when gradients are computed with respect to module outputs since no "
+            "inputs require gradients.",
+            stacklevel=2,
+        )
+        for hook in self.hooks:
+            result = hook(self.module, (None,) * self.n_inputs, grad_outputs)
+            if result is not None and any(each is not None for each in result):
+                raise RuntimeError(
+                    "Backward hook for Modules where no input requires gradient should always return None or "
+                    "None for all gradients."
+                )
+        self.grad_outputs = None
