@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, Callable
 
-from ..creation import zeros_like
+from ..creation import zeros, zeros_like
 from ..grad_mode import is_grad_enabled
 from ..hooks import record_function
 from ..tensor import Tensor
@@ -44,8 +44,8 @@ class BackwardHooks:
         watched = list(values)
 
         def with_zeros(grads: Sequence[Any]) -> Sequence[Any]:
-            # Where no gradient flowed, hooks see zeros.
-            return rule([zeros_like(t) if g is None else g for g, t in zip(grads, shapes)])
+            # Where no gradient flowed out of the module, zeros flow on, which the hooks see at its inputs.
+            return [zeros_like(t) if g is None else g for g, t in zip(rule(grads), shapes)]
 
         shapes = [tensor.detach() for tensor in tensors]
         for place, tensor in zip(places, record_function(tensors, tensors, with_zeros)):
@@ -58,6 +58,7 @@ class BackwardHooks:
         """args with the inner function around the tensors."""
         self.n_inputs = len(args)
         args, self.input_places = self._watch(args, self._inputs_rule)
+        self.sizes = [args[i].shape for i in self.input_places or ()]
         return args
 
     def watch_outputs(self, result: Any) -> Any:
@@ -72,6 +73,8 @@ class BackwardHooks:
         if self.grad_outputs is None:
             # The gradient came to the inputs without passing the outputs, as in a second backward.
             return grads
+        if any(grad is None for grad in grads):
+            grads = [zeros(each) if grad is None else grad for grad, each in zip(grads, self.sizes)]
         places: list[int] = self.input_places  # type: ignore[assignment]
         found = _packed(places, grads, self.n_inputs)
         for hook in self.hooks:
