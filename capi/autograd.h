@@ -120,6 +120,14 @@ AG_API ag_status ag_last_status(void);
 /* Seeds the random number generator; the same seed gives the same numbers for any number of
  * threads. */
 AG_API void ag_manual_seed(int64_t seed);
+/* Where the process's stream of random numbers stands: its seed and how many numbers were taken. */
+AG_API ag_status ag_random_state(int64_t* seed, int64_t* offset);
+AG_API void ag_set_random_state(int64_t seed, int64_t offset);
+/* The calling thread draws from a stream of its own that starts there, until
+ * ag_end_random_stream(), which says how many numbers were taken; a runtime error if there is none.
+ */
+AG_API void ag_begin_random_stream(int64_t seed, int64_t offset);
+AG_API ag_status ag_end_random_stream(int64_t* offset);
 /* Threads used for large work, the caller's included. Starts as the number of cores the process may
  * use. */
 AG_API int32_t ag_num_threads(void);
@@ -705,6 +713,14 @@ AG_API AG_BLOCKING ag_status ag_rprop_step(ag_tensor* const* params, ag_tensor**
 AG_API AG_BLOCKING ag_status ag_asgd_step(ag_tensor* const* params, ag_tensor** states, int64_t n,
                                           double lr, double lambd, double alpha, double t0,
                                           double weight_decay, int32_t maximize);
+
+/* ---- data ---- */
+
+/* Copies the same rows (along dim 0) of n tensors: out[i] = tensors[i][index[start : start +
+ * count]], or rows start to start + count if index is NULL; index is int64, 1-d, contiguous. No
+ * gradient. */
+AG_API ag_status ag_take_batch(const ag_tensor* const* tensors, int64_t n, const ag_tensor* index,
+                               int64_t start, int64_t count, ag_tensor** out);
 
 /* ---- graphs ---- */
 

@@ -12,6 +12,33 @@ void ag_manual_seed(int64_t seed) {
   run(__func__, [&](Arguments) { manual_seed(seed); });
 }
 
+ag_status ag_random_state(int64_t* seed, int64_t* offset) {
+  return run(__func__, [&](Arguments in) {
+    in.pointer(seed, "seed");
+    in.pointer(offset, "offset");
+    const RandomState state = random_state();
+    *seed = static_cast<int64_t>(state.seed);
+    *offset = static_cast<int64_t>(state.offset);
+  });
+}
+
+void ag_set_random_state(int64_t seed, int64_t offset) {
+  run(__func__, [&](Arguments) {
+    set_random_state({static_cast<uint64_t>(seed), static_cast<uint64_t>(offset)});
+  });
+}
+
+void ag_begin_random_stream(int64_t seed, int64_t offset) {
+  begin_random_stream({static_cast<uint64_t>(seed), static_cast<uint64_t>(offset)});
+}
+
+ag_status ag_end_random_stream(int64_t* offset) {
+  return run(__func__, [&](Arguments in) {
+    in.pointer(offset, "offset");
+    *offset = static_cast<int64_t>(end_random_stream().offset);
+  });
+}
+
 int32_t ag_num_threads() {
   return read<int32_t>(__func__, 1, [](Arguments) { return num_threads(); });
 }

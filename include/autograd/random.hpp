@@ -7,6 +7,20 @@ namespace autograd {
 /// The same seed gives the same numbers, whatever the number of threads.
 void manual_seed(int64_t seed);
 
+/// Where a stream of random numbers stands: its seed, and how many numbers have been taken.
+struct RandomState {
+  uint64_t seed;
+  uint64_t offset;
+};
+/// The process's stream.
+RandomState random_state();
+void set_random_state(const RandomState& state);
+
+/// From here on the calling thread draws from a stream of its own instead of the process's, until
+/// end_random_stream(), which returns where it stands; Error (runtime) if there is none.
+void begin_random_stream(const RandomState& start);
+RandomState end_random_stream();
+
 /// Uniform in [0, 1); float dtypes.
 Tensor rand(const Shape& sizes, DType dtype = DType::kFloat32);
 /// Standard normal; float dtypes.

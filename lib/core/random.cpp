@@ -5,6 +5,8 @@
 #include <random>
 
 #include "autograd/random.hpp"
+#include "core/text.hpp"
+#include "core/thread_state.hpp"
 
 namespace autograd {
 namespace {
@@ -21,16 +23,43 @@ Generator& generator() {
 
 }  // namespace
 
-void manual_seed(int64_t seed) {
+void manual_seed(int64_t seed) { set_random_state({static_cast<uint64_t>(seed), 0}); }
+
+RandomState random_state() {
   std::lock_guard lock(generator().mutex);
-  generator().state = {static_cast<uint64_t>(seed), 0};
+  return {generator().state.seed, generator().state.offset};
+}
+
+void set_random_state(const RandomState& state) {
+  std::lock_guard lock(generator().mutex);
+  generator().state = {state.seed, state.offset};
 }
 
 cpu::Philox detail::take_random(int64_t n) {
+  ThreadState& thread = thread_state;
+  if (thread.has_stream) {
+    const cpu::Philox now = {thread.stream_seed, thread.stream_offset};
+    thread.stream_offset += static_cast<uint64_t>(n);
+    return now;
+  }
   std::lock_guard lock(generator().mutex);
   const cpu::Philox now = generator().state;
   generator().state.offset += static_cast<uint64_t>(n);
   return now;
+}
+
+void begin_random_stream(const RandomState& start) {
+  detail::ThreadState& thread = detail::thread_state;
+  thread.has_stream = true;
+  thread.stream_seed = start.seed;
+  thread.stream_offset = start.offset;
+}
+
+RandomState end_random_stream() {
+  detail::ThreadState& thread = detail::thread_state;
+  if (!thread.has_stream) fail(ErrorCode::kRuntime, "this thread has no random stream of its own");
+  thread.has_stream = false;
+  return {thread.stream_seed, thread.stream_offset};
 }
 
 }  // namespace autograd

@@ -1,4 +1,4 @@
-// What each thread knows: grad mode, who watches the door, its memory cache.
+// What each thread knows: grad mode, who watches the door, its memory cache, its random stream.
 #pragma once
 #include <cstdint>
 
@@ -19,6 +19,9 @@ struct ThreadState {
   ThreadCache* cache = nullptr;
   uint64_t next_id = 0;
   uint64_t last_id = 0;
+  bool has_stream = false;  ///< random numbers come from the stream below, not from the process's
+  uint64_t stream_seed = 0;
+  uint64_t stream_offset = 0;
 };
 
 #if defined(__ELF__)

@@ -5,8 +5,23 @@
 
 namespace autograd::cpu {
 
+namespace {
+
+/// take_rows for rows of one element: a call of memcpy for each would take most of the time.
+template <size_t kBytes>
+void take_elements(const char* from, const int64_t* index, char* to, int64_t count) {
+  for (int64_t i = 0; i < count; ++i, to += kBytes)
+    std::memcpy(to, from + index[i] * static_cast<int64_t>(kBytes), kBytes);
+}
+
+}  // namespace
+
 void take_rows(const void* x, const int64_t* index, void* out, int64_t outer, int64_t n,
                int64_t count, int64_t inner_bytes) {
+  if (outer == 1 && inner_bytes == 8)
+    return take_elements<8>(static_cast<const char*>(x), index, static_cast<char*>(out), count);
+  if (outer == 1 && inner_bytes == 4)
+    return take_elements<4>(static_cast<const char*>(x), index, static_cast<char*>(out), count);
   const char* from = static_cast<const char*>(x);
   char* to = static_cast<char*>(out);
   for (int64_t o = 0; o < outer; ++o, from += n * inner_bytes)
