@@ -1,9 +1,13 @@
 """Random numbers: range, moments, distribution, independence and repeatability."""
 
+import copy
 import math
+import pickle
+import threading
 
 import numpy as np
 import pytest
+import torch
 from compare import array
 
 import autograd as ag
@@ -172,3 +176,127 @@ def test_views_are_filled_through():
     values = array(x)
     assert (values[:, 1] >= 1).all()
     assert (values[:, [0, 2]] == 0).all()
+
+
+# ---- generators ----
+
+
+def draws(lib, generator):
+    """What each function that takes a generator draws."""
+    return [
+        lib.rand(3, generator=generator).tolist(),
+        lib.randn(2, 2, generator=generator).tolist(),
+        lib.randint(0, 100, (4,), generator=generator).tolist(),
+        lib.randint(100, (4,), generator=generator).tolist(),
+        lib.randperm(9, generator=generator).tolist(),
+        lib.empty(3).uniform_(2, 3, generator=generator).tolist(),
+        lib.empty(3).normal_(generator=generator).tolist(),
+    ]
+
+
+def test_generators_have_streams_of_their_own():
+    for lib in (ag, torch):
+        generator, other = lib.Generator().manual_seed(7), lib.Generator()
+        before = lib.get_rng_state().tolist()
+        first = draws(lib, generator)
+        assert lib.get_rng_state().tolist() == before
+        assert draws(lib, generator) != first
+        assert draws(lib, other.manual_seed(7)) == first
+        assert generator.initial_seed() == 7
+        assert lib.Generator().initial_seed() == torch.Generator().initial_seed()
+        assert draws(lib, lib.Generator()) == draws(lib, lib.Generator())
+        assert generator.seed() == generator.initial_seed()
+        assert str(generator.device) == "cpu"
+
+
+def test_the_default_generator_is_the_processs_stream():
+    for lib in (ag, torch):
+        generator = lib.manual_seed(11)
+        assert generator is lib.default_generator
+        assert lib.initial_seed() == 11
+        first = lib.rand(5).tolist()
+        assert lib.rand(5, generator=generator).tolist() != first
+        lib.default_generator.manual_seed(11)
+        assert lib.rand(5, generator=generator).tolist() == first
+        assert lib.manual_seed(-1).initial_seed() == 2**64 - 1
+        assert lib.manual_seed(2**64 - 1).initial_seed() == 2**64 - 1
+        assert lib.seed() == lib.initial_seed()
+        for wrong in (2**64, -(2**63) - 1):
+            with pytest.raises(ValueError, match="Overflow when unpacking long"):
+                lib.manual_seed(wrong)
+
+
+def test_states_go_on_where_they_were_taken():
+    for lib in (ag, torch):
+        for generator in (lib.Generator().manual_seed(3), lib.default_generator):
+            lib.rand(3, generator=generator)
+            state = generator.get_state()
+            assert state.dtype is lib.uint8
+            first = draws(lib, generator)
+            copied = generator.clone_state()
+            generator.set_state(state)
+            assert draws(lib, generator) == first
+            assert draws(lib, copied) != first
+            for wrong in (lib.zeros(3, dtype=lib.uint8), state[:-1]):
+                with pytest.raises(RuntimeError, match="RNG state size to be"):
+                    generator.set_state(wrong)
+            with pytest.raises(TypeError):
+                generator.set_state(lib.zeros(16))
+            with pytest.raises(TypeError):
+                generator.set_state([1, 2])
+        lib.set_rng_state(lib.get_rng_state())
+
+
+def test_fork_rng_gives_the_stream_back():
+    for lib in (ag, torch):
+        lib.manual_seed(1)
+        first = lib.rand(3).tolist()
+        lib.manual_seed(1)
+        with lib.random.fork_rng():
+            lib.manual_seed(9)
+            lib.rand(2)
+        assert lib.rand(3).tolist() == first
+        lib.manual_seed(1)
+        with lib.random.fork_rng(enabled=False):
+            lib.rand(2)
+        assert lib.rand(3).tolist() != first
+
+
+def test_a_failed_draw_leaves_the_stream():
+    generator = ag.Generator().manual_seed(1)
+    before = ag.get_rng_state().tolist()
+    with pytest.raises(RuntimeError):
+        ag.randperm(-1, generator=generator)
+    ag.rand(2, generator=generator)
+    assert ag.get_rng_state().tolist() == before
+    with pytest.raises(TypeError, match="'generator' must be Generator, not int"):
+        ag.rand(2, generator=3)
+    with pytest.raises(TypeError):
+        torch.rand(2, generator=3)
+
+
+def test_generators_can_be_copied():
+    generator = ag.Generator().manual_seed(1)
+    ag.rand(2, generator=generator)
+    other, copied = pickle.loads(pickle.dumps(generator)), copy.deepcopy(generator)
+    expected = ag.rand(2, generator=generator).tolist()
+    assert ag.rand(2, generator=other).tolist() == expected
+    assert ag.rand(2, generator=copied).tolist() == expected
+    assert copy.deepcopy(ag.default_generator) is ag.default_generator
+
+
+def test_threads_draw_from_their_own_generators():
+    expected = ag.rand(1000, generator=ag.Generator().manual_seed(0)).tolist()
+    results = [None] * 4
+
+    def draw(place):
+        generator = ag.Generator().manual_seed(0)
+        parts = [ag.rand(100, generator=generator).tolist() for _ in range(10)]
+        results[place] = sum(parts, [])
+
+    threads = [threading.Thread(target=draw, args=(place,)) for place in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [expected] * 4

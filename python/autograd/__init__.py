@@ -3,7 +3,7 @@
 ``import autograd as ag``; then ``ag.tensor``, ``ag.nn``, ``ag.optim``, ``ag.no_grad`` as in PyTorch.
 """
 
-from . import autograd, creation, datasets, graph, library, linalg, nn, ops, optim
+from . import autograd, creation, datasets, graph, library, linalg, nn, ops, optim, random, utils
 from ._capi import lib as _lib
 from .autograd import backward, grad
 from .creation import *  # noqa: F403
@@ -27,6 +27,7 @@ from .grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .library import *  # noqa: F403
 from .nn.functional.convolution import *  # noqa: F403
 from .ops import *  # noqa: F403
+from .random import *  # noqa: F403
 from .tensor import Size, Tensor, device
 
 __version__: str = _lib.ag_version().decode()
@@ -59,11 +60,14 @@ __all__ = [
     "nn",
     "no_grad",
     "optim",
+    "random",
     "set_default_dtype",
     "set_grad_enabled",
     "uint8",
+    "utils",
 ]
 __all__ += creation.__all__
 __all__ += library.__all__
 __all__ += nn.functional.convolution.__all__
 __all__ += ops.__all__
+__all__ += random.__all__

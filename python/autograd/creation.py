@@ -11,6 +11,7 @@ from .binding import function_only as function
 from .binding import method, public_names
 from .dtypes import dtype as DType
 from .operands import tensor_argument
+from .random import takes_generator
 from .tensor import CPU, Tensor, device, pack
 
 _BOOL = constants["AG_BOOL"]
@@ -239,8 +240,10 @@ def _filled(name: str, doc: str) -> Any:
 empty = _filled("empty", "whose elements are not set")
 zeros = _filled("zeros", "filled with 0")
 ones = _filled("ones", "filled with 1")
-rand = _filled("rand", "with random numbers uniform in [0, 1)")
-randn = _filled("randn", "with random numbers of the standard normal distribution")
+rand = function(takes_generator(_filled("rand", "with random numbers uniform in [0, 1)")))
+randn = function(
+    takes_generator(_filled("randn", "with random numbers of the standard normal distribution"))
+)
 
 
 @function
@@ -311,6 +314,7 @@ def full_like(
 
 
 @function
+@takes_generator
 def rand_like(
     input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -319,6 +323,7 @@ def rand_like(
 
 
 @function
+@takes_generator
 def randn_like(
     input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -444,6 +449,7 @@ triu_indices = _triangle_indices(lib.ag_triu_indices, "above")
 
 
 @function
+@takes_generator
 def randint(
     low: int,
     high: Any = None,
@@ -469,6 +475,7 @@ def randint(
 
 
 @function
+@takes_generator
 def randperm(n: int, *, dtype: DType | None = None, device: Any = None) -> Tensor:
     """Returns the numbers 0 to n - 1 in random order, int64 unless a dtype is given."""
     result = _finish(call(lib.ag_randperm, n), False, device)

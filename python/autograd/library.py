@@ -1,28 +1,10 @@
-"""The library as a whole: random seed, threads, memory, the ops it knows."""
+"""The library as a whole: threads, memory, the ops it knows."""
 
 from __future__ import annotations
-
-import random
 
 from ._capi import check, lib, text
 from .binding import function_only as function
 from .binding import public_names
-
-_HIGHEST_SEED = (1 << 63) - 1
-
-
-@function
-def manual_seed(seed: int) -> None:
-    """Seeds the random number generator; the same seed gives the same numbers with any number of threads."""
-    lib.ag_manual_seed(seed & _HIGHEST_SEED)
-
-
-@function
-def seed() -> int:
-    """Seeds the generator with a number from the operating system and returns it."""
-    number = random.SystemRandom().getrandbits(63)
-    lib.ag_manual_seed(number)
-    return number
 
 
 @function

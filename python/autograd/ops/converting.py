@@ -8,6 +8,7 @@ from .. import dtypes
 from .._capi import call, lib
 from ..binding import method, op, public_names
 from ..operands import in_place, tensor_argument
+from ..random import takes_generator
 from ..tensor import CPU, Tensor, device
 
 
@@ -115,12 +116,14 @@ def fill_(self: Tensor, value: Any) -> Tensor:
 
 
 @method
+@takes_generator
 def uniform_(self: Tensor, low: float = 0, high: float = 1) -> Tensor:
     """Fills with numbers uniform in [low, high) and returns the tensor itself."""
     return in_place(lib.ag_uniform_, self, low, high)
 
 
 @method
+@takes_generator
 def normal_(self: Tensor, mean: float = 0, std: float = 1) -> Tensor:
     """Fills with normal numbers and returns the tensor itself."""
     return in_place(lib.ag_normal_, self, mean, std)

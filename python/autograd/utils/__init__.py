@@ -1,5 +1,5 @@
 """Tools around training: ``autograd.utils.data``."""
 
-from . import hooks
+from . import data, hooks
 
-__all__ = ["hooks"]
+__all__ = ["data", "hooks"]
