@@ -108,7 +108,10 @@ class _DefaultGenerator(Generator):
         return seed.value % _WORD, offset.value % _WORD
 
     def _set(self, seed: int, offset: int) -> None:
-        lib.ag_set_random_state(seed, offset)
+        if offset == 0:
+            lib.ag_manual_seed(seed)
+        else:
+            lib.ag_set_random_state(seed, offset)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _get_default_generator, ()
