@@ -1,5 +1,5 @@
-// Reductions: dims are brought into the form [outer, reduce, inner] that the kernels know.
-#include "kernels/cpu/reduce.hpp"
+// Sum, mean, variance, extremes and their positions.
+#include "ops/reduce.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -10,157 +10,13 @@
 #include "core/node.hpp"
 #include "core/parallel.hpp"
 #include "kernels/cpu/index.hpp"
+#include "kernels/cpu/reduce.hpp"
 #include "ops/broadcast.hpp"
 #include "ops/registry.hpp"
 
 namespace autograd {
 namespace detail {
 namespace {
-
-constexpr int64_t kChunk = 1 << 16;  // one long row is reduced in pieces of this many elements
-
-using Mask = uint32_t;
-
-Mask mask_of(const Shape& dims, int rank) {
-  if (dims.empty()) return rank == 0 ? 1u : (1u << rank) - 1;
-  Mask mask = 0;
-  for (int64_t dim : dims) {
-    const int d = normalize_dim(dim, rank);
-    if (mask >> d & 1)
-      fail(ErrorCode::kRuntime, "dim ", d, " appears multiple times in the list of dims");
-    mask |= 1u << d;
-  }
-  return mask;
-}
-
-// In the attributes of every reduction: ints[0] = mask of reduced dims, ints[1] = keepdim, ints[2]
-// = output dtype or -1.
-Attrs reduce_attrs(const Tensor& x, const Shape& dims, bool keepdim) {
-  Attrs attrs;
-  attrs.ints[0] = mask_of(dims, x.dim());
-  attrs.ints[1] = keepdim;
-  attrs.ints[2] = -1;
-  return attrs;
-}
-
-Shape reduced_sizes(const Shape& sizes, Mask mask, bool keepdim) {
-  Shape out;
-  for (int d = 0; d < sizes.size(); ++d) {
-    if (!(mask >> d & 1))
-      out.push_back(sizes[d]);
-    else if (keepdim)
-      out.push_back(1);
-  }
-  return out;
-}
-
-int64_t reduced_count(const Shape& sizes, Mask mask) {
-  int64_t n = 1;
-  for (int d = 0; d < sizes.size(); ++d)
-    if (mask >> d & 1) n *= sizes[d];
-  return n;
-}
-
-// ---- the way to the kernel
-
-// Finds outer, reduce and inner in a row-major tensor whose reduced dims lie side by side.
-bool split_dims(const Shape& sizes, Mask mask, cpu::ReduceShape& shape) {
-  int first = -1, last = -1;
-  for (int d = 0; d < sizes.size(); ++d)
-    if ((mask >> d & 1) && sizes[d] != 1) {
-      if (first < 0) first = d;
-      last = d;
-    }
-  shape = {1, 1, 1, 0, 0};
-  for (int d = 0; d < sizes.size(); ++d) {
-    const bool is_reduced = (mask >> d & 1) && sizes[d] != 1;
-    if (first >= 0 && d > first && d < last && !is_reduced && sizes[d] != 1) return false;
-    if (is_reduced)
-      shape.reduce *= sizes[d];
-    else if (first >= 0 && d > first)
-      shape.inner *= sizes[d];
-    else
-      shape.outer *= sizes[d];
-  }
-  if (first < 0) {
-    shape.inner = shape.outer;  // nothing to reduce: one long row of results
-    shape.outer = 1;
-  }
-  shape.reduce_stride = shape.inner;
-  shape.outer_stride = shape.reduce * shape.inner;
-  return true;
-}
-
-// A contiguous tensor with kept dims first and reduced dims last.
-Tensor moved_last(TensorBody& x, Mask mask) {
-  Shape sizes, strides;
-  for (int pass = 0; pass < 2; ++pass)
-    for (int d = 0; d < x.sizes.size(); ++d)
-      if ((mask >> d & 1) == static_cast<Mask>(pass)) {
-        sizes.push_back(x.sizes[d]);
-        strides.push_back(x.strides[d]);
-      }
-  Tensor alias = make_alias(&x, sizes, strides, 0);
-  Tensor out = make_tensor(sizes, x.dtype);
-  copy_into(*body(out), *body(alias));
-  return out;
-}
-
-void check_supported(bool supported, const char* op, DType dtype) {
-  if (!supported) fail(ErrorCode::kNotImplemented, op, ": not implemented for ", name_of(dtype));
-}
-
-// One row of a float sum: fixed chunks, so that the result does not depend on the number of
-// threads.
-void sum_long_row(DType dtype, const char* in, char* out, int64_t n) {
-  const int64_t chunks = (n + kChunk - 1) / kChunk, item = static_cast<int64_t>(size_of(dtype));
-  Tensor partial = make_tensor({chunks}, dtype);
-  char* sums = static_cast<char*>(partial.data());
-  parallel_for(chunks, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t c = begin; c < end; ++c) {
-      const int64_t length = std::min(kChunk, n - c * kChunk);
-      cpu::reduce(cpu::ReduceOp::kSum, dtype, in + c * kChunk * item, sums + c * item,
-                  {1, length, 1, length, 1}, nullptr);
-    }
-  });
-  cpu::reduce(cpu::ReduceOp::kSum, dtype, sums, out, {1, chunks, 1, chunks, 1}, nullptr);
-}
-
-void run_reduce(const char* name, cpu::ReduceOp op, TensorBody& x, Mask mask, TensorBody& out,
-                const double* p) {
-  cpu::ReduceShape shape;
-  Tensor moved;
-  const char* in = x.data;
-  if (!x.is_contiguous || !split_dims(x.sizes, mask, shape)) {
-    moved = moved_last(x, mask);
-    in = static_cast<const char*>(moved.data());
-    const int64_t n = reduced_count(x.sizes, mask);
-    shape = {out.numel, n, 1, n, 1};
-  }
-  if (shape.outer == 0 || shape.inner == 0) return;
-  if (op == cpu::ReduceOp::kSum && shape.outer == 1 && shape.inner == 1 &&
-      shape.reduce > 2 * kChunk)
-    return sum_long_row(x.dtype, in, out.data, shape.reduce);
-  const int64_t item = static_cast<int64_t>(size_of(x.dtype)),
-                out_item = static_cast<int64_t>(size_of(out.dtype));
-  const bool by_outer = shape.outer >= shape.inner || shape.outer > 1;
-  const int64_t length = by_outer ? shape.outer : shape.inner;
-  const int64_t work = std::max<int64_t>(1, shape.reduce * (by_outer ? shape.inner : 1));
-  parallel_for(length, std::max<int64_t>(1, 2 * kGrain / work), [&](int64_t begin, int64_t end) {
-    cpu::ReduceShape part = shape;
-    const char* from = in + (by_outer ? begin * shape.outer_stride : begin) * item;
-    char* to = out.data + (by_outer ? begin * shape.inner : begin) * out_item;
-    (by_outer ? part.outer : part.inner) = end - begin;
-    check_supported(cpu::reduce(op, x.dtype, from, to, part, p), name, x.dtype);
-  });
-}
-
-Tensor converted(TensorBody& x, DType dtype) {
-  if (x.dtype == dtype) return borrow(&x);
-  Tensor out = make_tensor(x.sizes, dtype);
-  copy_into(*body(out), x);
-  return out;
-}
 
 // ---- sum and mean
 
@@ -213,17 +69,6 @@ void forward_mean(const Call& call) {
   }
 }
 
-// A reduced tensor with the reduced dims put back as size 1.
-Tensor with_dims(const Backward& b, const Tensor& t) {
-  if (b.attrs().ints[1]) return t;
-  const Shape sizes = reduced_sizes(b.input_sizes(0), static_cast<Mask>(b.attrs().ints[0]), true);
-  return sizes.size() == t.dim() ? t : reshape(t, sizes);
-}
-
-double count_of(const Backward& b) {
-  return static_cast<double>(reduced_count(b.input_sizes(0), static_cast<Mask>(b.attrs().ints[0])));
-}
-
 constexpr Op op_sum = {
     .name = "sum",
     .traits = kReduction,
@@ -261,9 +106,7 @@ void forward_var(const Call& call) {
 
 void backward_var(Backward& b) {
   const Tensor x = b.input(0);
-  Shape dims;
-  for (int d = 0; d < x.dim(); ++d)
-    if (b.attrs().ints[0] >> d & 1) dims.push_back(d);
+  const Shape dims = dims_of(b.attrs(), x.dim());
   const double divisor = std::max(0.0, count_of(b) - b.attrs().reals[0]);
   b.set(0, (2.0 / divisor) * (with_dims(b, b.grad()) * (x - mean(x, dims, true))));
 }
@@ -279,16 +122,6 @@ constexpr Op op_var = {
     .doc = "sum of squared deviations from the mean / (number of elements - correction)"};
 
 // ---- amax, amin: equal extremes share the gradient
-
-void check_not_empty(const Call& call) {
-  const Shape& sizes = call.in(0).sizes;
-  const Mask mask = static_cast<Mask>(call.attrs.ints[0]);
-  if (reduced_count(sizes, mask) == 0 && !sizes.empty())
-    fail(mask == (1u << sizes.size()) - 1 && !call.attrs.ints[1] ? ErrorCode::kRuntime
-                                                                 : ErrorCode::kIndex,
-         call.op.name, "(): Expected reduction dim to have non-zero size (sizes ", sizes,
-         "): the operation has no identity for an empty input");
-}
 
 void infer_extreme(const Call& call, OutputMetas& outputs) {
   check_not_empty(call);
@@ -307,9 +140,7 @@ void forward_extreme(const Call& call) {
 void backward_extreme(Backward& b) {
   const Tensor x = b.input(0);
   const Tensor hits = to(eq(x, with_dims(b, b.output())), x.dtype());
-  Shape dims;
-  for (int d = 0; d < x.dim(); ++d)
-    if (b.attrs().ints[0] >> d & 1) dims.push_back(d);
+  const Shape dims = dims_of(b.attrs(), x.dim());
   b.set(0, hits * (with_dims(b, b.grad()) / sum(hits, dims, true)));
 }
 
@@ -362,24 +193,6 @@ constexpr Op op_argmax =
     arg_op("argmax", "position of the first largest element", forward_arg<cpu::ReduceOp::kArgmax>);
 constexpr Op op_argmin =
     arg_op("argmin", "position of the first smallest element", forward_arg<cpu::ReduceOp::kArgmin>);
-
-struct Along {
-  int64_t outer = 1, n = 1, inner = 1;
-};
-
-Along along(const Shape& sizes, Mask mask) {
-  Along a;
-  bool after = false;
-  for (int d = 0; d < sizes.size(); ++d) {
-    if (mask >> d & 1) {
-      a.n = sizes[d];
-      after = true;
-    } else {
-      (after ? a.inner : a.outer) *= sizes[d];
-    }
-  }
-  return a;
-}
 
 void infer_extreme_dim(const Call& call, OutputMetas& outputs) {
   infer_extreme(call, outputs);
