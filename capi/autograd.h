@@ -430,6 +430,72 @@ AG_API AG_BLOCKING ag_tensor* ag_argmax(const ag_tensor* x, const int64_t* dims,
 AG_API AG_BLOCKING ag_tensor* ag_argmin(const ag_tensor* x, const int64_t* dims, int64_t ndims,
                                         int32_t keepdim);
 
+/* Product of all elements, or along dims[0] if ndims is 1; dtype as in ag_sum. */
+AG_API AG_BLOCKING ag_tensor* ag_prod(const ag_tensor* x, const int64_t* dims, int64_t ndims,
+                                      int32_t keepdim, int32_t dtype);
+/* Square root of ag_var. */
+AG_API AG_BLOCKING ag_tensor* ag_std(const ag_tensor* x, const int64_t* dims, int64_t ndims,
+                                     double correction, int32_t keepdim);
+AG_API AG_BLOCKING ag_status ag_var_mean(const ag_tensor* x, const int64_t* dims, int64_t ndims,
+                                         double correction, int32_t keepdim, ag_tensor** var,
+                                         ag_tensor** mean);
+AG_API AG_BLOCKING ag_status ag_std_mean(const ag_tensor* x, const int64_t* dims, int64_t ndims,
+                                         double correction, int32_t keepdim, ag_tensor** std,
+                                         ag_tensor** mean);
+/* log(sum exp(x)), without overflow; integers become floats. */
+AG_API AG_BLOCKING ag_tensor* ag_logsumexp(const ag_tensor* x, const int64_t* dims, int64_t ndims,
+                                           int32_t keepdim);
+/* (sum |x|^ord)^(1 / ord); ord 0 counts what is not 0, inf and -inf give the extremes of |x|. dtype
+ * -1: that of x. */
+AG_API AG_BLOCKING ag_tensor* ag_vector_norm(const ag_tensor* x, double ord, const int64_t* dims,
+                                             int64_t ndims, int32_t keepdim, int32_t dtype);
+/* Some element, or every element, is not 0: bool, for uint8 uint8; no gradient. */
+AG_API AG_BLOCKING ag_tensor* ag_any(const ag_tensor* x, const int64_t* dims, int64_t ndims,
+                                     int32_t keepdim);
+AG_API AG_BLOCKING ag_tensor* ag_all(const ag_tensor* x, const int64_t* dims, int64_t ndims,
+                                     int32_t keepdim);
+/* int64. */
+AG_API AG_BLOCKING ag_tensor* ag_count_nonzero(const ag_tensor* x, const int64_t* dims,
+                                               int64_t ndims);
+/* Sum and mean of what is not NaN. */
+AG_API AG_BLOCKING ag_tensor* ag_nansum(const ag_tensor* x, const int64_t* dims, int64_t ndims,
+                                        int32_t keepdim, int32_t dtype);
+AG_API AG_BLOCKING ag_tensor* ag_nanmean(const ag_tensor* x, const int64_t* dims, int64_t ndims,
+                                         int32_t keepdim, int32_t dtype);
+/* How often each number occurs in x [n] of non-negative integers, or the sums of their weights (may
+ * be NULL); at least minlength numbers. */
+AG_API AG_BLOCKING ag_tensor* ag_bincount(const ag_tensor* x, const ag_tensor* weights,
+                                          int64_t minlength);
+/* ag_amin and ag_amax, of all elements or along dims[0]. */
+AG_API AG_BLOCKING ag_status ag_aminmax(const ag_tensor* x, const int64_t* dims, int64_t ndims,
+                                        int32_t keepdim, ag_tensor** min, ag_tensor** max);
+/* The lower median of all elements; equal ones share the gradient. A NaN is the median, or is passed
+ * over by nanmedian. */
+AG_API AG_BLOCKING ag_tensor* ag_median(const ag_tensor* x);
+AG_API AG_BLOCKING ag_tensor* ag_nanmedian(const ag_tensor* x);
+/* Values and int64 positions along one dim; the gradient goes to the position. */
+AG_API AG_BLOCKING ag_status ag_median_dim(const ag_tensor* x, int64_t dim, int32_t keepdim,
+                                           ag_tensor** values, ag_tensor** indices);
+AG_API AG_BLOCKING ag_status ag_nanmedian_dim(const ag_tensor* x, int64_t dim, int32_t keepdim,
+                                              ag_tensor** values, ag_tensor** indices);
+/* The most frequent element along dim, the smallest of several, and its last position. */
+AG_API AG_BLOCKING ag_status ag_mode(const ag_tensor* x, int64_t dim, int32_t keepdim,
+                                     ag_tensor** values, ag_tensor** indices);
+/* Running sums and products along a dim; dtype as in ag_sum. */
+AG_API AG_BLOCKING ag_tensor* ag_cumsum(const ag_tensor* x, int64_t dim, int32_t dtype);
+AG_API AG_BLOCKING ag_tensor* ag_cumprod(const ag_tensor* x, int64_t dim, int32_t dtype);
+/* Running extremes and their int64 positions, the last of equal ones. */
+AG_API AG_BLOCKING ag_status ag_cummax(const ag_tensor* x, int64_t dim, ag_tensor** values,
+                                       ag_tensor** indices);
+AG_API AG_BLOCKING ag_status ag_cummin(const ag_tensor* x, int64_t dim, ag_tensor** values,
+                                       ag_tensor** indices);
+AG_API AG_BLOCKING ag_tensor* ag_logcumsumexp(const ag_tensor* x, int64_t dim);
+/* n-th differences of neighbours along dim, after joining prepend and append (may be NULL). */
+AG_API ag_tensor* ag_diff(const ag_tensor* x, int64_t n, int64_t dim, const ag_tensor* prepend,
+                          const ag_tensor* append);
+/* Area under y along dim by the trapezoidal rule, at the points x, or dx apart if x is NULL. */
+AG_API ag_tensor* ag_trapezoid(const ag_tensor* y, const ag_tensor* x, double dx, int64_t dim);
+
 /* ---- shape: views where PyTorch gives views ---- */
 
 /* One size may be -1. A view where possible, else a copy. */

@@ -25,4 +25,56 @@ std::pair<Tensor, Tensor> min(const Tensor& x, int64_t dim, bool keepdim = false
 Tensor argmax(const Tensor& x, std::optional<int64_t> dim = std::nullopt, bool keepdim = false);
 Tensor argmin(const Tensor& x, std::optional<int64_t> dim = std::nullopt, bool keepdim = false);
 
+// ---- more reductions
+/// Product of all elements, or along dim; right where elements are 0, gradients of any order too.
+Tensor prod(const Tensor& x, std::optional<int64_t> dim = std::nullopt, bool keepdim = false,
+            std::optional<DType> dtype = std::nullopt);
+Tensor std(const Tensor& x, const Shape& dims = {}, double correction = 1,
+           bool keepdim = false);  ///< sqrt(var)
+std::pair<Tensor, Tensor> var_mean(const Tensor& x, const Shape& dims = {}, double correction = 1,
+                                   bool keepdim = false);
+std::pair<Tensor, Tensor> std_mean(const Tensor& x, const Shape& dims = {}, double correction = 1,
+                                   bool keepdim = false);
+/// log(sum exp(x)), without overflow; integers become floats.
+Tensor logsumexp(const Tensor& x, const Shape& dims, bool keepdim = false);
+/// (sum |x|^ord)^(1 / ord); ord 0 counts what is not 0, inf and -inf give the extremes of |x|.
+Tensor vector_norm(const Tensor& x, double ord = 2, const Shape& dims = {}, bool keepdim = false,
+                   std::optional<DType> dtype = std::nullopt);
+/// Bool (uint8 for uint8), no gradient: some element, or every element, is not 0.
+Tensor any(const Tensor& x, const Shape& dims = {}, bool keepdim = false);
+Tensor all(const Tensor& x, const Shape& dims = {}, bool keepdim = false);
+Tensor count_nonzero(const Tensor& x, const Shape& dims = {});  ///< int64
+/// sum and mean of what is not NaN.
+Tensor nansum(const Tensor& x, const Shape& dims = {}, bool keepdim = false,
+              std::optional<DType> dtype = std::nullopt);
+Tensor nanmean(const Tensor& x, const Shape& dims = {}, bool keepdim = false,
+               std::optional<DType> dtype = std::nullopt);
+/// (amin, amax).
+std::pair<Tensor, Tensor> aminmax(const Tensor& x, std::optional<int64_t> dim = std::nullopt,
+                                  bool keepdim = false);
+/// The lower median of all elements (equal ones share the gradient), or values and int64 positions
+/// along dim (the gradient goes to the position). A NaN is the median; nanmedian passes over NaN.
+Tensor median(const Tensor& x);
+Tensor nanmedian(const Tensor& x);
+std::pair<Tensor, Tensor> median(const Tensor& x, int64_t dim, bool keepdim = false);
+std::pair<Tensor, Tensor> nanmedian(const Tensor& x, int64_t dim, bool keepdim = false);
+/// The most frequent element along dim, the smallest of several, and its last position.
+std::pair<Tensor, Tensor> mode(const Tensor& x, int64_t dim = -1, bool keepdim = false);
+
+// ---- scans along a dim; integers become int64
+Tensor cumsum(const Tensor& x, int64_t dim, std::optional<DType> dtype = std::nullopt);
+Tensor cumprod(const Tensor& x, int64_t dim, std::optional<DType> dtype = std::nullopt);
+/// Values and int64 positions, the last of equal ones.
+std::pair<Tensor, Tensor> cummax(const Tensor& x, int64_t dim);
+std::pair<Tensor, Tensor> cummin(const Tensor& x, int64_t dim);
+Tensor logcumsumexp(const Tensor& x, int64_t dim);
+/// n-th differences of neighbours along dim, after joining prepend and append (may be undefined).
+Tensor diff(const Tensor& x, int64_t n = 1, int64_t dim = -1, const Tensor& prepend = Tensor(),
+            const Tensor& append = Tensor());
+/// Area under y by the trapezoidal rule, for points dx apart, or at x.
+Tensor trapezoid(const Tensor& y, double dx = 1, int64_t dim = -1);
+Tensor trapezoid(const Tensor& y, const Tensor& x, int64_t dim = -1);
+/// How often each number occurs in x [n] of non-negative integers, or the sums of their weights.
+Tensor bincount(const Tensor& x, const Tensor& weights = Tensor(), int64_t minlength = 0);
+
 }  // namespace autograd

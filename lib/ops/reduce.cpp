@@ -325,6 +325,10 @@ Tensor with_type(const Op& op, const Tensor& x, const Shape& dims, bool keepdim,
 
 }  // namespace
 
+Tensor put_along_dim(const Tensor& g, const Tensor& index, const Attrs& attrs) {
+  return dispatch(op_put_along, {g, index}, attrs);
+}
+
 OpList reduce_ops() { return {kReduceOps, std::size(kReduceOps)}; }
 
 }  // namespace detail

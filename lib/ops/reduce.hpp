@@ -37,6 +37,9 @@ struct Along {
 };
 Along along(const Shape& sizes, Mask mask);
 
+/// Zeros of sizes attrs.lists[0] with g at one position along the reduced dim; differentiable.
+Tensor put_along_dim(const Tensor& g, const Tensor& index, const Attrs& attrs);
+
 /// For gradient rules: a reduced tensor with the reduced dims put back as size 1.
 Tensor with_dims(const Backward& b, const Tensor& t);
 /// Elements that went into one result.

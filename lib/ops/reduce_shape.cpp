@@ -58,20 +58,22 @@ void check_supported(bool supported, const char* op, DType dtype) {
   if (!supported) fail(ErrorCode::kNotImplemented, op, ": not implemented for ", name_of(dtype));
 }
 
-// One row of a float sum: fixed chunks, so that the result does not depend on the number of
+// One row of floats: fixed chunks, so that the result does not depend on the number of
 // threads.
-void sum_long_row(DType dtype, const char* in, char* out, int64_t n) {
+void reduce_long_row(cpu::ReduceOp op, DType dtype, const char* in, char* out, int64_t n) {
   const int64_t chunks = (n + kChunk - 1) / kChunk, item = static_cast<int64_t>(size_of(dtype));
   Tensor partial = make_tensor({chunks}, dtype);
   char* sums = static_cast<char*>(partial.data());
   parallel_for(chunks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t c = begin; c < end; ++c) {
       const int64_t length = std::min(kChunk, n - c * kChunk);
-      cpu::reduce(cpu::ReduceOp::kSum, dtype, in + c * kChunk * item, sums + c * item,
-                  {1, length, 1, length, 1}, nullptr);
+      cpu::reduce(op, dtype, in + c * kChunk * item, sums + c * item, {1, length, 1, length, 1},
+                  nullptr);
     }
   });
-  cpu::reduce(cpu::ReduceOp::kSum, dtype, sums, out, {1, chunks, 1, chunks, 1}, nullptr);
+  const bool extreme = op == cpu::ReduceOp::kMax || op == cpu::ReduceOp::kMin;
+  cpu::reduce(extreme ? op : cpu::ReduceOp::kSum, dtype, sums, out, {1, chunks, 1, chunks, 1},
+              nullptr);
 }
 
 }  // namespace
@@ -128,9 +130,11 @@ void run_reduce(const char* name, cpu::ReduceOp op, TensorBody& x, Mask mask, Te
     shape = {out.numel, n, 1, n, 1};
   }
   if (shape.outer == 0 || shape.inner == 0) return;
-  if (op == cpu::ReduceOp::kSum && shape.outer == 1 && shape.inner == 1 &&
+  const bool joins =
+      op != cpu::ReduceOp::kVar && op != cpu::ReduceOp::kArgmax && op != cpu::ReduceOp::kArgmin;
+  if (joins && is_floating(x.dtype) && shape.outer == 1 && shape.inner == 1 &&
       shape.reduce > 2 * kChunk)
-    return sum_long_row(x.dtype, in, out.data, shape.reduce);
+    return reduce_long_row(op, x.dtype, in, out.data, shape.reduce);
   const int64_t item = static_cast<int64_t>(size_of(x.dtype)),
                 out_item = static_cast<int64_t>(size_of(out.dtype));
   const bool by_outer = shape.outer >= shape.inner || shape.outer > 1;

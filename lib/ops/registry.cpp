@@ -29,6 +29,9 @@ const std::vector<const Op*>& all_ops() {
         window_ops(),        //
         arrange_ops(),       //
         triangle_ops(),      //
+        scan_ops(),          //
+        norm_ops(),          //
+        statistics_ops(),    //
     };
     for (const OpList& family : families) all.insert(all.end(), family.begin(), family.end());
     return all;

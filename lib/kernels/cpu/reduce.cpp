@@ -79,6 +79,16 @@ struct Value {
 };
 
 template <class T>
+struct Magnitude : Value<T> {
+  HWY_INLINE V<T> operator()(V<T> x, size_t) const { return hn::Abs(x); }
+};
+
+template <class T>
+struct Square : Value<T> {
+  HWY_INLINE V<T> operator()(V<T> x, size_t) const { return hn::Mul(x, x); }
+};
+
+template <class T>
 struct Deviation {
   const T* pivot;
   HWY_INLINE V<T> operator()(V<T> x, size_t c) const {
@@ -452,6 +462,10 @@ void reduce_columns(ReduceOp op, const Columns<T, Source>& m, void* out, const d
       return find_columns<false>(m, places);
     case ReduceOp::kVar:
       return variance_columns(m, p[0], values);
+    case ReduceOp::kSumAbs:
+      return sum_columns(m, Magnitude<T>(), values);
+    case ReduceOp::kSumSquares:
+      return sum_columns(m, Square<T>(), values);
   }
 }
 
@@ -478,6 +492,10 @@ void reduce_rows(ReduceOp op, const Source& source, const T* in, const ReduceSha
       return each(places, [&](P x) HWY_ATTR { return find_row<false>(source, x, n); });
     case ReduceOp::kVar:
       return each(values, [&](P x) HWY_ATTR { return variance_row(source, x, n, p[0]); });
+    case ReduceOp::kSumAbs:
+      return each(values, [&](P x) HWY_ATTR { return sum_row(source, x, n, Magnitude<T>()); });
+    case ReduceOp::kSumSquares:
+      return each(values, [&](P x) HWY_ATTR { return sum_row(source, x, n, Square<T>()); });
   }
 }
 

@@ -6,7 +6,7 @@
 
 namespace autograd::cpu {
 
-enum class ReduceOp : int16_t { kSum, kMax, kMin, kArgmax, kArgmin, kVar };
+enum class ReduceOp : int16_t { kSum, kMax, kMin, kArgmax, kArgmin, kVar, kSumAbs, kSumSquares };
 
 /// Where the numbers are: element (o, r, i) of the input is at o * outer_stride + r * reduce_stride
 /// + i; the innermost index always has unit stride. Strides in elements.

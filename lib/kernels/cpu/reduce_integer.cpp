@@ -91,6 +91,8 @@ bool reduce_as(ReduceOp op, const void* in_bytes, void* out_bytes, const ReduceS
       find(in, index, s, [](T a, T b) { return a < b; });
       return true;
     case ReduceOp::kVar:
+    case ReduceOp::kSumAbs:
+    case ReduceOp::kSumSquares:
       return false;
   }
   return false;

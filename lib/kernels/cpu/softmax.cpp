@@ -238,6 +238,30 @@ void softmax_of(bool log, const T* x, T* y, int64_t rows, int64_t n) {
 }
 
 template <class T>
+void logsumexp_of(const T* x, T* y, int64_t rows, int64_t n) {
+  for_rows<T>(rows, n, [&](const auto l, size_t r) HWY_ATTR {
+    const Tag<T> d;
+    HWY_ALIGN T tile[l.kTile];
+    HWY_ALIGN T max[hn::MaxLanes(d)];
+    HWY_ALIGN T log[hn::MaxLanes(d)];
+    const T* in = l.in(x + r * n, tile);
+    const auto m = row_max<T>(l, in);
+    hn::Store(m, d, max);
+    hn::Store(log_of_sum<T>(row_sum_exp<T>(l, in, m, nullptr)), d, log);
+    for (size_t i = 0; i < l.rows(); ++i) {
+      const T top = max[i];
+      y[r + i] = top + log[i];
+      if (top - top == T{0}) continue;
+      // Infinite: the sum is too, unless there is a NaN.
+      const T* row = x + (r + i) * n;
+      y[r + i] = std::any_of(row, row + n, [](T v) { return v != v; })
+                     ? std::numeric_limits<T>::quiet_NaN()
+                     : top;
+    }
+  });
+}
+
+template <class T>
 void softmax_backward_of(bool log, const T* g, const T* y, T* dx, int64_t rows, int64_t n) {
   for_rows<T>(rows, n, [&](const auto l, size_t r) HWY_ATTR {
     const auto zero = hn::Zero(Tag<T>());
@@ -388,6 +412,13 @@ void softmax_backward_any(DType dtype, bool log, const void* g, const void* y, v
   });
 }
 
+void logsumexp_any(DType dtype, const void* x, void* y, int64_t rows, int64_t n) {
+  with_float(dtype, [&](auto t) {
+    using T = decltype(t);
+    logsumexp_of(as<T>(x), as<T>(y), rows, n);
+  });
+}
+
 void cross_entropy_any(DType dtype, const void* x, const int64_t* target, void* loss, void* lse,
                        int64_t rows, int64_t n) {
   with_float(dtype, [&](auto t) {
@@ -433,6 +464,7 @@ namespace autograd::cpu {
 
 HWY_EXPORT(softmax_any);
 HWY_EXPORT(softmax_backward_any);
+HWY_EXPORT(logsumexp_any);
 HWY_EXPORT(cross_entropy_any);
 HWY_EXPORT(cross_entropy_backward_any);
 HWY_EXPORT(cross_entropy_probs_any);
@@ -445,6 +477,10 @@ void softmax(DType dtype, bool log, const void* x, void* y, int64_t rows, int64_
 void softmax_backward(DType dtype, bool log, const void* g, const void* y, void* dx, int64_t rows,
                       int64_t n) {
   HWY_DYNAMIC_DISPATCH(softmax_backward_any)(dtype, log, g, y, dx, rows, n);
+}
+
+void logsumexp(DType dtype, const void* x, void* y, int64_t rows, int64_t n) {
+  HWY_DYNAMIC_DISPATCH(logsumexp_any)(dtype, x, y, rows, n);
 }
 
 void cross_entropy(DType dtype, const void* x, const int64_t* target, void* loss, void* lse,

@@ -14,6 +14,10 @@ void softmax(DType dtype, bool log, const void* x, void* y, int64_t rows, int64_
 void softmax_backward(DType dtype, bool log, const void* g, const void* y, void* dx, int64_t rows,
                       int64_t n);
 
+/// y[row] = log(sum exp(x[row])); -inf for n = 0 and rows of -inf, inf for rows with inf, NaN
+/// first.
+void logsumexp(DType dtype, const void* x, void* y, int64_t rows, int64_t n);
+
 /// loss[row] = logsumexp(x[row]) - x[row][target[row]], lse[row] = logsumexp(x[row]).
 /// Targets have been checked to be in [0, n) by the caller. Never computes 0 * log 0.
 void cross_entropy(DType dtype, const void* x, const int64_t* target, void* loss, void* lse,

@@ -9,6 +9,7 @@ from . import (
     probabilities,
     products,
     reductions,
+    scans,
     shaping,
 )
 from .arranging import *  # noqa: F403
@@ -19,6 +20,7 @@ from .pointwise import *  # noqa: F403
 from .probabilities import *  # noqa: F403
 from .products import *  # noqa: F403
 from .reductions import *  # noqa: F403
+from .scans import *  # noqa: F403
 from .shaping import *  # noqa: F403
 
 __all__: list[str] = []
@@ -29,5 +31,6 @@ __all__ += joining.__all__
 __all__ += pointwise.__all__
 __all__ += products.__all__
 __all__ += reductions.__all__
+__all__ += scans.__all__
 __all__ += shaping.__all__
 __all__ += probabilities.__all__

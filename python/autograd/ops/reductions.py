@@ -9,17 +9,24 @@ from .._capi import ZERO, ArgumentError, argument_error, call, lib, not_null, ra
 from ..binding import op, public_names
 from ..dtypes import dtype as _dtype
 from ..operands import Dims, dims_argument, dtype_code
-from ..tensor import Tensor, adopt
-from .pointwise import abs, add, eq, le, maximum, minimum, mul, ne, sqrt, sub
+from ..tensor import NO_TENSOR, Tensor, adopt
+from .pointwise import abs, add, eq, le, maximum, minimum, mul, ne, sub
 
 _sum, _mean = lib.ag_sum, lib.ag_mean
 
 
 class max_result(NamedTuple):
-    """The values and positions that max() or min() found along a dim."""
+    """The values and positions that max(), min(), median(), mode(), cummax() or cummin() found along a dim."""
 
     values: Tensor
     indices: Tensor
+
+
+class aminmax_result(NamedTuple):
+    """The smallest and the largest elements."""
+
+    min: Tensor
+    max: Tensor
 
 
 @op
@@ -67,11 +74,7 @@ def var(
 
     correction is 1 unless given; unbiased=False means correction=0.
     """
-    if isinstance(dim, bool):
-        dim, unbiased = None, dim
-    if correction is None:
-        correction = 0 if unbiased is False else 1
-    dims, n = dims_argument(dim)
+    dims, n, correction = _moments(dim, unbiased, correction)
     return call(lib.ag_var, input, dims, n, correction, keepdim)
 
 
@@ -84,8 +87,54 @@ def std(
     *,
     correction: float | None = None,
 ) -> Tensor:
-    """Returns the standard deviation, the square root of var()."""
-    return sqrt(var(input, dim, unbiased, keepdim, correction=correction))
+    """Returns the standard deviation, the square root of var(); its gradient where it is 0 is 0."""
+    dims, n, correction = _moments(dim, unbiased, correction)
+    return call(lib.ag_std, input, dims, n, correction, keepdim)
+
+
+def _moments(dim: Any, unbiased: bool | None, correction: float | None) -> tuple[Any, Any, float]:
+    """The dims as the library takes them, and the correction that the arguments stand for."""
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    if correction is None:
+        correction = 0 if unbiased is False else 1
+    return (*dims_argument(dim), correction)
+
+
+def _pair(native: Any, *arguments: Any) -> tuple[Tensor, Tensor]:
+    """The two results that a native function writes."""
+    out = (ctypes.c_void_p * 2)()
+    second = ctypes.byref(out, ctypes.sizeof(ctypes.c_void_p))
+    run(native, *arguments, ctypes.byref(out), second)
+    return adopt(out[0]), adopt(out[1])
+
+
+@op
+def var_mean(
+    input: Tensor,
+    dim: Any = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Returns (var(), mean())."""
+    dims, n, correction = _moments(dim, unbiased, correction)
+    return _pair(lib.ag_var_mean, input, dims, n, correction, keepdim)
+
+
+@op
+def std_mean(
+    input: Tensor,
+    dim: Any = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Returns (std(), mean())."""
+    dims, n, correction = _moments(dim, unbiased, correction)
+    return _pair(lib.ag_std_mean, input, dims, n, correction, keepdim)
 
 
 @op
@@ -103,16 +152,7 @@ def amin(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 
 def _along(native: Any, input: Tensor, dim: int, keepdim: bool) -> max_result:
-    out = (ctypes.c_void_p * 2)()
-    run(
-        native,
-        input,
-        dim,
-        keepdim,
-        ctypes.byref(out),
-        ctypes.byref(out, ctypes.sizeof(ctypes.c_void_p)),
-    )
-    return max_result(adopt(out[0]), adopt(out[1]))
+    return max_result(*_pair(native, input, dim, keepdim))
 
 
 @op
@@ -149,16 +189,127 @@ def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
     return call(lib.ag_argmin, input, dims, n, keepdim)
 
 
+def _truth(native: Any, input: Tensor, dim: Dims, keepdim: bool) -> Tensor:
+    if isinstance(dim, (tuple, list)) and not dim:
+        return ne(input, 0)
+    dims, n = (None, ZERO) if dim is None else dims_argument(dim)
+    return call(native, input, dims, n, keepdim)
+
+
 @op
 def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Returns True where some element, of all or over dims, is not zero."""
-    return sum(ne(input, 0), dim, keepdim) != 0
+    """Returns True where some element, of all or over dims, is not zero; uint8 for uint8."""
+    return _truth(lib.ag_any, input, dim, keepdim)
 
 
 @op
 def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Returns True where no element, of all or over dims, is zero."""
-    return sum(eq(input, 0), dim, keepdim) == 0
+    """Returns True where no element, of all or over dims, is zero; uint8 for uint8."""
+    return _truth(lib.ag_all, input, dim, keepdim)
+
+
+@op
+def prod(
+    input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: _dtype | None = None
+) -> Tensor:
+    """Returns the product of all elements or along dim. Integers and bool are multiplied as int64."""
+    if not (dim is None or isinstance(dim, int)):
+        raise TypeError(f"prod(): argument 'dim' must be int, not {type(dim).__name__}")
+    dims, n = dims_argument(dim)
+    return call(lib.ag_prod, input, dims, n, keepdim, dtype_code(dtype))
+
+
+@op
+def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> aminmax_result:
+    """Returns (min, max) of all elements or along dim; ties share the gradient evenly."""
+    if keepdim and dim is None:
+        dims: Any = tuple(range(input.ndim))
+        return aminmax_result(amin(input, dims, True), amax(input, dims, True))
+    dims, n = dims_argument(dim)
+    return aminmax_result(*_pair(lib.ag_aminmax, input, dims, n, keepdim))
+
+
+@op
+def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
+    """Returns log(sum e^x) over dims, without overflow; integers become floats."""
+    dims, n = dims_argument(dim)
+    return call(lib.ag_logsumexp, input, dims, n, keepdim)
+
+
+@op
+def norm(
+    input: Tensor,
+    p: Any = "fro",
+    dim: Dims = None,
+    keepdim: bool = False,
+    out: None = None,
+    dtype: _dtype | None = None,
+) -> Tensor:
+    """Returns (sum |x|^p)^(1/p) of all elements or over dims; 'fro' and None mean 2.
+
+    p may be 0 (the number of elements that are not 0), inf or -inf (the extremes of |x|).
+    """
+    if isinstance(p, str):
+        if p != "fro":
+            raise RuntimeError(f"linalg.matrix_norm: Order {p} not supported.")
+        p = 2
+    dims, n = dims_argument(dim)
+    return call(
+        lib.ag_vector_norm, input, 2.0 if p is None else p, dims, n, keepdim, dtype_code(dtype)
+    )
+
+
+@op
+def nansum(
+    input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: _dtype | None = None
+) -> Tensor:
+    """Returns the sum, of all or over dims, of the elements that are not NaN."""
+    dims, n = dims_argument(dim)
+    return call(lib.ag_nansum, input, dims, n, keepdim, dtype_code(dtype))
+
+
+@op
+def nanmean(
+    input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: _dtype | None = None
+) -> Tensor:
+    """Returns the mean, of all or over dims, of the elements that are not NaN."""
+    dims, n = dims_argument(dim)
+    return call(lib.ag_nanmean, input, dims, n, keepdim, dtype_code(dtype))
+
+
+@op
+def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
+    """Returns how many elements, of all or over dims, are not zero, as int64."""
+    dims, n = dims_argument(dim)
+    return call(lib.ag_count_nonzero, input, dims, n)
+
+
+@op
+def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+    """Returns the lower median of all elements, or (values, indices) along dim. A NaN is the median."""
+    if dim is None:
+        return call(lib.ag_median, input)
+    return _along(lib.ag_median_dim, input, dim, keepdim)
+
+
+@op
+def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+    """Returns the lower median of the elements that are not NaN, or (values, indices) along dim."""
+    if dim is None:
+        return call(lib.ag_nanmedian, input)
+    return _along(lib.ag_nanmedian_dim, input, dim, keepdim)
+
+
+@op
+def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> max_result:
+    """Returns (values, indices) along dim: the most frequent element (the smallest of several), its last position."""
+    return _along(lib.ag_mode, input, dim, keepdim)
+
+
+@op
+def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
+    """Returns how often each number occurs in a vector of non-negative integers, or the sums of their weights."""
+    return call(lib.ag_bincount, input, NO_TENSOR if weights is None else weights, minlength)
 
 
 @op

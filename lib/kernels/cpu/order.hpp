@@ -1,0 +1,19 @@
+// Medians and modes of rows, over raw memory, one thread.
+#pragma once
+#include <cstdint>
+
+#include "autograd/dtype.hpp"
+
+namespace autograd::cpu {
+
+/// The lower median of each contiguous row of n >= 1 numbers and where it stands; NaN, and the
+/// first one, if there is a NaN and not skip_nan. scratch [n]. Any dtype but bool.
+void median_rows(DType dtype, bool skip_nan, const void* x, void* values, int64_t* indices,
+                 int64_t* scratch, int64_t rows, int64_t n);
+
+/// The most frequent number of each row (the smallest of several) and where it stands last. Any
+/// dtype.
+void mode_rows(DType dtype, const void* x, void* values, int64_t* indices, int64_t* scratch,
+               int64_t rows, int64_t n);
+
+}  // namespace autograd::cpu

@@ -1,0 +1,290 @@
+// Scans: plain loops. What a row carries on stays in a block of lanes, so that neither the latency
+// of one addition after the other nor strided memory is waited for.
+#include "kernels/cpu/scan.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <type_traits>
+
+namespace autograd::cpu {
+namespace {
+
+constexpr int64_t kLanes = 16;  // rows or columns that are walked along together
+
+/// The type in which a running result is kept.
+template <class T>
+using Wide = std::conditional_t<std::is_floating_point_v<T>, double, uint64_t>;
+
+/// Calls walk(first, step, stride) for every block of up to kLanes neighbouring rows of `n`
+/// numbers: number j of row i is at first + i * step + j * stride.
+template <class Walk>
+void for_blocks(const ScanShape& s, const Walk& walk) {
+  if (s.inner == 1) {
+    for (int64_t o = 0; o < s.outer; o += kLanes)
+      walk(o * s.n, s.n, int64_t{1}, std::min(kLanes, s.outer - o));
+    return;
+  }
+  for (int64_t o = 0; o < s.outer; ++o)
+    for (int64_t i = 0; i < s.inner; i += kLanes)
+      walk(o * s.n * s.inner + i, int64_t{1}, s.inner, std::min(kLanes, s.inner - i));
+}
+
+template <class T, class Join>
+void running(const T* x, T* y, const ScanShape& s, bool reverse, Wide<T> start, const Join& join) {
+  for_blocks(s, [&](int64_t first, int64_t step, int64_t stride, int64_t count) {
+    Wide<T> acc[kLanes];
+    std::fill_n(acc, kLanes, start);
+    const int64_t last = (s.n - 1) * stride;
+    const auto body = [&](int64_t lanes, int64_t lane_step) {
+      for (int64_t j = 0; j < s.n; ++j) {
+        const int64_t at = first + (reverse ? last - j * stride : j * stride);
+        for (int64_t i = 0; i < lanes; ++i) {
+          acc[i] = join(acc[i], static_cast<Wide<T>>(x[at + i * lane_step]));
+          y[at + i * lane_step] = static_cast<T>(acc[i]);
+        }
+      }
+    };
+    if (count == kLanes && step == 1)
+      body(kLanes, 1);
+    else if (count == kLanes)
+      body(kLanes, step);
+    else
+      body(count, step);
+  });
+}
+
+struct Add {
+  template <class T>
+  T operator()(T a, T b) const {
+    return a + b;
+  }
+};
+struct Multiply {
+  template <class T>
+  T operator()(T a, T b) const {
+    return a * b;
+  }
+};
+
+template <class T>
+T product_of_row(const T* x, int64_t n) {
+  Wide<T> acc[8];
+  std::fill_n(acc, 8, Wide<T>{1});
+  int64_t j = 0;
+  for (; j + 8 <= n; j += 8)
+    for (int64_t i = 0; i < 8; ++i) acc[i] *= static_cast<Wide<T>>(x[j + i]);
+  for (; j < n; ++j) acc[0] *= static_cast<Wide<T>>(x[j]);
+  return static_cast<T>(((acc[0] * acc[1]) * (acc[2] * acc[3])) *
+                        ((acc[4] * acc[5]) * (acc[6] * acc[7])));
+}
+
+template <class T>
+void prod_of(const T* x, T* y, const ScanShape& s) {
+  for (int64_t o = 0; o < s.outer; ++o, x += s.n * s.inner, y += s.inner) {
+    if (s.inner == 1) {
+      *y = product_of_row(x, s.n);
+      continue;
+    }
+    for (int64_t i = 0; i < s.inner; i += kLanes) {
+      const int64_t count = std::min(kLanes, s.inner - i);
+      Wide<T> acc[kLanes];
+      std::fill_n(acc, kLanes, Wide<T>{1});
+      for (int64_t j = 0; j < s.n; ++j)
+        for (int64_t k = 0; k < count; ++k) acc[k] *= static_cast<Wide<T>>(x[j * s.inner + i + k]);
+      for (int64_t k = 0; k < count; ++k) y[i + k] = static_cast<T>(acc[k]);
+    }
+  }
+}
+
+/// The products from the left are written, those from the right multiplied on the way back.
+template <class T>
+void prod_backward_of(const T* g, const T* x, T* dx, const ScanShape& s) {
+  for (int64_t o = 0; o < s.outer; ++o)
+    for (int64_t i = 0; i < s.inner; ++i) {
+      const int64_t first = o * s.n * s.inner + i;
+      double left = static_cast<double>(g[o * s.inner + i]), right = 1;
+      for (int64_t j = 0, at = first; j < s.n; ++j, at += s.inner) {
+        dx[at] = static_cast<T>(left);
+        left *= static_cast<double>(x[at]);
+      }
+      for (int64_t j = s.n, at = first + (s.n - 1) * s.inner; j > 0; --j, at -= s.inner) {
+        dx[at] = static_cast<T>(static_cast<double>(dx[at]) * right);
+        right *= static_cast<double>(x[at]);
+      }
+    }
+}
+
+template <class T, class Better>
+void extreme_of(const T* x, T* y, int64_t* index, const ScanShape& s, const Better& better) {
+  for (int64_t o = 0; o < s.outer; ++o)
+    for (int64_t i = 0; i < s.inner; ++i) {
+      const int64_t first = o * s.n * s.inner + i;
+      T best{};
+      int64_t place = 0;
+      for (int64_t j = 0, at = first; j < s.n; ++j, at += s.inner) {
+        const bool is_nan = x[at] != x[at], was_nan = j > 0 && best != best;
+        if (j == 0 || is_nan || (!was_nan && better(x[at], best))) {
+          best = x[at];
+          place = j;
+        }
+        y[at] = best;
+        index[at] = place;
+      }
+    }
+}
+
+template <class T>
+void logcumsumexp_of(const T* x, T* y, const ScanShape& s) {
+  for (int64_t o = 0; o < s.outer; ++o)
+    for (int64_t i = 0; i < s.inner; ++i) {
+      double top = -std::numeric_limits<double>::infinity(), sum = 0;  // log of it: top + log(sum)
+      for (int64_t j = 0, at = o * s.n * s.inner + i; j < s.n; ++j, at += s.inner) {
+        const double v = static_cast<double>(x[at]);
+        if (v > top) {
+          sum = sum * std::exp(top - v) + 1;
+          top = v;
+        } else if (v == v) {
+          sum += v == top ? (std::isinf(v) && v < 0 ? 0 : 1) : std::exp(v - top);
+        } else {
+          top = v;
+        }
+        y[at] = static_cast<T>(std::isinf(top) || top != top ? top : top + std::log(sum));
+      }
+    }
+}
+
+template <class T>
+void linear_scan_of(bool reverse, const T* a, const T* b, T* out, const ScanShape& s) {
+  for (int64_t o = 0; o < s.outer; ++o)
+    for (int64_t i = 0; i < s.inner; ++i) {
+      const int64_t first = o * s.n * s.inner + i;
+      double acc = 0;
+      for (int64_t j = 0; j < s.n; ++j) {
+        const int64_t at = first + (reverse ? s.n - 1 - j : j) * s.inner;
+        const int64_t factor = reverse ? at + s.inner : at;
+        acc = static_cast<double>(b[at]) + (j ? static_cast<double>(a[factor]) * acc : 0);
+        out[at] = static_cast<T>(acc);
+      }
+    }
+}
+
+template <class Body>
+void with_float(DType dtype, const Body& body) {
+  if (dtype == DType::kFloat32)
+    body(float{});
+  else
+    body(double{});
+}
+
+template <class Body>
+void with_number(DType dtype, const Body& body) {
+  if (dtype == DType::kInt64)
+    body(int64_t{});
+  else
+    with_float(dtype, body);
+}
+
+template <class T>
+const T* in(const void* p) {
+  return static_cast<const T*>(p);
+}
+template <class T>
+T* out_as(void* p) {
+  return static_cast<T*>(p);
+}
+
+}  // namespace
+
+void cumsum(DType dtype, bool reverse, const void* x, void* y, const ScanShape& s) {
+  with_number(dtype, [&](auto t) {
+    using T = decltype(t);
+    running(in<T>(x), out_as<T>(y), s, reverse, Wide<T>{0}, Add());
+  });
+}
+
+void cumprod(DType dtype, const void* x, void* y, const ScanShape& s) {
+  with_number(dtype, [&](auto t) {
+    using T = decltype(t);
+    running(in<T>(x), out_as<T>(y), s, false, Wide<T>{1}, Multiply());
+  });
+}
+
+void prod(DType dtype, const void* x, void* y, const ScanShape& s) {
+  with_number(dtype, [&](auto t) {
+    using T = decltype(t);
+    prod_of(in<T>(x), out_as<T>(y), s);
+  });
+}
+
+void prod_backward(DType dtype, const void* g, const void* x, void* dx, const ScanShape& s) {
+  with_float(dtype, [&](auto t) {
+    using T = decltype(t);
+    prod_backward_of(in<T>(g), in<T>(x), out_as<T>(dx), s);
+  });
+}
+
+void cumulative_extreme(DType dtype, bool largest, const void* x, void* y, int64_t* index,
+                        const ScanShape& s) {
+  const auto run = [&](auto t) {
+    using T = decltype(t);
+    if (largest)
+      extreme_of(in<T>(x), out_as<T>(y), index, s, [](T a, T b) { return a >= b; });
+    else
+      extreme_of(in<T>(x), out_as<T>(y), index, s, [](T a, T b) { return a <= b; });
+  };
+  switch (dtype) {
+    case DType::kFloat32:
+      return run(float{});
+    case DType::kFloat64:
+      return run(double{});
+    case DType::kInt32:
+      return run(int32_t{});
+    case DType::kInt64:
+      return run(int64_t{});
+    case DType::kUInt8:
+    case DType::kBool:
+      return run(uint8_t{});
+  }
+}
+
+void logcumsumexp(DType dtype, const void* x, void* y, const ScanShape& s) {
+  with_float(dtype, [&](auto t) {
+    using T = decltype(t);
+    logcumsumexp_of(in<T>(x), out_as<T>(y), s);
+  });
+}
+
+void linear_scan(DType dtype, bool reverse, const void* a, const void* b, void* out,
+                 const ScanShape& s) {
+  with_float(dtype, [&](auto t) {
+    using T = decltype(t);
+    linear_scan_of(reverse, in<T>(a), in<T>(b), out_as<T>(out), s);
+  });
+}
+
+void add_along(DType dtype, const void* g, const int64_t* index, void* out, const ScanShape& s) {
+  with_float(dtype, [&](auto t) {
+    using T = decltype(t);
+    for (int64_t o = 0; o < s.outer; ++o)
+      for (int64_t j = 0; j < s.n; ++j)
+        for (int64_t i = 0; i < s.inner; ++i) {
+          const int64_t at = (o * s.n + j) * s.inner + i;
+          out_as<T>(out)[(o * s.n + index[at]) * s.inner + i] += in<T>(g)[at];
+        }
+  });
+}
+
+void gather_along(DType dtype, const void* x, const int64_t* index, void* out, const ScanShape& s) {
+  with_float(dtype, [&](auto t) {
+    using T = decltype(t);
+    for (int64_t o = 0; o < s.outer; ++o)
+      for (int64_t j = 0; j < s.n; ++j)
+        for (int64_t i = 0; i < s.inner; ++i) {
+          const int64_t at = (o * s.n + j) * s.inner + i;
+          out_as<T>(out)[at] = in<T>(x)[(o * s.n + index[at]) * s.inner + i];
+        }
+  });
+}
+
+}  // namespace autograd::cpu

@@ -1,0 +1,92 @@
+"""Running sums, products and extremes along a dim; differences and areas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._capi import call, lib
+from ..binding import function_only as function
+from ..binding import op, public_names
+from ..dtypes import dtype as _dtype
+from ..operands import dtype_code
+from ..tensor import NO_TENSOR, Tensor
+from .reductions import _pair, max_result
+
+_MISSING: Any = object()
+
+
+def _dim(name: str, dim: Any) -> int:
+    if dim is _MISSING:
+        raise TypeError(f'{name}() missing 1 required positional arguments: "dim"')
+    if not isinstance(dim, int):
+        raise TypeError(f"{name}(): argument 'dim' must be int, not {type(dim).__name__}")
+    return dim
+
+
+@op
+def cumsum(input: Tensor, dim: int = _MISSING, *, dtype: _dtype | None = None) -> Tensor:
+    """Returns the sums of the elements up to each along dim. Integers and bool are summed as int64."""
+    return call(
+        lib.ag_cumsum, input, _dim("cumsum", dim), -1 if dtype is None else dtype_code(dtype)
+    )
+
+
+@op
+def cumprod(input: Tensor, dim: int = _MISSING, *, dtype: _dtype | None = None) -> Tensor:
+    """Returns the products of the elements up to each along dim. Integers and bool are multiplied as int64."""
+    return call(
+        lib.ag_cumprod, input, _dim("cumprod", dim), -1 if dtype is None else dtype_code(dtype)
+    )
+
+
+@op
+def cummax(input: Tensor, dim: int = _MISSING) -> max_result:
+    """Returns (values, indices): the largest element up to each along dim, and where it stands last."""
+    return max_result(*_pair(lib.ag_cummax, input, _dim("cummax", dim)))
+
+
+@op
+def cummin(input: Tensor, dim: int = _MISSING) -> max_result:
+    """Returns (values, indices): the smallest element up to each along dim, and where it stands last."""
+    return max_result(*_pair(lib.ag_cummin, input, _dim("cummin", dim)))
+
+
+@op
+def logcumsumexp(input: Tensor, dim: int = _MISSING) -> Tensor:
+    """Returns the logarithms of the sums of e^x up to each element along dim, without overflow."""
+    return call(lib.ag_logcumsumexp, input, _dim("logcumsumexp", dim))
+
+
+@op
+def diff(
+    input: Tensor,
+    n: int = 1,
+    dim: int = -1,
+    prepend: Tensor | None = None,
+    append: Tensor | None = None,
+) -> Tensor:
+    """Returns the n-th differences of neighbours along dim, after prepend and append have been joined on.
+
+    Raises RuntimeError for a 0-d tensor, a negative n, and ends of other sizes.
+    """
+    return call(
+        lib.ag_diff,
+        input,
+        n,
+        dim,
+        NO_TENSOR if prepend is None else prepend,
+        NO_TENSOR if append is None else append,
+    )
+
+
+@function
+def trapezoid(
+    y: Tensor, x: Tensor | None = None, *, dx: float | None = None, dim: int = -1
+) -> Tensor:
+    """Returns the area under y along dim by the trapezoidal rule, at the points x, or dx (1) apart."""
+    return call(lib.ag_trapezoid, y, NO_TENSOR if x is None else x, 1.0 if dx is None else dx, dim)
+
+
+trapz = trapezoid
+
+__all__ = public_names(globals())
