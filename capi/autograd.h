@@ -717,12 +717,55 @@ AG_API ag_tensor* ag_feature_alpha_dropout(const ag_tensor* x, double p, int32_t
 /* ---- attention and recurrence ---- */
 
 /* softmax(query key^T * scale + mask) value, for query [..., L, E], key [..., S, E], value
- * [..., S, Ev] with leading dims that broadcast. mask (may be NULL) broadcasts to [..., L, S]: bool,
- * 0 hides a key, or of query's dtype and added. A scale of NaN means 1 / sqrt(E). enable_gqa: heads
- * (dim -3) of query share those of key and value. */
+ * [..., S, Ev] with leading dims that broadcast. mask (may be NULL) broadcasts to [..., L, S]:
+ * bool, 0 hides a key, or of query's dtype and added. A scale of NaN means 1 / sqrt(E). enable_gqa:
+ * heads (dim -3) of query share those of key and value. */
 AG_API AG_BLOCKING ag_tensor* ag_scaled_dot_product_attention(
     const ag_tensor* query, const ag_tensor* key, const ag_tensor* value, const ag_tensor* mask,
     double dropout_p, int32_t is_causal, double scale, int32_t enable_gqa);
+/* Recurrent layers over a sequence. input [L, N, in] ([N, L, in] if batch_first); h0, c0
+ * [num_layers * directions, N, H] or NULL for zeros. params: per layer and direction w_ih [gates *
+ * H, in], w_hh [gates * H, H], and if has_biases b_ih, b_hh [gates * H]; an LSTM may add w_hr [P,
+ * H], which makes outputs and h0 P wide. dropout applies between layers if train. output is as
+ * input with directions * H features, h_n and c_n as h0 and c0. */
+AG_API AG_BLOCKING ag_status ag_lstm(const ag_tensor* input, const ag_tensor* h0,
+                                     const ag_tensor* c0, const ag_tensor* const* params,
+                                     int64_t n_params, int32_t has_biases, int64_t num_layers,
+                                     double dropout, int32_t train, int32_t bidirectional,
+                                     int32_t batch_first, ag_tensor** output, ag_tensor** h_n,
+                                     ag_tensor** c_n);
+AG_API AG_BLOCKING ag_status ag_gru(const ag_tensor* input, const ag_tensor* h0,
+                                    const ag_tensor* const* params, int64_t n_params,
+                                    int32_t has_biases, int64_t num_layers, double dropout,
+                                    int32_t train, int32_t bidirectional, int32_t batch_first,
+                                    ag_tensor** output, ag_tensor** h_n);
+AG_API AG_BLOCKING ag_status ag_rnn_tanh(const ag_tensor* input, const ag_tensor* h0,
+                                         const ag_tensor* const* params, int64_t n_params,
+                                         int32_t has_biases, int64_t num_layers, double dropout,
+                                         int32_t train, int32_t bidirectional, int32_t batch_first,
+                                         ag_tensor** output, ag_tensor** h_n);
+AG_API AG_BLOCKING ag_status ag_rnn_relu(const ag_tensor* input, const ag_tensor* h0,
+                                         const ag_tensor* const* params, int64_t n_params,
+                                         int32_t has_biases, int64_t num_layers, double dropout,
+                                         int32_t train, int32_t bidirectional, int32_t batch_first,
+                                         ag_tensor** output, ag_tensor** h_n);
+/* One step of an LSTM: input [N, in] or [in]; h and c [N, H] or [H], or NULL for zeros; b_ih and
+ * b_hh may be NULL. */
+AG_API AG_BLOCKING ag_status ag_lstm_cell(const ag_tensor* input, const ag_tensor* h,
+                                          const ag_tensor* c, const ag_tensor* w_ih,
+                                          const ag_tensor* w_hh, const ag_tensor* b_ih,
+                                          const ag_tensor* b_hh, ag_tensor** h_out,
+                                          ag_tensor** c_out);
+/* One step, the new state. */
+AG_API AG_BLOCKING ag_tensor* ag_gru_cell(const ag_tensor* input, const ag_tensor* h,
+                                          const ag_tensor* w_ih, const ag_tensor* w_hh,
+                                          const ag_tensor* b_ih, const ag_tensor* b_hh);
+AG_API AG_BLOCKING ag_tensor* ag_rnn_tanh_cell(const ag_tensor* input, const ag_tensor* h,
+                                               const ag_tensor* w_ih, const ag_tensor* w_hh,
+                                               const ag_tensor* b_ih, const ag_tensor* b_hh);
+AG_API AG_BLOCKING ag_tensor* ag_rnn_relu_cell(const ag_tensor* input, const ag_tensor* h,
+                                               const ag_tensor* w_ih, const ag_tensor* w_hh,
+                                               const ag_tensor* b_ih, const ag_tensor* b_hh);
 
 /* ---- optimizers ---- */
 

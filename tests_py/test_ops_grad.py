@@ -154,7 +154,9 @@ def test_gradients_of_some_inputs(row):
     for one in row.cases:
         kinds = row.dtypes_of(one, "float64")
         floats = [i for i, kind in enumerate(kinds) if is_float(kind)]
-        for n in range(1, len(floats)):
+        # Of many inputs each alone, and all but one: their subsets are too many.
+        counts = range(1, len(floats)) if len(floats) <= 6 else (1, len(floats) - 1)
+        for n in counts:
             for wanted in itertools.combinations(floats, n):
                 with report.case(one, "only", wanted):
                     actual = differentiate(ag, row, one, "float64", wanted=wanted)

@@ -9,6 +9,7 @@
 #include "autograd/normalization.hpp"
 #include "autograd/pointwise.hpp"
 #include "autograd/products.hpp"
+#include "autograd/recurrent.hpp"
 #include "autograd/reductions.hpp"
 #include "autograd/shaping.hpp"
 #include "autograd/softmax.hpp"

@@ -440,6 +440,12 @@ Tensor batched_matmul(const Tensor& a, const Tensor& b) {
 
 }  // namespace
 
+void multiply_matrices(DType dtype, int64_t m, int64_t n, int64_t k, const cpu::MatrixView& a,
+                       const cpu::MatrixView& b, void* c, int64_t c_row_stride,
+                       const cpu::GemmEpilogue& epilogue) {
+  run_product({m, n, k, a, b, static_cast<char*>(c), c_row_stride, dtype}, epilogue);
+}
+
 OpList product_ops() { return {kProductOps, std::size(kProductOps)}; }
 
 }  // namespace detail

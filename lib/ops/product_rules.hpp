@@ -1,6 +1,7 @@
-// Rules that the composite products share.
+// What products share with each other and with ops made of products.
 #pragma once
 #include "autograd/tensor.hpp"
+#include "kernels/cpu/gemm.hpp"
 
 namespace autograd::detail {
 
@@ -8,5 +9,10 @@ namespace autograd::detail {
 /// beta is 0. Integers take whole factors only.
 Tensor scaled_sum(const char* op, const Tensor& input, const Tensor& product, double beta,
                   double alpha);
+
+/// cpu::gemm with memory of its own, on several threads if the product is large.
+void multiply_matrices(DType dtype, int64_t m, int64_t n, int64_t k, const cpu::MatrixView& a,
+                       const cpu::MatrixView& b, void* c, int64_t c_row_stride,
+                       const cpu::GemmEpilogue& epilogue = {});
 
 }  // namespace autograd::detail

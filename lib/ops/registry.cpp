@@ -15,6 +15,7 @@ const std::vector<const Op*>& all_ops() {
         copy_ops(),          //
         product_ops(),       //
         attention_ops(),     //
+        recurrent_ops(),     //
         reduce_ops(),        //
         view_ops(),          //
         join_ops(),          //

@@ -19,6 +19,7 @@ OpList pointwise_ops();
 OpList copy_ops();
 OpList product_ops();
 OpList attention_ops();
+OpList recurrent_ops();
 OpList reduce_ops();
 OpList view_ops();
 OpList window_ops();

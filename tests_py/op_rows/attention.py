@@ -42,7 +42,11 @@ ROWS = (
         cases(SELF + PAIRS + EMPTY)
         + cases([SELF[0], PAIRS[2]], {"is_causal": True}, {"scale": 0.3})
         + cases([(*THREE, mask) for mask in MASKS])
-        + cases([(*THREE, mask) for mask in MASKS], {"scale": 0.4}, inputs=(normal, normal, normal, flags))
+        + cases(
+            [(*THREE, mask) for mask in MASKS],
+            {"scale": 0.4},
+            inputs=(normal, normal, normal, flags),
+        )
         + cases([(*THREE, (3, 5))], {"scale": -1.0}, inputs=(normal, normal, normal, blind))
         + cases(
             [((2, 4, 3, 4), (2, 2, 5, 4), (2, 2, 5, 6)), ((4, 3, 2), (1, 2, 2), (1, 2, 3))],

@@ -41,8 +41,17 @@ from .regularization import (
     Dropout3d,
     FeatureAlphaDropout,
 )
+from .rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell, RNNCellBase
 
 __all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "GRUCell",
+    "LSTMCell",
+    "RNNBase",
+    "RNNCell",
+    "RNNCellBase",
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",

@@ -8,6 +8,7 @@ from . import (
     pointwise,
     probabilities,
     products,
+    recurrent,
     reductions,
     scans,
     shaping,
@@ -19,6 +20,7 @@ from .joining import *  # noqa: F403
 from .pointwise import *  # noqa: F403
 from .probabilities import *  # noqa: F403
 from .products import *  # noqa: F403
+from .recurrent import *  # noqa: F403
 from .reductions import *  # noqa: F403
 from .scans import *  # noqa: F403
 from .shaping import *  # noqa: F403
@@ -30,6 +32,7 @@ __all__ += indexing.__all__
 __all__ += joining.__all__
 __all__ += pointwise.__all__
 __all__ += products.__all__
+__all__ += recurrent.__all__
 __all__ += reductions.__all__
 __all__ += scans.__all__
 __all__ += shaping.__all__

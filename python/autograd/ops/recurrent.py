@@ -1,0 +1,137 @@
+"""Recurrent layers and cells as functions."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+from .._capi import call, lib, run
+from ..binding import function_only, public_names
+from ..operands import handles
+from ..tensor import NO_TENSOR, Tensor, adopt
+
+_Two, _Three = ctypes.c_void_p * 2, ctypes.c_void_p * 3
+_SIZE = ctypes.sizeof(ctypes.c_void_p)
+
+
+def _optional(tensor: Tensor | None) -> Any:
+    return NO_TENSOR if tensor is None else tensor
+
+
+def _pair(hx: Any) -> tuple[Any, Any]:
+    if hx is None:
+        return NO_TENSOR, NO_TENSOR
+    if not isinstance(hx, (tuple, list)) or len(hx) != 2:
+        raise RuntimeError("lstm expects two hidden states")
+    return hx[0], hx[1]
+
+
+@function_only
+def lstm(
+    input: Tensor,
+    hx: Sequence[Tensor] | None,
+    params: Sequence[Tensor],
+    has_biases: bool,
+    num_layers: int,
+    dropout: float,
+    train: bool,
+    bidirectional: bool,
+    batch_first: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns outputs, last hidden states and last cell states of a stack of LSTM layers.
+
+    input is [L, N, in], or [N, L, in] if batch_first; hx holds h0 [layers * directions, N, H or P] and c0 [layers *
+    directions, N, H], or is None for zeros. params lists, per layer and direction, w_ih, w_hh, then b_ih and b_hh if
+    has_biases, then w_hr [P, H] if outputs are projected. Raises RuntimeError where sizes do not fit.
+    """
+    h0, c0 = _pair(hx)
+    out = _Three()
+    weights = handles("lstm", "params", params)
+    places = (ctypes.byref(out), ctypes.byref(out, _SIZE), ctypes.byref(out, 2 * _SIZE))
+    settings = (has_biases, num_layers, dropout, train, bidirectional, batch_first)
+    run(lib.ag_lstm, input, h0, c0, weights, len(weights), *settings, *places)
+    return adopt(out[0]), adopt(out[1]), adopt(out[2])
+
+
+def _layer(native: Any, kind: str) -> Any:
+    name = native.declaration.name[3:]
+
+    def function(
+        input: Tensor,
+        hx: Tensor | None,
+        params: Sequence[Tensor],
+        has_biases: bool,
+        num_layers: int,
+        dropout: float,
+        train: bool,
+        bidirectional: bool,
+        batch_first: bool,
+    ) -> tuple[Tensor, Tensor]:
+        out = _Two()
+        weights = handles(name, "params", params)
+        places = (ctypes.byref(out), ctypes.byref(out, _SIZE))
+        settings = (has_biases, num_layers, dropout, train, bidirectional, batch_first)
+        run(native, input, _optional(hx), weights, len(weights), *settings, *places)
+        return adopt(out[0]), adopt(out[1])
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = (
+        f"Returns outputs and last hidden states of a stack of {kind} layers.\n\n"
+        "input is [L, N, in], or [N, L, in] if batch_first; hx is [layers * directions, N, H], or None for\n"
+        "zeros. params lists, per layer and direction, w_ih, w_hh, then b_ih and b_hh if has_biases. Raises\n"
+        "RuntimeError where sizes do not fit."
+    )
+    return function_only(function)
+
+
+gru = _layer(lib.ag_gru, "GRU")
+rnn_tanh = _layer(lib.ag_rnn_tanh, "tanh RNN")
+rnn_relu = _layer(lib.ag_rnn_relu, "ReLU RNN")
+
+
+@function_only
+def lstm_cell(
+    input: Tensor,
+    hx: Sequence[Tensor] | None,
+    w_ih: Tensor,
+    w_hh: Tensor,
+    b_ih: Tensor | None = None,
+    b_hh: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Returns the hidden and the cell state after one step of an LSTM.
+
+    input is [N, in] or [in], hx holds h and c [N, H] or [H], or is None for zeros. Raises RuntimeError where sizes do
+    not fit.
+    """
+    h, c = _pair(hx)
+    out = _Two()
+    places = (ctypes.byref(out), ctypes.byref(out, _SIZE))
+    run(lib.ag_lstm_cell, input, h, c, w_ih, w_hh, _optional(b_ih), _optional(b_hh), *places)
+    return adopt(out[0]), adopt(out[1])
+
+
+def _cell(native: Any, kind: str) -> Any:
+    def function(
+        input: Tensor,
+        hx: Tensor | None,
+        w_ih: Tensor,
+        w_hh: Tensor,
+        b_ih: Tensor | None = None,
+        b_hh: Tensor | None = None,
+    ) -> Tensor:
+        return call(native, input, _optional(hx), w_ih, w_hh, _optional(b_ih), _optional(b_hh))
+
+    function.__name__ = function.__qualname__ = native.declaration.name[3:]
+    function.__doc__ = (
+        f"Returns the hidden state after one step of a {kind}.\n\n"
+        "input is [N, in] or [in], hx [N, H] or [H], or None for zeros. Raises RuntimeError where sizes do not fit."
+    )
+    return function_only(function)
+
+
+gru_cell = _cell(lib.ag_gru_cell, "GRU")
+rnn_tanh_cell = _cell(lib.ag_rnn_tanh_cell, "tanh RNN")
+rnn_relu_cell = _cell(lib.ag_rnn_relu_cell, "ReLU RNN")
+
+__all__ = public_names(globals())
