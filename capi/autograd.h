@@ -831,6 +831,24 @@ AG_API AG_BLOCKING ag_status ag_asgd_step(ag_tensor* const* params, ag_tensor** 
 AG_API ag_status ag_take_batch(const ag_tensor* const* tensors, int64_t n, const ag_tensor* index,
                                int64_t start, int64_t count, ag_tensor** out);
 
+/* ---- gradient clipping ---- */
+
+/* The norm of the norms of n tensors, 0-d; 0 if n is 0. Runtime error if it is not finite and
+ * error_if_nonfinite. */
+AG_API AG_BLOCKING ag_tensor* ag_total_norm(ag_tensor* const* tensors, int64_t n, double norm_type,
+                                            int32_t error_if_nonfinite);
+/* Scales the gradients of n parameters by min(1, max_norm / (norm + 1e-6)) and returns their norm
+ * before. */
+AG_API AG_BLOCKING ag_tensor* ag_clip_grad_norm(ag_tensor* const* params, int64_t n,
+                                                double max_norm, double norm_type,
+                                                int32_t error_if_nonfinite);
+/* The same for a norm that is known; total_norm has one element. */
+AG_API AG_BLOCKING ag_status ag_clip_grads_with_norm(ag_tensor* const* params, int64_t n,
+                                                     double max_norm, const ag_tensor* total_norm);
+/* Limits the elements of the gradients to [-clip_value, clip_value]. */
+AG_API AG_BLOCKING ag_status ag_clip_grad_value(ag_tensor* const* params, int64_t n,
+                                                double clip_value);
+
 /* ---- graphs ---- */
 
 /* The history of t as a graph. `named` leaves (parameters, inputs) are drawn with their names; n

@@ -1,5 +1,6 @@
 // Everything public, in one include.
 #pragma once
+#include "autograd/clip.hpp"
 #include "autograd/data.hpp"
 #include "autograd/dtype.hpp"
 #include "autograd/error.hpp"

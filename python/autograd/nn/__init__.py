@@ -1,6 +1,6 @@
 """Layers: modules with parameters, and the losses."""
 
-from . import functional
+from . import functional, init, utils
 from .activation import LeakyReLU, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
 from .containers import ModuleDict, ModuleList, Sequential
 from .conv import (
@@ -94,8 +94,10 @@ __all__ = [
     "Softmax",
     "Tanh",
     "functional",
+    "init",
     "register_module_forward_hook",
     "register_module_forward_pre_hook",
     "register_module_full_backward_hook",
     "register_module_full_backward_pre_hook",
+    "utils",
 ]
