@@ -28,6 +28,7 @@ from .library import *  # noqa: F403
 from .nn.functional.convolution import *  # noqa: F403
 from .ops import *  # noqa: F403
 from .random import *  # noqa: F403
+from .serialization import load, save
 from .tensor import Size, Tensor, device
 
 __version__: str = _lib.ag_version().decode()
@@ -55,12 +56,14 @@ __all__ = [
     "int32",
     "int64",
     "is_grad_enabled",
+    "load",
     "linalg",
     "long",
     "nn",
     "no_grad",
     "optim",
     "random",
+    "save",
     "set_default_dtype",
     "set_grad_enabled",
     "uint8",
