@@ -112,6 +112,18 @@ def test_fixed_values_and_errors(name):
     agree(FIXED[name])
 
 
+@pytest.mark.parametrize("name", sorted({name.strip() for name in RANDOM}))
+def test_generators(name):
+    fill = getattr(ag.nn.init, name)
+    options = {"sparsity": 0.5} if name == "sparse_" else {}
+
+    def draw():
+        return fill(ag.empty(4, 5), generator=ag.Generator().manual_seed(7), **options).tolist()
+
+    assert draw() == draw()
+    assert fill(ag.empty(4, 5), **options).tolist() != draw()
+
+
 def test_warnings():
     with pytest.warns(UserWarning, match="no-op"):
         ag.nn.init.kaiming_uniform_(ag.empty(0, 3))
