@@ -1,5 +1,6 @@
 // C functions about one tensor: life, geometry, elements, its place in autograd.
 #include <algorithm>
+#include <utility>
 
 #include "guard.hpp"
 
@@ -70,6 +71,11 @@ int64_t ag_tensor_sizes(const ag_tensor* t, int64_t* out, int64_t capacity) {
   return read<int64_t>(__func__, -1, [&](Arguments in) {
     return write_shape(in, in.tensor(t, "t")->sizes(), out, capacity);
   });
+}
+
+ag_tensor* ag_take(ag_tensor** array, int32_t i) {
+  if (!array || i < 0) return nullptr;
+  return std::exchange(array[i], nullptr);
 }
 
 // The number of dims in the low 4 bits, and above them as many bits for each size as there is room.

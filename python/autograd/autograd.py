@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
 from typing import Any, Optional, Union
 
-from ._capi import lib, raise_last_error
+from ._capi import lib, not_null, raise_last_error
 from .finite_differences import GradcheckError, gradcheck, gradgradcheck
 from .grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
-from .operands import handles
-from .tensor import Tensor, adopt
+from .operands import empty_handles, handles, taken
+from .tensor import Tensor
 
 __all__ = [
     "GradcheckError",
@@ -108,7 +107,8 @@ def grad(
             "Expected allow_unused to be True or not passed when materialize_grads=True, but got: False"
         )
     retain = create_graph if retain_graph is None else retain_graph
-    n, out = len(wanted), (ctypes.c_void_p * len(wanted))()
+    n = len(wanted)
+    out = empty_handles(n)
     status = lib.ag_grad(
         roots,
         gradients,
@@ -122,7 +122,7 @@ def grad(
     )
     if status:
         raise_last_error()
-    results = [None if address is None else adopt(address) for address in out]
+    results = [gradient if not_null(gradient) else None for gradient in taken(out)]
     if materialize_grads:
         for i, (result, source) in enumerate(zip(results, wanted.owners)):
             if result is None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from typing import Any, Union
 
 from ._capi import ZERO, call, lib, run
 from .dtypes import dtype as _dtype
-from .tensor import Number, Tensor, pack
+from .tensor import Number, Tensor, pack, tensor_classes
 
 Dims = Union[None, int, Sequence[int]]
 
 _LIMIT = 1024
+_take = lib.ag_take
 _KNOWN_DIMS = 12
 # pack((dim,)) for every dim there can be: at its place, counted from the end if it is negative.
 _ONE_DIM = [pack((dim,)) for dim in (*range(_KNOWN_DIMS), *range(-_KNOWN_DIMS, 0))]
@@ -68,21 +70,44 @@ def tensor_argument(function: str, argument: str, value: Any) -> Tensor:
     return wrapped
 
 
+def _array_type(n: int) -> Any:
+    """The type of a native array of n handles, which keeps the tensors alive in `owners`."""
+    if n >= len(_ARRAY_TYPES):
+        return type("Handles", (ctypes.c_void_p * n,), {"__slots__": ("owners",)})
+    return _ARRAY_TYPES[n]
+
+
+_ARRAY_TYPES: list[Any] = []
+for _n in range(33):
+    _ARRAY_TYPES.append(type("Handles", (ctypes.c_void_p * _n,), {"__slots__": ("owners",)}))
+
+
 def handles(function: str, argument: str, tensors: Iterable[Any], optional: bool = False) -> Any:
     """A native array of the tensors' handles; None becomes NULL if optional.
 
     It keeps the tensors alive. Raises TypeError naming function and argument if an entry is not a Tensor.
     """
-    entries = list(tensors)
-    for position, entry in enumerate(entries):
-        if not (isinstance(entry, Tensor) or (optional and entry is None)):
-            raise TypeError(
-                f"{function}(): expected Tensor as element {position} in argument '{argument}', "
-                f"but got {type(entry).__name__}"
-            )
-    array = (ctypes.c_void_p * len(entries))(*entries)
-    array.owners = entries  # type: ignore[attr-defined]
+    entries = tuple(tensors)
+    if not tensor_classes.issuperset(map(type, entries)):
+        for position, entry in enumerate(entries):
+            if not (isinstance(entry, Tensor) or (optional and entry is None)):
+                raise TypeError(
+                    f"{function}(): expected Tensor as element {position} in argument '{argument}', "
+                    f"but got {type(entry).__name__}"
+                )
+    array = _array_type(len(entries))(*entries)
+    array.owners = entries
     return array
+
+
+def empty_handles(n: int) -> Any:
+    """A native array for n handles that a function of the library is going to write."""
+    return _array_type(n)()
+
+
+def taken(array: Any, n: int | None = None) -> tuple[Tensor, ...]:
+    """The tensors whose handles the library has written to the first n places of an array, all by default."""
+    return tuple(map(_take, repeat(array), range(len(array) if n is None else n)))
 
 
 def dims_argument(dim: Dims) -> tuple[Any, Any]:

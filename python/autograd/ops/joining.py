@@ -10,8 +10,8 @@ from typing import Any
 from .._capi import call, lib, run
 from ..binding import function_only as function
 from ..binding import method, op, public_names
-from ..operands import handles
-from ..tensor import Tensor, adopt, pack
+from ..operands import empty_handles, handles, taken
+from ..tensor import Tensor, pack
 
 
 def _sequence(name: str, tensors: Any) -> Any:
@@ -65,9 +65,9 @@ def split(
             if size
             else [0]
         )
-    out = (ctypes.c_void_p * len(sections))()
+    out = empty_handles(len(sections))
     run(lib.ag_split, tensor, *pack(sections), dim, out)
-    return tuple(map(adopt, out))
+    return taken(out)
 
 
 @op
@@ -76,18 +76,18 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     if chunks <= 0:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
     room = builtins.min(chunks, builtins.max(input.size(dim), 1)) if chunks > 64 else chunks
-    out, count = (ctypes.c_void_p * room)(), ctypes.c_int64()
+    out, count = empty_handles(room), ctypes.c_int64()
     run(lib.ag_chunk, input, room, dim, out, ctypes.byref(count))
-    return tuple(map(adopt, out[: count.value]))
+    return taken(out, count.value)
 
 
 @op
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """Returns the views at all positions of a dim."""
     n = input.size(dim)
-    out = (ctypes.c_void_p * n)()
+    out = empty_handles(n)
     run(lib.ag_unbind, input, dim, n, out)
-    return tuple(map(adopt, out))
+    return taken(out)
 
 
 @op
@@ -113,17 +113,17 @@ def tensor_split(
             raise RuntimeError(f"number of sections must be larger than 0, got {where}")
         each, larger = divmod(input.size(dim), where)
         where = [i * each + builtins.min(i, larger) for i in range(1, where)]
-    out = (ctypes.c_void_p * (len(where) + 1))()
+    out = empty_handles(len(where) + 1)
     run(lib.ag_tensor_split, input, *pack(where), dim, out)
-    return tuple(map(adopt, out))
+    return taken(out)
 
 
 @op
 def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
     """Returns views of the given sizes along dim."""
-    out = (ctypes.c_void_p * len(split_sizes))()
+    out = empty_handles(len(split_sizes))
     run(lib.ag_split, input, *pack(split_sizes), dim, out)
-    return tuple(map(adopt, out))
+    return taken(out)
 
 
 def _join(native: Any, doc: str) -> Any:
@@ -165,9 +165,9 @@ def cartesian_prod(*tensors: Any) -> Tensor:
 def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     """Returns views of the shape that all tensors broadcast to."""
     array = _spread("broadcast_tensors", tensors)
-    out = (ctypes.c_void_p * len(array))()
+    out = empty_handles(len(array))
     run(lib.ag_broadcast_tensors, array, len(array), out)
-    return tuple(map(adopt, out))
+    return taken(out)
 
 
 @function
@@ -181,9 +181,9 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
             f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}'
         )
     array = _spread("meshgrid", tensors)
-    out = (ctypes.c_void_p * len(array))()
+    out = empty_handles(len(array))
     run(lib.ag_meshgrid, array, len(array), indexing == "xy", out)
-    return tuple(map(adopt, out))
+    return taken(out)
 
 
 concat = concatenate = cat
