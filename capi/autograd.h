@@ -680,6 +680,115 @@ AG_API AG_BLOCKING ag_tensor* ag_conv_transpose3d(const ag_tensor* input, const 
                                                   int64_t n_output_padding, int64_t groups,
                                                   const int64_t* dilation, int64_t n_dilation);
 
+/* Pooling over windows of one spatial dim of [N, C, spatial] or [C, spatial]. n_stride 0 means the
+ * kernel's size. The maximum of each window; padding never wins, NaN does. */
+AG_API AG_BLOCKING ag_tensor* ag_max_pool1d(const ag_tensor* input, const int64_t* kernel,
+                                            int64_t n_kernel, const int64_t* stride,
+                                            int64_t n_stride, const int64_t* padding,
+                                            int64_t n_padding, const int64_t* dilation,
+                                            int64_t n_dilation, int32_t ceil_mode);
+/* And its int64 position in the flattened spatial dims. */
+AG_API AG_BLOCKING ag_status ag_max_pool1d_with_indices(
+    const ag_tensor* input, const int64_t* kernel, int64_t n_kernel, const int64_t* stride,
+    int64_t n_stride, const int64_t* padding, int64_t n_padding, const int64_t* dilation,
+    int64_t n_dilation, int32_t ceil_mode, ag_tensor** values, ag_tensor** indices);
+/* The sum of each window over *divisor_override or, if that is NULL, over its number of elements,
+ * padding counted or not. */
+AG_API AG_BLOCKING ag_tensor* ag_avg_pool1d(const ag_tensor* input, const int64_t* kernel,
+                                            int64_t n_kernel, const int64_t* stride,
+                                            int64_t n_stride, const int64_t* padding,
+                                            int64_t n_padding, int32_t ceil_mode,
+                                            int32_t count_include_pad,
+                                            const int64_t* divisor_override);
+/* The mean of windows i in / out to (i + 1) in / out, rounded down and up. */
+AG_API AG_BLOCKING ag_tensor* ag_adaptive_avg_pool1d(const ag_tensor* input,
+                                                     const int64_t* output_size,
+                                                     int64_t n_output_size);
+/* The maximum of the same windows. */
+AG_API AG_BLOCKING ag_tensor* ag_adaptive_max_pool1d(const ag_tensor* input,
+                                                     const int64_t* output_size,
+                                                     int64_t n_output_size);
+AG_API AG_BLOCKING ag_status ag_adaptive_max_pool1d_with_indices(const ag_tensor* input,
+                                                                 const int64_t* output_size,
+                                                                 int64_t n_output_size,
+                                                                 ag_tensor** values,
+                                                                 ag_tensor** indices);
+/* As max_pool1d over two dims. */
+AG_API AG_BLOCKING ag_tensor* ag_max_pool2d(const ag_tensor* input, const int64_t* kernel,
+                                            int64_t n_kernel, const int64_t* stride,
+                                            int64_t n_stride, const int64_t* padding,
+                                            int64_t n_padding, const int64_t* dilation,
+                                            int64_t n_dilation, int32_t ceil_mode);
+/* And its int64 position in the flattened spatial dims. */
+AG_API AG_BLOCKING ag_status ag_max_pool2d_with_indices(
+    const ag_tensor* input, const int64_t* kernel, int64_t n_kernel, const int64_t* stride,
+    int64_t n_stride, const int64_t* padding, int64_t n_padding, const int64_t* dilation,
+    int64_t n_dilation, int32_t ceil_mode, ag_tensor** values, ag_tensor** indices);
+/* The sum of each window over *divisor_override or, if that is NULL, over its number of elements,
+ * padding counted or not. */
+AG_API AG_BLOCKING ag_tensor* ag_avg_pool2d(const ag_tensor* input, const int64_t* kernel,
+                                            int64_t n_kernel, const int64_t* stride,
+                                            int64_t n_stride, const int64_t* padding,
+                                            int64_t n_padding, int32_t ceil_mode,
+                                            int32_t count_include_pad,
+                                            const int64_t* divisor_override);
+/* The mean of windows i in / out to (i + 1) in / out, rounded down and up. */
+AG_API AG_BLOCKING ag_tensor* ag_adaptive_avg_pool2d(const ag_tensor* input,
+                                                     const int64_t* output_size,
+                                                     int64_t n_output_size);
+/* The maximum of the same windows. */
+AG_API AG_BLOCKING ag_tensor* ag_adaptive_max_pool2d(const ag_tensor* input,
+                                                     const int64_t* output_size,
+                                                     int64_t n_output_size);
+AG_API AG_BLOCKING ag_status ag_adaptive_max_pool2d_with_indices(const ag_tensor* input,
+                                                                 const int64_t* output_size,
+                                                                 int64_t n_output_size,
+                                                                 ag_tensor** values,
+                                                                 ag_tensor** indices);
+/* As max_pool1d over three dims. */
+AG_API AG_BLOCKING ag_tensor* ag_max_pool3d(const ag_tensor* input, const int64_t* kernel,
+                                            int64_t n_kernel, const int64_t* stride,
+                                            int64_t n_stride, const int64_t* padding,
+                                            int64_t n_padding, const int64_t* dilation,
+                                            int64_t n_dilation, int32_t ceil_mode);
+/* And its int64 position in the flattened spatial dims. */
+AG_API AG_BLOCKING ag_status ag_max_pool3d_with_indices(
+    const ag_tensor* input, const int64_t* kernel, int64_t n_kernel, const int64_t* stride,
+    int64_t n_stride, const int64_t* padding, int64_t n_padding, const int64_t* dilation,
+    int64_t n_dilation, int32_t ceil_mode, ag_tensor** values, ag_tensor** indices);
+/* The sum of each window over *divisor_override or, if that is NULL, over its number of elements,
+ * padding counted or not. */
+AG_API AG_BLOCKING ag_tensor* ag_avg_pool3d(const ag_tensor* input, const int64_t* kernel,
+                                            int64_t n_kernel, const int64_t* stride,
+                                            int64_t n_stride, const int64_t* padding,
+                                            int64_t n_padding, int32_t ceil_mode,
+                                            int32_t count_include_pad,
+                                            const int64_t* divisor_override);
+/* The mean of windows i in / out to (i + 1) in / out, rounded down and up. */
+AG_API AG_BLOCKING ag_tensor* ag_adaptive_avg_pool3d(const ag_tensor* input,
+                                                     const int64_t* output_size,
+                                                     int64_t n_output_size);
+/* The maximum of the same windows. */
+AG_API AG_BLOCKING ag_tensor* ag_adaptive_max_pool3d(const ag_tensor* input,
+                                                     const int64_t* output_size,
+                                                     int64_t n_output_size);
+AG_API AG_BLOCKING ag_status ag_adaptive_max_pool3d_with_indices(const ag_tensor* input,
+                                                                 const int64_t* output_size,
+                                                                 int64_t n_output_size,
+                                                                 ag_tensor** values,
+                                                                 ag_tensor** indices);
+/* The windows of images [N, C, H, W] or [C, H, W] as columns [N, C kernel, windows]. */
+AG_API AG_BLOCKING ag_tensor* ag_im2col(const ag_tensor* input, const int64_t* kernel,
+                                        int64_t n_kernel, const int64_t* dilation,
+                                        int64_t n_dilation, const int64_t* padding,
+                                        int64_t n_padding, const int64_t* stride, int64_t n_stride);
+/* The transposed map: adds columns up to images [N, C, output_size]. */
+AG_API AG_BLOCKING ag_tensor* ag_col2im(const ag_tensor* input, const int64_t* output_size,
+                                        int64_t n_output_size, const int64_t* kernel,
+                                        int64_t n_kernel, const int64_t* dilation,
+                                        int64_t n_dilation, const int64_t* padding,
+                                        int64_t n_padding, const int64_t* stride, int64_t n_stride);
+
 /* ---- normalization and dropout ---- */
 
 /* Weights, biases and running statistics may be NULL, but for what is said below. */

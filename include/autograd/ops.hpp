@@ -8,6 +8,7 @@
 #include "autograd/losses.hpp"
 #include "autograd/normalization.hpp"
 #include "autograd/pointwise.hpp"
+#include "autograd/pooling.hpp"
 #include "autograd/products.hpp"
 #include "autograd/recurrent.hpp"
 #include "autograd/reductions.hpp"

@@ -23,6 +23,8 @@ const std::vector<const Op*>& all_ops() {
         softmax_ops(),       //
         loss_ops(),          //
         conv_ops(),          //
+        fold_ops(),          //
+        pool_ops(),          //
         random_ops(),        //
         normalize_ops(),     //
         channel_norm_ops(),  //

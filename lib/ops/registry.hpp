@@ -30,6 +30,7 @@ OpList index_ops();
 OpList softmax_ops();
 OpList loss_ops();
 OpList conv_ops();
+OpList fold_ops();
 OpList pool_ops();
 OpList random_ops();
 OpList scan_ops();

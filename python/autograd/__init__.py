@@ -26,6 +26,15 @@ from .dtypes import int64 as long
 from .grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .library import *  # noqa: F403
 from .nn.functional.convolution import *  # noqa: F403
+from .nn.functional.pooling import (
+    adaptive_avg_pool1d,
+    adaptive_max_pool1d,
+    avg_pool1d,
+    max_pool1d,
+    max_pool1d_with_indices,
+    max_pool2d,
+    max_pool3d,
+)
 from .ops import *  # noqa: F403
 from .random import *  # noqa: F403
 from .serialization import load, save
@@ -36,6 +45,13 @@ __version__: str = _lib.ag_version().decode()
 __all__ = [
     "Size",
     "Tensor",
+    "adaptive_avg_pool1d",
+    "adaptive_max_pool1d",
+    "avg_pool1d",
+    "max_pool1d",
+    "max_pool1d_with_indices",
+    "max_pool2d",
+    "max_pool3d",
     "__version__",
     "autograd",
     "backward",

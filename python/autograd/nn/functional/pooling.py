@@ -1,5 +1,250 @@
-"""Pooling."""
+"""Pooling over windows, and the windows of images as columns."""
 
 from __future__ import annotations
 
-__all__: list[str] = []
+import ctypes
+from collections.abc import Sequence
+from typing import Any, Union
+
+from ..._capi import ZERO, call, lib, run
+from ...tensor import Tensor, adopt, pack
+from .convolution import spatial
+
+Ints = Union[int, Sequence[int]]
+Sizes = Union[int, None, Sequence[Union[int, None]]]
+
+_NO_STRIDE = (None, ZERO)
+_FIRST = {1: "sequences [N, C, L] or [C, L]", 2: "images [N, C, H, W] or [C, H, W]"}
+_FIRST[3] = "volumes [N, C, D, H, W] or [C, D, H, W]"
+
+
+def _stride(name: str, stride: Ints | None) -> tuple[Any, Any]:
+    return _NO_STRIDE if stride is None else spatial(name, "stride", stride)
+
+
+def _pair(native: Any, *arguments: Any) -> tuple[Tensor, Tensor]:
+    out = (ctypes.c_void_p * 2)()
+    second = ctypes.byref(out, ctypes.sizeof(ctypes.c_void_p))
+    run(native, *arguments, ctypes.byref(out), second)
+    return adopt(out[0]), adopt(out[1])
+
+
+def _named(function: Any, name: str, doc: str) -> Any:
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc
+    return function
+
+
+def _max_pool(dims: int, native: Any, native_pair: Any) -> tuple[Any, Any]:
+    name = f"max_pool{dims}d"
+
+    def with_indices(
+        input: Tensor,
+        kernel_size: Ints,
+        stride: Ints | None = None,
+        padding: Ints = 0,
+        dilation: Ints = 1,
+        ceil_mode: bool = False,
+        return_indices: bool = False,
+    ) -> tuple[Tensor, Tensor]:
+        return _pair(
+            native_pair,
+            input,
+            *spatial(name, "kernel_size", kernel_size),
+            *_stride(name, stride),
+            *spatial(name, "padding", padding),
+            *spatial(name, "dilation", dilation),
+            ceil_mode,
+        )
+
+    def function(
+        input: Tensor,
+        kernel_size: Ints,
+        stride: Ints | None = None,
+        padding: Ints = 0,
+        dilation: Ints = 1,
+        ceil_mode: bool = False,
+        return_indices: bool = False,
+    ) -> Any:
+        if return_indices:
+            return with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
+        return call(
+            native,
+            input,
+            *spatial(name, "kernel_size", kernel_size),
+            *_stride(name, stride),
+            *spatial(name, "padding", padding),
+            *spatial(name, "dilation", dilation),
+            ceil_mode,
+        )
+
+    doc = f"""Returns the maximum of each window of {_FIRST[dims]}, and its position.
+
+    stride is kernel_size unless given. Padding never wins, NaN does; a position is that in the flattened spatial
+    dims. With ceil_mode, windows may begin inside and end outside. Raises RuntimeError for empty or negative sizes.
+    """
+    return (
+        _named(function, name, doc.replace(", and its position", "; with return_indices also its position")),
+        _named(with_indices, f"{name}_with_indices", doc),
+    )  # fmt: skip
+
+
+def _avg_pool(dims: int, native: Any) -> Any:
+    name = f"avg_pool{dims}d"
+
+    def function(
+        input: Tensor,
+        kernel_size: Ints,
+        stride: Ints | None = None,
+        padding: Ints = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+    ) -> Tensor:
+        return call(
+            native,
+            input,
+            *spatial(name, "kernel_size", kernel_size),
+            *_stride(name, stride),
+            *spatial(name, "padding", padding),
+            ceil_mode,
+            count_include_pad,
+            None if divisor_override is None else pack((divisor_override,))[0],
+        )
+
+    doc = f"""Returns the mean of each window of {_FIRST[dims]}.
+
+    stride is kernel_size unless given. The sum is divided by the number of elements of the window, of those inside
+    if count_include_pad is False, or by divisor_override. With ceil_mode, windows may begin inside and end outside.
+    """
+    return _named(function, name, doc)
+
+
+def _output_size(name: str, dims: int, input: Any, size: Sizes) -> tuple[Any, Any]:
+    if isinstance(size, (tuple, list)) and None in size and dims > 1:
+        if isinstance(input, Tensor) and len(size) <= input.dim():
+            kept = input.shape[input.dim() - len(size) :]
+            size = [k if s is None else s for s, k in zip(size, kept)]
+    elif type(size) is int:
+        size = (size,) * dims
+    elif size is None and dims > 1 and isinstance(input, Tensor):
+        size = tuple(input.shape[-dims:])
+    return spatial(name, "output_size", size)
+
+
+def _adaptive_avg_pool(dims: int, native: Any) -> Any:
+    name = f"adaptive_avg_pool{dims}d"
+
+    def function(input: Tensor, output_size: Sizes) -> Tensor:
+        return call(native, input, *_output_size(name, dims, input, output_size))
+
+    doc = f"""Returns means of windows of {_FIRST[dims]} such that the spatial sizes become output_size.
+
+    Window i of a dim covers floor(i in / out) to ceil((i + 1) in / out). None keeps a size.
+    """
+    return _named(function, name, doc)
+
+
+def _adaptive_max_pool(dims: int, native: Any, native_pair: Any) -> tuple[Any, Any]:
+    name = f"adaptive_max_pool{dims}d"
+
+    def with_indices(
+        input: Tensor, output_size: Sizes, return_indices: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        return _pair(native_pair, input, *_output_size(name, dims, input, output_size))
+
+    def function(input: Tensor, output_size: Sizes, return_indices: bool = False) -> Any:
+        if return_indices:
+            return with_indices(input, output_size)
+        return call(native, input, *_output_size(name, dims, input, output_size))
+
+    doc = f"""Returns maxima of windows of {_FIRST[dims]} such that the spatial sizes become output_size.
+
+    Window i of a dim covers floor(i in / out) to ceil((i + 1) in / out). None keeps a size. Positions in the
+    flattened spatial dims come along where they are asked for.
+    """
+    return _named(function, name, doc), _named(with_indices, f"{name}_with_indices", doc)
+
+
+max_pool1d, max_pool1d_with_indices = _max_pool(
+    1, lib.ag_max_pool1d, lib.ag_max_pool1d_with_indices
+)
+max_pool2d, max_pool2d_with_indices = _max_pool(
+    2, lib.ag_max_pool2d, lib.ag_max_pool2d_with_indices
+)
+max_pool3d, max_pool3d_with_indices = _max_pool(
+    3, lib.ag_max_pool3d, lib.ag_max_pool3d_with_indices
+)
+avg_pool1d = _avg_pool(1, lib.ag_avg_pool1d)
+avg_pool2d = _avg_pool(2, lib.ag_avg_pool2d)
+avg_pool3d = _avg_pool(3, lib.ag_avg_pool3d)
+adaptive_avg_pool1d = _adaptive_avg_pool(1, lib.ag_adaptive_avg_pool1d)
+adaptive_avg_pool2d = _adaptive_avg_pool(2, lib.ag_adaptive_avg_pool2d)
+adaptive_avg_pool3d = _adaptive_avg_pool(3, lib.ag_adaptive_avg_pool3d)
+adaptive_max_pool1d, adaptive_max_pool1d_with_indices = _adaptive_max_pool(
+    1, lib.ag_adaptive_max_pool1d, lib.ag_adaptive_max_pool1d_with_indices
+)
+adaptive_max_pool2d, adaptive_max_pool2d_with_indices = _adaptive_max_pool(
+    2, lib.ag_adaptive_max_pool2d, lib.ag_adaptive_max_pool2d_with_indices
+)
+adaptive_max_pool3d, adaptive_max_pool3d_with_indices = _adaptive_max_pool(
+    3, lib.ag_adaptive_max_pool3d, lib.ag_adaptive_max_pool3d_with_indices
+)
+
+
+def unfold(
+    input: Tensor, kernel_size: Ints, dilation: Ints = 1, padding: Ints = 0, stride: Ints = 1
+) -> Tensor:
+    """Returns the windows of images [N, C, H, W] or [C, H, W] as columns [N, C kernel, windows]."""
+    return call(
+        lib.ag_im2col,
+        input,
+        *spatial("unfold", "kernel_size", kernel_size),
+        *spatial("unfold", "dilation", dilation),
+        *spatial("unfold", "padding", padding),
+        *spatial("unfold", "stride", stride),
+    )
+
+
+def fold(
+    input: Tensor,
+    output_size: Ints,
+    kernel_size: Ints,
+    dilation: Ints = 1,
+    padding: Ints = 0,
+    stride: Ints = 1,
+) -> Tensor:
+    """Returns images [N, C, output_size] to which columns [N, C kernel, windows] are added; unfold transposed."""
+    return call(
+        lib.ag_col2im,
+        input,
+        *spatial("fold", "output_size", output_size),
+        *spatial("fold", "kernel_size", kernel_size),
+        *spatial("fold", "dilation", dilation),
+        *spatial("fold", "padding", padding),
+        *spatial("fold", "stride", stride),
+    )
+
+
+__all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool1d_with_indices",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool2d_with_indices",
+    "adaptive_max_pool3d",
+    "adaptive_max_pool3d_with_indices",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
+    "fold",
+    "max_pool1d",
+    "max_pool1d_with_indices",
+    "max_pool2d",
+    "max_pool2d_with_indices",
+    "max_pool3d",
+    "max_pool3d_with_indices",
+    "unfold",
+]

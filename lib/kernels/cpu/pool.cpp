@@ -1,0 +1,205 @@
+// Plain loops: windows are short and strided, so that vectors find little to do.
+#include "kernels/cpu/pool.hpp"
+
+#include <cstring>
+#include <limits>
+#include <type_traits>
+
+namespace autograd::cpu {
+namespace {
+
+int64_t in_size(const PoolDim (&d)[3]) { return d[0].in * d[1].in * d[2].in; }
+int64_t out_size(const PoolDim (&d)[3]) { return d[0].out * d[1].out * d[2].out; }
+
+template <class T>
+bool beats(T value, T best) {
+  if constexpr (std::is_floating_point_v<T>)
+    return value > best || value != value;
+  else
+    return value > best;
+}
+
+/// visit(window number, range of each dim) in order.
+template <class Visit>
+void for_windows(const PoolDim (&d)[3], const Visit& visit) {
+  int64_t at = 0;
+  for (int64_t i = 0; i < d[0].out; ++i)
+    for (int64_t j = 0; j < d[1].out; ++j)
+      for (int64_t k = 0; k < d[2].out; ++k)
+        visit(at++, d[0].ranges[i], d[1].ranges[j], d[2].ranges[k]);
+}
+
+template <class T>
+constexpr T kLowest = std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity()
+                                                           : std::numeric_limits<T>::lowest();
+
+template <class T>
+void max_plane(const PoolDim (&d)[3], const T* x, T* values, int64_t* indices) {
+  const int64_t row = d[2].in, plane = d[1].in * row;
+  for_windows(d, [&](int64_t at, const PoolRange& a, const PoolRange& b, const PoolRange& c) {
+    T best = kLowest<T>;
+    int64_t index = a.begin * plane + b.begin * row + c.begin;
+    for (int64_t i = a.begin; i < a.end; i += d[0].step)
+      for (int64_t j = b.begin; j < b.end; j += d[1].step) {
+        const int64_t start = i * plane + j * row;
+        for (int64_t k = c.begin; k < c.end; k += d[2].step) {
+          const T value = x[start + k];
+          const bool wins = beats(value, best);
+          best = wins ? value : best;
+          index = wins ? start + k : index;
+        }
+      }
+    values[at] = best;
+    indices[at] = index;
+  });
+}
+
+/// The most frequent windows, two by two elements side by side: no loops inside.
+template <class T>
+void max_plane_2x2(const PoolDim (&d)[3], const T* x, T* values, int64_t* indices) {
+  const int64_t row = d[2].in;
+  for (int64_t j = 0; j < d[1].out; ++j) {
+    const int64_t start = 2 * j * row;
+    const T *upper = x + start, *lower = upper + row;
+    for (int64_t k = 0; k < d[2].out; ++k, upper += 2, lower += 2) {
+      const T a = upper[0], b = upper[1], c = lower[0], e = lower[1];
+      const bool right = beats(b, a), lower_right = beats(e, c);
+      const T first = right ? b : a, second = lower_right ? e : c;
+      const int64_t i = start + 2 * k + right, i2 = start + row + 2 * k + lower_right;
+      const bool below = beats(second, first);
+      *values++ = below ? second : first;
+      *indices++ = below ? i2 : i;
+    }
+  }
+}
+
+bool is_2x2(const PoolDim (&d)[3]) {
+  if (d[0].in != 1 || d[0].out != 1) return false;
+  for (int s = 1; s < 3; ++s) {
+    if (d[s].step != 1) return false;
+    for (int64_t i = 0; i < d[s].out; ++i)
+      if (d[s].ranges[i].begin != 2 * i || d[s].ranges[i].end != 2 * i + 2) return false;
+  }
+  return true;
+}
+
+template <class T>
+T divisor_of(int64_t divisor, const PoolRange& a, const PoolRange& b, const PoolRange& c) {
+  return static_cast<T>(divisor ? divisor : a.count * b.count * c.count);
+}
+
+template <class T>
+void mean_plane(const PoolDim (&d)[3], int64_t divisor, const T* x, T* out) {
+  const int64_t row = d[2].in, plane = d[1].in * row;
+  for_windows(d, [&](int64_t at, const PoolRange& a, const PoolRange& b, const PoolRange& c) {
+    T sum{};
+    for (int64_t i = a.begin; i < a.end; ++i)
+      for (int64_t j = b.begin; j < b.end; ++j) {
+        const T* from = x + i * plane + j * row;
+        for (int64_t k = c.begin; k < c.end; ++k) sum += from[k];
+      }
+    out[at] = sum / divisor_of<T>(divisor, a, b, c);
+  });
+}
+
+template <class T>
+void spread_plane(const PoolDim (&d)[3], int64_t divisor, const T* g, T* x) {
+  const int64_t row = d[2].in, plane = d[1].in * row;
+  std::memset(x, 0, static_cast<size_t>(in_size(d)) * sizeof(T));
+  for_windows(d, [&](int64_t at, const PoolRange& a, const PoolRange& b, const PoolRange& c) {
+    const T part = g[at] / divisor_of<T>(divisor, a, b, c);
+    for (int64_t i = a.begin; i < a.end; ++i)
+      for (int64_t j = b.begin; j < b.end; ++j) {
+        T* to = x + i * plane + j * row;
+        for (int64_t k = c.begin; k < c.end; ++k) to[k] += part;
+      }
+  });
+}
+
+template <class F>
+void for_dtype(DType dtype, const F& f) {
+  switch (dtype) {
+    case DType::kFloat32:
+      return f(float{});
+    case DType::kFloat64:
+      return f(double{});
+    case DType::kInt32:
+      return f(int32_t{});
+    case DType::kInt64:
+      return f(int64_t{});
+    default:
+      return f(uint8_t{});
+  }
+}
+
+}  // namespace
+
+void max_windows(DType dtype, const PoolDim (&dims)[3], int64_t planes, const void* x, void* values,
+                 int64_t* indices) {
+  const int64_t in = in_size(dims), out = out_size(dims);
+  const bool small = is_2x2(dims);
+  for_dtype(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const T* from = static_cast<const T*>(x);
+    T* to = static_cast<T*>(values);
+    for (int64_t p = 0; p < planes; ++p)
+      (small ? max_plane_2x2<T> : max_plane<T>)(dims, from + p * in, to + p * out,
+                                                indices + p * out);
+  });
+}
+
+void mean_windows(DType dtype, const PoolDim (&dims)[3], int64_t divisor, int64_t planes,
+                  const void* x, void* out) {
+  const int64_t size = in_size(dims), count = out_size(dims);
+  const auto run = [&](auto zero) {
+    using T = decltype(zero);
+    for (int64_t p = 0; p < planes; ++p)
+      mean_plane(dims, divisor, static_cast<const T*>(x) + p * size,
+                 static_cast<T*>(out) + p * count);
+  };
+  if (dtype == DType::kFloat32) return run(float{});
+  if (dtype == DType::kFloat64) return run(double{});
+  run(int64_t{});
+}
+
+void spread_windows(DType dtype, const PoolDim (&dims)[3], int64_t divisor, int64_t planes,
+                    const void* g, void* x) {
+  const int64_t size = in_size(dims), count = out_size(dims);
+  const auto run = [&](auto zero) {
+    using T = decltype(zero);
+    for (int64_t p = 0; p < planes; ++p)
+      spread_plane(dims, divisor, static_cast<const T*>(g) + p * count,
+                   static_cast<T*>(x) + p * size);
+  };
+  if (dtype == DType::kFloat32) return run(float{});
+  run(double{});
+}
+
+void scatter_planes(DType dtype, const void* g, const int64_t* index, int64_t planes, int64_t count,
+                    int64_t size, void* x) {
+  std::memset(x, 0, static_cast<size_t>(planes * size) * size_of(dtype));
+  const auto run = [&](auto zero) {
+    using T = decltype(zero);
+    const T* from = static_cast<const T*>(g);
+    T* to = static_cast<T*>(x);
+    for (int64_t p = 0; p < planes; ++p, from += count, index += count, to += size)
+      for (int64_t i = 0; i < count; ++i) to[index[i]] += from[i];
+  };
+  if (dtype == DType::kFloat32) return run(float{});
+  run(double{});
+}
+
+void gather_planes(DType dtype, const void* x, const int64_t* index, int64_t planes, int64_t count,
+                   int64_t size, void* out) {
+  const auto run = [&](auto zero) {
+    using T = decltype(zero);
+    const T* from = static_cast<const T*>(x);
+    T* to = static_cast<T*>(out);
+    for (int64_t p = 0; p < planes; ++p, from += size, index += count, to += count)
+      for (int64_t i = 0; i < count; ++i) to[i] = from[index[i]];
+  };
+  if (dtype == DType::kFloat32) return run(float{});
+  run(double{});
+}
+
+}  // namespace autograd::cpu
