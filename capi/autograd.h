@@ -292,27 +292,139 @@ AG_API ag_tensor* ag_randperm(int64_t n);
 
 AG_API ag_tensor* ag_neg(const ag_tensor* x);
 AG_API ag_tensor* ag_abs(const ag_tensor* x);
+/* -1, 0 or 1; 0 for NaN. */
 AG_API ag_tensor* ag_sign(const ag_tensor* x);
-AG_API ag_tensor* ag_exp(const ag_tensor* x);
-AG_API ag_tensor* ag_log(const ag_tensor* x);
+/* Integers keep their dtype here and in the next three. */
+AG_API ag_tensor* ag_floor(const ag_tensor* x);
+AG_API ag_tensor* ag_ceil(const ag_tensor* x);
+AG_API ag_tensor* ag_trunc(const ag_tensor* x);
+/* Halves go to the even neighbour. */
+AG_API ag_tensor* ag_round(const ag_tensor* x);
+/* x - trunc(x). */
+AG_API ag_tensor* ag_frac(const ag_tensor* x);
+/* x^2; of bool int64. */
+AG_API ag_tensor* ag_square(const ag_tensor* x);
 AG_API ag_tensor* ag_sqrt(const ag_tensor* x);
+/* 1 / sqrt(x). */
+AG_API ag_tensor* ag_rsqrt(const ag_tensor* x);
+/* 1 / x. */
+AG_API ag_tensor* ag_reciprocal(const ag_tensor* x);
+AG_API ag_tensor* ag_exp(const ag_tensor* x);
+/* 2^x. */
+AG_API ag_tensor* ag_exp2(const ag_tensor* x);
+/* e^x - 1. */
+AG_API ag_tensor* ag_expm1(const ag_tensor* x);
+AG_API ag_tensor* ag_log(const ag_tensor* x);
+AG_API ag_tensor* ag_log2(const ag_tensor* x);
+AG_API ag_tensor* ag_log10(const ag_tensor* x);
+/* log(1 + x). */
+AG_API ag_tensor* ag_log1p(const ag_tensor* x);
+AG_API ag_tensor* ag_sin(const ag_tensor* x);
+AG_API ag_tensor* ag_cos(const ag_tensor* x);
+AG_API ag_tensor* ag_tan(const ag_tensor* x);
+AG_API ag_tensor* ag_asin(const ag_tensor* x);
+AG_API ag_tensor* ag_acos(const ag_tensor* x);
+AG_API ag_tensor* ag_atan(const ag_tensor* x);
+AG_API ag_tensor* ag_sinh(const ag_tensor* x);
+AG_API ag_tensor* ag_cosh(const ag_tensor* x);
 AG_API ag_tensor* ag_tanh(const ag_tensor* x);
+AG_API ag_tensor* ag_asinh(const ag_tensor* x);
+AG_API ag_tensor* ag_acosh(const ag_tensor* x);
+AG_API ag_tensor* ag_atanh(const ag_tensor* x);
+/* sin(pi x) / (pi x). */
+AG_API ag_tensor* ag_sinc(const ag_tensor* x);
+/* 1 / (1 + e^-x). */
 AG_API ag_tensor* ag_sigmoid(const ag_tensor* x);
-AG_API ag_tensor* ag_relu(const ag_tensor* x);
-/* x where x > 0, else negative_slope * x. */
-AG_API ag_tensor* ag_leaky_relu(const ag_tensor* x, double negative_slope);
+AG_API ag_tensor* ag_erf(const ag_tensor* x);
+/* 1 - erf(x). */
+AG_API ag_tensor* ag_erfc(const ag_tensor* x);
+/* The inverse of erf. */
+AG_API ag_tensor* ag_erfinv(const ag_tensor* x);
+/* log |gamma(x)|. */
+AG_API ag_tensor* ag_lgamma(const ag_tensor* x);
+/* The derivative of lgamma. */
+AG_API ag_tensor* ag_digamma(const ag_tensor* x);
+/* x pi / 180. */
+AG_API ag_tensor* ag_deg2rad(const ag_tensor* x);
+/* 180 x / pi. */
+AG_API ag_tensor* ag_rad2deg(const ag_tensor* x);
+/* Rounded to 10^-decimals; floats only. */
+AG_API ag_tensor* ag_round_decimals(const ag_tensor* x, int64_t decimals);
+/* The derivative of order n >= 0 of digamma. */
+AG_API ag_tensor* ag_polygamma(const ag_tensor* x, int64_t n);
+/* log(x / (1 - x)); x is limited to [eps, 1 - eps] unless eps, a number, is NULL. */
+AG_API ag_tensor* ag_logit(const ag_tensor* x, const ag_tensor* eps);
+/* NaN and infinities replaced by numbers; NULL: by the largest finite ones. */
+AG_API ag_tensor* ag_nan_to_num(const ag_tensor* x, double nan, const ag_tensor* posinf,
+                                const ag_tensor* neginf);
 /* min and max are one-element or broadcastable tensors; either may be NULL, not both. */
 AG_API ag_tensor* ag_clamp(const ag_tensor* x, const ag_tensor* min, const ag_tensor* max);
+/* Integers and bool only; no gradient. */
+AG_API ag_tensor* ag_bitwise_not(const ag_tensor* x);
+/* Predicates give bool and no gradient. */
+AG_API ag_tensor* ag_isnan(const ag_tensor* x);
+AG_API ag_tensor* ag_isinf(const ag_tensor* x);
+AG_API ag_tensor* ag_isposinf(const ag_tensor* x);
+AG_API ag_tensor* ag_isneginf(const ag_tensor* x);
+AG_API ag_tensor* ag_isfinite(const ag_tensor* x);
+AG_API ag_tensor* ag_signbit(const ag_tensor* x);
+AG_API ag_tensor* ag_logical_not(const ag_tensor* x);
+
 AG_API ag_tensor* ag_add(const ag_tensor* a, const ag_tensor* b);
 AG_API ag_tensor* ag_sub(const ag_tensor* a, const ag_tensor* b);
 AG_API ag_tensor* ag_mul(const ag_tensor* a, const ag_tensor* b);
 /* True division: integers give float32. */
 AG_API ag_tensor* ag_div(const ag_tensor* a, const ag_tensor* b);
+/* floor(a / b) and trunc(a / b), with a gradient of zeros. For these and the next three: an integer
+ * divided by 0 is a runtime error. */
+AG_API ag_tensor* ag_div_floor(const ag_tensor* a, const ag_tensor* b);
+AG_API ag_tensor* ag_div_trunc(const ag_tensor* a, const ag_tensor* b);
+/* floor(a / b); its backward is an error. */
+AG_API ag_tensor* ag_floor_divide(const ag_tensor* a, const ag_tensor* b);
+/* a - floor(a / b) b. */
+AG_API ag_tensor* ag_remainder(const ag_tensor* a, const ag_tensor* b);
+/* a - trunc(a / b) b. */
+AG_API ag_tensor* ag_fmod(const ag_tensor* a, const ag_tensor* b);
 AG_API ag_tensor* ag_pow(const ag_tensor* a, const ag_tensor* b);
+/* pow in float64. */
+AG_API ag_tensor* ag_float_power(const ag_tensor* a, const ag_tensor* b);
 AG_API ag_tensor* ag_maximum(const ag_tensor* a, const ag_tensor* b);
 AG_API ag_tensor* ag_minimum(const ag_tensor* a, const ag_tensor* b);
+/* The other number where one is NaN. */
+AG_API ag_tensor* ag_fmax(const ag_tensor* a, const ag_tensor* b);
+AG_API ag_tensor* ag_fmin(const ag_tensor* a, const ag_tensor* b);
+/* The angle of the point (b, a). */
+AG_API ag_tensor* ag_atan2(const ag_tensor* a, const ag_tensor* b);
+/* sqrt(a^2 + b^2). */
+AG_API ag_tensor* ag_hypot(const ag_tensor* a, const ag_tensor* b);
+/* a log(b), 0 where a is 0. */
+AG_API ag_tensor* ag_xlogy(const ag_tensor* a, const ag_tensor* b);
+/* log(e^a + e^b). */
+AG_API ag_tensor* ag_logaddexp(const ag_tensor* a, const ag_tensor* b);
+/* log2(2^a + 2^b). */
+AG_API ag_tensor* ag_logaddexp2(const ag_tensor* a, const ag_tensor* b);
+/* |a| with the sign of b. */
+AG_API ag_tensor* ag_copysign(const ag_tensor* a, const ag_tensor* b);
+/* 0, b or 1 for a below, at or above 0; equal dtypes; its backward is an error. */
+AG_API ag_tensor* ag_heaviside(const ag_tensor* a, const ag_tensor* b);
+/* x + value a b. */
+AG_API ag_tensor* ag_addcmul(const ag_tensor* x, const ag_tensor* a, const ag_tensor* b,
+                             double value);
+/* x + value a / b. */
+AG_API ag_tensor* ag_addcdiv(const ag_tensor* x, const ag_tensor* a, const ag_tensor* b,
+                             double value);
+/* x + weight (end - x). */
+AG_API ag_tensor* ag_lerp(const ag_tensor* x, const ag_tensor* end, const ag_tensor* weight);
 /* a where condition (bool), else b. */
 AG_API ag_tensor* ag_where(const ag_tensor* condition, const ag_tensor* a, const ag_tensor* b);
+/* Integers and bool only, the last four integers only; no gradient. */
+AG_API ag_tensor* ag_bitwise_and(const ag_tensor* a, const ag_tensor* b);
+AG_API ag_tensor* ag_bitwise_or(const ag_tensor* a, const ag_tensor* b);
+AG_API ag_tensor* ag_bitwise_xor(const ag_tensor* a, const ag_tensor* b);
+AG_API ag_tensor* ag_bitwise_left_shift(const ag_tensor* a, const ag_tensor* b);
+AG_API ag_tensor* ag_bitwise_right_shift(const ag_tensor* a, const ag_tensor* b);
+AG_API ag_tensor* ag_gcd(const ag_tensor* a, const ag_tensor* b);
+AG_API ag_tensor* ag_lcm(const ag_tensor* a, const ag_tensor* b);
 /* Comparisons give bool and no gradient. */
 AG_API ag_tensor* ag_eq(const ag_tensor* a, const ag_tensor* b);
 AG_API ag_tensor* ag_ne(const ag_tensor* a, const ag_tensor* b);
@@ -320,24 +432,157 @@ AG_API ag_tensor* ag_lt(const ag_tensor* a, const ag_tensor* b);
 AG_API ag_tensor* ag_le(const ag_tensor* a, const ag_tensor* b);
 AG_API ag_tensor* ag_gt(const ag_tensor* a, const ag_tensor* b);
 AG_API ag_tensor* ag_ge(const ag_tensor* a, const ag_tensor* b);
+AG_API ag_tensor* ag_logical_and(const ag_tensor* a, const ag_tensor* b);
+AG_API ag_tensor* ag_logical_or(const ag_tensor* a, const ag_tensor* b);
+AG_API ag_tensor* ag_logical_xor(const ag_tensor* a, const ag_tensor* b);
+/* |a - b| <= atol + rtol |b|; equal dtypes. */
+AG_API ag_tensor* ag_isclose(const ag_tensor* a, const ag_tensor* b, double rtol, double atol,
+                             int32_t equal_nan);
 /* The same elements in another dtype; a new reference to t itself if it has that dtype already. */
 AG_API ag_tensor* ag_to_dtype(const ag_tensor* t, ag_dtype dtype);
 
+/* Activations; see also tanh and sigmoid. Floats only unless said otherwise. max(x, 0); integers
+ * too. */
+AG_API ag_tensor* ag_relu(const ag_tensor* x);
+/* x where x > 0, else negative_slope * x. */
+AG_API ag_tensor* ag_leaky_relu(const ag_tensor* x, double negative_slope);
+/* x where x > 0, else weight * x; weight has one element or one per channel (dim 1). */
+AG_API ag_tensor* ag_prelu(const ag_tensor* x, const ag_tensor* weight);
+/* leaky_relu with slopes drawn from [lower, upper), or, unless training, with their mean. */
+AG_API ag_tensor* ag_rrelu(const ag_tensor* x, double lower, double upper, int32_t training);
+/* x where x > 0, else alpha (e^x - 1). */
+AG_API ag_tensor* ag_elu(const ag_tensor* x, double alpha);
+/* elu, scaled. */
+AG_API ag_tensor* ag_selu(const ag_tensor* x);
+/* x where x > 0, else alpha (e^(x / alpha) - 1). */
+AG_API ag_tensor* ag_celu(const ag_tensor* x, double alpha);
+/* x times the probability that a normal number is below x. */
+AG_API ag_tensor* ag_gelu(const ag_tensor* x);
+/* gelu approximated with tanh. */
+AG_API ag_tensor* ag_gelu_tanh(const ag_tensor* x);
+/* x sigmoid(x). */
+AG_API ag_tensor* ag_silu(const ag_tensor* x);
+/* x tanh(log(1 + e^x)). */
+AG_API ag_tensor* ag_mish(const ag_tensor* x);
+/* log(1 + e^(beta x)) / beta; x where beta x > threshold. */
+AG_API ag_tensor* ag_softplus(const ag_tensor* x, double beta, double threshold);
+/* x / (1 + |x|); integers become floats. */
+AG_API ag_tensor* ag_softsign(const ag_tensor* x);
+/* log(sigmoid(x)). */
+AG_API ag_tensor* ag_logsigmoid(const ag_tensor* x);
+/* x limited to [min_val, max_val], without slope at the limits; integers too. */
+AG_API ag_tensor* ag_hardtanh(const ag_tensor* x, double min_val, double max_val);
+/* min(max(x + 3, 0), 6) / 6. */
+AG_API ag_tensor* ag_hardsigmoid(const ag_tensor* x);
+/* x hardsigmoid(x). */
+AG_API ag_tensor* ag_hardswish(const ag_tensor* x);
+/* x - tanh(x); integers become floats. */
+AG_API ag_tensor* ag_tanhshrink(const ag_tensor* x);
+/* x moved towards 0 by lambd >= 0, 0 on the way. */
+AG_API ag_tensor* ag_softshrink(const ag_tensor* x, double lambd);
+/* 0 where |x| <= lambd, else x. */
+AG_API ag_tensor* ag_hardshrink(const ag_tensor* x, double lambd);
+/* x where x > threshold, else value; integers too. */
+AG_API ag_tensor* ag_threshold(const ag_tensor* x, double threshold, double value);
+/* a sigmoid(b) for the halves a and b of x along dim. */
+AG_API ag_tensor* ag_glu(const ag_tensor* x, int64_t dim);
+
 /* In place: self keeps its shape and dtype, takes part in autograd as the result, and its version
  * goes up. */
+AG_API ag_status ag_neg_(ag_tensor* self);
+AG_API ag_status ag_abs_(ag_tensor* self);
+AG_API ag_status ag_sign_(ag_tensor* self);
+AG_API ag_status ag_floor_(ag_tensor* self);
+AG_API ag_status ag_ceil_(ag_tensor* self);
+AG_API ag_status ag_trunc_(ag_tensor* self);
+AG_API ag_status ag_round_(ag_tensor* self);
+AG_API ag_status ag_frac_(ag_tensor* self);
+AG_API ag_status ag_square_(ag_tensor* self);
+AG_API ag_status ag_sqrt_(ag_tensor* self);
+AG_API ag_status ag_rsqrt_(ag_tensor* self);
+AG_API ag_status ag_reciprocal_(ag_tensor* self);
+AG_API ag_status ag_exp_(ag_tensor* self);
+AG_API ag_status ag_exp2_(ag_tensor* self);
+AG_API ag_status ag_expm1_(ag_tensor* self);
+AG_API ag_status ag_log_(ag_tensor* self);
+AG_API ag_status ag_log2_(ag_tensor* self);
+AG_API ag_status ag_log10_(ag_tensor* self);
+AG_API ag_status ag_log1p_(ag_tensor* self);
+AG_API ag_status ag_sin_(ag_tensor* self);
+AG_API ag_status ag_cos_(ag_tensor* self);
+AG_API ag_status ag_tan_(ag_tensor* self);
+AG_API ag_status ag_asin_(ag_tensor* self);
+AG_API ag_status ag_acos_(ag_tensor* self);
+AG_API ag_status ag_atan_(ag_tensor* self);
+AG_API ag_status ag_sinh_(ag_tensor* self);
+AG_API ag_status ag_cosh_(ag_tensor* self);
+AG_API ag_status ag_tanh_(ag_tensor* self);
+AG_API ag_status ag_asinh_(ag_tensor* self);
+AG_API ag_status ag_acosh_(ag_tensor* self);
+AG_API ag_status ag_atanh_(ag_tensor* self);
+AG_API ag_status ag_sinc_(ag_tensor* self);
+AG_API ag_status ag_sigmoid_(ag_tensor* self);
+AG_API ag_status ag_erf_(ag_tensor* self);
+AG_API ag_status ag_erfc_(ag_tensor* self);
+AG_API ag_status ag_erfinv_(ag_tensor* self);
+AG_API ag_status ag_lgamma_(ag_tensor* self);
+AG_API ag_status ag_digamma_(ag_tensor* self);
+AG_API ag_status ag_deg2rad_(ag_tensor* self);
+AG_API ag_status ag_rad2deg_(ag_tensor* self);
+AG_API ag_status ag_bitwise_not_(ag_tensor* self);
+AG_API ag_status ag_logical_not_(ag_tensor* self);
 AG_API ag_status ag_add_(ag_tensor* self, const ag_tensor* other);
 AG_API ag_status ag_sub_(ag_tensor* self, const ag_tensor* other);
 AG_API ag_status ag_mul_(ag_tensor* self, const ag_tensor* other);
 AG_API ag_status ag_div_(ag_tensor* self, const ag_tensor* other);
+AG_API ag_status ag_div_floor_(ag_tensor* self, const ag_tensor* other);
+AG_API ag_status ag_div_trunc_(ag_tensor* self, const ag_tensor* other);
+AG_API ag_status ag_floor_divide_(ag_tensor* self, const ag_tensor* other);
+AG_API ag_status ag_remainder_(ag_tensor* self, const ag_tensor* other);
+AG_API ag_status ag_fmod_(ag_tensor* self, const ag_tensor* other);
 AG_API ag_status ag_pow_(ag_tensor* self, const ag_tensor* other);
-AG_API ag_status ag_neg_(ag_tensor* self);
-AG_API ag_status ag_abs_(ag_tensor* self);
-AG_API ag_status ag_exp_(ag_tensor* self);
-AG_API ag_status ag_log_(ag_tensor* self);
-AG_API ag_status ag_sqrt_(ag_tensor* self);
-AG_API ag_status ag_tanh_(ag_tensor* self);
-AG_API ag_status ag_sigmoid_(ag_tensor* self);
+AG_API ag_status ag_float_power_(ag_tensor* self, const ag_tensor* other);
+AG_API ag_status ag_atan2_(ag_tensor* self, const ag_tensor* other);
+AG_API ag_status ag_hypot_(ag_tensor* self, const ag_tensor* other);
+AG_API ag_status ag_xlogy_(ag_tensor* self, const ag_tensor* other);
+AG_API ag_status ag_copysign_(ag_tensor* self, const ag_tensor* other);
+AG_API ag_status ag_heaviside_(ag_tensor* self, const ag_tensor* other);
+AG_API ag_status ag_bitwise_and_(ag_tensor* self, const ag_tensor* other);
+AG_API ag_status ag_bitwise_or_(ag_tensor* self, const ag_tensor* other);
+AG_API ag_status ag_bitwise_xor_(ag_tensor* self, const ag_tensor* other);
+AG_API ag_status ag_bitwise_left_shift_(ag_tensor* self, const ag_tensor* other);
+AG_API ag_status ag_bitwise_right_shift_(ag_tensor* self, const ag_tensor* other);
+AG_API ag_status ag_gcd_(ag_tensor* self, const ag_tensor* other);
+AG_API ag_status ag_lcm_(ag_tensor* self, const ag_tensor* other);
+AG_API ag_status ag_eq_(ag_tensor* self, const ag_tensor* other);
+AG_API ag_status ag_ne_(ag_tensor* self, const ag_tensor* other);
+AG_API ag_status ag_lt_(ag_tensor* self, const ag_tensor* other);
+AG_API ag_status ag_le_(ag_tensor* self, const ag_tensor* other);
+AG_API ag_status ag_gt_(ag_tensor* self, const ag_tensor* other);
+AG_API ag_status ag_ge_(ag_tensor* self, const ag_tensor* other);
+AG_API ag_status ag_logical_and_(ag_tensor* self, const ag_tensor* other);
+AG_API ag_status ag_logical_or_(ag_tensor* self, const ag_tensor* other);
+AG_API ag_status ag_logical_xor_(ag_tensor* self, const ag_tensor* other);
+AG_API ag_status ag_round_decimals_(ag_tensor* self, int64_t decimals);
+AG_API ag_status ag_polygamma_(ag_tensor* self, int64_t n);
+AG_API ag_status ag_logit_(ag_tensor* self, const ag_tensor* eps);
+AG_API ag_status ag_nan_to_num_(ag_tensor* self, double nan, const ag_tensor* posinf,
+                                const ag_tensor* neginf);
+AG_API ag_status ag_addcmul_(ag_tensor* self, const ag_tensor* a, const ag_tensor* b, double value);
+AG_API ag_status ag_addcdiv_(ag_tensor* self, const ag_tensor* a, const ag_tensor* b, double value);
+AG_API ag_status ag_lerp_(ag_tensor* self, const ag_tensor* end, const ag_tensor* weight);
 AG_API ag_status ag_relu_(ag_tensor* self);
+AG_API ag_status ag_selu_(ag_tensor* self);
+AG_API ag_status ag_silu_(ag_tensor* self);
+AG_API ag_status ag_mish_(ag_tensor* self);
+AG_API ag_status ag_hardswish_(ag_tensor* self);
+AG_API ag_status ag_hardsigmoid_(ag_tensor* self);
+AG_API ag_status ag_leaky_relu_(ag_tensor* self, double negative_slope);
+AG_API ag_status ag_rrelu_(ag_tensor* self, double lower, double upper, int32_t training);
+AG_API ag_status ag_elu_(ag_tensor* self, double alpha);
+AG_API ag_status ag_celu_(ag_tensor* self, double alpha);
+AG_API ag_status ag_hardtanh_(ag_tensor* self, double min_val, double max_val);
+AG_API ag_status ag_threshold_(ag_tensor* self, double threshold, double value);
 AG_API ag_status ag_clamp_(ag_tensor* self, const ag_tensor* min, const ag_tensor* max);
 /* Copies src, broadcast and converted, into self. */
 AG_API ag_status ag_copy_(ag_tensor* self, const ag_tensor* src);

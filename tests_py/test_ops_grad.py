@@ -172,7 +172,8 @@ def test_cotangents_of_any_layout(row, cotangent):
     for one in smooth_cases(row):
         with report.case(one):
             expected = differentiate(torch, row, one, "float64", cotangent=cotangent)
-            same(differentiate(ag, row, one, "float64", cotangent=cotangent), expected)
+            actual = differentiate(ag, row, one, "float64", cotangent=cotangent)
+            same(actual, expected, rtol=row.rtol)
     report.finish()
 
 
@@ -190,7 +191,8 @@ def test_gradients_at_special_values(row, dtype):
         grid = zip(*itertools.product(row.special, repeat=len(row.inputs)))
         columns = [as_dtype(column, dtype) for column in grid]
     for kwargs in {str(one.kwargs): one.kwargs for one in row.cases}.values():
-        same(run(ag, columns, kwargs), run(torch, columns, kwargs), exact=True)
+        expected = run(torch, columns, kwargs)
+        same(run(ag, columns, kwargs), expected, exact=True, rtol=row.rtol)
 
 
 @of(lambda row: row.inplace)
@@ -200,7 +202,12 @@ def test_in_place_gradients(row):
     def run(lib, one, wanted):
         given = leaves(lib, row, one, "float64", wanted=wanted)
         changed = given[0] * 1
-        getattr(changed, f"{row.name}_")(*given[1:], **one.kwargs)
+        if lib is torch and row.name in ("asinh", "acosh", "atanh"):
+            changed = row(
+                lib, *given, **one.kwargs
+            )  # PyTorch differentiates these out of place only
+        else:
+            row.change(lib, changed, *given[1:], **one.kwargs)
         total = (changed * make(lib, normal("w", changed.shape), "float64")).sum()
         inputs = [x for x in given if x.requires_grad]
         return lib.autograd.grad(total, inputs)
@@ -212,7 +219,7 @@ def test_in_place_gradients(row):
             for wanted in itertools.combinations(everything, n):
                 with report.case(one, "gradients of", wanted):
                     expected, actual = (outcome(run, lib, one, wanted) for lib in (torch, ag))
-                    same_outcome(actual, expected)
+                    same_outcome(actual, expected, rtol=row.rtol)
     report.finish()
 
 
@@ -271,6 +278,7 @@ def test_order_of_a_row_is_true():
     """A row of order 0 has no gradient in PyTorch either, and one of another order has."""
     for row in ROWS:
         one = row.cases[0]
-        if one.shapes and not row.random:
+        if one.shapes and not row.random and not row.integral:
             first = as_tuple(row(torch, *leaves(torch, row, one, "float64"), **one.kwargs))[0]
-            assert first.requires_grad == (row.order > 0), row.name
+            differentiable = first.requires_grad and "NotImplemented" not in repr(first.grad_fn)
+            assert differentiable == (row.order > 0), row.name

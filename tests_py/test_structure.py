@@ -154,22 +154,27 @@ PUBLIC_NAMES = {"copy": "clone"}
 
 def pointwise_rows() -> list[str]:
     text = (ROOT / "lib" / POINTWISE).read_text(encoding="utf-8")
-    return re.findall(r"(?m)^(?:UNARY|BINARY|COMPARE|TERNARY)\((\w+),", text)
+    kinds = set(re.findall(r"(?m)^#define ([A-Z_]+)\(", text))
+    return re.findall(rf"(?m)^(?:{'|'.join(kinds)})\((\w+),", text)
 
 
 @pytest.mark.parametrize("row", pointwise_rows())
 def test_pointwise_op_is_complete(row):
     name = PUBLIC_NAMES.get(row, row)
-    cpp = (ROOT / "include/autograd/pointwise.hpp").read_text(encoding="utf-8")
+    headers = ("pointwise.hpp", "activations.hpp", "shaping.hpp")
+    cpp = "".join((ROOT / "include/autograd" / h).read_text(encoding="utf-8") for h in headers)
     c = (ROOT / "capi/autograd.h").read_text(encoding="utf-8")
-    python = (ROOT / "python/autograd/ops/pointwise.py").read_text(encoding="utf-8")
+    modules = ("pointwise.py", "activations.py", "shaping.py")
+    python = "".join(
+        (ROOT / "python/autograd/ops" / m).read_text(encoding="utf-8") for m in modules
+    )
     table = "".join(p.read_text(encoding="utf-8") for p in op_tables())
     forgotten = []
     if not re.search(rf"\bTensor {name}\(", cpp):
         forgotten.append(f"include/autograd/pointwise.hpp: Tensor {name}(...);")
     if not re.search(rf"\bag_{name}\(", c):
         forgotten.append(f"capi/autograd.h: AG_API ag_tensor* ag_{name}(...);")
-    if not re.search(rf"(?m)^(def {name}\(|{name} = )", python):
+    if not re.search(rf"(?m)^(def {name}\(|(_plain_)?{name} = )", python):
         forgotten.append(
             f'python/autograd/ops/pointwise.py: {name} = unary("{name}", ...) or its like'
         )

@@ -1,6 +1,7 @@
 // The ops: free functions over tensors, each with gradients to every order unless it says
 // otherwise. Broadcasting, promotion and negative dims follow PyTorch. One header per family.
 #pragma once
+#include "autograd/activations.hpp"
 #include "autograd/attention.hpp"
 #include "autograd/convolution.hpp"
 #include "autograd/creation.hpp"

@@ -10,7 +10,7 @@ namespace autograd::detail {
 /// What an op takes besides tensors. Which field means what is said in the op's record (Op::attrs).
 struct Attrs {
   Shape lists[3];
-  double reals[2] = {0, 0};
+  double reals[3] = {0, 0, 0};
   int64_t ints[3] = {0, 0, 0};
 };
 

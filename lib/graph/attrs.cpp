@@ -79,7 +79,7 @@ std::string attrs_text(const Op& op, const Attrs& attrs) {
   for_each_name(take(schema, ';'), 3, [&](std::string_view name, int i) {
     append(text, name, list_text(name, attrs.lists[i]));
   });
-  for_each_name(take(schema, ';'), 2, [&](std::string_view name, int i) {
+  for_each_name(take(schema, ';'), 3, [&](std::string_view name, int i) {
     append(text, name, number_text(attrs.reals[i]));
   });
   for_each_name(take(schema, ';'), 3, [&](std::string_view name, int i) {

@@ -77,8 +77,7 @@ void run_pointwise(int kernel, DType compute, const double* params, TensorBody& 
                    const Arg* inputs, int n, bool first_is_bool) {
   const auto op = static_cast<cpu::PointwiseOp>(kernel);
   const cpu::PointwiseKernel run = cpu::pointwise_kernel(op, compute);
-  const DType out_as =
-      op >= cpu::PointwiseOp::k_eq && op <= cpu::PointwiseOp::k_ge ? DType::kBool : compute;
+  const DType out_as = cpu::gives_bool(op) ? DType::kBool : compute;
   bool plain = out.is_contiguous && out.dtype == out_as;
   const void* pointers[cpu::kMaxPointwiseInputs];
   size_t item[cpu::kMaxPointwiseInputs];

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Callable, TypeVar
 
-from ._capi import ArgumentError, lib, not_null, raise_last_error
+from ._capi import ArgumentError, argument_error, lib, not_null, raise_last_error
 from .operands import operand, tensor_argument
 from .tensor import Tensor, tensor_classes
+
+_COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -82,8 +84,23 @@ def _unary_in_place(name: str, formula: str) -> None:
     method(function)
 
 
-def binary(name: str, formula: str, symbol: str | None = None) -> Callable[..., Tensor]:
-    """A function of two tensors or numbers, computed by ``ag_<name>``.
+def _two_tensors(name: str, native: Any) -> Callable[..., Tensor]:
+    def function(input: Tensor, other: Tensor) -> Tensor:
+        try:
+            result = native(input, other)
+        except ArgumentError as error:
+            raise argument_error(native, (input, other), error) from None
+        if not_null(result):
+            return result
+        raise_last_error()
+
+    return function
+
+
+def binary(
+    name: str, formula: str, symbol: str | None = None, numbers: bool = True
+) -> Callable[..., Tensor]:
+    """A function of two tensors or, unless numbers is False, of a tensor and a number, computed by ``ag_<name>``.
 
     symbol is the name of its operator, ``"add"`` for ``__add__``, ``__radd__`` and ``__iadd__``.
     """
@@ -104,9 +121,11 @@ def binary(name: str, formula: str, symbol: str | None = None) -> Callable[..., 
             return result
         raise_last_error()
 
+    if not numbers:
+        function = _two_tensors(name, native)
     _describe(function, name, native, f"Returns {formula}, elementwise and broadcast.")
     if hasattr(lib, f"ag_{name}_"):
-        _binary_in_place(name, formula, symbol)
+        _binary_in_place(name, formula, None if symbol in _COMPARISONS else symbol)
     if symbol is not None:
         _operator(symbol, native)
     return op(function)
@@ -170,5 +189,5 @@ def _operator(symbol: str, native: Any) -> None:
 
     _special(f"__{symbol}__", forward)
     # Python swaps comparisons by itself: a < b is b > a.
-    if symbol not in ("eq", "ne", "lt", "le", "gt", "ge"):
+    if symbol not in _COMPARISONS:
         _special(f"__r{symbol}__", reflected)

@@ -2,9 +2,11 @@
 
 from .row import (
     DTYPES,
+    NUMBERS,
     PAIRS,
     SHAPES,
     Row,
+    Values,
     bad,
     binary,
     case,
@@ -27,27 +29,121 @@ def overwritten(lib, x, source):
     return x.clone().copy_(source)
 
 
+def numbered(name):
+    """An op whose first argument is a number: f(n, x)."""
+    return lambda lib, x, n: getattr(lib, name)(n, x)
+
+
+# Rounding before the last step shows in the result, in PyTorch as here.
+UNMEASURED = {"ulps": float("inf")}
+
+# Between -1 and 1, and where a logarithm or root is defined.
+inside = Values(lambda rng, shape: rng.uniform(-0.95, 0.95, shape))
+open_unit = Values(lambda rng, shape: rng.uniform(0.05, 0.95, shape))
+above_one = Values(lambda rng, shape: rng.uniform(1.05, 4, shape))
+# Far enough from whole numbers for finite differences.
+between = Values(lambda rng, shape: rng.integers(-4, 4, shape) + rng.uniform(0.1, 0.4, shape))
+# PyTorch's polygamma counts up to its argument, and rounds the poles away.
+AWAY_FROM_POLES = (0.5, 3.0, -2.5, 88.5, 1e30, float("inf"), float("nan"))
+
+
+def rounded(mode):
+    """How a row of div() with a rounding mode is called."""
+    return {
+        "call": lambda lib, a, b: lib.div(a, b, rounding_mode=mode),
+        "method": False,
+        "inplace": lambda lib, a, b: a.div_(b, rounding_mode=mode),
+    }
+
+
+DIVIDE_BY_ZERO = bad([1, 2], [0, 1], says="ZeroDivisionError", shows=())
+REMAINDER = {"errors": (DIVIDE_BY_ZERO,), "special": NUMBERS}
 NEGATIVE_BOOL = bad((2, 3), says="bool", shows=(), dtype="bool")
 SUBTRACT_BOOL = bad((2,), (2,), says="bool", shows=(), dtype="bool")
 
-ROWS = (
+UNARY_ROWS = (
     unary("neg", inplace=True, operator="neg", errors=(NEGATIVE_BOOL,)),
     unary("abs", inplace=True, operator="abs"),
-    unary("sign", order=1),
-    unary("exp", inplace=True),
-    unary("log", positive, inplace=True),
-    unary("sqrt", positive, inplace=True),
-    unary("tanh", inplace=True),
-    unary("sigmoid", inplace=True),
-    unary("relu", inplace=True),
-    unary(
-        "leaky_relu",
-        normal,
-        {},
-        {"negative_slope": 0.2},
-        path="nn.functional.leaky_relu",
+    unary("sign", order=1, inplace=True),
+    unary("floor", between, order=1, inplace=True),
+    unary("ceil", between, order=1, inplace=True),
+    unary("trunc", between, order=1, inplace=True),
+    unary("round", between, order=1, inplace=True),
+    Row(
+        "round_decimals",
+        (between,),
+        cases(SHAPES, {"decimals": 1}, {"decimals": 3}, {"decimals": -1}),
+        path="round",
+        order=1,
         method=False,
+        inplace=lambda lib, x, **options: x.round_(**options),
     ),
+    unary("frac", between, order=1, inplace=True),
+    unary("square", inplace=True),
+    unary("sqrt", positive, inplace=True),
+    unary("rsqrt", positive, inplace=True),
+    unary("reciprocal", nonzero, inplace=True),
+    unary("exp", inplace=True),
+    unary("exp2", inplace=True),
+    unary("expm1", inplace=True),
+    unary("log", positive, inplace=True),
+    unary("log2", positive, inplace=True),
+    unary("log10", positive, inplace=True),
+    unary("log1p", positive, inplace=True),
+    unary("sin", inplace=True),
+    unary("cos", inplace=True),
+    unary("tan", inplace=True),
+    unary("asin", inside, inplace=True),
+    unary("acos", inside, inplace=True),
+    unary("atan", inplace=True),
+    unary("sinh", inplace=True),
+    unary("cosh", inplace=True),
+    unary("tanh", inplace=True),
+    unary("asinh", inplace=True),
+    unary("acosh", above_one, inplace=True),
+    unary("atanh", inside, inplace=True),
+    unary("sinc", nonzero, inplace=True, special=NUMBERS, **UNMEASURED),
+    unary("sigmoid", inplace=True),
+    unary("erf", inplace=True),
+    unary("erfc", inplace=True),
+    unary("erfinv", inside, inplace=True),
+    unary("lgamma", positive, inplace=True, ulps=16),
+    unary("digamma", positive, inplace=True, special=AWAY_FROM_POLES, **UNMEASURED),
+    unary("deg2rad", inplace=True),
+    unary("rad2deg", inplace=True),
+    Row(
+        "polygamma",
+        (positive,),
+        cases(SHAPES, {"n": 0}, {"n": 1}, {"n": 2}, {"n": 5}),
+        call=numbered("polygamma"),
+        special=AWAY_FROM_POLES,
+        inplace=lambda lib, x, n: x.polygamma_(n),
+        errors=(bad((2,), says="does not support negative n", shows=(), n=-1),),
+    ),
+    Row(
+        "logit",
+        (open_unit,),
+        cases(SHAPES, {}, {"eps": 0.3}, {"eps": 1e-6}),
+        inplace=True,
+        special=NUMBERS,
+    ),
+    Row(
+        "nan_to_num",
+        (normal,),
+        cases(SHAPES, {}, {"nan": 2.0}, {"nan": 1.5, "posinf": 7.0, "neginf": -3.0}),
+        inplace=True,
+        careless=True,
+        special=NUMBERS,
+        errors=(bad((2,), "text", says="must be float|must be Number|not str", shows=()),),
+    ),
+    unary("bitwise_not", order=0, integral=True, inplace=True),
+    unary("isnan", order=0),
+    unary("isinf", order=0),
+    unary("isposinf", order=0),
+    unary("isneginf", order=0),
+    unary("isfinite", order=0),
+    unary("signbit", order=0),
+    unary("logical_not", order=0, inplace=True),
     Row(
         "clamp",
         (normal,),
@@ -74,20 +170,98 @@ ROWS = (
         method=False,
         view=True,
     ),
+)
+
+BINARY_ROWS = (
     binary("add", operator="add", inplace=True),
     binary("sub", operator="sub", inplace=True, errors=(SUBTRACT_BOOL,)),
     binary("mul", operator="mul", inplace=True),
     binary("div", normal, nonzero, operator="truediv", inplace=True),
+    binary("div_floor", between, nonzero, order=1, **rounded("floor")),
+    binary("div_trunc", between, nonzero, order=1, **rounded("trunc"), **UNMEASURED),
+    binary("floor_divide", between, nonzero, order=0, operator="floordiv", inplace=True),
+    # PyTorch's float32 gives NaN where the quotient is out of its range.
+    binary("remainder", between, nonzero, operator="mod", inplace=True, **REMAINDER),
+    binary("fmod", between, nonzero, inplace=True, **REMAINDER),
     # Whether PyTorch takes the power of a bool depends on the exponent's value.
     binary("pow", positive, normal, operator="pow", inplace=True, dtypes=DTYPES[:-1]),
+    binary("float_power", positive, normal, inplace=True, **UNMEASURED),
     binary("maximum"),
     binary("minimum"),
-    binary("eq", order=0, operator="eq"),
-    binary("ne", order=0, operator="ne"),
-    binary("lt", order=0, operator="lt"),
-    binary("le", order=0, operator="le"),
-    binary("gt", order=0, operator="gt"),
-    binary("ge", order=0, operator="ge"),
+    binary("fmax"),
+    binary("fmin"),
+    binary("atan2", nonzero, nonzero, inplace=True),
+    binary("hypot", nonzero, nonzero, inplace=True),
+    binary("xlogy", nonzero, positive, inplace=True),
+    binary("logaddexp", **UNMEASURED),
+    binary("logaddexp2", **UNMEASURED),
+    binary("copysign", nonzero, nonzero, order=2, inplace=True),
+    binary("heaviside", order=0, inplace=True),
+    binary("bitwise_and", order=0, integral=True, operator="and_", inplace=True),
+    binary("bitwise_or", order=0, integral=True, operator="or_", inplace=True),
+    binary("bitwise_xor", order=0, integral=True, operator="xor", inplace=True),
+    binary("bitwise_left_shift", order=0, integral=True, operator="lshift", inplace=True),
+    binary("bitwise_right_shift", order=0, integral=True, operator="rshift", inplace=True),
+    binary("gcd", order=0, integral=True, inplace=True),
+    binary("lcm", order=0, integral=True, inplace=True),
+    *(binary(name, order=0, operator=name, inplace=True) for name in ("eq", "ne", "lt", "le")),
+    *(binary(name, order=0, operator=name, inplace=True) for name in ("gt", "ge")),
+    binary("logical_and", order=0, inplace=True),
+    binary("logical_or", order=0, inplace=True),
+    binary("logical_xor", order=0, inplace=True),
+    Row(
+        "isclose",
+        (normal, normal),
+        cases(
+            [((2, 3), (2, 3)), ((2, 3), (3,)), ((), ()), ((0,), (1,))],
+            {},
+            {"rtol": 0.5, "atol": 0.1},
+        )
+        + cases([((2, 3), (2, 3))], {"rtol": 0.0, "atol": 0.0}, {"equal_nan": True}),
+        order=0,
+        mixed=True,
+        errors=(
+            bad((2,), (2,), says="rtol must be greater than or equal to zero", shows=(), rtol=-1.0),
+            bad((2,), (2,), says="atol must be greater than or equal to zero", shows=(), atol=-1.0),
+            bad((2, 3), (4,), says="must match"),
+        ),
+    ),
+)
+
+TRIPLES = [
+    *[(shape,) * 3 for shape in SHAPES],
+    *[((2, 3), (3,), (2, 1)), ((), (2, 3), (3,)), ((3,), (2, 1), (2, 3)), ((1,), (0,), ())],
+]
+CANNOT_BROADCAST = bad((2, 3), (2, 3), (4,), says="must match")
+
+TERNARY_ROWS = (
+    Row(
+        "addcmul",
+        (normal, normal, normal),
+        cases(TRIPLES, {}, {"value": -2.5}),
+        mixed=True,
+        inplace=True,
+        errors=(CANNOT_BROADCAST,),
+    ),
+    Row(
+        "addcdiv",
+        (normal, normal, nonzero),
+        cases(TRIPLES, {}, {"value": -2.5}),
+        mixed=True,
+        inplace=True,
+        errors=(
+            CANNOT_BROADCAST,
+            bad((2,), (2,), (2,), says="Integer division", shows=(), dtype="int64"),
+        ),
+    ),
+    Row(
+        "lerp",
+        (normal, normal, normal),
+        cases(TRIPLES) + cases([((2, 3), (3,)), ((), ())], {"weight": 0.3}, {"weight": 2}),
+        mixed=True,
+        inplace=True,
+        errors=(CANNOT_BROADCAST,),
+    ),
     Row(
         "where",
         (flags, normal, normal),
@@ -119,3 +293,5 @@ ROWS = (
         errors=(bad((2, 3), (4,), says="0-dimension|one element|1 element", shows=((4,),)),),
     ),
 )
+
+ROWS = (*UNARY_ROWS, *BINARY_ROWS, *TERNARY_ROWS)

@@ -96,14 +96,21 @@ class Row:
     order: int = 2  # gradients are checked to this order
     dtypes: tuple = DTYPES  # inputs tried; PyTorch's result or error is what has to come out
     mixed: bool = False  # tensors of different dtypes are tried together
+    integral: bool = (
+        False  # floats are refused: int32 and int64 take their place in the tests of values
+    )
     pointwise: bool = False
     special: tuple = ()  # values tried in all combinations
     operator: str = ""  # name of the Python operator, "add" for __add__
     method: bool = True  # Tensor.<name> is the same function
-    inplace: bool = False  # Tensor.<name>_ exists
+    inplace: Any = (
+        False  # True: Tensor.<name>_ exists; or a function of (lib, tensors...) that works in place
+    )
+    careless: bool = False  # PyTorch changes tensors in place whose elements share memory
     view: bool = False  # shares storage where PyTorch does
     random: bool = False  # only shape and dtype are compared
     rtol: dict = field(default_factory=dict)  # by dtype, where the default does not do
+    ulps: float = 8  # of pointwise ops: the error allowed over many magnitudes, infinite where PyTorch's is larger
     errors: tuple = ()
     differs: str = ""  # what a user of PyTorch has to know, for docs/support.md
 
@@ -113,6 +120,17 @@ class Row:
         if self.call is not None:
             return self.call(lib, *tensors, **kwargs)
         return self.function(lib)(*tensors, **kwargs)
+
+    @property
+    def main_dtypes(self) -> tuple:
+        """The narrow and the wide dtype that most tests use."""
+        return ("int32", "int64") if self.integral else FLOATS
+
+    def change(self, lib: Any, first: Any, *rest: Any, **kwargs: Any) -> Any:
+        """The op applied in place to the first tensor."""
+        if callable(self.inplace):
+            return self.inplace(lib, first, *rest, **kwargs)
+        return getattr(first, f"{self.name}_")(*rest, **kwargs)
 
     def run(self, lib: Any, tensors: list, one: Case) -> Any:
         """The op applied to the tensors of a case."""
@@ -162,16 +180,21 @@ EXTREMES = (1e30, -1e30, 1e-30, 1e-40, -1e-40, 88.5, -87.0, -104.0, 709.5, -745.
 
 def unary(name: str, values: Values = normal, *variants: dict, **options: Any) -> Row:
     """A pointwise op of one tensor."""
-    options.setdefault("special", NUMBERS + EXTREMES)
+    options.setdefault("special", () if options.get("integral") else NUMBERS + EXTREMES)
     errors = (bad("text", says="must be Tensor, not str"), *options.pop("errors", ()))
     return Row(name, (values,), cases(SHAPES, *variants), pointwise=True, errors=errors, **options)
 
 
 def binary(name: str, a: Values = normal, b: Values = normal, **options: Any) -> Row:
     """A pointwise op of two tensors that broadcast."""
-    options.setdefault("special", NUMBERS + EXTREMES[:4])
+    options.setdefault("special", () if options.get("integral") else NUMBERS + EXTREMES[:4])
     errors = (
-        bad((2, 3), (4,), says="must match the size of tensor b"),
+        bad(
+            (2, 3),
+            (4,),
+            says="must match the size of tensor b",
+            dtype="int64" if options.get("integral") else "float32",
+        ),
         bad((2, 3), "text", says="must be (a )?Tensor.*str|not str", shows=()),
         *options.pop("errors", ()),
     )

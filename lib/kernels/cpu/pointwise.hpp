@@ -7,20 +7,40 @@
 
 namespace autograd::cpu {
 
-/// Ops of pointwise.def in file order; `<name>_backward` follows for every UNARY row that has a
-/// gradient: inputs (g, x, y), output the gradient of x. Every value is `k_<name>`.
+/// Ops of pointwise.def in file order; `<name>_backward` follows every UNARY row: inputs (g, x, y),
+/// output the gradient of x. Every value is `k_<name>`.
 enum class PointwiseOp : int16_t {
-#define UNARY(name, cls, forward, uses, gradient) k_##name, k_##name##_backward,
-#define BINARY(name, cls, forward, uses_a, gradient_a, uses_b, gradient_b) k_##name,
-#define COMPARE(name, forward) k_##name,
-#define TERNARY(name, forward, uses_a, gradient_a, uses_b, gradient_b) k_##name,
+#define UNARY(name, ...) k_##name, k_##name##_backward,
+#define UNARY_FLAT(name, ...) k_##name,
+#define PREDICATE(name, ...) k_##name,
+#define BINARY(name, ...) k_##name,
+#define BINARY_FLAT(name, ...) k_##name,
+#define COMPARE(name, ...) k_##name,
+#define TERNARY(name, ...) k_##name,
+#define SELECT(name, ...) k_##name,
 #include "ops/pointwise.def"
   kCount
 };
 
+/// Is the op's result bool, whatever it is computed from?
+constexpr bool gives_bool(PointwiseOp op) {
+  constexpr bool table[] = {
+#define UNARY(name, ...) false, false,
+#define UNARY_FLAT(name, ...) false,
+#define PREDICATE(name, ...) true,
+#define BINARY(name, ...) false,
+#define BINARY_FLAT(name, ...) false,
+#define COMPARE(name, ...) true,
+#define TERNARY(name, ...) false,
+#define SELECT(name, ...) false,
+#include "ops/pointwise.def"
+  };
+  return table[static_cast<int>(op)];
+}
+
 /// One contiguous run, out[i] = f(in[0][i], in[1][i], ...), i < n. Inputs are of the compute dtype
 /// the kernel was asked for (the condition of `where` is bool); out is of the compute dtype, or
-/// bool for comparisons. out may be the very same array as an input. p: the op's scalar parameters.
+/// bool if gives_bool. out may be the very same array as an input. p: the op's scalar parameters.
 /// A NULL input pointer is allowed where the row's expression does not read that input.
 using PointwiseKernel = void (*)(const void* const* in, void* out, int64_t n, const double* p);
 

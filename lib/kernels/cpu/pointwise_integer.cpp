@@ -13,17 +13,12 @@ namespace autograd::cpu {
 namespace HWY_NAMESPACE {
 
 const PointwiseKernel* integer_kernels() {
-#define ROW(row)                                                                    \
+#define AUTOGRAD_TABLE_ROW(row)                                                     \
   {kernel_of<row, int32_t>(), kernel_of<row, int64_t>(), kernel_of<row, uint8_t>(), \
    kernel_of<row, bool>()},
-#define UNARY(name, ...) ROW(name##_row) ROW(name##_backward_row)
-#define BINARY(name, ...) ROW(name##_row)
-#define COMPARE(name, ...) ROW(name##_row)
-#define TERNARY(name, ...) ROW(name##_row)
   static constexpr PointwiseKernel table[][kIntegerColumns] = {
-#include "ops/pointwise.def"
+#include "kernels/cpu/pointwise_entries.hpp"
   };
-#undef ROW
   return table[0];
 }
 

@@ -13,6 +13,9 @@
 #include "kernels/cpu/pointwise_rows-inl.h"
 #include "kernels/cpu/scalar_math-inl.h"
 #include "kernels/cpu/vector_math-inl.h"
+#include "kernels/cpu/vector_power-inl.h"
+#include "kernels/cpu/vector_special-inl.h"
+#include "kernels/cpu/vector_trig-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace autograd::cpu {
@@ -62,16 +65,17 @@ void run_vector(const void* const* in, void* out, int64_t n, const double* param
   }
   const Inputs<Row, T> inputs(in);
   T* const y = static_cast<T*>(out);
-  const V p = Row::kUsesP ? params[0] : 0.0, q = Row::kUsesQ ? params[1] : 0.0;
+  const V p = Row::kUsesP ? params[0] : 0.0, q = Row::kUsesQ ? params[1] : 0.0,
+          r = Row::kUsesR ? params[2] : 0.0;
   const int64_t last = n - lanes;
   const V last0 = inputs.template load<0>(last), last1 = inputs.template load<1>(last),
           last2 = inputs.template load<2>(last);
   for (int64_t i = 0; i < last; i += lanes) {
     const V value = Row::template of<V>(inputs.template load<0>(i), inputs.template load<1>(i),
-                                        inputs.template load<2>(i), p, q);
+                                        inputs.template load<2>(i), p, q, r);
     hn::StoreU(value.raw, d, y + i);
   }
-  hn::StoreU(V(Row::template of<V>(last0, last1, last2, p, q)).raw, d, y + last);
+  hn::StoreU(V(Row::template of<V>(last0, last1, last2, p, q, r)).raw, d, y + last);
 }
 
 template <class T>
@@ -90,26 +94,27 @@ void run_scalar(const void* const* in, void* out, int64_t n, const double* param
   const void* const data[3] = {in[0], Row::kInputs > 1 ? in[1] : nullptr,
                                Row::kInputs > 2 ? in[2] : nullptr};
   StoredAs<T>* const y = static_cast<StoredAs<T>*>(out);
-  const V p = Row::kUsesP ? params[0] : 0.0, q = Row::kUsesQ ? params[1] : 0.0;
+  const V p = Row::kUsesP ? params[0] : 0.0, q = Row::kUsesQ ? params[1] : 0.0,
+          r = Row::kUsesR ? params[2] : 0.0;
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; ++i) {
     const V value =
         Row::template of<V>(load_scalar<Row, T, 0>(data, i), load_scalar<Row, T, 1>(data, i),
-                            load_scalar<Row, T, 2>(data, i), p, q);
+                            load_scalar<Row, T, 2>(data, i), p, q, r);
     value.store(y + i);
   }
 }
 
-/// Comparisons: T and T to bool.
+/// Comparisons and predicates: T to bool.
 template <class Row, class T>
 void run_compare(const void* const* in, void* out, int64_t n, const double*) {
   using V = Scalar<T>;
-  const void* const data[2] = {in[0], in[1]};
+  const void* const data[2] = {in[0], Row::kInputs > 1 ? in[1] : nullptr};
   uint8_t* const y = static_cast<uint8_t*>(out);
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; ++i) {
     y[i] = Row::template of<V>(load_scalar<Row, T, 0>(data, i), load_scalar<Row, T, 1>(data, i), 0,
-                               0, 0)
+                               0, 0, 0)
                ? 1
                : 0;
   }
@@ -117,7 +122,7 @@ void run_compare(const void* const* in, void* out, int64_t n, const double*) {
 
 /// where: a condition of bytes that chooses between two T.
 template <class Row, class T>
-void run_where(const void* const* in, void* out, int64_t n, const double*) {
+void run_select(const void* const* in, void* out, int64_t n, const double*) {
   using V = Scalar<T>;
   const void* const data[3] = {in[0], in[1], in[2]};
   const uint8_t* const c = static_cast<const uint8_t*>(in[0]);
@@ -125,7 +130,7 @@ void run_where(const void* const* in, void* out, int64_t n, const double*) {
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; ++i) {
     const V value = Row::template of<V>(c[i] != 0, load_scalar<Row, T, 1>(data, i),
-                                        load_scalar<Row, T, 2>(data, i), 0, 0);
+                                        load_scalar<Row, T, 2>(data, i), 0, 0, 0);
     value.store(y + i);
   }
 }
@@ -168,8 +173,8 @@ constexpr PointwiseKernel kernel_of() {
     return nullptr;
   else if constexpr (Row::kClass == RowClass::kCompare)
     return &run_compare<Row, T>;
-  else if constexpr (Row::kClass == RowClass::kWhere)
-    return &run_where<Row, T>;
+  else if constexpr (Row::kClass == RowClass::kSelect)
+    return &run_select<Row, T>;
   else if constexpr (!is_float)
     return &run_scalar<Row, T>;
   else if constexpr (std::is_same_v<Row, pow_row>)

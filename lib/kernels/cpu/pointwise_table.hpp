@@ -1,13 +1,15 @@
-// The parts of the pointwise kernel table: rows in the order of PointwiseOp, one column per dtype.
+// The parts of the pointwise kernel table: rows in the order of PointwiseOp.
 #pragma once
 #include "kernels/cpu/pointwise.hpp"
 
 namespace autograd::cpu {
 
-inline constexpr int kFloatColumns = 2;    // float32, float64
 inline constexpr int kIntegerColumns = 4;  // int32, int64, uint8, bool
 
-/// The integer kernels for the running CPU, row-major.
+/// The kernels for the running CPU, row-major; each in a file of its own, so that they compile side
+/// by side.
+const PointwiseKernel* float32_pointwise_kernels();
+const PointwiseKernel* float64_pointwise_kernels();
 const PointwiseKernel* integer_pointwise_kernels();
 
 /// Chooses the kernels for Highway's present target. pointwise_kernel does it once; tests that

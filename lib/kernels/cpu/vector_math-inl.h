@@ -28,6 +28,7 @@ struct Mask {
   friend HWY_INLINE Mask operator|(Mask a, Mask b) { return {hn::Or(a.raw, b.raw)}; }
   friend HWY_INLINE Mask operator^(Mask a, Mask b) { return {hn::Xor(a.raw, b.raw)}; }
   friend HWY_INLINE Mask operator!(Mask a) { return {hn::Not(a.raw)}; }
+  friend HWY_INLINE bool all(Mask a) { return hn::AllTrue(hn::ScalableTag<T>(), a.raw); }
 };
 
 /// A full vector of T. Functions of several arguments are friends so that literals convert.
@@ -114,6 +115,45 @@ template <class T>
 HWY_INLINE Vec<T> sqrt(Vec<T> x) {
   return hn::Sqrt(x.raw);
 }
+template <class T>
+HWY_INLINE Vec<T> floor(Vec<T> x) {
+  return hn::Floor(x.raw);
+}
+template <class T>
+HWY_INLINE Vec<T> ceil(Vec<T> x) {
+  return hn::Ceil(x.raw);
+}
+template <class T>
+HWY_INLINE Vec<T> trunc(Vec<T> x) {
+  return hn::Trunc(x.raw);
+}
+/// Halves go to the even neighbour.
+template <class T>
+HWY_INLINE Vec<T> round(Vec<T> x) {
+  return hn::Round(x.raw);
+}
+/// The other number where one is NaN.
+template <class T>
+HWY_INLINE Vec<T> fmax(Vec<T> a, Vec<T> b) {
+  return where(b != b, a, max_or_b(a, b));
+}
+template <class T>
+HWY_INLINE Vec<T> fmin(Vec<T> a, Vec<T> b) {
+  return where(b != b, a, min_or_b(a, b));
+}
+template <class T>
+HWY_INLINE Mask<T> isfinite(Vec<T> x) {
+  return abs(x) < Vec<T>::kInf;
+}
+template <class T>
+HWY_INLINE Vec<T> nan_to_num(Vec<T> x, Vec<T> nan, Vec<T> posinf, Vec<T> neginf) {
+  return where(x == Vec<T>::kInf, posinf, where(x == -Vec<T>::kInf, neginf, where(x != x, nan, x)));
+}
+/// The gradient of a function that is constant piece by piece.
+template <class T>
+HWY_INLINE Vec<T> zero(Vec<T>) {
+  return 0;
+}
 /// -1, 0 or 1; the sign of NaN is 0.
 template <class T>
 HWY_INLINE Vec<T> sign(Vec<T> x) {
@@ -144,19 +184,23 @@ struct Bits<double> {
                        kSqrtHalf = 0x3fe6a09e667f3bcd;
 };
 
-/// e^r for |r| <= log(2)/2; near-minimax, relative error 1.1e-8 (float32), 1.9e-17 (float64).
-HWY_INLINE Vec<float> exp_reduced(Vec<float> r) {
+/// e^r - 1 for |r| <= log(2)/2; near-minimax, error 1.1e-8 (float32), 1.9e-17 (float64) of e^r.
+HWY_INLINE Vec<float> expm1_reduced(Vec<float> r) {
   // In the order that gives the shortest chain of dependent operations.
   const Vec<float> square = r * r, low = fma(r, 0.1666657338, 0.5);
   const Vec<float> high = fma(square, 0.001392692661, fma(r, 0.008363773874, 0.04166655011));
-  return fma(fma(square, high, low), square, r) + 1;
+  return fma(fma(square, high, low), square, r);
 }
-HWY_INLINE Vec<double> exp_reduced(Vec<double> r) {
+HWY_INLINE Vec<double> expm1_reduced(Vec<double> r) {
   const Vec<double> tail =
       polynomial<double>(r, 0.5, 0.166666666666666675, 0.0416666666666206386, 0.0083333333333297935,
                          0.00138888889189391678, 0.000198412698643805133, 0.0000248015186413959936,
                          2.75572664186123037e-6, 2.76213386691429238e-7, 2.51013469283503402e-8);
-  return fma(tail, r * r, r) + 1;
+  return fma(tail, r * r, r);
+}
+template <class T>
+HWY_INLINE Vec<T> exp_reduced(Vec<T> r) {
+  return expm1_reduced(r) + 1;
 }
 
 /// x = n log 2 + r, and the bits of n + bias plus a constant whose low bits are 0.
@@ -277,12 +321,6 @@ HWY_INLINE Vec<T> tanh(Vec<T> x) {
   const Vec<T> magnitude = min_or_b(Vec<T>(20), abs(x));
   const Vec<T> large = 1 - 2 / (exp_normal(magnitude + magnitude) + 1);
   return where(abs(x) < 0.625, tanh_small(x), copysign(large, x));
-}
-
-/// a^b as std::pow.
-template <class T>
-HWY_INLINE Vec<T> pow(Vec<T> a, Vec<T> b) {
-  return lanewise([](T base, T exponent) HWY_ATTR { return std::pow(base, exponent); }, a, b);
 }
 
 // NOLINTNEXTLINE(google-readability-namespace-comments)

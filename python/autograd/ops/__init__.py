@@ -1,6 +1,7 @@
 """The operations on tensors, one file per family. Public names are ``autograd.<name>`` and ``Tensor.<name>``."""
 
 from . import (
+    activations,
     arranging,
     converting,
     indexing,
@@ -13,6 +14,7 @@ from . import (
     scans,
     shaping,
 )
+from .activations import *  # noqa: F403
 from .arranging import *  # noqa: F403
 from .converting import *  # noqa: F403
 from .indexing import *  # noqa: F403
@@ -26,6 +28,7 @@ from .scans import *  # noqa: F403
 from .shaping import *  # noqa: F403
 
 __all__: list[str] = []
+__all__ += activations.__all__
 __all__ += arranging.__all__
 __all__ += converting.__all__
 __all__ += indexing.__all__

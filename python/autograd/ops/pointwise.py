@@ -7,26 +7,75 @@ from typing import Any
 from .._capi import call, lib
 from ..binding import binary, method, op, public_names, unary
 from ..binding import function_only as function
+from ..dtypes import bool_
 from ..operands import in_place, tensor_argument
 from ..tensor import NO_TENSOR, Tensor
 
 neg = unary("neg", "-x")
 abs = unary("abs", "|x|")
 sign = unary("sign", "-1, 0 or 1, the sign of x")
-exp = unary("exp", "e^x")
-log = unary("log", "the natural logarithm of x")
+floor = unary("floor", "the largest whole number <= x")
+ceil = unary("ceil", "the smallest whole number >= x")
+trunc = unary("trunc", "x without its fraction")
+round = unary("round", "the nearest whole number, of two the even one")
+frac = unary("frac", "the fraction of x, x - trunc(x)")
+square = unary("square", "x^2")
 sqrt = unary("sqrt", "the square root of x")
+rsqrt = unary("rsqrt", "1 / sqrt(x)")
+reciprocal = unary("reciprocal", "1 / x")
+exp = unary("exp", "e^x")
+exp2 = unary("exp2", "2^x")
+expm1 = unary("expm1", "e^x - 1, exact for small x")
+log = unary("log", "the natural logarithm of x")
+log2 = unary("log2", "the logarithm of x to base 2")
+log10 = unary("log10", "the logarithm of x to base 10")
+log1p = unary("log1p", "log(1 + x), exact for small x")
+sin = unary("sin", "the sine of x")
+cos = unary("cos", "the cosine of x")
+tan = unary("tan", "the tangent of x")
+asin = unary("asin", "the angle in [-pi/2, pi/2] whose sine is x")
+acos = unary("acos", "the angle in [0, pi] whose cosine is x")
+atan = unary("atan", "the angle in (-pi/2, pi/2) whose tangent is x")
+sinh = unary("sinh", "(e^x - e^-x) / 2")
+cosh = unary("cosh", "(e^x + e^-x) / 2")
 tanh = unary("tanh", "(e^x - e^-x) / (e^x + e^-x)")
+asinh = unary("asinh", "log(x + sqrt(x^2 + 1))")
+acosh = unary("acosh", "log(x + sqrt(x^2 - 1))")
+atanh = unary("atanh", "log((1 + x) / (1 - x)) / 2")
+sinc = unary("sinc", "sin(pi x) / (pi x), 1 at 0")
 sigmoid = unary("sigmoid", "1 / (1 + e^-x)")
-relu = unary("relu", "max(x, 0)")
+erf = unary("erf", "the error function, 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x")
+erfc = unary("erfc", "1 - erf(x), exact for large x")
+erfinv = unary("erfinv", "the y with erf(y) = x")
+lgamma = unary("lgamma", "log |gamma(x)|")
+digamma = unary("digamma", "the derivative of log gamma(x)")
+deg2rad = unary("deg2rad", "x pi / 180")
+rad2deg = unary("rad2deg", "180 x / pi")
+bitwise_not = unary("bitwise_not", "~x, for bool not x")
+isnan = unary("isnan", "whether x is NaN")
+isinf = unary("isinf", "whether x is infinite")
+isposinf = unary("isposinf", "whether x is +infinity")
+isneginf = unary("isneginf", "whether x is -infinity")
+isfinite = unary("isfinite", "whether x is neither infinite nor NaN")
+signbit = unary("signbit", "whether x has a minus sign, as -0.0 has")
+logical_not = unary("logical_not", "whether x is 0")
 
 _plain_add = binary("add", "input + other", "add")
 _plain_sub = binary("sub", "input - other", "sub")
 mul = binary("mul", "input * other", "mul")
-div = binary("div", "input / other", "truediv")
-pow = binary("pow", "input ^ other", "pow")
-maximum = binary("maximum", "the larger of input and other")
-minimum = binary("minimum", "the smaller of input and other")
+_plain_div = binary("div", "input / other", "truediv")
+_plain_pow = binary("pow", "input ^ other", "pow")
+_plain_float_power = binary("float_power", "input ^ other in float64")
+remainder = binary("remainder", "input - floor(input / other) other", "mod")
+fmod = binary("fmod", "input - trunc(input / other) other")
+floor_divide = binary("floor_divide", "floor(input / other)", "floordiv")
+xlogy = binary("xlogy", "input log(other), 0 where input is 0")
+copysign = binary("copysign", "|input| with the sign of other")
+bitwise_and = binary("bitwise_and", "input & other", "and")
+bitwise_or = binary("bitwise_or", "input | other", "or")
+bitwise_xor = binary("bitwise_xor", "input ^ other, bit by bit", "xor")
+bitwise_left_shift = binary("bitwise_left_shift", "input << other", "lshift")
+bitwise_right_shift = binary("bitwise_right_shift", "input >> other", "rshift")
 eq = binary("eq", "input == other", "eq")
 ne = binary("ne", "input != other", "ne")
 lt = binary("lt", "input < other", "lt")
@@ -34,9 +83,37 @@ le = binary("le", "input <= other", "le")
 gt = binary("gt", "input > other", "gt")
 ge = binary("ge", "input >= other", "ge")
 
-_plain_add_, _plain_sub_ = Tensor.add_, Tensor.sub_
+# Of two tensors: numbers are refused.
+maximum = binary("maximum", "the larger of input and other", numbers=False)
+minimum = binary("minimum", "the smaller of input and other", numbers=False)
+fmax = binary(
+    "fmax", "the larger of input and other, the other one where one is NaN", numbers=False
+)
+fmin = binary(
+    "fmin", "the smaller of input and other, the other one where one is NaN", numbers=False
+)
+atan2 = binary("atan2", "the angle of the point (other, input)", numbers=False)
+hypot = binary("hypot", "sqrt(input^2 + other^2)", numbers=False)
+logaddexp = binary("logaddexp", "log(e^input + e^other)", numbers=False)
+logaddexp2 = binary("logaddexp2", "log2(2^input + 2^other)", numbers=False)
+gcd = binary("gcd", "the greatest common divisor of input and other", numbers=False)
+lcm = binary("lcm", "the least common multiple of input and other", numbers=False)
+logical_and = binary("logical_and", "whether neither input nor other is 0", numbers=False)
+logical_or = binary("logical_or", "whether input or other is not 0", numbers=False)
+logical_xor = binary(
+    "logical_xor", "whether one of input and other is 0 and one is not", numbers=False
+)
+_plain_heaviside = binary(
+    "heaviside", "0, values or 1 for input below, at or above 0", numbers=False
+)
+
+_plain_add_, _plain_sub_, _plain_div_ = Tensor.add_, Tensor.sub_, Tensor.div_
+_plain_round, _plain_round_ = round, Tensor.round_
 method(neg, "__neg__")
 method(abs, "__abs__")
+
+
+# ---- arithmetic
 
 
 def _scaled(function: str, other: Any, alpha: Any) -> Tensor:
@@ -67,10 +144,242 @@ def sub_(self: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     return _plain_sub_(self, other if alpha == 1 else _scaled("sub_", other, alpha))
 
 
+@function
+def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+    """Returns other - alpha * input, elementwise and broadcast."""
+    return _plain_sub(
+        tensor_argument("rsub", "other", other), input if alpha == 1 else input * alpha
+    )
+
+
+def div_floor(input: Any, other: Any) -> Tensor:
+    """Returns floor(input / other), elementwise and broadcast; its gradients are zeros."""
+    return call(
+        lib.ag_div_floor,
+        tensor_argument("div", "input", input),
+        tensor_argument("div", "other", other),
+    )
+
+
+def div_trunc(input: Any, other: Any) -> Tensor:
+    """Returns trunc(input / other), elementwise and broadcast; its gradients are zeros."""
+    return call(
+        lib.ag_div_trunc,
+        tensor_argument("div", "input", input),
+        tensor_argument("div", "other", other),
+    )
+
+
+def _rounding_error(mode: Any) -> Exception:
+    if not isinstance(mode, str):
+        return TypeError(f"div(): argument 'rounding_mode' must be str, not {type(mode).__name__}")
+    return RuntimeError(
+        f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{mode}'"
+    )
+
+
 @op
-def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
-    """Returns x where x > 0, else negative_slope * x, elementwise."""
-    return call(lib.ag_leaky_relu, input, negative_slope)
+def div(input: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    """Returns input / other, elementwise and broadcast; rounding_mode 'trunc' or 'floor' makes the quotients whole.
+
+    Without rounding integers give floats. Raises RuntimeError where integers are rounded and divided by 0.
+    """
+    if rounding_mode is None:
+        return _plain_div(input, other)
+    if rounding_mode == "floor":
+        return div_floor(input, other)
+    if rounding_mode == "trunc":
+        return div_trunc(input, other)
+    raise _rounding_error(rounding_mode)
+
+
+@method
+def div_(self: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    """Divides the elements by other, as div() does, and returns the tensor itself."""
+    if rounding_mode is None:
+        return _plain_div_(self, other)
+    if rounding_mode not in ("floor", "trunc"):
+        raise _rounding_error(rounding_mode)
+    native = lib.ag_div_floor_ if rounding_mode == "floor" else lib.ag_div_trunc_
+    return in_place(native, self, tensor_argument("div_", "other", other))
+
+
+@op
+def pow(input: Any, exponent: Any) -> Tensor:
+    """Returns input ^ exponent, elementwise and broadcast. One of the two may be a number."""
+    return _plain_pow(input, exponent)
+
+
+@op
+def float_power(input: Any, exponent: Any) -> Tensor:
+    """Returns input ^ exponent in float64, elementwise and broadcast. One of the two may be a number."""
+    return _plain_float_power(input, exponent)
+
+
+@op
+def heaviside(input: Tensor, values: Tensor) -> Tensor:
+    """Returns 0, values or 1 where input is below, at or above 0, elementwise and broadcast."""
+    return _plain_heaviside(input, values)
+
+
+def _value(function: str, value: Any) -> float:
+    if isinstance(value, (bool, int, float)):
+        return float(value)
+    raise TypeError(f"{function}(): argument 'value' must be Number, not {type(value).__name__}")
+
+
+@op
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
+    """Returns input + value * tensor1 * tensor2, elementwise and broadcast."""
+    return call(lib.ag_addcmul, input, tensor1, tensor2, _value("addcmul", value))
+
+
+@method
+def addcmul_(self: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
+    """Adds value * tensor1 * tensor2 to the elements and returns the tensor itself."""
+    return in_place(lib.ag_addcmul_, self, tensor1, tensor2, _value("addcmul_", value))
+
+
+@op
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
+    """Returns input + value * tensor1 / tensor2, elementwise and broadcast."""
+    return call(lib.ag_addcdiv, input, tensor1, tensor2, _value("addcdiv", value))
+
+
+@method
+def addcdiv_(self: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
+    """Adds value * tensor1 / tensor2 to the elements and returns the tensor itself."""
+    return in_place(lib.ag_addcdiv_, self, tensor1, tensor2, _value("addcdiv_", value))
+
+
+@op
+def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
+    """Returns input + weight * (end - input), elementwise and broadcast; weight is a Tensor or a number."""
+    return call(lib.ag_lerp, input, end, tensor_argument("lerp", "weight", weight))
+
+
+@method
+def lerp_(self: Tensor, end: Tensor, weight: Any) -> Tensor:
+    """Moves the elements by weight * (end - self) and returns the tensor itself."""
+    return in_place(lib.ag_lerp_, self, end, tensor_argument("lerp_", "weight", weight))
+
+
+# ---- functions of one tensor that take numbers
+
+
+@op
+def round(input: Tensor, *, decimals: int = 0) -> Tensor:
+    """Returns x rounded to decimals digits after the point, elementwise; halves go to the even neighbour."""
+    return _plain_round(input) if decimals == 0 else call(lib.ag_round_decimals, input, decimals)
+
+
+@method
+def round_(self: Tensor, *, decimals: int = 0) -> Tensor:
+    """Rounds the elements as round() does and returns the tensor itself."""
+    if decimals == 0:
+        return _plain_round_(self)
+    return in_place(lib.ag_round_decimals_, self, decimals)
+
+
+@function
+def polygamma(n: int, input: Tensor) -> Tensor:
+    """Returns the derivative of order n of digamma(x), elementwise. Raises RuntimeError for a negative n."""
+    return call(lib.ag_polygamma, input, n)
+
+
+def _polygamma_method(self: Tensor, n: int) -> Tensor:
+    """Returns the derivative of order n of digamma(x), elementwise."""
+    return call(lib.ag_polygamma, self, n)
+
+
+@method
+def polygamma_(self: Tensor, n: int) -> Tensor:
+    """Replaces the elements by the derivative of order n of digamma(x) and returns the tensor itself."""
+    return in_place(lib.ag_polygamma_, self, n)
+
+
+method(_polygamma_method, "polygamma")
+
+
+def _number(function: str, argument: str, value: Any) -> Tensor:
+    if value is None:
+        return NO_TENSOR
+    if isinstance(value, (bool, int, float)):
+        return tensor_argument(function, argument, float(value))
+    raise TypeError(
+        f"{function}(): argument '{argument}' must be float, not {type(value).__name__}"
+    )
+
+
+@op
+def logit(input: Tensor, eps: float | None = None) -> Tensor:
+    """Returns log(x / (1 - x)), elementwise; with eps x is first limited to [eps, 1 - eps]."""
+    return call(lib.ag_logit, input, _number("logit", "eps", eps))
+
+
+@method
+def logit_(self: Tensor, eps: float | None = None) -> Tensor:
+    """Replaces the elements by logit(x, eps) and returns the tensor itself."""
+    return in_place(lib.ag_logit_, self, _number("logit_", "eps", eps))
+
+
+@op
+def nan_to_num(
+    input: Tensor,
+    nan: float | None = None,
+    posinf: float | None = None,
+    neginf: float | None = None,
+) -> Tensor:
+    """Returns x with NaN replaced by nan (default 0) and infinities by posinf and neginf, elementwise.
+
+    By default an infinity becomes the largest or least finite number of the dtype.
+    """
+    return call(
+        lib.ag_nan_to_num,
+        input,
+        0.0 if nan is None else nan,
+        _number("nan_to_num", "posinf", posinf),
+        _number("nan_to_num", "neginf", neginf),
+    )
+
+
+@method
+def nan_to_num_(
+    self: Tensor, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
+) -> Tensor:
+    """Replaces NaN and infinities as nan_to_num() does and returns the tensor itself."""
+    return in_place(
+        lib.ag_nan_to_num_,
+        self,
+        0.0 if nan is None else nan,
+        _number("nan_to_num_", "posinf", posinf),
+        _number("nan_to_num_", "neginf", neginf),
+    )
+
+
+@op
+def positive(input: Tensor) -> Tensor:
+    """Returns input itself; TypeError for bool."""
+    if input.dtype is bool_:
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+    return input
+
+
+method(positive, "__pos__")
+
+
+def _invert(self: Tensor) -> Tensor:
+    if self.dtype.is_floating_point:
+        raise TypeError(
+            "~ (operator.invert) is only implemented on integer and Boolean-type tensors"
+        )
+    return bitwise_not(self)
+
+
+method(_invert, "__invert__")
+
+
+# ---- limits and choices
 
 
 def _bound(function: str, argument: str, value: Any) -> Tensor:
@@ -89,17 +398,35 @@ def clamp_(self: Tensor, min: Any = None, max: Any = None) -> Tensor:
     return in_place(lib.ag_clamp_, self, _bound("clamp_", "min", min), _bound("clamp_", "max", max))
 
 
+@op
+def clamp_min(input: Tensor, min: Any) -> Tensor:
+    """Returns the elements, but at least min."""
+    return call(lib.ag_clamp, input, tensor_argument("clamp_min", "min", min), NO_TENSOR)
+
+
+@op
+def clamp_max(input: Tensor, max: Any) -> Tensor:
+    """Returns the elements, but at most max."""
+    return call(lib.ag_clamp, input, NO_TENSOR, tensor_argument("clamp_max", "max", max))
+
+
+@method
+def clamp_min_(self: Tensor, min: Any) -> Tensor:
+    """Raises the elements to at least min and returns the tensor itself."""
+    return in_place(lib.ag_clamp_, self, tensor_argument("clamp_min_", "min", min), NO_TENSOR)
+
+
+@method
+def clamp_max_(self: Tensor, max: Any) -> Tensor:
+    """Lowers the elements to at most max and returns the tensor itself."""
+    return in_place(lib.ag_clamp_, self, NO_TENSOR, tensor_argument("clamp_max_", "max", max))
+
+
 @function
 def where(condition: Tensor, input: Any, other: Any) -> Tensor:
     """Returns the elements of input where condition (bool) holds and those of other elsewhere, broadcast."""
     left, right = tensor_argument("where", "input", input), tensor_argument("where", "other", other)
     return call(lib.ag_where, condition, left, right)
-
-
-@op
-def square(input: Tensor) -> Tensor:
-    """Returns x^2, elementwise."""
-    return input * input
 
 
 def _where_method(self: Tensor, condition: Tensor, other: Any) -> Tensor:
@@ -109,15 +436,46 @@ def _where_method(self: Tensor, condition: Tensor, other: Any) -> Tensor:
 
 method(_where_method, "where")
 
+
+@op
+def isclose(
+    input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
+) -> Tensor:
+    """Returns whether |input - other| <= atol + rtol |other|, elementwise and broadcast; dtypes must agree."""
+    return call(lib.ag_isclose, input, other, rtol, atol, equal_nan)
+
+
+@op
+def allclose(
+    input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
+) -> bool:
+    """Returns True if isclose() holds for all elements."""
+    return isclose(input, other, rtol, atol, equal_nan).all().item()
+
+
 # ---- other names of the same ops -------------------------------------------------------------------------
 
-absolute, negative = op(abs, "absolute"), op(neg, "negative")
-subtract, multiply = op(sub, "subtract"), op(mul, "multiply")
-divide = true_divide = op(div, "divide")
-method(div, "true_divide")
-clip = op(clamp, "clip")
-method(Tensor.clamp_, "clip_")
-not_equal, greater, greater_equal = op(ne, "not_equal"), op(gt, "greater"), op(ge, "greater_equal")
-less, less_equal = op(lt, "less"), op(le, "less_equal")
+
+def _alias(name: str, original: str) -> Any:
+    """The function under another name, in place as well."""
+    if hasattr(Tensor, f"{original}_"):
+        method(getattr(Tensor, f"{original}_"), f"{name}_")
+    return op(globals()[original], name)
+
+
+absolute, negative = _alias("absolute", "abs"), _alias("negative", "neg")
+subtract, multiply = _alias("subtract", "sub"), _alias("multiply", "mul")
+divide, true_divide = _alias("divide", "div"), _alias("true_divide", "div")
+clip, fix = _alias("clip", "clamp"), _alias("fix", "trunc")
+arcsin, arccos, arctan = (
+    _alias("arcsin", "asin"),
+    _alias("arccos", "acos"),
+    _alias("arctan", "atan"),
+)
+arcsinh, arccosh = _alias("arcsinh", "asinh"), _alias("arccosh", "acosh")
+arctanh, arctan2 = _alias("arctanh", "atanh"), _alias("arctan2", "atan2")
+not_equal, greater = _alias("not_equal", "ne"), _alias("greater", "gt")
+greater_equal, less = _alias("greater_equal", "ge"), _alias("less", "lt")
+less_equal = _alias("less_equal", "le")
 
 __all__ = public_names(globals())

@@ -1,0 +1,61 @@
+// The vocabulary of pointwise.def's gradients as Tensor code, as far as it is not public: what the
+// kernels call by the same names.
+#pragma once
+#include "autograd/ops.hpp"
+#include "autograd/runtime.hpp"
+#include "core/text.hpp"
+
+namespace autograd::detail {
+
+using autograd::where;
+
+inline Tensor where(const Tensor& c, const Tensor& a, const Scalar& b) {
+  return autograd::where(c, a, scalar(b));
+}
+inline Tensor where(const Tensor& c, const Scalar& a, const Tensor& b) {
+  return autograd::where(c, scalar(a), b);
+}
+
+/// The gradient of a function that is constant piece by piece.
+inline Tensor zero(const Tensor& g) { return zeros(g.sizes(), g.dtype()); }
+
+/// A plain number as exact as the gradient that it meets; any other tensor as it is.
+inline Tensor like(const Tensor& g, const Tensor& x) {
+  return x.head()->is_number ? to(x, g.dtype()) : x;
+}
+
+/// g n / (a^2 + b^2), 0 at the origin.
+inline Tensor angle_slope(const Tensor& g, const Tensor& n, const Tensor& a, const Tensor& b) {
+  const Tensor square = a * a + b * b;
+  return where(square == 0, 0, g * (n / square));
+}
+
+/// For ops that PyTorch does not differentiate either.
+[[noreturn]] inline Tensor no_derivative(const char* op) {
+  fail(ErrorCode::kRuntime, "derivative for ", op, " is not implemented");
+}
+
+/// The probability that a normal number is below x, and its derivative.
+inline Tensor normal_cdf(const Tensor& x) { return 0.5 * erfc(x * -0.707106781186547524); }
+inline Tensor normal_density(const Tensor& x) { return exp(x * x * -0.5) * 0.398942280401432678; }
+
+/// gelu_tanh(x) = x sigmoid(u) with this u, and its derivative where s is sigmoid(u).
+inline Tensor gelu_angle(const Tensor& x) {
+  return x * (x * x * 0.0713548162726009292 + 1.59576912160573071);
+}
+inline Tensor gelu_tanh_slope(const Tensor& x, const Tensor& s) {
+  return s * (1 + x * (1 - s) * (x * x * 0.214064448817802788 + 1.59576912160573071));
+}
+
+/// mish(x) = x t with t = tanh_softplus(x), and its derivative.
+inline Tensor tanh_softplus(const Tensor& x) { return tanh(softplus(x)); }
+inline Tensor mish_slope(const Tensor& x, const Tensor& t) {
+  return t + x * (1 - t * t) * sigmoid(x);
+}
+
+inline Tensor sinc_slope(const Tensor& x) {
+  const Tensor angle = x * 3.14159265358979323846;
+  return where(x == 0, 0, (cos(angle) - sin(angle) / angle) / x);
+}
+
+}  // namespace autograd::detail
