@@ -334,22 +334,15 @@ def test_linear_refuses_wrong_inputs():
         layer([1.0, 2.0])
 
 
-ACTIVATIONS = [
-    lambda n: n.ReLU(),
-    lambda n: n.LeakyReLU(),
-    lambda n: n.LeakyReLU(0.3),
-    lambda n: n.Sigmoid(),
-    lambda n: n.Tanh(),
-    lambda n: n.Softmax(dim=1),
-    lambda n: n.LogSoftmax(dim=-1),
+SHAPE_KEEPERS = [
     lambda n: n.Identity(1, a=2),
     lambda n: n.Flatten(),
     lambda n: n.Flatten(0, 1),
 ]
 
 
-@pytest.mark.parametrize("make", ACTIVATIONS)
-def test_activations_equal_torch(make):
+@pytest.mark.parametrize("make", SHAPE_KEEPERS)
+def test_identity_and_flatten_equal_torch(make):
     x = torch.randn(2, 3, 4)
     ours = make(nn)(ag.tensor(x.numpy()))
     theirs = make(torch.nn)(x)

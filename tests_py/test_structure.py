@@ -161,14 +161,10 @@ def pointwise_rows() -> list[str]:
 @pytest.mark.parametrize("row", pointwise_rows())
 def test_pointwise_op_is_complete(row):
     name = PUBLIC_NAMES.get(row, row)
-    headers = ("pointwise.hpp", "activations.hpp", "shaping.hpp")
-    cpp = "".join((ROOT / "include/autograd" / h).read_text(encoding="utf-8") for h in headers)
+    cpp = texts(sources("include/autograd", ".hpp"))
     c = (ROOT / "capi/autograd.h").read_text(encoding="utf-8")
-    modules = ("pointwise.py", "activations.py", "shaping.py")
-    python = "".join(
-        (ROOT / "python/autograd/ops" / m).read_text(encoding="utf-8") for m in modules
-    )
-    table = "".join(p.read_text(encoding="utf-8") for p in op_tables())
+    python = texts(sources("python/autograd/ops", ".py"))
+    table = texts(op_tables())
     forgotten = []
     if not re.search(rf"\bTensor {name}\(", cpp):
         forgotten.append(f"include/autograd/pointwise.hpp: Tensor {name}(...);")
@@ -181,6 +177,10 @@ def test_pointwise_op_is_complete(row):
     if not re.search(rf"""["']{name}["']""", table):
         forgotten.append(f"tests_py/op_rows/pointwise.py: the row of {name}")
     assert not forgotten, f"the row {row} of {POINTWISE} lacks:\n" + "\n".join(forgotten)
+
+
+def texts(files: list[Path]) -> str:
+    return "".join(path.read_text(encoding="utf-8") for path in files)
 
 
 def op_tables() -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...dtypes import dtype as _dtype
 from ...ops.activations import (
     celu,
     celu_,
@@ -36,6 +37,7 @@ from ...ops.activations import (
 )
 from ...ops.pointwise import sigmoid, tanh
 from ...ops.probabilities import log_softmax, softmax
+from ...tensor import Tensor
 
 __all__ = [
     "celu",
@@ -65,6 +67,7 @@ __all__ = [
     "sigmoid",
     "silu",
     "softmax",
+    "softmin",
     "softplus",
     "softshrink",
     "softsign",
@@ -73,3 +76,8 @@ __all__ = [
     "threshold",
     "threshold_",
 ]
+
+
+def softmin(input: Tensor, dim: int | None = None, dtype: _dtype | None = None) -> Tensor:
+    """Returns softmax(-input) along dim, computed from input converted to dtype if one is given."""
+    return softmax(-input, dim, dtype)
