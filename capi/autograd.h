@@ -870,13 +870,80 @@ AG_API ag_tensor* ag_index_select(const ag_tensor* x, int64_t dim, const ag_tens
 AG_API ag_tensor* ag_softmax(const ag_tensor* x, int64_t dim);
 AG_API ag_tensor* ag_log_softmax(const ag_tensor* x, int64_t dim);
 /* Softmax cross entropy of logits [N, C], [C] or [N, C, d1, ...] with targets of class indices
- * (int64, the logits' shape without C) or of probabilities (the logits' shape). Stable for any
- * logits. */
+ * (int64 or uint8, the logits' shape without C) or of probabilities (the logits' shape). Stable for
+ * any logits. weight [C] may be NULL. Targets equal to ignore_index count for nothing. */
 AG_API ag_tensor* ag_cross_entropy(const ag_tensor* logits, const ag_tensor* target,
-                                   ag_reduction reduction);
-/* (a - b)^2, reduced. */
+                                   const ag_tensor* weight, ag_reduction reduction,
+                                   int64_t ignore_index, double label_smoothing);
+/* -weight[t] x[t] of log probabilities, for class indices as above. */
+AG_API ag_tensor* ag_nll_loss(const ag_tensor* input, const ag_tensor* target,
+                              const ag_tensor* weight, ag_reduction reduction,
+                              int64_t ignore_index);
+/* Sum over the other classes j of max(0, margin - x[t] + x[j])^p weight[t] / C. */
+AG_API ag_tensor* ag_multi_margin_loss(const ag_tensor* input, const ag_tensor* target, int64_t p,
+                                       double margin, const ag_tensor* weight,
+                                       ag_reduction reduction);
+/* Mean over classes (the last dim) of the binary cross entropies of logits; weight may be NULL. */
+AG_API ag_tensor* ag_multilabel_soft_margin_loss(const ag_tensor* input, const ag_tensor* target,
+                                                 const ag_tensor* weight, ag_reduction reduction);
+/* (x - t)^2, reduced. Losses of pairs broadcast. */
 AG_API ag_tensor* ag_mse_loss(const ag_tensor* input, const ag_tensor* target,
                               ag_reduction reduction);
+/* |x - t|, reduced. */
+AG_API ag_tensor* ag_l1_loss(const ag_tensor* input, const ag_tensor* target,
+                             ag_reduction reduction);
+/* (x - t)^2 / (2 beta) where |x - t| < beta, else |x - t| - beta / 2. */
+AG_API ag_tensor* ag_smooth_l1_loss(const ag_tensor* input, const ag_tensor* target,
+                                    ag_reduction reduction, double beta);
+/* (x - t)^2 / 2 where |x - t| <= delta, else delta (|x - t| - delta / 2). */
+AG_API ag_tensor* ag_huber_loss(const ag_tensor* input, const ag_tensor* target,
+                                ag_reduction reduction, double delta);
+/* log(1 + exp(-t x)). */
+AG_API ag_tensor* ag_soft_margin_loss(const ag_tensor* input, const ag_tensor* target,
+                                      ag_reduction reduction);
+/* t (log t - x), or, log_target, exp(t) (t - x). */
+AG_API ag_tensor* ag_kl_div(const ag_tensor* input, const ag_tensor* target, ag_reduction reduction,
+                            int32_t log_target);
+/* -t log x - (1 - t) log(1 - x), times weight, which may be NULL. */
+AG_API ag_tensor* ag_binary_cross_entropy(const ag_tensor* input, const ag_tensor* target,
+                                          const ag_tensor* weight, ag_reduction reduction);
+/* The same of sigmoid(x); pos_weight, which may be NULL, multiplies the first term. */
+AG_API ag_tensor* ag_binary_cross_entropy_with_logits(const ag_tensor* input,
+                                                      const ag_tensor* target,
+                                                      const ag_tensor* weight,
+                                                      const ag_tensor* pos_weight,
+                                                      ag_reduction reduction);
+/* exp(x) - t x, or, log_input 0, x - t log(x + eps). */
+AG_API ag_tensor* ag_poisson_nll_loss(const ag_tensor* input, const ag_tensor* target,
+                                      int32_t log_input, int32_t full, double eps,
+                                      ag_reduction reduction);
+/* (log v + (x - t)^2 / v) / 2, v = max(var, eps). */
+AG_API ag_tensor* ag_gaussian_nll_loss(const ag_tensor* input, const ag_tensor* target,
+                                       const ag_tensor* var, int32_t full, double eps,
+                                       ag_reduction reduction);
+/* x / max(|x|_p, eps) along dim. */
+AG_API ag_tensor* ag_normalize(const ag_tensor* input, double p, int64_t dim, double eps);
+/* Cosine of the angle between x1 and x2 along dim; lengths count as at least eps. */
+AG_API ag_tensor* ag_cosine_similarity(const ag_tensor* x1, const ag_tensor* x2, int64_t dim,
+                                       double eps);
+/* |x1 - x2 + eps|_p along the last dim. */
+AG_API ag_tensor* ag_pairwise_distance(const ag_tensor* x1, const ag_tensor* x2, double p,
+                                       double eps, int32_t keepdim);
+/* 1 - cos(input1, input2) where t is 1, max(0, cos(input1, input2) - margin) where it is -1. */
+AG_API ag_tensor* ag_cosine_embedding_loss(const ag_tensor* input1, const ag_tensor* input2,
+                                           const ag_tensor* target, double margin,
+                                           ag_reduction reduction);
+/* max(0, -t (input1 - input2) + margin). */
+AG_API ag_tensor* ag_margin_ranking_loss(const ag_tensor* input1, const ag_tensor* input2,
+                                         const ag_tensor* target, double margin,
+                                         ag_reduction reduction);
+/* x where t is 1, max(0, margin - x) where it is -1. */
+AG_API ag_tensor* ag_hinge_embedding_loss(const ag_tensor* input, const ag_tensor* target,
+                                          double margin, ag_reduction reduction);
+/* max(0, d(anchor, positive) - d(anchor, negative) + margin), d being pairwise_distance. */
+AG_API ag_tensor* ag_triplet_margin_loss(const ag_tensor* anchor, const ag_tensor* positive,
+                                         const ag_tensor* negative, double margin, double p,
+                                         double eps, int32_t swap, ag_reduction reduction);
 
 /* ---- convolution and pooling ---- */
 

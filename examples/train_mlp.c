@@ -79,7 +79,7 @@ static double train_step(Model* model, ag_tensor** momentum, const ag_tensor* x,
                          const ag_tensor* species) {
   double value = 0;
   ag_tensor* logits = forward(model, x);
-  ag_tensor* loss = need(ag_cross_entropy(logits, species, AG_REDUCTION_MEAN));
+  ag_tensor* loss = need(ag_cross_entropy(logits, species, NULL, AG_REDUCTION_MEAN, -100, 0));
   need_ok(ag_zero_grad(model->parameters, PARAMETERS, 1));
   need_ok(ag_backward(&loss, NULL, 1, NULL, 0, 0, 0));
   need_ok(ag_sgd_step(model->parameters, momentum, PARAMETERS, 0.1, 0.9, 0, 0, 0, 0));

@@ -54,6 +54,7 @@ std::string int_text(std::string_view name, int64_t value) {
   if (name == "dropped") return value ? to_string(dims_in(value)) : "";
   if (name == "keepdim" || name.substr(0, 9) == "transpose") return value ? "true" : "";
   if (name == "reduction") return reduction_name(value);
+  if (name == "ignore_index" && value == -100) return "";
   if (name == "dtype")
     return value >= 0 && value < kDTypeCount ? name_of(static_cast<DType>(value)) : "";
   return std::to_string(value);

@@ -1,26 +1,29 @@
-// Losses. Cross entropy is one op over rows [N, C]; other layouts are brought into that form.
+// Softmax cross entropy: one op over rows [N, C]; other layouts are brought into that form.
 #include <algorithm>
 
 #include "autograd/ops.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/thread_state.hpp"
+#include "kernels/cpu/nll.hpp"
 #include "kernels/cpu/pointwise.hpp"
 #include "kernels/cpu/reduce.hpp"
 #include "kernels/cpu/softmax.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/losses.hpp"
 #include "ops/registry.hpp"
 
 namespace autograd {
 namespace detail {
 namespace {
 
+// ints: reduction, ignore_index.
 Reduction reduction_of(const Attrs& attrs) { return static_cast<Reduction>(attrs.ints[0]); }
 
 bool has_indices(const TensorBody& target) { return !is_floating(target.dtype); }
 
-// Inputs: logits [N, C], target [N] (indices) or [N, C] (probabilities). Outputs: loss, logsumexp
-// of each row.
+// Inputs: logits [N, C], target [N] (indices) or [N, C] (probabilities), and, for indices, the
+// weights of the classes [C] or nothing. Outputs: loss, logsumexp of each row.
 void infer_cross_entropy(const Call& call, OutputMetas& outputs) {
   const TensorBody &x = call.in(0), &target = call.in(1);
   if (!is_floating(x.dtype))
@@ -37,39 +40,81 @@ void infer_cross_entropy(const Call& call, OutputMetas& outputs) {
   lse.sizes = {x.sizes[0]};
 }
 
-void check_targets(const Tensor& target, int64_t classes) {
-  const int64_t* t = target.data_as<int64_t>();
-  for (int64_t i = 0; i < target.numel(); ++i)
-    if (t[i] < 0 || t[i] >= classes)
-      fail(ErrorCode::kIndex, "cross_entropy: Target ", t[i], " is out of bounds (", classes,
-           " classes, sample ", i, ")");
+// Class indices as the kernels want them. Where rows count differently (some are ignored, or
+// classes have weights) `targets` is a copy with class 0 for ignored rows, and `weights` says for
+// how much each row counts.
+struct Targets {
+  Tensor targets, weights;
+  double total;  // what a mean divides by
+
+  Targets(const Call& call, int target, int weight, int64_t classes, DType dtype)
+      : targets(dense(call.in(target))) {
+    const int64_t* t = targets.data_as<int64_t>();
+    const int64_t n = targets.numel(), ignore = call.attrs.ints[1];
+    const int64_t ignored = cpu::count_ignored(t, n, classes, ignore);
+    if (ignored < 0)
+      fail(ErrorCode::kIndex, "cross_entropy: Target ", t[-1 - ignored], " is out of bounds (",
+           classes, " classes, sample ", -1 - ignored, ")");
+    total = static_cast<double>(n);
+    if (ignored == 0 && !call.has(weight)) return;
+    const Tensor w = call.has(weight) ? dense(call.in(weight)) : Tensor();
+    weights = make_tensor({n}, dtype);
+    total = cpu::class_weights(dtype, t, w ? w.data() : nullptr, weights.data(), n, ignore);
+    Tensor classes_only = make_tensor({n}, DType::kInt64);
+    std::replace_copy(t, t + n, classes_only.data_as<int64_t>(), ignore, int64_t{0});
+    targets = classes_only;
+  }
+};
+
+template <class T>
+void scale_rows(const Tensor& weights, T* rows, int64_t stride, T by, T* out) {
+  const T* w = weights.data_as<T>();
+  // An ignored row counts for nothing, even where it is infinite.
+  for (int64_t i = 0; i < weights.numel(); ++i)
+    out[i] = w[i] == 0 ? T(0) : rows[i * stride] * w[i] * by;
+}
+
+// out[i] = rows[i * stride] * weights[i] * by.
+void scale_rows(const Tensor& weights, void* rows, int64_t stride, double by, void* out) {
+  if (weights.dtype() == DType::kFloat32)
+    scale_rows(weights, static_cast<float*>(rows), stride, static_cast<float>(by),
+               static_cast<float*>(out));
+  else
+    scale_rows(weights, static_cast<double*>(rows), stride, by, static_cast<double*>(out));
+}
+
+void divide(TensorBody& number, double by) {
+  if (number.dtype == DType::kFloat32)
+    *reinterpret_cast<float*>(number.data) /= static_cast<float>(by);
+  else
+    *reinterpret_cast<double*>(number.data) /= by;
 }
 
 void forward_cross_entropy(const Call& call) {
-  const Tensor x = dense(call.in(0)), target = dense(call.in(1));
+  const Tensor x = dense(call.in(0));
   const int64_t rows = x.size(0), classes = x.size(1);
   const Reduction reduction = reduction_of(call.attrs);
   TensorBody& out = call.out(0);
   Tensor losses = reduction == Reduction::kNone ? borrow(&out) : make_tensor({rows}, x.dtype());
+  double total = static_cast<double>(rows);
   if (has_indices(call.in(1))) {
-    check_targets(target, classes);
-    cpu::cross_entropy(x.dtype(), x.data(), target.data_as<int64_t>(), losses.data(),
+    const Targets of(call, 1, 2, classes, x.dtype());
+    cpu::cross_entropy(x.dtype(), x.data(), of.targets.data_as<int64_t>(), losses.data(),
                        call.out(1).data, rows, classes);
+    if (of.weights) scale_rows(of.weights, losses.data(), 1, 1, losses.data());
+    total = of.total;
   } else {
+    const Tensor target = dense(call.in(1));
     cpu::cross_entropy_probs(x.dtype(), x.data(), target.data(), losses.data(), call.out(1).data,
                              rows, classes);
   }
   if (reduction == Reduction::kNone) return;
   cpu::reduce(cpu::ReduceOp::kSum, x.dtype(), losses.data(), out.data, {1, rows, 1, rows, 1},
               nullptr);
-  if (reduction != Reduction::kMean) return;
-  if (x.dtype() == DType::kFloat32)
-    *reinterpret_cast<float*>(out.data) /= static_cast<float>(rows);
-  else
-    *reinterpret_cast<double*>(out.data) /= static_cast<double>(rows);
+  if (reduction == Reduction::kMean) divide(out, total);
 }
 
-// cross_entropy_backward(g, logits, target, logsumexp)
+// cross_entropy_backward(g, logits, target, logsumexp, weight)
 void infer_backward(const Call& call, OutputMetas& outputs) {
   OutputMeta& meta = outputs.add();
   meta.dtype = call.in(1).dtype;
@@ -77,57 +122,69 @@ void infer_backward(const Call& call, OutputMetas& outputs) {
 }
 
 void forward_backward(const Call& call) {
-  const Tensor g = dense(call.in(0)), x = dense(call.in(1)), target = dense(call.in(2)),
-               lse = dense(call.in(3));
+  Tensor g = dense(call.in(0));
+  const Tensor x = dense(call.in(1)), lse = dense(call.in(3));
   const int64_t rows = x.size(0), classes = x.size(1);
-  const Reduction reduction = reduction_of(call.attrs);
-  const double scale = reduction == Reduction::kMean ? 1.0 / static_cast<double>(rows) : 1.0;
-  const int64_t stride = reduction == Reduction::kNone ? 1 : 0;
-  if (has_indices(call.in(2)))
-    cpu::cross_entropy_backward(x.dtype(), g.data(), stride, scale, x.data(),
-                                target.data_as<int64_t>(), lse.data(), call.out().data, rows,
-                                classes);
-  else
-    cpu::cross_entropy_probs_backward(x.dtype(), g.data(), stride, scale, x.data(), target.data(),
-                                      lse.data(), call.out().data, rows, classes);
+  const bool is_mean = reduction_of(call.attrs) == Reduction::kMean;
+  int64_t stride = reduction_of(call.attrs) == Reduction::kNone ? 1 : 0;
+  double scale = is_mean ? 1.0 / static_cast<double>(rows) : 1.0;
+  if (!has_indices(call.in(2))) {
+    const Tensor target = dense(call.in(2));
+    return cpu::cross_entropy_probs_backward(x.dtype(), g.data(), stride, scale, x.data(),
+                                             target.data(), lse.data(), call.out().data, rows,
+                                             classes);
+  }
+  const Targets of(call, 2, 4, classes, x.dtype());
+  if (of.weights) {
+    Tensor row_g = make_tensor({rows}, x.dtype());
+    scale_rows(of.weights, g.data(), stride, is_mean ? 1 / of.total : 1, row_g.data());
+    g = row_g;
+    stride = 1;
+    scale = 1;
+  }
+  cpu::cross_entropy_backward(x.dtype(), g.data(), stride, scale, x.data(),
+                              of.targets.data_as<int64_t>(), lse.data(), call.out().data, rows,
+                              classes);
 }
 
 constexpr Op op_cross_entropy_backward = {.name = "cross_entropy_backward",
                                           .traits = kLoss,
                                           .infer = infer_backward,
                                           .forward = {forward_backward},
-                                          .attrs = ";;reduction",
-                                          .doc = "(softmax(x) - target) * g"};
+                                          .attrs = ";;reduction,ignore_index",
+                                          .doc = "(softmax(x) - target) * g",
+                                          .optional_inputs = 1u << 4};
 
-Tensor one_hot(const Tensor& target, int64_t classes, DType dtype) {
-  Tensor out = zeros({target.numel(), classes}, dtype);
-  const Tensor indices = dense(*body(target));
-  const double one = 1;
-  for (int64_t i = 0; i < indices.numel(); ++i)
-    cpu::convert(
-        &one, DType::kFloat64, 1,
-        static_cast<char*>(out.data()) +
-            static_cast<size_t>(i * classes + indices.data_as<int64_t>()[i]) * size_of(dtype),
-        dtype, 1, 1);
-  return out;
+// In public ops: for the second order.
+Tensor gradient_of_logits(Backward& b, const Tensor& x, const Tensor& target, const Tensor& weight,
+                          const Tensor& g) {
+  const Reduction reduction = reduction_of(b.attrs());
+  const Tensor p = softmax(x, 1);
+  if (has_indices(*body(target))) {
+    const int64_t ignore = b.attrs().ints[1];
+    const Tensor counts = class_weights(target, weight, x.dtype(), reduction, ignore);
+    return p * unsqueeze(counts * g, 1) +
+           nll_rows_backward(g, target, weight, x.sizes(), reduction, ignore);
+  }
+  const Tensor row_g = reduction == Reduction::kNone   ? unsqueeze(g, 1)
+                       : reduction == Reduction::kMean ? g / static_cast<double>(x.size(0))
+                                                       : g;
+  return (p * sum(target, {1}, true) - target) * row_g;
 }
 
 void backward_cross_entropy(Backward& b) {
   const Tensor x = b.input(0), target = b.input(1), g = b.grad();
+  const Tensor weight = b.has_input(2) ? b.input(2) : Tensor();
+  if (b.needs(0) && thread_state.grad_enabled)
+    b.set(0, gradient_of_logits(b, x, target, weight, g));
+  else if (b.needs(0))
+    b.set(0, dispatch(op_cross_entropy_backward, {g, x, target, b.output(1), weight}, b.attrs()));
+  if (!b.needs(1)) return;
   const Reduction reduction = reduction_of(b.attrs());
-  const bool indices = has_indices(*body(target));
-  if (b.needs(0) && !thread_state.grad_enabled)
-    b.set(0, dispatch(op_cross_entropy_backward, {g, x, target, b.output(1)}, b.attrs()));
-  if (!b.needs(1) && !thread_state.grad_enabled) return;
-  // In public ops: for the second order, and for targets that need a gradient themselves.
-  Tensor row_g = reduction == Reduction::kNone ? unsqueeze(g, 1) : g;
-  if (reduction == Reduction::kMean) row_g = g / static_cast<double>(x.size(0));
-  if (b.needs(0) && thread_state.grad_enabled) {
-    const Tensor t = indices ? one_hot(target, x.size(1), x.dtype()) : target;
-    const Tensor p = softmax(x, 1);
-    b.set(0, ((indices ? p : p * sum(t, {1}, true)) - t) * row_g);
-  }
-  if (b.needs(1)) b.set(1, -log_softmax(x, 1) * row_g);
+  const Tensor row_g = reduction == Reduction::kNone   ? unsqueeze(g, 1)
+                       : reduction == Reduction::kMean ? g / static_cast<double>(x.size(0))
+                                                       : g;
+  b.set(1, -log_softmax(x, 1) * row_g);
 }
 
 constexpr Op op_cross_entropy = {
@@ -136,33 +193,69 @@ constexpr Op op_cross_entropy = {
     .infer = infer_cross_entropy,
     .forward = {forward_cross_entropy},
     .backward = backward_cross_entropy,
-    .reads = {reads_input(0) | reads_input(1) | reads_output(1), reads_input(0) | reads_input(1)},
-    .attrs = ";;reduction",
-    .doc = "softmax cross entropy of rows of logits"};
+    .reads = {reads_input(0) | reads_input(1) | reads_input(2) | reads_output(1),
+              reads_input(0) | reads_input(1)},
+    .attrs = ";;reduction,ignore_index",
+    .doc = "softmax cross entropy of rows of logits",
+    .optional_inputs = 1u << 2};
 
 constexpr const Op* kLossOps[] = {&op_cross_entropy, &op_cross_entropy_backward};
 
-// [N, C, d1, ...] -> [N * d1 * ..., C]
-Tensor classes_last(const Tensor& x) {
-  if (x.dim() == 2) return x;
-  Shape dims;
-  for (int d = 0; d < x.dim(); ++d)
-    if (d != 1) dims.push_back(d);
-  dims.push_back(1);
-  const Tensor moved = permute(x, dims);
-  int64_t rows = 1;
-  for (int d = 0; d + 1 < moved.dim(); ++d) rows *= moved.sizes()[d];
-  return reshape(moved, {rows, x.size(1)});
+Tensor cross_entropy_rows(const Tensor& rows, const Tensor& target, const Tensor& weight,
+                          Reduction reduction, int64_t ignore_index) {
+  Attrs attrs;
+  attrs.ints[0] = static_cast<int64_t>(reduction);
+  attrs.ints[1] = ignore_index;
+  const Arg inputs[3] = {rows, target, weight};
+  Tensor outputs[2];
+  dispatch(op_cross_entropy, inputs, weight ? 3 : 2, attrs, outputs, 2);
+  return outputs[0];
 }
 
-Shape without_classes(const Shape& sizes) {
-  Shape out = sizes;
-  out.erase(sizes.size() == 1 ? 0 : 1);
-  return out;
+// (1 - s) times the loss of the class, and s / C times the sum of the losses of all classes.
+Tensor smoothed_rows(const Tensor& rows, const Tensor& target, const Tensor& weight,
+                     Reduction reduction, int64_t ignore_index, double smoothing) {
+  const Tensor log_p = log_softmax(rows, 1);
+  const Tensor of_class = nll_rows(log_p, target, weight, reduction, ignore_index);
+  const bool is_mean = reduction == Reduction::kMean;
+  Tensor counts =
+      class_weights(target, Tensor(), rows.dtype(),
+                    is_mean && !weight ? Reduction::kMean : Reduction::kSum, ignore_index);
+  if (is_mean && weight)
+    counts =
+        counts / sum(class_weights(target, weight, rows.dtype(), Reduction::kSum, ignore_index));
+  Tensor of_all = -sum(weight ? log_p * weight : log_p, {1}) * counts;
+  if (reduction != Reduction::kNone) of_all = sum(of_all);
+  return of_class * (1 - smoothing) + of_all * (smoothing / static_cast<double>(rows.size(1)));
 }
 
-Tensor reduced(const Tensor& x, Reduction reduction) {
-  return reduction == Reduction::kNone ? x : reduction == Reduction::kMean ? mean(x) : sum(x);
+Tensor cross_entropy_of_indices(const Tensor& logits, const Tensor& target, Reduction reduction,
+                                const Tensor& weight, int64_t ignore_index, double smoothing) {
+  const ClassRows all = class_rows("cross_entropy", logits, target, weight);
+  const Tensor loss =
+      smoothing > 0
+          ? smoothed_rows(all.rows, all.targets, weight, reduction, ignore_index, smoothing)
+          : cross_entropy_rows(all.rows, all.targets, weight, reduction, ignore_index);
+  return reduction == Reduction::kNone && all.sizes.size() != 1 ? reshape(loss, all.sizes) : loss;
+}
+
+Tensor cross_entropy_of_probabilities(const Tensor& logits, const Tensor& target,
+                                      Reduction reduction, const Tensor& weight, double smoothing) {
+  const bool is_single = logits.dim() == 1;
+  Shape sizes = logits.sizes();
+  sizes.erase(is_single ? 0 : 1);
+  check_class_weight("cross_entropy", logits, logits.sizes()[is_single ? 0 : 1], weight);
+  const Tensor rows = is_single ? unsqueeze(logits, 0) : classes_last(logits);
+  Tensor p = is_single ? unsqueeze(target, 0) : classes_last(target);
+  if (smoothing > 0) p = p * (1 - smoothing) + smoothing / static_cast<double>(rows.size(1));
+  Tensor loss;
+  if (weight) {
+    loss = -sum(log_softmax(rows, 1) * p * weight, {1});
+    loss = reduced(loss, reduction);
+  } else {
+    loss = cross_entropy_rows(rows, p, Tensor(), reduction, 0);
+  }
+  return reduction == Reduction::kNone && sizes.size() != 1 ? reshape(loss, sizes) : loss;
 }
 
 }  // namespace
@@ -171,37 +264,23 @@ OpList loss_ops() { return {kLossOps, std::size(kLossOps)}; }
 
 }  // namespace detail
 
-Tensor cross_entropy(const Tensor& logits, const Tensor& target, Reduction reduction) {
-  if (logits.dim() == 0)
-    fail(ErrorCode::kRuntime, "cross_entropy: logits need a class dim, got a 0-d tensor");
-  const bool is_single = logits.dim() == 1;
-  const Shape expected = detail::without_classes(logits.sizes());
-  const bool indices = !is_floating(target.dtype());
-  if (target.sizes() != (indices ? expected : logits.sizes()))
-    fail(indices && target.dim() && !expected.empty() && target.sizes()[0] != expected[0]
-             ? ErrorCode::kValue
-             : ErrorCode::kRuntime,
-         "cross_entropy: Expected ", indices ? "class indices" : "class probabilities",
-         " of sizes ", indices ? expected : logits.sizes(), " for logits ", logits.sizes(),
-         ", got target ", target.sizes());
-  const Tensor rows = is_single ? unsqueeze(logits, 0) : detail::classes_last(logits);
-  const Tensor row_targets = indices
-                                 ? (target.dim() == 1 ? target : reshape(target, {rows.size(0)}))
-                             : is_single ? unsqueeze(target, 0)
-                                         : detail::classes_last(target);
-  detail::Attrs attrs;
-  attrs.ints[0] = static_cast<int64_t>(reduction);
-  const detail::Arg inputs[2] = {rows, row_targets};
-  Tensor outputs[2];
-  detail::dispatch(detail::op_cross_entropy, inputs, 2, attrs, outputs, 2);
-  return reduction == Reduction::kNone && expected.size() != 1 ? reshape(outputs[0], expected)
-                                                               : outputs[0];
-}
-
-Tensor mse_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
-  const DType common = promote(input.dtype(), target.dtype());
-  const Tensor d = sub(to(input, common), to(target, common));
-  return detail::reduced(mul(d, d), reduction);
+Tensor cross_entropy(const Tensor& logits, const Tensor& target, Reduction reduction,
+                     const Tensor& weight, int64_t ignore_index, double label_smoothing) {
+  if (!(label_smoothing <= 1))
+    fail(ErrorCode::kRuntime,
+         "label_smoothing must be between 0.0 and 1.0. Got: ", label_smoothing);
+  if (logits.dim() > 0 && is_floating(target.dtype()) && target.sizes() == logits.sizes()) {
+    if (ignore_index >= 0)
+      fail(ErrorCode::kRuntime, "ignore_index is not supported for floating point target");
+    return detail::cross_entropy_of_probabilities(logits, target, reduction, weight,
+                                                  label_smoothing);
+  }
+  if (is_floating(target.dtype()) && logits.dim() > 0)
+    fail(ErrorCode::kRuntime, "cross_entropy: expected target dtype to be Long or Byte, but got ",
+         name_of(target.dtype()), "; class probabilities have the sizes of the logits ",
+         logits.sizes(), ", got ", target.sizes());
+  return detail::cross_entropy_of_indices(logits, target, reduction, weight, ignore_index,
+                                          label_smoothing);
 }
 
 }  // namespace autograd

@@ -21,6 +21,8 @@ const std::vector<const Op*>& all_ops() {
         join_ops(),          //
         index_ops(),         //
         softmax_ops(),       //
+        nll_ops(),           //
+        pair_loss_ops(),     //
         loss_ops(),          //
         conv_ops(),          //
         fold_ops(),          //

@@ -32,6 +32,8 @@ OpList loss_ops();
 OpList conv_ops();
 OpList fold_ops();
 OpList pool_ops();
+OpList nll_ops();
+OpList pair_loss_ops();
 OpList random_ops();
 OpList scan_ops();
 OpList norm_ops();

@@ -4,6 +4,7 @@ from . import (
     activations,
     arranging,
     converting,
+    distances,
     indexing,
     joining,
     pointwise,
@@ -17,6 +18,7 @@ from . import (
 from .activations import *  # noqa: F403
 from .arranging import *  # noqa: F403
 from .converting import *  # noqa: F403
+from .distances import *  # noqa: F403
 from .indexing import *  # noqa: F403
 from .joining import *  # noqa: F403
 from .pointwise import *  # noqa: F403
@@ -31,6 +33,7 @@ __all__: list[str] = []
 __all__ += activations.__all__
 __all__ += arranging.__all__
 __all__ += converting.__all__
+__all__ += distances.__all__
 __all__ += indexing.__all__
 __all__ += joining.__all__
 __all__ += pointwise.__all__

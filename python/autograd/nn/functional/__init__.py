@@ -1,6 +1,7 @@
 """What layers and losses compute, as functions; one file per family."""
 
 from ...ops.arranging import pixel_shuffle, pixel_unshuffle
+from ...ops.distances import cosine_similarity, normalize, pairwise_distance
 from . import (
     activations,
     affine,
@@ -22,7 +23,13 @@ from .padding import *  # noqa: F403
 from .pooling import *  # noqa: F403
 from .regularization import *  # noqa: F403
 
-__all__: list[str] = ["pixel_shuffle", "pixel_unshuffle"]
+__all__: list[str] = [
+    "cosine_similarity",
+    "normalize",
+    "pairwise_distance",
+    "pixel_shuffle",
+    "pixel_unshuffle",
+]
 __all__ += activations.__all__
 __all__ += affine.__all__
 __all__ += attention.__all__

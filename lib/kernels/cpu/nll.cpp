@@ -1,0 +1,70 @@
+#include "kernels/cpu/nll.hpp"
+
+namespace autograd::cpu {
+
+int64_t count_ignored(const int64_t* t, int64_t n, int64_t classes, int64_t ignore) {
+  int64_t ignored = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    if (t[i] == ignore)
+      ++ignored;
+    else if (t[i] < 0 || t[i] >= classes)
+      return -1 - i;
+  }
+  return ignored;
+}
+
+namespace {
+
+template <class T>
+double weights_of(const int64_t* t, const T* w, T* out, int64_t n, int64_t ignore) {
+  double total = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    out[i] = t[i] == ignore ? T(0) : w ? w[t[i]] : T(1);
+    total += static_cast<double>(out[i]);
+  }
+  return total;
+}
+
+template <class T>
+void pick(const T* x, const int64_t* t, const T* w, T* out, int64_t n, int64_t classes,
+          int64_t ignore) {
+  for (int64_t i = 0; i < n; ++i) out[i] = t[i] == ignore ? T(0) : -x[i * classes + t[i]] * w[i];
+}
+
+template <class T>
+void put(const T* g, int64_t g_stride, const int64_t* t, const T* w, T* dx, int64_t n,
+         int64_t classes, int64_t ignore) {
+  for (int64_t i = 0; i < n; ++i)
+    if (t[i] != ignore) dx[i * classes + t[i]] = -w[i] * g[i * g_stride];
+}
+
+}  // namespace
+
+double class_weights(DType dtype, const int64_t* t, const void* w, void* out, int64_t n,
+                     int64_t ignore) {
+  return dtype == DType::kFloat32
+             ? weights_of(t, static_cast<const float*>(w), static_cast<float*>(out), n, ignore)
+             : weights_of(t, static_cast<const double*>(w), static_cast<double*>(out), n, ignore);
+}
+
+void nll(DType dtype, const void* x, const int64_t* t, const void* w, void* out, int64_t n,
+         int64_t classes, int64_t ignore) {
+  if (dtype == DType::kFloat32)
+    pick(static_cast<const float*>(x), t, static_cast<const float*>(w), static_cast<float*>(out), n,
+         classes, ignore);
+  else
+    pick(static_cast<const double*>(x), t, static_cast<const double*>(w), static_cast<double*>(out),
+         n, classes, ignore);
+}
+
+void nll_backward(DType dtype, const void* g, int64_t g_stride, const int64_t* t, const void* w,
+                  void* dx, int64_t n, int64_t classes, int64_t ignore) {
+  if (dtype == DType::kFloat32)
+    put(static_cast<const float*>(g), g_stride, t, static_cast<const float*>(w),
+        static_cast<float*>(dx), n, classes, ignore);
+  else
+    put(static_cast<const double*>(g), g_stride, t, static_cast<const double*>(w),
+        static_cast<double*>(dx), n, classes, ignore);
+}
+
+}  // namespace autograd::cpu

@@ -1,0 +1,232 @@
+// The negative log likelihood of class indices, over rows [N, C].
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "autograd/ops.hpp"
+#include "core/dispatch.hpp"
+#include "core/node.hpp"
+#include "kernels/cpu/nll.hpp"
+#include "kernels/cpu/pointwise.hpp"
+#include "kernels/cpu/reduce.hpp"
+#include "ops/broadcast.hpp"
+#include "ops/losses.hpp"
+#include "ops/registry.hpp"
+
+namespace autograd {
+namespace detail {
+namespace {
+
+// ints: reduction, ignore_index.
+Reduction reduction_of(const Attrs& attrs) { return static_cast<Reduction>(attrs.ints[0]); }
+
+Attrs nll_attrs(Reduction reduction, int64_t ignore_index) {
+  Attrs attrs;
+  attrs.ints[0] = static_cast<int64_t>(reduction);
+  attrs.ints[1] = ignore_index;
+  return attrs;
+}
+
+// What every row counts for: its weight, over their sum for the mean.
+Tensor row_weights(const Call& call, int target, int weight, DType dtype) {
+  const Tensor t = dense(call.in(target));
+  const int64_t ignore = call.attrs.ints[1], n = t.numel();
+  const Tensor w = call.has(weight) ? dense(call.in(weight)) : Tensor();
+  Tensor out = make_tensor({n}, dtype);
+  const double total = cpu::class_weights(dtype, t.data_as<int64_t>(), w ? w.data() : nullptr,
+                                          out.data(), n, ignore);
+  if (reduction_of(call.attrs) != Reduction::kMean) return out;
+  for (int64_t i = 0; i < n; ++i) {
+    if (dtype == DType::kFloat32)
+      static_cast<float*>(out.data())[i] /= static_cast<float>(total);
+    else
+      static_cast<double*>(out.data())[i] /= total;
+  }
+  return out;
+}
+
+// ---- nll_loss(x, target, weight)
+
+void infer_nll(const Call& call, OutputMetas& outputs) {
+  const TensorBody& x = call.in(0);
+  if (!is_floating(x.dtype))
+    fail(ErrorCode::kNotImplemented, "nll_loss: not implemented for ", name_of(x.dtype));
+  OutputMeta& meta = outputs.add();
+  meta.dtype = x.dtype;
+  if (reduction_of(call.attrs) == Reduction::kNone) meta.sizes = {x.sizes[0]};
+}
+
+void forward_nll(const Call& call) {
+  const Tensor x = dense(call.in(0)), t = dense(call.in(1));
+  const int64_t n = x.size(0), classes = x.size(1), ignore = call.attrs.ints[1];
+  const int64_t bad = cpu::count_ignored(t.data_as<int64_t>(), n, classes, ignore);
+  if (bad < 0)
+    fail(ErrorCode::kIndex, "nll_loss: Target ", t.data_as<int64_t>()[-1 - bad],
+         " is out of bounds (", classes, " classes, sample ", -1 - bad, ")");
+  TensorBody& out = call.out();
+  const bool is_reduced = reduction_of(call.attrs) != Reduction::kNone;
+  const Tensor w = row_weights(call, 1, 2, x.dtype());
+  const Tensor losses = is_reduced ? make_tensor({n}, x.dtype()) : borrow(&out);
+  cpu::nll(x.dtype(), x.data(), t.data_as<int64_t>(), w.data(), losses.data(), n, classes, ignore);
+  if (!is_reduced) return;
+  cpu::reduce(cpu::ReduceOp::kSum, x.dtype(), losses.data(), out.data, {1, n, 1, n, 1}, nullptr);
+  // 0 / 0, as in PyTorch, if no target counts.
+  const bool is_empty = reduction_of(call.attrs) == Reduction::kMean &&
+                        cpu::count_ignored(t.data_as<int64_t>(), n, classes, ignore) == n;
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  if (is_empty) cpu::convert(&nan, DType::kFloat64, 0, out.data, out.dtype, 1, 1);
+}
+
+// nll_loss_backward(g, target, weight) of sizes lists[0]
+
+void infer_nll_backward(const Call& call, OutputMetas& outputs) {
+  OutputMeta& meta = outputs.add();
+  meta.dtype = call.in(0).dtype;
+  meta.sizes = call.attrs.lists[0];
+}
+
+void forward_nll_backward(const Call& call) {
+  const Tensor g = dense(call.in(0)), t = dense(call.in(1));
+  TensorBody& out = call.out();
+  std::memset(out.data, 0, static_cast<size_t>(out.numel) * size_of(out.dtype));
+  const Tensor w = row_weights(call, 1, 2, out.dtype);
+  const int64_t stride = reduction_of(call.attrs) == Reduction::kNone ? 1 : 0;
+  cpu::nll_backward(out.dtype, g.data(), stride, t.data_as<int64_t>(), w.data(), out.data,
+                    out.sizes[0], out.sizes[1], call.attrs.ints[1]);
+}
+
+Tensor input_or_none(Backward& b, int i) { return b.has_input(i) ? b.input(i) : Tensor(); }
+
+void backward_nll(Backward& b) {
+  b.set(0, nll_rows_backward(b.grad(), b.input(1), input_or_none(b, 2), b.input_sizes(0),
+                             reduction_of(b.attrs()), b.attrs().ints[1]));
+}
+
+// Linear in g: the transpose is the loss itself.
+void backward_nll_backward(Backward& b) {
+  b.set(0, nll_rows(b.grad(), b.input(1), input_or_none(b, 2), reduction_of(b.attrs()),
+                    b.attrs().ints[1]));
+}
+
+constexpr Op op_nll = {.name = "nll_loss",
+                       .traits = kLoss,
+                       .infer = infer_nll,
+                       .forward = {forward_nll},
+                       .backward = backward_nll,
+                       .reads = {reads_input(1) | reads_input(2)},
+                       .attrs = ";;reduction,ignore_index",
+                       .doc = "-weight[t] x[t] of rows of log probabilities",
+                       .optional_inputs = 1u << 2};
+constexpr Op op_nll_backward = {.name = "nll_loss_backward",
+                                .traits = kLoss,
+                                .infer = infer_nll_backward,
+                                .forward = {forward_nll_backward},
+                                .backward = backward_nll_backward,
+                                .reads = {reads_input(1) | reads_input(2)},
+                                .attrs = "sizes;;reduction,ignore_index",
+                                .doc = "zeros with -weight[t] g at t",
+                                .optional_inputs = 1u << 2};
+
+// ---- class_weights(target, weight)
+
+void infer_class_weights(const Call& call, OutputMetas& outputs) {
+  OutputMeta& meta = outputs.add();
+  meta.dtype = static_cast<DType>(call.attrs.ints[2]);
+  meta.sizes = call.in(0).sizes;
+}
+
+void forward_class_weights(const Call& call) {
+  const Tensor w = row_weights(call, 0, 1, call.out().dtype);
+  copy_into(call.out(), *body(w));
+}
+
+constexpr Op op_class_weights = {
+    .name = "class_weights",
+    .traits = kLoss,
+    .infer = infer_class_weights,
+    .forward = {forward_class_weights},
+    .attrs = ";;reduction,ignore_index,dtype",
+    .doc = "weight[t], 0 for ignored targets, over their sum for a mean",
+    .optional_inputs = 1u << 1};
+
+constexpr const Op* kNllOps[] = {&op_nll, &op_nll_backward, &op_class_weights};
+
+}  // namespace
+
+OpList nll_ops() { return {kNllOps, std::size(kNllOps)}; }
+
+Tensor nll_rows(const Tensor& rows, const Tensor& targets, const Tensor& weight,
+                Reduction reduction, int64_t ignore_index) {
+  return dispatch(op_nll, {rows, targets, weight}, nll_attrs(reduction, ignore_index));
+}
+
+Tensor nll_rows_backward(const Tensor& g, const Tensor& targets, const Tensor& weight,
+                         const Shape& sizes, Reduction reduction, int64_t ignore_index) {
+  Attrs attrs = nll_attrs(reduction, ignore_index);
+  attrs.lists[0] = sizes;
+  return dispatch(op_nll_backward, {g, targets, weight}, attrs);
+}
+
+Tensor class_weights(const Tensor& targets, const Tensor& weight, DType dtype, Reduction reduction,
+                     int64_t ignore_index) {
+  Attrs attrs = nll_attrs(reduction, ignore_index);
+  attrs.ints[2] = static_cast<int64_t>(dtype);
+  return dispatch(op_class_weights, {targets, weight}, attrs);
+}
+
+Tensor classes_last(const Tensor& x) {
+  if (x.dim() == 2) return x;
+  Shape dims;
+  for (int d = 0; d < x.dim(); ++d)
+    if (d != 1) dims.push_back(d);
+  dims.push_back(1);
+  const Tensor moved = permute(x, dims);
+  int64_t rows = 1;
+  for (int d = 0; d + 1 < moved.dim(); ++d) rows *= moved.sizes()[d];
+  return reshape(moved, {rows, x.size(1)});
+}
+
+void check_class_weight(const char* op, const Tensor& x, int64_t classes, const Tensor& weight) {
+  if (!weight) return;
+  if (weight.dim() != 1 || weight.numel() != classes)
+    fail(ErrorCode::kRuntime, op, ": weight tensor should be defined either for all ", classes,
+         " classes or no classes but got weight tensor of shape: ", weight.sizes());
+  if (weight.dtype() != x.dtype())
+    fail(ErrorCode::kRuntime, op, ": expected scalar type ", name_of(x.dtype()),
+         " for weight but found ", name_of(weight.dtype()));
+}
+
+ClassRows class_rows(const char* op, const Tensor& logits, const Tensor& target,
+                     const Tensor& weight) {
+  if (logits.dim() == 0) fail(ErrorCode::kValue, op, ": Expected 1 or more dimensions (got 0)");
+  if (target.dtype() != DType::kInt64 && target.dtype() != DType::kUInt8)
+    fail(ErrorCode::kRuntime, op, ": expected target dtype to be Long or Byte, but got ",
+         name_of(target.dtype()), "; expected scalar type Long");
+  ClassRows all;
+  all.sizes = logits.sizes();
+  all.sizes.erase(logits.dim() == 1 ? 0 : 1);
+  if (logits.dim() > 1 && target.dim() > 0 && target.sizes()[0] != logits.sizes()[0])
+    fail(ErrorCode::kValue, op, ": Expected input batch_size (", logits.sizes()[0],
+         ") to match target batch_size (", target.sizes()[0], "); sizes ", logits.sizes(), " and ",
+         target.sizes());
+  const bool is_one = logits.dim() == 1 && target.dim() == 1 && target.numel() == 1;
+  if (target.sizes() != all.sizes && !is_one)
+    fail(ErrorCode::kRuntime, op, ": size mismatch: Expected target size ", all.sizes,
+         " for input ", logits.sizes(), ", got ", target.sizes());
+  check_class_weight(op, logits, logits.sizes()[logits.dim() == 1 ? 0 : 1], weight);
+  all.rows = logits.dim() == 1 ? unsqueeze(logits, 0) : classes_last(logits);
+  all.targets = target.dim() == 1 ? target : reshape(target, {all.rows.size(0)});
+  if (target.dtype() == DType::kUInt8) all.targets = to(all.targets, DType::kInt64);
+  return all;
+}
+
+}  // namespace detail
+
+Tensor nll_loss(const Tensor& input, const Tensor& target, const Tensor& weight,
+                Reduction reduction, int64_t ignore_index) {
+  const detail::ClassRows all = detail::class_rows("nll_loss", input, target, weight);
+  const Tensor loss = detail::nll_rows(all.rows, all.targets, weight, reduction, ignore_index);
+  return reduction == Reduction::kNone && all.sizes.size() != 1 ? reshape(loss, all.sizes) : loss;
+}
+
+}  // namespace autograd

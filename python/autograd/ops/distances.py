@@ -1,0 +1,34 @@
+"""Distances and norms of rows."""
+
+from __future__ import annotations
+
+from .._capi import call, lib
+from ..binding import function_only as function
+from ..binding import public_names
+from ..operands import in_place
+from ..tensor import Tensor
+
+
+@function
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """Returns <x1, x2> / (max(|x1|, eps) max(|x2|, eps)) along a dim; x1 and x2 broadcast."""
+    return call(lib.ag_cosine_similarity, x1, x2, dim, eps)
+
+
+@function
+def pairwise_distance(
+    x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
+) -> Tensor:
+    """Returns the p-norm of x1 - x2 + eps along the last dim; x1 and x2 broadcast."""
+    return call(lib.ag_pairwise_distance, x1, x2, p, eps, keepdim)
+
+
+def normalize(
+    input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Tensor | None = None
+) -> Tensor:
+    """Returns input / max(|input|_p, eps), the norm being taken along dim."""
+    result = call(lib.ag_normalize, input, p, dim, eps)
+    return result if out is None else in_place(lib.ag_copy_, out, result)
+
+
+__all__ = public_names(globals())
