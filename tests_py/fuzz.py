@@ -78,6 +78,19 @@ class Native:
             function.argtypes = None
         self.pool: list[int] = []
         self.graphs: list[int] = []
+        pointer, integer = ctypes.c_void_p, ctypes.c_int64
+        hook = ctypes.CFUNCTYPE(ctypes.c_int32, pointer, pointer, pointer)
+        rule = ctypes.CFUNCTYPE(ctypes.c_int32, pointer, pointer, integer, pointer, integer)
+        status = self.status
+        self.callbacks = {
+            "ag_hook": hook(lambda context, grad, out: status()),
+            "ag_rule": rule(lambda context, grads, n, out, n_inputs: status()),
+            "ag_deleter": ctypes.CFUNCTYPE(None, pointer)(lambda context: None),
+        }
+
+    def status(self) -> int:
+        """What a callback returns: mostly success."""
+        return 0 if self.rng.random() < 0.8 else self.rng.choice(INTS[:8])
 
     def call(self, note: Callable[[str], None]) -> None:
         """One call of a random function."""
@@ -118,7 +131,9 @@ class Native:
             return ctypes.c_void_p(rng.choice(known))
         if c_type == "double":
             return ctypes.c_double(pick(rng, REALS[:5], REALS))
-        if c_type in ("int32_t", "ag_dtype", "ag_reduction") or c_type.startswith("ag_"):
+        if c_type in self.callbacks:
+            return self.callbacks[c_type] if rng.random() < 0.9 else ctypes.c_void_p(None)
+        if c_type == "int32_t" or c_type.startswith("ag_"):
             if not c_type.endswith("*"):
                 return ctypes.c_int32(pick(rng, [0, 1, 2, -1], [3, 5, 6, -2, 2**31 - 1, -(2**31)]))
         if c_type == "int64_t":
