@@ -108,7 +108,7 @@ void check_dtypes(const ConvCall& c, const Tensor& x, const Tensor& bias) {
 /// Text of sizes as in "5 x 7".
 std::string by(const int64_t* sizes, int n) {
   std::string text;
-  for (int d = 0; d < n; ++d) text += (d ? " x " : "") + std::to_string(sizes[d]);
+  for (int d = 0; d < n; ++d) text.append(d ? " x " : "").append(std::to_string(sizes[d]));
   return text;
 }
 

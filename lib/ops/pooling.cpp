@@ -53,7 +53,7 @@ void check_input(const PoolCall& c) {
 
 std::string by(const Shape& sizes) {
   std::string text;
-  for (int d = 0; d < sizes.size(); ++d) text += (d ? "x" : "") + std::to_string(sizes[d]);
+  for (int d = 0; d < sizes.size(); ++d) text.append(d ? "x" : "").append(std::to_string(sizes[d]));
   return text;
 }
 
