@@ -287,6 +287,12 @@ AG_API ag_tensor* ag_randint(int64_t low, int64_t high, const int64_t* sizes, in
                              ag_dtype dtype);
 /* A random permutation of 0..n-1, int64. */
 AG_API ag_tensor* ag_randperm(int64_t n);
+/* 1 with probability p, else 0, for each p in [0, 1]; no gradient. */
+AG_API ag_tensor* ag_bernoulli(const ag_tensor* p);
+/* int64 places drawn with the weights of each row of [n] or [rows, n], all different unless
+ * replacement. */
+AG_API ag_tensor* ag_multinomial(const ag_tensor* weights, int64_t num_samples,
+                                 int32_t replacement);
 
 /* ---- pointwise: gradients to every order, PyTorch's promotion and broadcasting ---- */
 
@@ -593,6 +599,15 @@ AG_API ag_status ag_fill_(ag_tensor* self, const ag_tensor* value);
 AG_API ag_status ag_uniform_(ag_tensor* self, double low, double high);
 /* Fills with normal numbers. */
 AG_API ag_status ag_normal_(ag_tensor* self, double mean, double std);
+/* Fills with integers uniform in [low, high). */
+AG_API ag_status ag_random_(ag_tensor* self, int64_t low, int64_t high);
+/* Fills with numbers of the density rate e^(-rate x), never 0. */
+AG_API ag_status ag_exponential_(ag_tensor* self, double rate);
+/* Fills with e to normal numbers. */
+AG_API ag_status ag_log_normal_(ag_tensor* self, double mean, double std);
+AG_API ag_status ag_cauchy_(ag_tensor* self, double median, double sigma);
+/* Fills with trials to the first success, 1, 2, ..., each with probability p in (0, 1). */
+AG_API ag_status ag_geometric_(ag_tensor* self, double p);
 
 /* ---- products ---- */
 

@@ -391,8 +391,8 @@ def test_losses_refuse_wrong_arguments():
         TypeError, match=r"cross_entropy\(\): argument 'target' must be Tensor, not list"
     ):
         nn.functional.cross_entropy(logits, [0, 1])
-    with pytest.raises(TypeError, match="'dim' is missing"):
-        nn.functional.softmax(logits)
+    with pytest.raises(TypeError, match="dim"):
+        ag.softmax(logits)
     with pytest.raises(IndexError):
         nn.functional.softmax(logits, 5)
 

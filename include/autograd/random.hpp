@@ -32,5 +32,19 @@ Tensor randperm(int64_t n);
 /// Fills in place: uniform in [low, high); normal.
 Tensor& uniform_(Tensor& self, double low, double high);
 Tensor& normal_(Tensor& self, double mean, double std);
+/// Integers uniform in [low, high).
+Tensor& random_(Tensor& self, int64_t low, int64_t high);
+/// rate e^(-rate x); never 0.
+Tensor& exponential_(Tensor& self, double rate = 1);
+/// e to a normal number.
+Tensor& log_normal_(Tensor& self, double mean = 1, double std = 2);
+Tensor& cauchy_(Tensor& self, double median = 0, double sigma = 1);
+/// Trials to the first success, 1, 2, ..., each with probability p in (0, 1).
+Tensor& geometric_(Tensor& self, double p);
+/// 1 with probability p, else 0, for each p in [0, 1].
+Tensor bernoulli(const Tensor& p);
+/// int64 places drawn with the weights of each row of [n] or [rows, n], all different unless
+/// replacement.
+Tensor multinomial(const Tensor& weights, int64_t num_samples, bool replacement = false);
 
 }  // namespace autograd

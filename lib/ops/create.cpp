@@ -4,14 +4,9 @@
 #include <cstring>
 
 #include "autograd/ops.hpp"
-#include "autograd/random.hpp"
-#include "core/dispatch.hpp"
-#include "core/node.hpp"
-#include "core/parallel.hpp"
-#include "core/random.hpp"
+#include "core/tensor_body.hpp"
+#include "core/text.hpp"
 #include "kernels/cpu/pointwise.hpp"
-#include "ops/broadcast.hpp"
-#include "ops/registry.hpp"
 
 namespace autograd {
 namespace {
@@ -147,125 +142,6 @@ Tensor from_blob(void* data, DType dtype, const Shape& sizes, const Shape& strid
 
 Tensor from_blob(void* data, DType dtype, const Shape& sizes) {
   return from_blob(data, dtype, sizes, detail::contiguous_strides(sizes));
-}
-
-// ---- random numbers: in-place ops, so that whoever watches the door sees every draw
-
-namespace detail {
-namespace {
-
-enum Distribution { kUniform, kNormal, kInteger };
-
-void infer_random(const Call& call, OutputMetas& outputs) {
-  const TensorBody& self = call.in(0);
-  if (call.attrs.ints[0] != kInteger && !is_floating(self.dtype))
-    fail(ErrorCode::kNotImplemented, call.op.name, ": random floats need a float tensor, got ",
-         name_of(self.dtype));
-  OutputMeta& meta = outputs.add();
-  meta.dtype = self.dtype;
-  meta.sizes = self.sizes;
-}
-
-void fill_random(const Call& call, cpu::Philox rng, char* out, int64_t begin, int64_t n) {
-  const Attrs& a = call.attrs;
-  const DType dtype = call.in(0).dtype;
-  if (a.ints[0] == kInteger)
-    return cpu::fill_randint(dtype, rng, begin, a.ints[1], a.ints[2], out, n);
-  if (a.ints[0] == kUniform)
-    cpu::fill_uniform(dtype, rng, begin, out, n);
-  else
-    cpu::fill_normal(dtype, rng, begin, out, n);
-  const double shift = a.reals[0],
-               scale = a.ints[0] == kUniform ? a.reals[1] - a.reals[0] : a.reals[1];
-  if (shift == 0 && scale == 1) return;
-  for (int64_t i = 0; i < n; ++i) {
-    if (dtype == DType::kFloat32) {
-      float& x = reinterpret_cast<float*>(out)[i];
-      x = static_cast<float>(shift + scale * x);
-    } else {
-      double& x = reinterpret_cast<double*>(out)[i];
-      x = shift + scale * x;
-    }
-  }
-}
-
-void forward_random(const Call& call) {
-  TensorBody& self = call.in(0);
-  const cpu::Philox rng = take_random(self.numel);
-  Tensor filled = self.is_contiguous ? borrow(&self) : make_tensor(self.sizes, self.dtype);
-  char* out = body(filled)->data;
-  parallel_for(self.numel, kGrain / 4, [&](int64_t begin, int64_t end) {
-    fill_random(call, rng, out + static_cast<size_t>(begin) * size_of(self.dtype), begin,
-                end - begin);
-  });
-  if (!self.is_contiguous) copy_into(self, *body(filled));
-}
-
-// The new values do not depend on the old ones: no gradient reaches them.
-constexpr Op op_random = {
-    .name = "random_",
-    .traits = kRandom | kInPlace,
-    .infer = infer_random,
-    .forward = {forward_random},
-    .backward = [](Backward& b) { b.set(0, zeros(b.input_sizes(0), b.input_dtype(0))); },
-    .attrs = ";low_or_mean,high_or_std;distribution,low,high",
-    .doc = "self filled with random numbers"};
-constexpr const Op* kRandomOps[] = {&op_random};
-
-Tensor& draw(Tensor& self, Distribution distribution, double a, double b, int64_t low = 0,
-             int64_t high = 0) {
-  Attrs attrs;
-  attrs.reals[0] = a;
-  attrs.reals[1] = b;
-  attrs.ints[0] = distribution;
-  attrs.ints[1] = low;
-  attrs.ints[2] = high;
-  dispatch_in_place(op_random, {self}, attrs);
-  return self;
-}
-
-}  // namespace
-
-OpList random_ops() { return {kRandomOps, std::size(kRandomOps)}; }
-
-}  // namespace detail
-
-Tensor rand(const Shape& sizes, DType dtype) {
-  Tensor t = make_tensor(sizes, dtype);
-  return detail::draw(t, detail::kUniform, 0, 1);
-}
-
-Tensor randn(const Shape& sizes, DType dtype) {
-  Tensor t = make_tensor(sizes, dtype);
-  return detail::draw(t, detail::kNormal, 0, 1);
-}
-
-Tensor randint(int64_t low, int64_t high, const Shape& sizes, DType dtype) {
-  if (low >= high)
-    fail(ErrorCode::kRuntime,
-         "randint: random_ expects 'from' to be less than 'to', but got from=", low,
-         " >= to=", high);
-  Tensor t = make_tensor(sizes, dtype);
-  return detail::draw(t, detail::kInteger, 0, 1, low, high);
-}
-
-Tensor randperm(int64_t n) {
-  if (n < 0) fail(ErrorCode::kRuntime, "randperm: n must be non-negative, got ", n);
-  Tensor t = make_tensor({n}, DType::kInt64);
-  cpu::fill_randperm(detail::take_random(n), t.data_as<int64_t>(), n);
-  return t;
-}
-
-Tensor& uniform_(Tensor& self, double low, double high) {
-  if (!(low <= high))
-    fail(ErrorCode::kRuntime, "uniform_ expects to return a [from, to) range, but found from=", low,
-         " > to=", high);
-  return detail::draw(self, detail::kUniform, low, high);
-}
-
-Tensor& normal_(Tensor& self, double mean, double std) {
-  if (!(std >= 0)) fail(ErrorCode::kRuntime, "normal_ expects std >= 0.0, but found std ", std);
-  return detail::draw(self, detail::kNormal, mean, std);
 }
 
 }  // namespace autograd

@@ -5,6 +5,7 @@ from . import (
     arranging,
     converting,
     distances,
+    drawing,
     indexing,
     joining,
     pointwise,
@@ -19,6 +20,7 @@ from .activations import *  # noqa: F403
 from .arranging import *  # noqa: F403
 from .converting import *  # noqa: F403
 from .distances import *  # noqa: F403
+from .drawing import *  # noqa: F403
 from .indexing import *  # noqa: F403
 from .joining import *  # noqa: F403
 from .pointwise import *  # noqa: F403
@@ -34,6 +36,7 @@ __all__ += activations.__all__
 __all__ += arranging.__all__
 __all__ += converting.__all__
 __all__ += distances.__all__
+__all__ += drawing.__all__
 __all__ += indexing.__all__
 __all__ += joining.__all__
 __all__ += pointwise.__all__

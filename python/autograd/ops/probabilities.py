@@ -11,7 +11,7 @@ from ..tensor import Tensor
 def _softmax_dim(name: str, dim: int | None) -> int:
     if dim is None:
         raise TypeError(
-            f"{name}(): argument 'dim' is missing: the dim whose elements add up to 1, mostly -1"
+            f'{name}() missing 1 required positional arguments: "dim", the dim whose elements add up to 1'
         )
     return dim
 

@@ -12,6 +12,7 @@ from . import (
     padding,
     pooling,
     regularization,
+    softmaxes,
 )
 from .activations import *  # noqa: F403
 from .affine import *  # noqa: F403
@@ -22,6 +23,7 @@ from .normalization import *  # noqa: F403
 from .padding import *  # noqa: F403
 from .pooling import *  # noqa: F403
 from .regularization import *  # noqa: F403
+from .softmaxes import *  # noqa: F403
 
 __all__: list[str] = [
     "cosine_similarity",
@@ -39,3 +41,4 @@ __all__ += normalization.__all__
 __all__ += padding.__all__
 __all__ += pooling.__all__
 __all__ += regularization.__all__
+__all__ += softmaxes.__all__

@@ -1,8 +1,7 @@
-"""Activations: pointwise ops of the library under the same names, and the softmax family."""
+"""Activations: pointwise ops of the library under the same names."""
 
 from __future__ import annotations
 
-from ...dtypes import dtype as _dtype
 from ...ops.activations import (
     celu,
     celu_,
@@ -36,8 +35,6 @@ from ...ops.activations import (
     threshold_,
 )
 from ...ops.pointwise import sigmoid, tanh
-from ...ops.probabilities import log_softmax, softmax
-from ...tensor import Tensor
 
 __all__ = [
     "celu",
@@ -53,7 +50,6 @@ __all__ = [
     "hardtanh_",
     "leaky_relu",
     "leaky_relu_",
-    "log_softmax",
     "logsigmoid",
     "mish",
     "prelu",
@@ -66,8 +62,6 @@ __all__ = [
     "selu_",
     "sigmoid",
     "silu",
-    "softmax",
-    "softmin",
     "softplus",
     "softshrink",
     "softsign",
@@ -76,8 +70,3 @@ __all__ = [
     "threshold",
     "threshold_",
 ]
-
-
-def softmin(input: Tensor, dim: int | None = None, dtype: _dtype | None = None) -> Tensor:
-    """Returns softmax(-input) along dim, computed from input converted to dtype if one is given."""
-    return softmax(-input, dim, dtype)

@@ -1,0 +1,140 @@
+"""Random numbers that depend on tensors, and tensors filled with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import creation
+from .._capi import call, lib
+from ..binding import function_only as function
+from ..binding import method, op, public_names
+from ..dtypes import dtype as _dtype
+from ..dtypes import float64
+from ..operands import in_place
+from ..tensor import Tensor
+
+_MANTISSA = {"float32": 24, "float64": 53, "int32": 31, "int64": 63, "uint8": 8, "bool": 1}
+
+
+@op
+def bernoulli(input: Tensor, p: float | None = None) -> Tensor:
+    """Returns 1 with probability input (or p, if given), else 0, in the dtype of input; no gradient.
+
+    Raises RuntimeError unless all probabilities are in [0, 1].
+    """
+    if p is None:
+        return call(lib.ag_bernoulli, input)
+    return creation.empty_like(input).bernoulli_(p)
+
+
+@method
+def bernoulli_(self: Tensor, p: Any = 0.5) -> Tensor:
+    """Fills with 1 with probability p, a number or a tensor, else 0, and returns the tensor itself."""
+    if not isinstance(p, Tensor):
+        if not 0 <= p <= 1:
+            raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p}")
+        p = creation.full((), p, dtype=float64)
+    return self.copy_(call(lib.ag_bernoulli, p.detach().expand(self.shape)))
+
+
+@op
+def multinomial(input: Tensor, num_samples: int, replacement: bool = False) -> Tensor:
+    """Returns int64 positions drawn with the weights of each row of [n] or [rows, n], different unless replacement.
+
+    Raises RuntimeError for negative or infinite weights, rows of zeros, and more samples than positions.
+    """
+    return call(lib.ag_multinomial, input, num_samples, replacement)
+
+
+@function
+def normal(
+    mean: Any,
+    std: Any = 1.0,
+    size: Any = None,
+    *,
+    dtype: _dtype | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Returns normal numbers of the given mean and deviation: tensors that broadcast, or two numbers and a size.
+
+    Raises RuntimeError for a negative deviation.
+    """
+    if isinstance(std, Tensor):
+        if std.numel() and bool((std < 0).any()):
+            raise RuntimeError("normal expects all elements of std >= 0.0")
+        std = std.detach()
+    elif not std >= 0:
+        raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
+    if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
+        if size is None:
+            raise TypeError("normal(): argument 'size' is missing: normal(mean, std, size)")
+        result = creation.empty(size, dtype=dtype, device=device).normal_(mean, std)
+        return result.requires_grad_() if requires_grad else result
+    model = mean.detach() if isinstance(mean, Tensor) else std * 0
+    center = model if isinstance(mean, Tensor) else mean
+    spread = (
+        creation.randn_like(model + std) if isinstance(std, Tensor) else creation.randn_like(model)
+    )
+    return spread * std + center
+
+
+@function
+def randint_like(
+    input: Tensor,
+    low: int,
+    high: int | None = None,
+    *,
+    dtype: _dtype | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Returns random integers in [low, high), or in [0, low), of the sizes and dtype of input."""
+    if high is None:
+        low, high = 0, low
+    return creation.randint(
+        low,
+        high,
+        input.shape,
+        dtype=dtype or input.dtype,
+        device=device,
+        requires_grad=requires_grad,
+    )
+
+
+@method
+def random_(self: Tensor, low: int | None = None, high: int | None = None) -> Tensor:
+    """Fills with integers uniform in [low, high), [0, low), or all the dtype holds exactly; returns itself."""
+    if low is None:
+        digits = _MANTISSA[str(self.dtype).rpartition(".")[2]]
+        low, high = 0, min(1 << digits, (1 << 63) - 1)
+    elif high is None:
+        low, high = 0, low
+    return in_place(lib.ag_random_, self, low, high)
+
+
+@method
+def exponential_(self: Tensor, lambd: float = 1.0) -> Tensor:
+    """Fills with numbers of the density lambd e^(-lambd x) and returns the tensor itself."""
+    return in_place(lib.ag_exponential_, self, lambd)
+
+
+@method
+def log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0) -> Tensor:
+    """Fills with e to normal numbers and returns the tensor itself."""
+    return in_place(lib.ag_log_normal_, self, mean, std)
+
+
+@method
+def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0) -> Tensor:
+    """Fills with numbers of the density sigma / (pi (sigma^2 + (x - median)^2)) and returns the tensor itself."""
+    return in_place(lib.ag_cauchy_, self, median, sigma)
+
+
+@method
+def geometric_(self: Tensor, p: float) -> Tensor:
+    """Fills with trials to the first success, each with probability p in (0, 1), and returns the tensor itself."""
+    return in_place(lib.ag_geometric_, self, p)
+
+
+__all__ = public_names(globals())
