@@ -87,11 +87,8 @@ from .regularization import (
     FeatureAlphaDropout,
 )
 from .rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell, RNNCellBase
-from .softmaxes import Softmax2d, Softmin
 
 __all__ = [
-    "Softmax2d",
-    "Softmin",
     "GRU",
     "LSTM",
     "RNN",
