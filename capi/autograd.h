@@ -58,7 +58,8 @@ typedef enum ag_status {
   AG_ERROR_VALUE = 3,           /* ValueError */
   AG_ERROR_INDEX = 4,           /* dim or index out of range: IndexError */
   AG_ERROR_NOT_IMPLEMENTED = 5, /* NotImplementedError */
-  AG_ERROR_MEMORY = 6           /* MemoryError */
+  AG_ERROR_MEMORY = 6,          /* MemoryError */
+  AG_ERROR_LINALG = 7           /* a matrix without a result: linalg.LinAlgError, a RuntimeError */
 } ag_status;
 
 /* Element types. The values never change. */
@@ -664,6 +665,30 @@ AG_API AG_BLOCKING ag_tensor* ag_bilinear(const ag_tensor* x1, const ag_tensor* 
                                           const ag_tensor* weight, const ag_tensor* bias);
 
 /* ---- linear algebra ---- */
+
+/* Over the last two dims, [..., n, n] in float32 or float64; leading dims are a batch. A matrix
+ * without a result is AG_ERROR_LINALG. The inverse. */
+AG_API AG_BLOCKING ag_tensor* ag_linalg_inv(const ag_tensor* a);
+/* The inverse without that error (unless check_errors), and per matrix (int32) the number of the
+ * pivot that is 0, or 0. */
+AG_API AG_BLOCKING ag_status ag_linalg_inv_ex(const ag_tensor* a, int32_t check_errors,
+                                              ag_tensor** inverse, ag_tensor** info);
+/* x with a x = b (x a = b if not left). b [..., n, k], [n], or the sizes of a without the last. */
+AG_API AG_BLOCKING ag_tensor* ag_linalg_solve(const ag_tensor* a, const ag_tensor* b, int32_t left);
+/* The same for a triangular a, whose other half (and diagonal, if unitriangular) is not read. */
+AG_API AG_BLOCKING ag_tensor* ag_linalg_solve_triangular(const ag_tensor* a, const ag_tensor* b,
+                                                         int32_t upper, int32_t left,
+                                                         int32_t unitriangular);
+/* l with l l^T = a, from the lower half of a; or u with u^T u = a, from the upper. */
+AG_API AG_BLOCKING ag_tensor* ag_linalg_cholesky(const ag_tensor* a, int32_t upper);
+AG_API AG_BLOCKING ag_tensor* ag_linalg_det(const ag_tensor* a);
+/* Sign and log of the absolute value of the determinant; 0 and -inf for a singular matrix. */
+AG_API AG_BLOCKING ag_status ag_linalg_slogdet(const ag_tensor* a, ag_tensor** sign,
+                                               ag_tensor** logabsdet);
+/* a to an integer power; any dtype but bool for n >= 0. */
+AG_API AG_BLOCKING ag_tensor* ag_linalg_matrix_power(const ag_tensor* a, int64_t n);
+/* The cross product of vectors of 3 along dim. */
+AG_API ag_tensor* ag_linalg_cross(const ag_tensor* a, const ag_tensor* b, int64_t dim);
 
 /* ---- reductions ---- */
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 import autograd as ag
+from autograd.linalg import LinAlgError
 
 torch.set_num_threads(1)
 
@@ -153,7 +154,7 @@ def same_outcome(actual, expected, **options):
     if isinstance(expected, Exception):
         assert isinstance(actual, Exception), f"no error, PyTorch raises {expected!r}"
         # PyTorch is loose about which of these two a missing kernel raises.
-        kinds = {NotImplementedError: RuntimeError}
+        kinds = {NotImplementedError: RuntimeError, torch.linalg.LinAlgError: LinAlgError}
         got, want = (kinds.get(type(error), type(error)) for error in (actual, expected))
         assert got is want, f"raised {actual!r}, PyTorch raises {expected!r}"
     else:

@@ -14,7 +14,8 @@ enum class ErrorCode : int32_t {
   kValue = 3,           ///< a value no call can use
   kIndex = 4,           ///< dim or index out of range
   kNotImplemented = 5,  ///< not defined for this dtype or case
-  kMemory = 6           ///< the system has no memory left
+  kMemory = 6,          ///< the system has no memory left
+  kLinalg = 7           ///< a matrix that is singular or not positive definite
 };
 
 /// Thrown by every function that can fail. Nothing is changed by a call that throws.

@@ -6,6 +6,7 @@
 #include "autograd/convolution.hpp"
 #include "autograd/creation.hpp"
 #include "autograd/indexing.hpp"
+#include "autograd/linalg.hpp"
 #include "autograd/losses.hpp"
 #include "autograd/normalization.hpp"
 #include "autograd/pointwise.hpp"

@@ -16,6 +16,7 @@ const std::vector<const Op*>& all_ops() {
         product_ops(),       //
         attention_ops(),     //
         recurrent_ops(),     //
+        linalg_ops(),        //
         reduce_ops(),        //
         view_ops(),          //
         join_ops(),          //

@@ -20,6 +20,7 @@ OpList copy_ops();
 OpList product_ops();
 OpList attention_ops();
 OpList recurrent_ops();
+OpList linalg_ops();
 OpList reduce_ops();
 OpList view_ops();
 OpList window_ops();

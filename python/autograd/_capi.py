@@ -234,6 +234,11 @@ lib: Any = bind(header, library_path)
 
 # ---- calling ---------------------------------------------------------------------------------------------
 
+
+class LinAlgError(RuntimeError):
+    """A matrix has no inverse, solution or factors. Public as ``autograd.linalg.LinAlgError``."""
+
+
 _EXCEPTIONS = {
     constants["AG_ERROR_RUNTIME"]: RuntimeError,
     constants["AG_ERROR_TYPE"]: TypeError,
@@ -241,6 +246,7 @@ _EXCEPTIONS = {
     constants["AG_ERROR_INDEX"]: IndexError,
     constants["AG_ERROR_NOT_IMPLEMENTED"]: NotImplementedError,
     constants["AG_ERROR_MEMORY"]: MemoryError,
+    constants["AG_ERROR_LINALG"]: LinAlgError,
 }
 
 # True if a handle is not NULL. A handle class may give __bool__ another meaning, so this is called by name.

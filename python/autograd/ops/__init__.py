@@ -8,6 +8,7 @@ from . import (
     drawing,
     indexing,
     joining,
+    matrices,
     pointwise,
     probabilities,
     products,
@@ -23,6 +24,7 @@ from .distances import *  # noqa: F403
 from .drawing import *  # noqa: F403
 from .indexing import *  # noqa: F403
 from .joining import *  # noqa: F403
+from .matrices import *  # noqa: F403
 from .pointwise import *  # noqa: F403
 from .probabilities import *  # noqa: F403
 from .products import *  # noqa: F403
@@ -39,6 +41,7 @@ __all__ += distances.__all__
 __all__ += drawing.__all__
 __all__ += indexing.__all__
 __all__ += joining.__all__
+__all__ += matrices.__all__
 __all__ += pointwise.__all__
 __all__ += products.__all__
 __all__ += recurrent.__all__

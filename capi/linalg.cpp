@@ -1,0 +1,69 @@
+// C functions of linear algebra.
+#include "guard.hpp"
+
+using namespace autograd;
+using namespace autograd::capi;
+
+namespace {
+
+/// Hands two results to the caller.
+void give(std::pair<Tensor, Tensor>&& results, ag_tensor** first, ag_tensor** second) {
+  *first = to_handle(std::move(results.first));
+  *second = to_handle(std::move(results.second));
+}
+
+}  // namespace
+
+ag_tensor* ag_linalg_inv(const ag_tensor* a) {
+  return make(__func__, [&](Arguments in) { return linalg_inv(in.tensor(a, "a")); });
+}
+
+ag_status ag_linalg_inv_ex(const ag_tensor* a, int32_t check_errors, ag_tensor** inverse,
+                           ag_tensor** info) {
+  return run(__func__, [&](Arguments in) {
+    in.pointer(inverse, "inverse");
+    in.pointer(info, "info");
+    give(linalg_inv_ex(in.tensor(a, "a"), check_errors != 0), inverse, info);
+  });
+}
+
+ag_tensor* ag_linalg_solve(const ag_tensor* a, const ag_tensor* b, int32_t left) {
+  return make(__func__, [&](Arguments in) {
+    return linalg_solve(in.tensor(a, "a"), in.tensor(b, "b"), left != 0);
+  });
+}
+
+ag_tensor* ag_linalg_solve_triangular(const ag_tensor* a, const ag_tensor* b, int32_t upper,
+                                      int32_t left, int32_t unitriangular) {
+  return make(__func__, [&](Arguments in) {
+    return linalg_solve_triangular(in.tensor(a, "a"), in.tensor(b, "b"), upper != 0, left != 0,
+                                   unitriangular != 0);
+  });
+}
+
+ag_tensor* ag_linalg_cholesky(const ag_tensor* a, int32_t upper) {
+  return make(__func__,
+              [&](Arguments in) { return linalg_cholesky(in.tensor(a, "a"), upper != 0); });
+}
+
+ag_tensor* ag_linalg_det(const ag_tensor* a) {
+  return make(__func__, [&](Arguments in) { return linalg_det(in.tensor(a, "a")); });
+}
+
+ag_status ag_linalg_slogdet(const ag_tensor* a, ag_tensor** sign, ag_tensor** logabsdet) {
+  return run(__func__, [&](Arguments in) {
+    in.pointer(sign, "sign");
+    in.pointer(logabsdet, "logabsdet");
+    give(linalg_slogdet(in.tensor(a, "a")), sign, logabsdet);
+  });
+}
+
+ag_tensor* ag_linalg_matrix_power(const ag_tensor* a, int64_t n) {
+  return make(__func__, [&](Arguments in) { return linalg_matrix_power(in.tensor(a, "a"), n); });
+}
+
+ag_tensor* ag_linalg_cross(const ag_tensor* a, const ag_tensor* b, int64_t dim) {
+  return make(__func__, [&](Arguments in) {
+    return linalg_cross(in.tensor(a, "a"), in.tensor(b, "b"), dim);
+  });
+}

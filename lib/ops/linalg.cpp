@@ -1,0 +1,539 @@
+// Linear algebra: LU, Cholesky and triangular solves as ops, the rest composed of them.
+#include "kernels/cpu/linalg.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "autograd/ops.hpp"
+#include "core/dispatch.hpp"
+#include "core/node.hpp"
+#include "core/parallel.hpp"
+#include "core/thread_state.hpp"
+#include "ops/broadcast.hpp"
+#include "ops/registry.hpp"
+
+namespace autograd {
+namespace detail {
+namespace {
+
+constexpr int64_t kThreadWork = 1 << 21;  // multiply-adds worth a second thread
+
+// ---- checks
+
+void check_square(const char* op, const Tensor& a) {
+  if (a.dim() < 2)
+    fail(ErrorCode::kRuntime, op,
+         ": The input tensor A must have at least 2 dimensions, got sizes ", a.sizes());
+  if (a.size(-1) != a.size(-2))
+    fail(ErrorCode::kRuntime, op, ": A must be batches of square matrices, but they are ",
+         a.size(-2), " by ", a.size(-1), " matrices; got sizes ", a.sizes());
+  if (!is_floating(a.dtype()))
+    fail(ErrorCode::kRuntime, op, ": Expected a floating point or complex tensor as input. Got ",
+         name_of(a.dtype()));
+}
+
+void check_pair(const char* op, const Tensor& a, const Tensor& b) {
+  check_square(op, a);
+  if (a.dtype() != b.dtype())
+    fail(ErrorCode::kRuntime, op, ": Expected A and B to have the same dtype, but found A of type ",
+         name_of(a.dtype()), " and B of type ", name_of(b.dtype()), " instead");
+}
+
+void check_right_side(const char* op, const Tensor& a, const Tensor& b, bool left) {
+  if (a.size(-1) != b.size(left ? -2 : -1))
+    fail(ErrorCode::kRuntime, op, ": Incompatible shapes of A and B for the equation ",
+         left ? "AX = B" : "XA = B", " (", a.size(-2), "x", a.size(-1), " and ", b.size(-2), "x",
+         b.size(-1), "); got sizes ", a.sizes(), " and ", b.sizes());
+}
+
+std::string batch_note(int64_t index, bool is_batch) {
+  return is_batch ? "(Batch element " + std::to_string(index) + "): " : "";
+}
+
+// ---- shapes
+
+Shape batch_of(const Shape& sizes) { return Shape(sizes.data(), sizes.size() - 2); }
+
+OutputMeta& add_output(OutputMetas& outputs, DType dtype, const Shape& sizes) {
+  OutputMeta& meta = outputs.add();
+  meta.dtype = dtype;
+  meta.sizes = sizes;
+  return meta;
+}
+
+struct Batch {
+  explicit Batch(const TensorBody& a)
+      : n(a.sizes.back()), dtype(a.dtype), item(static_cast<int64_t>(size_of(a.dtype))) {
+    for (int d = 0; d + 2 < a.sizes.size(); ++d) count *= a.sizes[d];
+  }
+  /// Runs work(first, last) over the matrices.
+  template <class Work>
+  void each(const Work& work) const {
+    parallel_for(count, std::max<int64_t>(1, kThreadWork / std::max<int64_t>(1, n * n * n)), work);
+  }
+  int64_t count = 1, n;
+  DType dtype;
+  int64_t item;
+};
+
+Tensor matrix_transposed(const Tensor& a) { return transpose(a, -2, -1); }
+
+/// A copy of one matrix and its factors.
+class Factors {
+ public:
+  explicit Factors(const Batch& batch)
+      : batch_(batch),
+        bytes_(static_cast<size_t>(batch.n * batch.n * batch.item + 64)),
+        lu_(allocate(bytes_)),
+        pivots_(static_cast<size_t>(batch.n) + 1) {}
+  Factors(const Factors&) = delete;
+  ~Factors() { deallocate(lu_, bytes_); }
+
+  int64_t factor(const char* a) {
+    std::memcpy(lu_, a, bytes_ - 64);
+    return cpu::lu_factor(batch_.dtype, batch_.n, lu_, pivots_.data(), &sign_);
+  }
+  void solve(int64_t m, void* b) const {
+    cpu::lu_solve(batch_.dtype, batch_.n, m, lu_, pivots_.data(), b);
+  }
+  void* data() const { return lu_; }
+  int sign() const { return sign_; }
+
+ private:
+  const Batch& batch_;
+  size_t bytes_;
+  void* lu_;
+  Vector<int64_t> pivots_;
+  int sign_ = 1;
+};
+
+void fill_identity(const Batch& batch, char* out, double value = 1) {
+  std::memset(out, 0, static_cast<size_t>(batch.n * batch.n * batch.item));
+  for (int64_t i = 0; i < batch.n; ++i) {
+    if (batch.dtype == DType::kFloat64)
+      reinterpret_cast<double*>(out)[i * (batch.n + 1)] = value;
+    else
+      reinterpret_cast<float*>(out)[i * (batch.n + 1)] = static_cast<float>(value);
+  }
+}
+
+// ---- inverse; outputs: inverse, info. ints[0]: singular matrices are errors
+
+void infer_inv(const Call& call, OutputMetas& outputs) {
+  const TensorBody& a = call.in(0);
+  add_output(outputs, a.dtype, a.sizes);
+  add_output(outputs, DType::kInt32, batch_of(a.sizes));
+}
+
+void forward_inv(const Call& call) {
+  const Batch batch(call.in(0));
+  const Tensor a = dense(call.in(0));
+  const int64_t bytes = batch.n * batch.n * batch.item;
+  int32_t* info = reinterpret_cast<int32_t*>(call.out(1).data);
+  batch.each([&](int64_t begin, int64_t end) {
+    Factors factors(batch);
+    for (int64_t i = begin; i < end; ++i) {
+      char* out = call.out(0).data + i * bytes;
+      info[i] =
+          static_cast<int32_t>(factors.factor(static_cast<const char*>(a.data()) + i * bytes));
+      fill_identity(batch, out);
+      factors.solve(batch.n, out);
+    }
+  });
+  if (!call.attrs.ints[0]) return;
+  for (int64_t i = 0; i < batch.count; ++i)
+    if (info[i])
+      fail(ErrorCode::kLinalg, "linalg.inv: ", batch_note(i, a.dim() > 2), "The diagonal element ",
+           info[i],
+           " is zero, the inversion could not be completed because the input matrix is singular.");
+}
+
+// d(A^-1) = -A^-1 dA A^-1
+void backward_inv(Backward& r) {
+  const Tensor t = matrix_transposed(r.output());
+  r.set(0, neg(matmul(matmul(t, r.grad()), t)));
+}
+
+constexpr Op op_inv = {.name = "inv",
+                       .traits = kProduct,
+                       .infer = infer_inv,
+                       .forward = {forward_inv},
+                       .backward = backward_inv,
+                       .reads = {reads_output()},
+                       .attrs = ";;check_errors",
+                       .doc = "inverse matrix, and the number of a pivot that is 0"};
+
+std::pair<Tensor, Tensor> invert(const Tensor& a, bool check_errors) {
+  Attrs attrs;
+  attrs.ints[0] = check_errors;
+  Tensor out[2];
+  const Arg inputs[] = {a};
+  dispatch(op_inv, inputs, 1, attrs, out, 2);
+  return {out[0], out[1]};
+}
+
+// ---- solve, a [..., n, n] and b [..., n, k] of the same batch; ints[0]: a is read transposed
+
+void infer_solve(const Call& call, OutputMetas& outputs) {
+  add_output(outputs, call.in(1).dtype, call.in(1).sizes);
+}
+
+void forward_solve(const Call& call) {
+  TensorBody& a = call.in(0);
+  const Batch batch(a);
+  const int last = a.sizes.size() - 1;
+  Shape strides = a.strides;
+  if (call.attrs.ints[0]) std::swap(strides[last], strides[last - 1]);
+  const Tensor alias = make_alias(&a, a.sizes, strides, 0), rows = dense(*body(alias));
+  TensorBody& out = call.out();
+  copy_into(out, call.in(1));
+  const int64_t k = out.sizes.back(), bytes = batch.n * batch.n * batch.item;
+  Vector<char> singular(static_cast<size_t>(batch.count), 0);
+  batch.each([&](int64_t begin, int64_t end) {
+    Factors factors(batch);
+    for (int64_t i = begin; i < end; ++i) {
+      singular[static_cast<size_t>(i)] =
+          factors.factor(static_cast<const char*>(rows.data()) + i * bytes) != 0;
+      factors.solve(k, out.data + i * batch.n * k * batch.item);
+    }
+  });
+  for (int64_t i = 0; i < batch.count; ++i)
+    if (singular[static_cast<size_t>(i)])
+      fail(ErrorCode::kLinalg, "linalg.solve: ", batch_note(i, a.sizes.size() > 2),
+           "The solver failed because the input matrix is singular.");
+}
+
+Tensor solve_matrices(const Tensor& a, const Tensor& b, bool transposed);
+
+// A x = b: db = A^-T dx, dA = -db x^T.
+void backward_solve(Backward& r) {
+  const bool transposed = r.attrs().ints[0];
+  const Tensor db = solve_matrices(r.input(0), r.grad(), !transposed);
+  if (r.needs(1)) r.set(1, db);
+  if (!r.needs(0)) return;
+  const Tensor x = r.output();
+  r.set(0, neg(transposed ? matmul(x, matrix_transposed(db)) : matmul(db, matrix_transposed(x))));
+}
+
+constexpr Op op_solve = {.name = "solve",
+                         .traits = kProduct,
+                         .infer = infer_solve,
+                         .forward = {forward_solve},
+                         .backward = backward_solve,
+                         .reads = {reads_input(0) | reads_output(), reads_input(0)},
+                         .attrs = ";;transpose_a",
+                         .doc = "x with a x = b"};
+
+Tensor solve_matrices(const Tensor& a, const Tensor& b, bool transposed) {
+  Attrs attrs;
+  attrs.ints[0] = transposed;
+  return dispatch(op_solve, {a, b}, attrs);
+}
+
+// ---- triangular solve; ints: upper, unit
+
+void forward_triangular(const Call& call) {
+  const Batch batch(call.in(0));
+  const Tensor a = dense(call.in(0));
+  TensorBody& out = call.out();
+  copy_into(out, call.in(1));
+  const int64_t k = out.sizes.back();
+  batch.each([&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      cpu::solve_triangular(batch.dtype, batch.n, k,
+                            static_cast<const char*>(a.data()) + i * batch.n * batch.n * batch.item,
+                            call.attrs.ints[0], call.attrs.ints[1],
+                            out.data + i * batch.n * k * batch.item);
+  });
+}
+
+Tensor solve_triangle(const Tensor& a, const Tensor& b, bool upper, bool unit);
+
+void backward_triangular(Backward& r) {
+  const bool upper = r.attrs().ints[0], unit = r.attrs().ints[1];
+  const Tensor db = solve_triangle(matrix_transposed(r.input(0)), r.grad(), !upper, unit);
+  if (r.needs(1)) r.set(1, db);
+  if (!r.needs(0)) return;
+  const Tensor da = neg(matmul(db, matrix_transposed(r.output())));
+  r.set(0, upper ? triu(da, unit ? 1 : 0) : tril(da, unit ? -1 : 0));
+}
+
+constexpr Op op_triangular = {.name = "solve_triangular",
+                              .traits = kProduct,
+                              .infer = infer_solve,
+                              .forward = {forward_triangular},
+                              .backward = backward_triangular,
+                              .reads = {reads_input(0) | reads_output(), reads_input(0)},
+                              .attrs = ";;upper,unit",
+                              .doc = "x with a x = b for a triangular a"};
+
+Tensor solve_triangle(const Tensor& a, const Tensor& b, bool upper, bool unit) {
+  Attrs attrs;
+  attrs.ints[0] = upper;
+  attrs.ints[1] = unit;
+  return dispatch(op_triangular, {a, b}, attrs);
+}
+
+// ---- Cholesky, the lower factor
+
+void infer_same(const Call& call, OutputMetas& outputs) {
+  add_output(outputs, call.in(0).dtype, call.in(0).sizes);
+}
+
+void forward_cholesky(const Call& call) {
+  const Batch batch(call.in(0));
+  TensorBody& out = call.out();
+  copy_into(out, call.in(0));
+  Vector<int64_t> info(static_cast<size_t>(batch.count), 0);
+  batch.each([&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      info[static_cast<size_t>(i)] =
+          cpu::cholesky_factor(batch.dtype, batch.n, out.data + i * batch.n * batch.n * batch.item);
+  });
+  for (int64_t i = 0; i < batch.count; ++i)
+    if (info[static_cast<size_t>(i)])
+      fail(ErrorCode::kLinalg, "linalg.cholesky: ", batch_note(i, out.sizes.size() > 2),
+           "The factorization could not be completed because the input is not positive-definite "
+           "(the leading minor of order ",
+           info[static_cast<size_t>(i)], " is not positive-definite).");
+}
+
+// dA = L^-T S L^-1 with S the symmetric half of tril(L^T dL).
+void backward_cholesky(Backward& r) {
+  const Tensor l = r.output(), lt = matrix_transposed(l);
+  const Tensor p = tril(matmul(lt, tril(r.grad())));
+  const Tensor s = mul(add(p, matrix_transposed(tril(p, -1))), scalar(0.5));
+  const Tensor y = solve_triangle(lt, s, true, false);
+  r.set(0, matrix_transposed(solve_triangle(lt, matrix_transposed(y), true, false)));
+}
+
+constexpr Op op_cholesky = {.name = "cholesky",
+                            .traits = kProduct,
+                            .infer = infer_same,
+                            .forward = {forward_cholesky},
+                            .backward = backward_cholesky,
+                            .reads = {reads_output()},
+                            .doc = "l with l l^T = a"};
+
+// ---- determinants
+
+void infer_det(const Call& call, OutputMetas& outputs) {
+  for (int i = 0; i < call.n_outputs; ++i)
+    add_output(outputs, call.in(0).dtype, batch_of(call.in(0).sizes));
+}
+
+// work(factors, index) after every factorisation.
+template <class Work>
+void factor_all(const Call& call, const Work& work) {
+  const Batch batch(call.in(0));
+  const Tensor a = dense(call.in(0));
+  batch.each([&](int64_t begin, int64_t end) {
+    Factors factors(batch);
+    for (int64_t i = begin; i < end; ++i) {
+      factors.factor(static_cast<const char*>(a.data()) + i * batch.n * batch.n * batch.item);
+      work(batch, factors, i);
+    }
+  });
+}
+
+void forward_det(const Call& call) {
+  factor_all(call, [&](const Batch& batch, const Factors& factors, int64_t i) {
+    cpu::lu_determinant(batch.dtype, batch.n, factors.data(), factors.sign(),
+                        call.out().data + i * batch.item);
+  });
+}
+
+void forward_slogdet(const Call& call) {
+  factor_all(call, [&](const Batch& batch, const Factors& factors, int64_t i) {
+    cpu::lu_log_determinant(batch.dtype, batch.n, factors.data(), factors.sign(),
+                            call.out(0).data + i * batch.item, call.out(1).data + i * batch.item);
+  });
+}
+
+// det(A) A^-T, where a pivot of 0 counts as a tiny one: the gradient of det exists there, too.
+void forward_cofactors(const Call& call) {
+  factor_all(call, [&](const Batch& batch, const Factors& factors, int64_t i) {
+    cpu::lu_lift(batch.dtype, batch.n, factors.data());
+    double det;
+    float single;
+    cpu::lu_determinant(batch.dtype, batch.n, factors.data(), factors.sign(),
+                        batch.dtype == DType::kFloat64 ? static_cast<void*>(&det) : &single);
+    char* out = call.out().data + i * batch.n * batch.n * batch.item;
+    fill_identity(batch, out, batch.dtype == DType::kFloat64 ? det : single);
+    factors.solve(batch.n, out);
+  });
+}
+
+constexpr Op op_cofactors = {.name = "cofactors",
+                             .traits = kProduct,
+                             .infer = infer_same,
+                             .forward = {forward_cofactors},
+                             .doc = "det(a) a^-1"};
+
+Tensor per_matrix(const Tensor& g) { return unsqueeze(unsqueeze(g, -1), -1); }
+
+void backward_det(Backward& r) {
+  const Tensor a = r.input(0);
+  if (!thread_state.grad_enabled)
+    return r.set(0, mul(per_matrix(r.grad()), matrix_transposed(dispatch(op_cofactors, {a}))));
+  const Tensor factor = mul(per_matrix(r.grad()), per_matrix(r.output()));
+  r.set(0, mul(factor, matrix_transposed(invert(a, false).first)));
+}
+
+constexpr Op op_det = {.name = "det",
+                       .traits = kProduct,
+                       .infer = infer_det,
+                       .forward = {forward_det},
+                       .backward = backward_det,
+                       .reads = {reads_input(0) | reads_output()},
+                       .doc = "determinant"};
+
+void backward_slogdet(Backward& r) {
+  if (!r.has_grad(1)) return;
+  r.set(0, mul(per_matrix(r.grad(1)), matrix_transposed(invert(r.input(0), false).first)));
+}
+
+constexpr Op op_slogdet = {.name = "slogdet",
+                           .traits = kProduct,
+                           .infer = infer_det,
+                           .forward = {forward_slogdet},
+                           .backward = backward_slogdet,
+                           .reads = {reads_input(0)},
+                           .doc = "sign and log of the absolute value of the determinant"};
+
+constexpr const Op* kLinalgOps[] = {&op_inv,       &op_solve, &op_triangular, &op_cholesky,
+                                    &op_cofactors, &op_det,   &op_slogdet};
+
+Tensor with_batch(const Tensor& t, const Shape& batch) {
+  Shape sizes = batch;
+  sizes.push_back(t.size(-2));
+  sizes.push_back(t.size(-1));
+  return t.sizes() == sizes ? t : expand(t, sizes);
+}
+
+/// Both with the batch that they broadcast to.
+std::pair<Tensor, Tensor> broadcast_matrices(const char* op, const Tensor& a, const Tensor& b) {
+  const Shape x = batch_of(a.sizes()), y = batch_of(b.sizes());
+  const Shape batch = x == y ? x : broadcast_sizes(op, x, y);
+  return {with_batch(a, batch), with_batch(b, batch)};
+}
+
+}  // namespace
+
+OpList linalg_ops() { return {kLinalgOps, std::size(kLinalgOps)}; }
+
+}  // namespace detail
+
+using detail::check_pair;
+using detail::check_square;
+
+Tensor linalg_inv(const Tensor& a) {
+  check_square("linalg.inv", a);
+  return detail::invert(a, true).first;
+}
+
+std::pair<Tensor, Tensor> linalg_inv_ex(const Tensor& a, bool check_errors) {
+  check_square("linalg.inv_ex", a);
+  return detail::invert(a, check_errors);
+}
+
+Tensor linalg_solve(const Tensor& a, const Tensor& b, bool left) {
+  constexpr const char* kName = "linalg.solve";
+  check_pair(kName, a, b);
+  // b is a batch of vectors if it has the sizes of a without the last.
+  const Shape vector_sizes(a.sizes().data(), a.dim() - 1);
+  const bool is_vector = b.dim() == 1 || (a.dim() - 1 == b.dim() && b.sizes() == vector_sizes);
+  if (is_vector && !left && b.dim() != 1)
+    fail(ErrorCode::kRuntime, kName,
+         ": Vector broadcasting of the left hand side is not supported "
+         "for left=False. In this case linalg.solve is equivalent to B / A.squeeze(-1)");
+  if (b.dim() == 0)
+    fail(ErrorCode::kRuntime, kName, ": The input tensor B must have at least 2 dimensions.");
+  const Tensor matrix = is_vector ? unsqueeze(b, -1) : b;
+  const bool from_left = left || is_vector;
+  detail::check_right_side(kName, a, matrix, from_left);
+  const auto [m, right] = detail::broadcast_matrices(kName, a, matrix);
+  if (!from_left)
+    return detail::matrix_transposed(
+        detail::solve_matrices(m, detail::matrix_transposed(right), true));
+  const Tensor x = detail::solve_matrices(m, right, !left);
+  return is_vector ? squeeze(x, {-1}) : x;
+}
+
+Tensor linalg_solve_triangular(const Tensor& a, const Tensor& b, bool upper, bool left,
+                               bool unitriangular) {
+  constexpr const char* kName = "linalg.solve_triangular";
+  check_pair(kName, a, b);
+  if (b.dim() < 2)
+    fail(ErrorCode::kRuntime, kName,
+         ": The input tensor B must have at least 2 dimensions, got sizes ", b.sizes());
+  detail::check_right_side(kName, a, b, left);
+  const auto [m, right] = detail::broadcast_matrices(kName, a, b);
+  if (left) return detail::solve_triangle(m, right, upper, unitriangular);
+  return detail::matrix_transposed(detail::solve_triangle(
+      detail::matrix_transposed(m), detail::matrix_transposed(right), !upper, unitriangular));
+}
+
+Tensor linalg_cholesky(const Tensor& a, bool upper) {
+  check_square("linalg.cholesky", a);
+  if (!upper) return detail::dispatch(detail::op_cholesky, {a});
+  const Tensor l = detail::dispatch(detail::op_cholesky, {detail::matrix_transposed(a)});
+  return detail::matrix_transposed(l);
+}
+
+Tensor linalg_det(const Tensor& a) {
+  check_square("linalg.det", a);
+  return detail::dispatch(detail::op_det, {a});
+}
+
+std::pair<Tensor, Tensor> linalg_slogdet(const Tensor& a) {
+  check_square("linalg.slogdet", a);
+  Tensor out[2];
+  const detail::Arg inputs[] = {a};
+  detail::dispatch(detail::op_slogdet, inputs, 1, {}, out, 2);
+  return {out[0], out[1]};
+}
+
+Tensor linalg_matrix_power(const Tensor& a, int64_t n) {
+  constexpr const char* kName = "linalg.matrix_power";
+  if (a.dim() < 2 || a.size(-1) != a.size(-2)) {
+    if (a.dim() < 2)
+      fail(ErrorCode::kRuntime, kName, ": The input tensor A must have at least 2 dimensions, got ",
+           a.sizes());
+    fail(ErrorCode::kRuntime, kName, ": A must be batches of square matrices, but they are ",
+         a.size(-2), " by ", a.size(-1), " matrices; got sizes ", a.sizes());
+  }
+  if (n == 0) return clone(expand(eye(a.size(-1), a.size(-1), a.dtype()), a.sizes()));
+  Tensor base = n < 0 ? linalg_inv(a) : a, result;
+  // The magnitude of the smallest number has no signed counterpart.
+  uint64_t rest = n < 0 ? uint64_t{0} - static_cast<uint64_t>(n) : static_cast<uint64_t>(n);
+  for (;; base = matmul(base, base)) {
+    if (rest & 1) result = result ? matmul(result, base) : base;
+    rest >>= 1;
+    if (!rest) return n == 1 ? clone(result) : result;
+  }
+}
+
+Tensor linalg_cross(const Tensor& a, const Tensor& b, int64_t dim) {
+  constexpr const char* kName = "linalg.cross";
+  if (a.dim() != b.dim())
+    fail(ErrorCode::kRuntime, kName, ": inputs must have the same number of dimensions; got sizes ",
+         a.sizes(), " and ", b.sizes());
+  const int d = detail::normalize_dim(dim, a.dim());
+  if (a.dim() == 0 || a.sizes()[d] != 3 || b.sizes()[d] != 3)
+    fail(ErrorCode::kRuntime, kName, ": inputs dimension ", dim, " must have length 3. Got ",
+         a.dim() ? a.sizes()[d] : 0, " and ", b.dim() ? b.sizes()[d] : 0, "; got sizes ", a.sizes(),
+         " and ", b.sizes());
+  if (a.dtype() != b.dtype())
+    fail(ErrorCode::kRuntime, kName, ": expected scalar type ", name_of(a.dtype()), " but found ",
+         name_of(b.dtype()));
+  if (a.dtype() == DType::kBool)
+    fail(ErrorCode::kNotImplemented, "\"cross\" not implemented for 'Bool'");
+  // [x, y, z] as [y, z] and [z, x]: one pass per operand and order.
+  const auto turned = [&](const Tensor& t, int64_t by) {
+    return cat({slice(t, d, by, 3), slice(t, d, 0, by)}, d);
+  };
+  return sub(mul(turned(a, 1), turned(b, 2)), mul(turned(a, 2), turned(b, 1)));
+}
+
+}  // namespace autograd
