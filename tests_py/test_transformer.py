@@ -153,7 +153,7 @@ def test_encoder_layer(norm_first, batch_first, bias):
 
 
 def test_activations():
-    for activation in ("relu", "tanh"):
+    for activation in ("relu", "gelu", "tanh"):
         modules = pair(
             lambda lib, name=activation: lib.nn.TransformerEncoderLayer(
                 8, 2, 6, 0.0, getattr(lib, name) if name == "tanh" else name

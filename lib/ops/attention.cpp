@@ -184,8 +184,7 @@ void forward_tiles(const Problem& p, const Call& call, int64_t begin, int64_t en
 
 void forward_attention(const Call& call) {
   const Problem p(call, 0);
-  if (call.out(1).numel == 0) return;
-  if (p.keys == 0) {
+  if (p.keys == 0 || call.out(0).numel == 0) {
     std::fill_n(call.out(0).data, call.out(0).numel * p.item, char{0});
     std::fill_n(call.out(1).data, call.out(1).numel * p.item, char{0});
     return;
@@ -250,7 +249,7 @@ void backward_one(const Problem& p, const Call& call, const Tensor& g, int64_t i
 void forward_attention_backward(const Call& call) {
   const Problem p(call, 1);
   const Tensor g = dense(call.in(0));
-  if (p.queries == 0 || p.keys == 0) {
+  if (p.keys == 0 || call.in(5).numel == 0) {
     for (int i = 0; i < 3; ++i) std::fill_n(call.out(i).data, call.out(i).numel * p.item, char{0});
     return;
   }

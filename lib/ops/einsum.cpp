@@ -87,21 +87,11 @@ Equation parse(const std::string& text) {
 
 // The diagonal of dims i < j, in place of dim i.
 Tensor take_diagonal(const Tensor& t, int i, int j) {
-  const int64_t n = t.sizes()[i];
-  Shape order, flat;
-  for (int d = 0; d < t.dim(); ++d)
-    if (d != i && d != j) {
-      order.push_back(d);
-      flat.push_back(t.sizes()[d]);
-    }
-  order.push_back(i);
-  order.push_back(j);
-  flat.push_back(n * n);
-  const Tensor diagonal = slice(reshape(permute(t, order), flat), -1, 0, n * n, n + 1);
-  Shape back;
-  const int last = diagonal.dim() - 1;
-  for (int d = 0, next = 0; d <= last; ++d) back.push_back(d == i ? last : next++);
-  return permute(diagonal, back);
+  const Tensor at_end = diagonal(t, 0, i, j);
+  Shape order;
+  const int last = at_end.dim() - 1;
+  for (int d = 0, next = 0; d <= last; ++d) order.push_back(d == i ? last : next++);
+  return permute(at_end, order);
 }
 
 /// The operand with a label per dim, repeated ones taken as diagonals.

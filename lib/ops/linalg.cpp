@@ -187,6 +187,7 @@ void forward_solve(const Call& call) {
   const Tensor alias = make_alias(&a, a.sizes, strides, 0), rows = dense(*body(alias));
   TensorBody& out = call.out();
   copy_into(out, call.in(1));
+  if (out.numel == 0) return;
   const int64_t k = out.sizes.back(), bytes = batch.n * batch.n * batch.item;
   Vector<char> singular(static_cast<size_t>(batch.count), 0);
   batch.each([&](int64_t begin, int64_t end) {
@@ -237,6 +238,7 @@ void forward_triangular(const Call& call) {
   const Tensor a = dense(call.in(0));
   TensorBody& out = call.out();
   copy_into(out, call.in(1));
+  if (out.numel == 0) return;
   const int64_t k = out.sizes.back();
   batch.each([&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
@@ -284,6 +286,7 @@ void forward_cholesky(const Call& call) {
   const Batch batch(call.in(0));
   TensorBody& out = call.out();
   copy_into(out, call.in(0));
+  if (out.numel == 0) return;
   Vector<int64_t> info(static_cast<size_t>(batch.count), 0);
   batch.each([&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)

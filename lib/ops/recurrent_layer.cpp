@@ -36,6 +36,16 @@ struct Sequence {
   int64_t bytes;
 };
 
+// True if there is nothing to loop over, however many steps there are; all outputs are then 0.
+bool finish_empty(const Call& call, const TensorBody& y) {
+  if (y.numel != 0) return false;
+  for (int i = 0; i < call.n_outputs; ++i) {
+    TensorBody& out = call.out(i);
+    if (out.numel) std::memset(out.data, 0, static_cast<size_t>(out.numel) * size_of(out.dtype));
+  }
+  return true;
+}
+
 struct Sizes {
   explicit Sizes(const TensorBody& y)
       : steps(y.sizes[0]),
@@ -121,6 +131,7 @@ void infer_lstm(const Call& call, OutputMetas& outputs) {
 }
 
 void forward_lstm(const Call& call) {
+  if (finish_empty(call, call.out(0))) return;
   TensorBody &y = call.out(0), &cells = call.out(3);
   const Sizes s(y);
   const bool reverse = is_reversed(call.attrs);
@@ -145,6 +156,7 @@ void infer_lstm_backward(const Call& call, OutputMetas& outputs) {
 }
 
 void forward_lstm_backward(const Call& call) {
+  if (finish_empty(call, call.in(5))) return;
   const Sizes s(call.in(5));
   const bool reverse = is_reversed(call.attrs);
   const Tensor gy = dense(call.in(0)), h0 = dense(call.in(2)), c0 = dense(call.in(3)),
@@ -180,6 +192,7 @@ void infer_gru(const Call& call, OutputMetas& outputs) {
 }
 
 void forward_gru(const Call& call) {
+  if (finish_empty(call, call.out(0))) return;
   const Sizes s(call.out(0));
   const bool reverse = is_reversed(call.attrs);
   const Tensor x_rows = dense(call.in(0)), h0 = dense(call.in(1)), w = transposed(call.in(2));
@@ -206,6 +219,7 @@ void infer_gru_backward(const Call& call, OutputMetas& outputs) {
 }
 
 void forward_gru_backward(const Call& call) {
+  if (finish_empty(call, call.in(3))) return;
   const Sizes s(call.in(3));
   const bool reverse = is_reversed(call.attrs);
   const Tensor gy = dense(call.in(0)), h0 = dense(call.in(1)), w = dense(call.in(2));
@@ -232,6 +246,7 @@ void infer_rnn(const Call& call, OutputMetas& outputs) {
 }
 
 void forward_rnn(const Call& call) {
+  if (finish_empty(call, call.out(0))) return;
   const Sizes s(call.out());
   copy_into(call.out(), call.in(0));
   const Sequence out(call.out(), is_reversed(call.attrs));
@@ -250,6 +265,7 @@ void infer_rnn_backward(const Call& call, OutputMetas& outputs) {
 }
 
 void forward_rnn_backward(const Call& call) {
+  if (finish_empty(call, call.in(3))) return;
   const Sizes s(call.in(3));
   const bool reverse = is_reversed(call.attrs);
   const Tensor gy = dense(call.in(0)), h0 = dense(call.in(1)), w = dense(call.in(2));
@@ -410,6 +426,8 @@ LayerResult composed_layer(RecurrentKind kind, const Tensor& x, const Tensor& h0
                            const Tensor& w_hh, const Tensor& b_hh, const Tensor& w_hr,
                            bool reverse) {
   const int64_t steps = x.size(0);
+  // Nothing to compute, however many steps there are.
+  if (x.numel() == 0) return {zeros({steps, x.size(1), h0.size(1)}, x.dtype()), c0};
   std::vector<Tensor> outputs(static_cast<size_t>(steps));
   Tensor h = h0, c = c0;
   for (int64_t i = 0; i < steps; ++i) {

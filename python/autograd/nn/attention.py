@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from ..creation import empty
 from ..dtypes import dtype as DType
 from ..grad_mode import no_grad
 from ..tensor import Tensor
-from . import functional
+from . import functional, init
 from .layers import Linear
 from .module import Module
 from .parameter import Parameter
-
-
-def spread_evenly(weight: Tensor) -> None:
-    """Draws a matrix uniform in +-sqrt(6 / (rows + columns))."""
-    bound = math.sqrt(6.0 / (weight.shape[0] + weight.shape[1]))
-    with no_grad():
-        weight.uniform_(-bound, bound)
 
 
 class NonDynamicallyQuantizableLinear(Linear):
@@ -98,14 +90,14 @@ class MultiheadAttention(Module):
             self.v_proj_weight,
         ):
             if weight is not None:
-                spread_evenly(weight)
+                init.xavier_uniform_(weight)
         with no_grad():
             if self.in_proj_bias is not None:
                 self.in_proj_bias.zero_()
                 self.out_proj.bias.zero_()  # type: ignore[union-attr]
             for extra in (self.bias_k, self.bias_v):
                 if extra is not None:
-                    extra.normal_(0.0, 1.0 / math.sqrt(self.embed_dim))
+                    init.xavier_normal_(extra)
 
     def forward(
         self,

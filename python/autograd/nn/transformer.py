@@ -9,8 +9,8 @@ from ..creation import full
 from ..dtypes import bool_
 from ..dtypes import dtype as DType
 from ..tensor import Tensor
-from . import functional
-from .attention import MultiheadAttention, spread_evenly
+from . import functional, init
+from .attention import MultiheadAttention
 from .containers import ModuleList
 from .layers import Linear
 from .module import Module
@@ -309,7 +309,7 @@ class Transformer(Module):
     def _reset_parameters(self) -> None:
         for parameter in self.parameters():
             if parameter.ndim > 1:
-                spread_evenly(parameter)
+                init.xavier_uniform_(parameter)
 
     @staticmethod
     def generate_square_subsequent_mask(
