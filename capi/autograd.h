@@ -79,13 +79,24 @@ typedef enum ag_reduction {
   AG_REDUCTION_SUM = 2
 } ag_reduction;
 
-/* Kinds of item in the list that ag_index takes. */
+/* Kinds of item in the lists that ag_index, ag_index_tensors and ag_index_assign_ take. */
 typedef enum ag_index_kind {
-  AG_INDEX_INT = 0,     /* a = position; removes the dim */
-  AG_INDEX_SLICE = 1,   /* a:b:c, c > 0; INT64_MIN for an absent a, INT64_MAX for an absent b */
-  AG_INDEX_NEWAXIS = 2, /* inserts a dim of size 1 */
-  AG_INDEX_ELLIPSIS = 3 /* as many full slices as fit; at most one */
+  AG_INDEX_INT = 0,      /* a = position; removes the dim */
+  AG_INDEX_SLICE = 1,    /* a:b:c, c > 0; INT64_MIN for an absent a, INT64_MAX for an absent b */
+  AG_INDEX_NEWAXIS = 2,  /* inserts a dim of size 1 */
+  AG_INDEX_ELLIPSIS = 3, /* the first: as many full slices as fit; further ones: nothing */
+  AG_INDEX_TENSOR = 4, /* a = which of the tensors: positions (integers) or a mask (bool, uint8) */
+  AG_INDEX_BOOL = 5    /* inserts a dim of size 1 if a is not 0, else of size 0; makes a copy */
 } ag_index_kind;
+
+/* How elements that meet in one place are put together. */
+typedef enum ag_scatter_reduction {
+  AG_SCATTER_SUM = 0,
+  AG_SCATTER_PROD = 1,
+  AG_SCATTER_MEAN = 2,
+  AG_SCATTER_AMAX = 3,
+  AG_SCATTER_AMIN = 4
+} ag_scatter_reduction;
 
 /* What ag_pad fills with. */
 typedef enum ag_pad_mode {
@@ -896,12 +907,84 @@ AG_API ag_tensor* ag_detach(const ag_tensor* x);
 
 /* Basic indexing in one call: n items of 4 numbers each, {ag_index_kind, a, b, c}. A view. */
 AG_API ag_tensor* ag_index(const ag_tensor* x, const int64_t* items, int64_t n);
-/* Writes src, broadcast and converted, to the part of self that ag_index with the same items reads.
- */
-AG_API ag_status ag_index_put_(ag_tensor* self, const int64_t* items, int64_t n,
-                               const ag_tensor* src);
+/* The same with tensors among the items: a copy. The tensors are broadcast together; their dims
+ * stand where the indexed dims stood if these are neighbours, else first. */
+AG_API ag_tensor* ag_index_tensors(const ag_tensor* x, const int64_t* items, int64_t n,
+                                   const ag_tensor* const* tensors, int64_t n_tensors);
+/* Writes value, broadcast, to the part of self that ag_index_tensors reads; converted where no
+ * tensor chooses or value is a number. */
+AG_API ag_status ag_index_assign_(ag_tensor* self, const int64_t* items, int64_t n,
+                                  const ag_tensor* const* tensors, int64_t n_tensors,
+                                  const ag_tensor* value);
+/* x[indices] = values, or +=, with a tensor of positions or a mask for each leading dim. */
+AG_API ag_tensor* ag_index_put(const ag_tensor* x, const ag_tensor* const* indices, int64_t n,
+                               const ag_tensor* values, int32_t accumulate);
+AG_API ag_status ag_index_put_(ag_tensor* self, const ag_tensor* const* indices, int64_t n,
+                               const ag_tensor* values, int32_t accumulate);
 /* Rows (slices along dim) number index[i] (int32 or int64, 0-d or 1-d); a copy with gradient. */
 AG_API ag_tensor* ag_index_select(const ag_tensor* x, int64_t dim, const ag_tensor* index);
+/* Adds alpha (one element) times slice i of source to slice index[i] of x. */
+AG_API ag_tensor* ag_index_add(const ag_tensor* x, int64_t dim, const ag_tensor* index,
+                               const ag_tensor* source, const ag_tensor* alpha);
+AG_API ag_status ag_index_add_(ag_tensor* self, int64_t dim, const ag_tensor* index,
+                               const ag_tensor* source, const ag_tensor* alpha);
+/* Slice i of source, or value (0-d), in the place of slice index[i] of x. */
+AG_API ag_tensor* ag_index_copy(const ag_tensor* x, int64_t dim, const ag_tensor* index,
+                                const ag_tensor* source);
+AG_API ag_status ag_index_copy_(ag_tensor* self, int64_t dim, const ag_tensor* index,
+                                const ag_tensor* source);
+AG_API ag_tensor* ag_index_fill(const ag_tensor* x, int64_t dim, const ag_tensor* index,
+                                const ag_tensor* value);
+AG_API ag_status ag_index_fill_(ag_tensor* self, int64_t dim, const ag_tensor* index,
+                                const ag_tensor* value);
+/* Elements of x, seen as one row, at positions of any sizes. */
+AG_API ag_tensor* ag_take(const ag_tensor* x, const ag_tensor* index);
+/* Writes, or adds, the elements of source at those positions. */
+AG_API ag_tensor* ag_put(const ag_tensor* x, const ag_tensor* index, const ag_tensor* source,
+                         int32_t accumulate);
+AG_API ag_status ag_put_(ag_tensor* self, const ag_tensor* index, const ag_tensor* source,
+                         int32_t accumulate);
+/* [count, rank] coordinates of the elements that are not 0, int64. */
+AG_API ag_tensor* ag_nonzero(const ag_tensor* x);
+/* value (0-d) where mask (bool, broadcast) is true, else x. */
+AG_API ag_tensor* ag_masked_fill(const ag_tensor* x, const ag_tensor* mask, const ag_tensor* value);
+AG_API ag_status ag_masked_fill_(ag_tensor* self, const ag_tensor* mask, const ag_tensor* value);
+/* The elements where mask is true, as one row. */
+AG_API ag_tensor* ag_masked_select(const ag_tensor* x, const ag_tensor* mask);
+/* The elements of source, in order, where mask is true, else x. */
+AG_API ag_tensor* ag_masked_scatter(const ag_tensor* x, const ag_tensor* mask,
+                                    const ag_tensor* source);
+AG_API ag_status ag_masked_scatter_(ag_tensor* self, const ag_tensor* mask,
+                                    const ag_tensor* source);
+/* out[i][j] = x[index[i][j]][j] for dim 0, likewise for others. */
+AG_API ag_tensor* ag_gather(const ag_tensor* x, int64_t dim, const ag_tensor* index);
+/* gather with the other dims broadcast; over x as one row without a dim. */
+AG_API ag_tensor* ag_take_along_dim(const ag_tensor* x, const ag_tensor* indices,
+                                    const int64_t* dims, int64_t ndims);
+/* x with x[index[i][j]][j] = src[i][j] for dim 0, likewise for others; src may be a number. */
+AG_API ag_tensor* ag_scatter(const ag_tensor* x, int64_t dim, const ag_tensor* index,
+                             const ag_tensor* src);
+AG_API ag_status ag_scatter_(ag_tensor* self, int64_t dim, const ag_tensor* index,
+                             const ag_tensor* src);
+AG_API ag_tensor* ag_scatter_add(const ag_tensor* x, int64_t dim, const ag_tensor* index,
+                                 const ag_tensor* src);
+AG_API ag_status ag_scatter_add_(ag_tensor* self, int64_t dim, const ag_tensor* index,
+                                 const ag_tensor* src);
+/* The same with a reduction; include_self: the element of x takes part. */
+AG_API ag_tensor* ag_scatter_reduce(const ag_tensor* x, int64_t dim, const ag_tensor* index,
+                                    const ag_tensor* src, ag_scatter_reduction reduce,
+                                    int32_t include_self);
+AG_API ag_status ag_scatter_reduce_(ag_tensor* self, int64_t dim, const ag_tensor* index,
+                                    const ag_tensor* src, ag_scatter_reduction reduce,
+                                    int32_t include_self);
+/* Rows of weight by number; row padding_idx, if not negative, gets no gradient. */
+AG_API ag_tensor* ag_embedding(const ag_tensor* weight, const ag_tensor* index, int64_t padding_idx,
+                               int32_t scale_grad_by_freq);
+/* Scales the rows that index names down to a norm of max_norm. */
+AG_API ag_status ag_embedding_renorm_(ag_tensor* weight, const ag_tensor* index, double max_norm,
+                                      double norm_type);
+/* [..., num_classes], 1 at the class; num_classes -1: one more than the largest class. */
+AG_API ag_tensor* ag_one_hot(const ag_tensor* index, int64_t num_classes);
 
 /* ---- sorting ---- */
 

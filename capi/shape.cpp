@@ -4,26 +4,6 @@
 using namespace autograd;
 using namespace autograd::capi;
 
-namespace {
-
-constexpr int64_t kNumbersPerItem = 4;
-
-std::vector<Index> index_items(Arguments in, const int64_t* items, int64_t n) {
-  in.array(items, n, "items");
-  // Every dim read, every dim added, one ellipsis: longer lists cannot be right, and are not read.
-  if (n > 2 * kMaxDims + 1)
-    throw Error(ErrorCode::kIndex, "too many indices: got " + std::to_string(n));
-  std::vector<Index> list;
-  list.reserve(static_cast<size_t>(n));
-  for (const int64_t* item = items; item != items + n * kNumbersPerItem; item += kNumbersPerItem) {
-    if (item[0] < AG_INDEX_INT || item[0] > AG_INDEX_ELLIPSIS) in.reject("items", item[0]);
-    list.push_back({static_cast<Index::Kind>(item[0]), item[1], item[2], item[3]});
-  }
-  return list;
-}
-
-}  // namespace
-
 // ---- sizes and dims
 
 ag_tensor* ag_reshape(const ag_tensor* x, const int64_t* sizes, int64_t ndim) {
@@ -109,7 +89,7 @@ ag_tensor* ag_atleast_3d(const ag_tensor* x) {
   return make(__func__, [&](Arguments in) { return atleast_3d(in.tensor(x, "x")); });
 }
 
-// ---- indexing
+// ---- parts
 
 ag_tensor* ag_select(const ag_tensor* x, int64_t dim, int64_t index) {
   return make(__func__, [&](Arguments in) { return select(in.tensor(x, "x"), dim, index); });
@@ -118,23 +98,6 @@ ag_tensor* ag_select(const ag_tensor* x, int64_t dim, int64_t index) {
 ag_tensor* ag_slice(const ag_tensor* x, int64_t dim, int64_t start, int64_t end, int64_t step) {
   return make(__func__,
               [&](Arguments in) { return slice(in.tensor(x, "x"), dim, start, end, step); });
-}
-
-ag_tensor* ag_index(const ag_tensor* x, const int64_t* items, int64_t n) {
-  return make(__func__,
-              [&](Arguments in) { return index(in.tensor(x, "x"), index_items(in, items, n)); });
-}
-
-ag_status ag_index_put_(ag_tensor* self, const int64_t* items, int64_t n, const ag_tensor* src) {
-  return run(__func__, [&](Arguments in) {
-    index_put_(in.tensor(self, "self"), index_items(in, items, n), in.tensor(src, "src"));
-  });
-}
-
-ag_tensor* ag_index_select(const ag_tensor* x, int64_t dim, const ag_tensor* index) {
-  return make(__func__, [&](Arguments in) {
-    return index_select(in.tensor(x, "x"), dim, in.tensor(index, "index"));
-  });
 }
 
 // ---- copies and sharing

@@ -394,18 +394,22 @@ TEST_F(Capi, enumerators_and_lists_are_checked) {
 
 TEST_F(Capi, index_items_are_checked) {
   ag_tensor* x = ag_ones(k23, 2, AG_FLOAT32);
-  const int64_t bad_kind[] = {4, 0, 0, 0}, extreme[] = {AG_INDEX_INT, kMin, kMin, kMin};
-  const int64_t backwards[] = {AG_INDEX_SLICE, 0, 2, -1},
+  const int64_t bad_kind[] = {6, 0, 0, 0}, extreme[] = {AG_INDEX_INT, kMin, kMin, kMin};
+  const int64_t backwards[] = {AG_INDEX_SLICE, 0, 2, -1}, tensor[] = {AG_INDEX_TENSOR, 0, 0, 0},
                 ellipses[] = {AG_INDEX_ELLIPSIS, 0, 0, 0, AG_INDEX_ELLIPSIS, 0, 0, 0};
-  expect_failure(ag_index(x, bad_kind, 1), AG_ERROR_VALUE, "'items' cannot be 4");
+  expect_failure(ag_index(x, bad_kind, 1), AG_ERROR_VALUE, "'items' cannot be 6");
   expect_failure(ag_index(x, extreme, 1), AG_ERROR_INDEX, "");
   expect_failure(ag_index(x, backwards, 1), AG_ERROR_VALUE, "");
-  EXPECT_EQ(ag_index(x, ellipses, 2), nullptr);
+  expect_failure(ag_index(x, tensor, 1), AG_ERROR_VALUE, "'items' cannot be 0");
+  ag_tensor* twice = ag_index(x, ellipses, 2);
+  EXPECT_EQ(ag_tensor_numel(twice), 6);
+  ag_tensor_free(twice);
   expect_failure(ag_index(x, extreme, kMax), AG_ERROR_VALUE, "'items' cannot have");
   expect_failure(ag_index(x, extreme, -1), AG_ERROR_VALUE, "'items' cannot have");
   expect_failure(ag_index(x, extreme, 100), AG_ERROR_INDEX, "too many indices");
   expect_failure(ag_index(x, nullptr, 1), AG_ERROR_VALUE, "'items' is NULL");
-  expect_failure(ag_index_put_(x, bad_kind, 1, x), AG_ERROR_VALUE, "'items' cannot be 4");
+  expect_failure(ag_index_assign_(x, bad_kind, 1, NULL, 0, x), AG_ERROR_VALUE,
+                 "'items' cannot be 6");
   ag_tensor* whole = ag_index(x, nullptr, 0);
   EXPECT_EQ(ag_tensor_numel(whole), 6);
   ag_tensor_free(whole);

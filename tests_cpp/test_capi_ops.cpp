@@ -119,7 +119,7 @@ const std::vector<Case> kCases = {
     {CALL(ag_fill_(t[0], t[1])), {matrix, number}},
     {CALL(ag_uniform_(t[0], 0, 1)), {matrix}},
     {CALL(ag_normal_(t[0], 0, 1)), {matrix}},
-    {CALL(ag_index_put_(t[0], kItems, 2, t[1])), {matrix, number}},
+    {CALL(ag_index_assign_(t[0], kItems, 2, NULL, 0, t[1])), {matrix, number}},
     {CALL(ag_mm(t[0], t[1])), {matrix, tall}},
     {CALL(ag_bmm(t[0], t[1])), {batch, batch}},
     {CALL(ag_matmul(t[0], t[1])), {batch, tall}},

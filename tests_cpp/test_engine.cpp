@@ -259,7 +259,7 @@ TEST(InPlace, ViewsTakenBeforeFollowTheBase) {
 TEST(InPlace, AssignmentMakesABufferPartOfTheGraph) {
   const Tensor x = leaf({1., 2., 3.}, {3});
   Tensor buffer = zeros({2, 3}, DType::kFloat64);
-  index_put_(buffer, {{Index::Kind::kInt, 1}}, x * x);
+  index_assign_(buffer, {{Index::Kind::kInt, 1}}, {}, x * x);
   sum(buffer).backward();
   EXPECT_EQ(x.grad().to_vector(), (std::vector<double>{2, 4, 6}));
 }

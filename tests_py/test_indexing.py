@@ -74,8 +74,11 @@ def test_any_slice_equals_torch(data):
 
 def test_wrong_indices_are_refused():
     x = ag.arange(12).reshape(4, 3)
-    for index in (4, -5, (0, 3), 2**40, 2**70, (0, 2**70)):
+    for index in (4, -5, (0, 3), 2**40):
         with pytest.raises(IndexError):
+            x[index]
+    for index in (2**70, (0, 2**70), -(2**64)):
+        with pytest.raises(ValueError, match="Overflow"):
             x[index]
     with pytest.raises(IndexError, match="too many indices"):
         x[0, 0, 0]
@@ -83,8 +86,12 @@ def test_wrong_indices_are_refused():
         ag.tensor(1.0)[0]
     with pytest.raises(ValueError, match="step must be greater than zero"):
         x[::-1]
-    with pytest.raises(IndexError, match="valid indices"):
+    with pytest.raises(TypeError, match="invalid data type"):
         x["a"]
+    with pytest.raises(IndexError, match="valid indices"):
+        x[{}]
+    with pytest.raises(TypeError, match="does not support deleting"):
+        del x[0]
     with pytest.raises(IndexError):
         x[1.5]
     with pytest.raises(TypeError, match="slice indices must be integers"):
@@ -95,12 +102,9 @@ def test_wrong_indices_are_refused():
         x[ag.tensor([-5])]
     with pytest.raises(IndexError, match="tensors used as indices must be long"):
         x[ag.tensor([1.0])]
-    for unsupported in (True, x > 3, ([0], [1]), [True, False, True, False]):
-        with pytest.raises(NotImplementedError):
-            x[unsupported]
 
 
-@pytest.mark.parametrize("index", [i for i in INDICES if "[" not in repr(i)], ids=repr)
+@pytest.mark.parametrize("index", INDICES, ids=repr)
 def test_assigning_equals_torch(index):
     x, y = ag.zeros(3, 4, 5), torch.zeros(3, 4, 5)
     x[index] = 7
@@ -122,7 +126,7 @@ def test_assigning_broadcasts_and_converts():
         x[0] = ag.ones(2)
     with pytest.raises(TypeError, match="must be Tensor or number, not str"):
         x[0] = "a"
-    with pytest.raises(NotImplementedError):
-        x[[0, 1]] = 1
+    x[[0, 1], [2, 0]] = ag.tensor([3.0, 4.0])
+    assert x.tolist() == [[2, 2, 3], [4, 2, 2]]
     with pytest.raises(IndexError):
         x[5] = 1

@@ -75,7 +75,7 @@ Tensor take(const Tensor& source, const Rows& rows) {
   const int64_t n = from.sizes[0];
   const int64_t row_bytes = from.numel / n * static_cast<int64_t>(size_of(from.dtype));
   if (rows.numbers)
-    cpu::take_rows(from.data, rows.numbers, out.data(), 1, n, rows.count, row_bytes);
+    cpu::take_rows(from.data, rows.numbers, out.data(), rows.count, row_bytes);
   else
     std::memcpy(out.data(), from.data + rows.start * row_bytes,
                 static_cast<size_t>(rows.count * row_bytes));

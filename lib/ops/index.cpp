@@ -1,6 +1,4 @@
-// Basic indexing (a box of the input, as a view), writing to a box, and rows picked by number.
-#include "kernels/cpu/index.hpp"
-
+// x[...]: a box of the input as a view, writing to a box, and items that choose positions.
 #include <algorithm>
 #include <cstring>
 #include <limits>
@@ -9,6 +7,7 @@
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/indexing.hpp"
 #include "ops/registry.hpp"
 
 namespace autograd {
@@ -166,104 +165,7 @@ Tensor assign_(Tensor& self, const Attrs& attrs, const Tensor& src) {
   return self;
 }
 
-// ---- index_select
-
-int64_t outer_of(const Shape& sizes, int dim) {
-  int64_t n = 1;
-  for (int d = 0; d < dim; ++d) n *= sizes[d];
-  return n;
-}
-int64_t inner_of(const Shape& sizes, int dim) {
-  int64_t n = 1;
-  for (int d = dim + 1; d < sizes.size(); ++d) n *= sizes[d];
-  return n;
-}
-
-void infer_index_select(const Call& call, OutputMetas& outputs) {
-  const TensorBody &x = call.in(0), &index = call.in(1);
-  const int dim = static_cast<int>(call.attrs.ints[0]);
-  if (index.dtype != DType::kInt64 && index.dtype != DType::kInt32)
-    fail(ErrorCode::kRuntime, "index_select(): Expected dtype int32 or int64 for index, got ",
-         name_of(index.dtype));
-  if (index.sizes.size() > 1)
-    fail(ErrorCode::kIndex, "index_select(): Index is supposed to be a vector, got sizes ",
-         index.sizes);
-  if (x.sizes.empty() && index.numel != 1)
-    fail(ErrorCode::kRuntime, "index_select(): Index to scalar can have only 1 value, got ",
-         index.numel, " value(s)");
-  OutputMeta& meta = outputs.add();
-  meta.dtype = x.dtype;
-  meta.sizes = x.sizes;
-  if (!meta.sizes.empty()) meta.sizes[dim] = index.numel;
-}
-
-// Contiguous int64 positions, each checked against n.
-Tensor checked_index(TensorBody& index, int64_t n) {
-  Tensor positions = make_tensor({index.numel}, DType::kInt64);
-  int64_t* p = positions.data_as<int64_t>();
-  borrow(&index).copy_out(DType::kInt64, p);
-  for (int64_t i = 0; i < index.numel; ++i)
-    if (p[i] < 0 || p[i] >= n)
-      fail(ErrorCode::kIndex, "index out of range in self: index ", p[i],
-           " is out of bounds for dimension with size ", n);
-  return positions;
-}
-
-void forward_index_select(const Call& call) {
-  TensorBody& x = call.in(0);
-  const int dim = static_cast<int>(call.attrs.ints[0]);
-  const int64_t n = x.sizes.empty() ? 1 : x.sizes[dim];
-  const Tensor index = checked_index(call.in(1), n), from = dense(x);
-  cpu::take_rows(from.data(), index.data_as<int64_t>(), call.out().data, outer_of(x.sizes, dim), n,
-                 index.numel(), inner_of(x.sizes, dim) * static_cast<int64_t>(size_of(x.dtype)));
-}
-
-void backward_index_select(Backward& b);
-
-constexpr Op op_index_select = {.name = "index_select",
-                                .traits = kCopies,
-                                .infer = infer_index_select,
-                                .forward = {forward_index_select},
-                                .backward = backward_index_select,
-                                .reads = {reads_input(1)},
-                                .attrs = ";;dim",
-                                .doc = "slices number index[i] along dim"};
-
-void infer_index_select_backward(const Call& call, OutputMetas& outputs) {
-  OutputMeta& meta = outputs.add();
-  meta.dtype = call.in(0).dtype;
-  meta.sizes = call.attrs.lists[0];
-}
-
-void forward_index_select_backward(const Call& call) {
-  TensorBody &g = call.in(0), &out = call.out();
-  const int dim = static_cast<int>(call.attrs.ints[0]);
-  const int64_t n = out.sizes.empty() ? 1 : out.sizes[dim];
-  const Tensor index = checked_index(call.in(1), n), from = dense(g);
-  std::memset(out.data, 0, static_cast<size_t>(out.numel) * size_of(out.dtype));
-  cpu::add_rows(g.dtype, from.data(), index.data_as<int64_t>(), out.data, outer_of(out.sizes, dim),
-                n, index.numel(), inner_of(out.sizes, dim));
-}
-
-constexpr Op op_index_select_backward = {
-    .name = "index_select_backward",
-    .traits = kCopies,
-    .infer = infer_index_select_backward,
-    .forward = {forward_index_select_backward},
-    .backward =
-        [](Backward& b) { b.set(0, index_select(b.grad(), b.attrs().ints[0], b.input(1))); },
-    .reads = {reads_input(1)},
-    .attrs = "sizes;;dim",
-    .doc = "zeros to which g's slices are added at index[i]"};
-
-void backward_index_select(Backward& b) {
-  Attrs attrs = b.attrs();
-  attrs.lists[0] = b.input_sizes(0);
-  b.set(0, dispatch(op_index_select_backward, {b.grad(), b.input(1)}, attrs));
-}
-
-constexpr const Op* kIndexOps[] = {&op_slice, &op_slice_backward, &op_slice_assign,
-                                   &op_index_select, &op_index_select_backward};
+constexpr const Op* kIndexOps[] = {&op_slice, &op_slice_backward, &op_slice_assign};
 
 // ---- items of basic indexing
 
@@ -282,86 +184,231 @@ void set_slice(Box& box, int d, int64_t size, const Index& item) {
   box.lengths[d] = end > start ? (end - start - 1) / item.c + 1 : 0;
 }
 
+// A tensor among the items, and the dim of the basic result that it indexes first.
+struct Chosen {
+  Tensor tensor;
+  int dim;
+};
+
 struct ParsedIndex {
   Box box;
   Shape new_dims;  // positions in the result at which a dim of size 1 is inserted, ascending
+  std::vector<Chosen> chosen;
+  bool is_whole = true;  // the box is the tensor itself
 };
 
-ParsedIndex parse(const Tensor& x, const std::vector<Index>& items) {
-  ParsedIndex parsed;
-  Box& box = parsed.box;
-  const int rank = x.dim();
-  box.starts = Shape::filled(rank, 0);
-  box.steps = Shape::filled(rank, 1);
-  box.lengths = x.sizes();
-  int consumed = 0, ellipses = 0;
-  for (const Index& item : items) {
+bool is_mask(const Tensor& t) { return t.dtype() == DType::kBool || t.dtype() == DType::kUInt8; }
+
+// 0-d integer tensors and bool values turned into what they mean, and counted.
+int count_items(const Tensor& x, std::vector<Index>& items, const std::vector<Tensor>& tensors) {
+  int64_t consumed = 0;
+  for (Index& item : items) {
+    if (item.kind == Index::Kind::kTensor) {
+      const Tensor& t = tensors.at(static_cast<size_t>(item.a));
+      if (is_floating(t.dtype()))
+        fail(ErrorCode::kIndex,
+             "tensors used as indices must be long, int, byte or bool tensors, got ",
+             name_of(t.dtype()), " (sizes ", t.sizes(), ")");
+      if (t.dim() == 0)
+        item = {is_mask(t) ? Index::Kind::kBool : Index::Kind::kInt, t.item_int(), 0, 1};
+      else
+        consumed += is_mask(t) ? t.dim() : 1;
+    }
     consumed += item.kind == Index::Kind::kInt || item.kind == Index::Kind::kSlice;
-    ellipses += item.kind == Index::Kind::kEllipsis;
   }
-  if (ellipses > 1) fail(ErrorCode::kIndex, "an index can only have a single ellipsis ('...')");
-  if (consumed > rank)
-    fail(ErrorCode::kIndex, "too many indices for tensor of dimension ", rank, " (got ", consumed,
-         ", sizes ", x.sizes(), ")");
+  if (consumed > x.dim())
+    fail(ErrorCode::kIndex, "too many indices for tensor of dimension ", x.dim(), " (got ",
+         consumed, ", sizes ", x.sizes(), ")");
+  return static_cast<int>(consumed);
+}
+
+void set_int(Box& box, int d, int64_t size, int64_t position) {
+  if (position < -size || position >= size)
+    fail(ErrorCode::kIndex, "index ", position, " is out of bounds for dimension ", d,
+         " with size ", size);
+  box.starts[d] = position < 0 ? position + size : position;
+  box.lengths[d] = 1;
+  box.dropped |= int64_t{1} << d;
+}
+
+void check_mask(const Tensor& mask, const Tensor& x, int d) {
+  for (int i = 0; i < mask.dim(); ++i)
+    if (mask.sizes()[i] != x.sizes()[d + i])
+      fail(ErrorCode::kIndex, "The shape of the mask ", mask.sizes(), " at index ", i,
+           " does not match the shape of the indexed tensor ", x.sizes(), " at index ", d + i);
+}
+
+Box whole(const Tensor& x) {
+  return {Shape::filled(x.dim(), 0), Shape::filled(x.dim(), 1), x.sizes(), 0};
+}
+
+ParsedIndex parse(const Tensor& x, std::vector<Index>& items, const std::vector<Tensor>& tensors) {
+  const int rank = x.dim(), consumed = count_items(x, items, tensors);
+  ParsedIndex parsed{whole(x), {}, {}, true};
   int d = 0, result_dim = 0;
+  bool open = true;  // the first ellipsis stands for all dims that are left over
   for (const Index& item : items) {
     switch (item.kind) {
-      case Index::Kind::kInt: {
-        const int64_t size = x.sizes()[d];
-        if (item.a < -size || item.a >= size)
-          fail(ErrorCode::kIndex, "index ", item.a, " is out of bounds for dimension ", d,
-               " with size ", size);
-        box.starts[d] = item.a < 0 ? item.a + size : item.a;
-        box.lengths[d] = 1;
-        box.dropped |= int64_t{1} << d++;
+      case Index::Kind::kInt:
+        set_int(parsed.box, d, x.sizes()[d], item.a);
+        ++d;
+        parsed.is_whole = false;
         break;
-      }
       case Index::Kind::kSlice:
-        set_slice(box, d, x.sizes()[d], item);
+        set_slice(parsed.box, d, x.sizes()[d], item);
+        parsed.is_whole &= parsed.box.lengths[d] == x.sizes()[d];
         ++d, ++result_dim;
         break;
       case Index::Kind::kNewaxis:
         parsed.new_dims.push_back(result_dim++);
         break;
-      case Index::Kind::kEllipsis:
-        d += rank - consumed;
-        result_dim += rank - consumed;
+      case Index::Kind::kBool:
+        parsed.chosen.push_back(
+            {item.a ? zeros({1}, DType::kInt64) : empty({0}, DType::kInt64), result_dim});
+        parsed.new_dims.push_back(result_dim++);
         break;
+      case Index::Kind::kEllipsis:
+        if (open) d += rank - consumed, result_dim += rank - consumed;
+        open = false;
+        break;
+      case Index::Kind::kTensor: {
+        const Tensor& t = tensors[static_cast<size_t>(item.a)];
+        const int used = is_mask(t) ? t.dim() : 1;
+        if (is_mask(t)) check_mask(t, x, d);
+        parsed.chosen.push_back({t, result_dim});
+        d += used, result_dim += used;
+        break;
+      }
     }
   }
   return parsed;
 }
 
-}  // namespace
-
-OpList index_ops() { return {kIndexOps, std::size(kIndexOps)}; }
-
-}  // namespace detail
-
-Tensor index(const Tensor& x, const std::vector<Index>& items) {
-  const detail::ParsedIndex parsed = detail::parse(x, items);
-  Tensor y =
-      detail::dispatch(detail::op_slice, {x}, detail::box_attrs(parsed.box, parsed.box.lengths));
+Tensor basic_part(const Tensor& x, const ParsedIndex& parsed) {
+  Tensor y = x;
+  if (!parsed.is_whole || (parsed.chosen.empty() && parsed.new_dims.empty()))
+    y = dispatch(op_slice, {x}, box_attrs(parsed.box, parsed.box.lengths));
   if (parsed.new_dims.empty()) return y;
   Shape sizes = y.sizes();
   for (int64_t d : parsed.new_dims) sizes.insert(static_cast<int>(d), 1);
   return view(y, sizes);
 }
 
-Tensor& index_put_(Tensor& self, const std::vector<Index>& items, const Tensor& src) {
-  const detail::ParsedIndex parsed = detail::parse(self, items);
+// ---- items that choose positions
+
+struct Positions {
+  Shape dims;
+  int place;
+  Tensor index;
+};
+
+// All that is chosen as positions through the dims concerned. The result's dims of the positions
+// stand where the indexed dims stood if these are neighbours, else first.
+Positions positions_of(const Tensor& part, const std::vector<Chosen>& chosen) {
+  Positions found{{}, chosen[0].dim, chosen[0].tensor};
+  bool neighbours = true;
+  for (const Chosen& one : chosen) {
+    const int used = is_mask(one.tensor) ? one.tensor.dim() : 1;
+    if (!found.dims.empty()) neighbours &= found.dims.back() + 1 == one.dim;
+    for (int i = 0; i < used; ++i) found.dims.push_back(one.dim + i);
+  }
+  if (chosen.size() == 1) {
+    if (is_mask(found.index)) found.index = mask_positions(found.index);
+    return found;
+  }
+  if (!neighbours) found.place = 0;
+  std::vector<Tensor> per_dim;
+  for (const Chosen& one : chosen) {
+    if (!is_mask(one.tensor)) {
+      per_dim.push_back(one.tensor);
+      continue;
+    }
+    const Tensor places = nonzero(one.tensor);
+    for (int i = 0; i < one.tensor.dim(); ++i) per_dim.push_back(autograd::select(places, 1, i));
+  }
+  Shape sizes;
+  for (int64_t d : found.dims) sizes.push_back(part.sizes()[static_cast<int>(d)]);
+  found.index = positions_through(per_dim, sizes, found.dims);
+  return found;
+}
+
+// Leading dims of size 1 are dropped as PyTorch does.
+Tensor without_leading_ones(Tensor value, int rank) {
+  while (value.dim() > rank && value.sizes()[0] == 1) value = squeeze(value, {0});
+  return value;
+}
+
+// A value whose gradient ends in the box alone is written by one op; so is one behind None.
+void assign_box_(Tensor& self, const ParsedIndex& parsed, const Tensor& src) {
   Tensor value = src;
+  const Shape kept = parsed.box.kept_lengths();
   if (!parsed.new_dims.empty()) {
     // The dims that None inserts exist in the value only.
-    const Shape kept = parsed.box.kept_lengths();
     Shape sizes = kept;
     for (int64_t d : parsed.new_dims) sizes.insert(static_cast<int>(d), 1);
-    value = reshape(expand(src, sizes), kept);
+    value = reshape(expand(without_leading_ones(src, sizes.size()), sizes), kept);
   }
-  // Leading dims of size 1 are dropped as PyTorch does.
-  while (value.dim() > parsed.box.kept_lengths().size() && value.sizes()[0] == 1)
-    value = squeeze(value, {0});
-  detail::assign_(self, detail::box_attrs(parsed.box, parsed.box.lengths), value);
+  assign_(self, box_attrs(parsed.box, parsed.box.lengths),
+          without_leading_ones(value, kept.size()));
+}
+
+void put_chosen_(Tensor& part, const std::vector<Chosen>& chosen, const Tensor& value,
+                 bool accumulate) {
+  const Chosen& first = chosen[0];
+  if (chosen.size() == 1 && is_mask(first.tensor) && value.dim() == 0 && !accumulate) {
+    Shape sizes = first.tensor.sizes();  // the mask, broadcast over the dims behind it
+    for (int d = first.dim + first.tensor.dim(); d < part.dim(); ++d) sizes.push_back(1);
+    masked_fill_(part, reshape(to(first.tensor, DType::kBool), sizes), value);
+    return;
+  }
+  if (value.dtype() != part.dtype() && !value.head()->is_number)
+    fail(ErrorCode::kRuntime, "Index put requires the source and destination dtypes match, got ",
+         name_of(part.dtype()), " for the destination and ", name_of(value.dtype()),
+         " for the source.");
+  const Positions at = positions_of(part, chosen);
+  const int rank = part.dim() - at.dims.size() + at.index.dim();
+  put_parts_(part, at.dims, at.place, at.index, without_leading_ones(value, rank), Range::kWrap,
+             accumulate);
+}
+
+}  // namespace
+
+OpList index_ops() { return {kIndexOps, std::size(kIndexOps)}; }
+
+void put_items_(Tensor& self, std::vector<Index> items, const std::vector<Tensor>& tensors,
+                const Tensor& value, bool accumulate) {
+  const ParsedIndex parsed = parse(self, items, tensors);
+  Tensor part = parsed.chosen.empty() && !accumulate ? self : basic_part(self, parsed);
+  if (!parsed.chosen.empty()) return put_chosen_(part, parsed.chosen, value, accumulate);
+  if (accumulate)
+    add_(part, value);
+  else
+    assign_box_(self, parsed, value);
+}
+
+}  // namespace detail
+
+Tensor index(const Tensor& x, std::vector<Index> items) {
+  return index_tensors(x, std::move(items), {});
+}
+
+Tensor index_tensors(const Tensor& x, std::vector<Index> items,
+                     const std::vector<Tensor>& tensors) {
+  if (items.size() == 1 && items[0].kind == Index::Kind::kTensor && x.dim() > 0) {
+    const Tensor& t = tensors.at(static_cast<size_t>(items[0].a));
+    if (t.dim() > 0 && (t.dtype() == DType::kInt64 || t.dtype() == DType::kInt32))
+      return detail::take_parts(x, {0}, 0, t, detail::Range::kWrap);
+  }
+  const detail::ParsedIndex parsed = detail::parse(x, items, tensors);
+  const Tensor part = detail::basic_part(x, parsed);
+  if (parsed.chosen.empty()) return part;
+  const detail::Positions at = detail::positions_of(part, parsed.chosen);
+  return detail::take_parts(part, at.dims, at.place, at.index, detail::Range::kWrap);
+}
+
+Tensor& index_assign_(Tensor& self, std::vector<Index> items, const std::vector<Tensor>& tensors,
+                      const Tensor& value) {
+  detail::put_items_(self, std::move(items), tensors, value, false);
   return self;
 }
 
@@ -372,26 +419,18 @@ Tensor select(const Tensor& x, int64_t dim, int64_t position) {
     fail(ErrorCode::kIndex, "index ", position, " is out of bounds for dimension ", d,
          " with size ", x.sizes()[d], " (select(): index ", position,
          " out of range for tensor of size ", x.sizes(), " at dimension ", d, ")");
-  std::vector<Index> items(static_cast<size_t>(d),
-                           {Index::Kind::kSlice, std::numeric_limits<int64_t>::min(),
-                            std::numeric_limits<int64_t>::max(), 1});
-  items.push_back({Index::Kind::kInt, position, 0, 1});
-  return index(x, items);
+  detail::Box box = detail::whole(x);
+  detail::set_int(box, d, x.sizes()[d], position);
+  return detail::dispatch(detail::op_slice, {x}, detail::box_attrs(box, box.lengths));
 }
 
 Tensor slice(const Tensor& x, int64_t dim, int64_t start, int64_t end, int64_t step) {
   if (x.dim() == 0) fail(ErrorCode::kIndex, "slice() cannot be applied to a 0-dim tensor.");
   if (step <= 0) fail(ErrorCode::kRuntime, "slice step must be positive, got ", step);
   const int d = detail::normalize_dim(dim, x.dim());
-  detail::Box box{Shape::filled(x.dim(), 0), Shape::filled(x.dim(), 1), x.sizes(), 0};
+  detail::Box box = detail::whole(x);
   detail::set_slice(box, d, x.sizes()[d], {Index::Kind::kSlice, start, end, step});
   return detail::dispatch(detail::op_slice, {x}, detail::box_attrs(box, box.lengths));
-}
-
-Tensor index_select(const Tensor& x, int64_t dim, const Tensor& positions) {
-  detail::Attrs attrs;
-  attrs.ints[0] = detail::normalize_dim(dim, x.dim());
-  return detail::dispatch(detail::op_index_select, {x, positions}, attrs);
 }
 
 }  // namespace autograd

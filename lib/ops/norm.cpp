@@ -90,13 +90,13 @@ void forward_norm(const Call& call) {
 
 // Where the norm or an element is 0, 1 takes its place in the denominators: the gradient there is
 // 0.
-Tensor nonzero(const Tensor& t) { return where(eq(t, scalar(0.0)), scalar(1.0), t); }
+Tensor zeros_as_ones(const Tensor& t) { return where(eq(t, scalar(0.0)), scalar(1.0), t); }
 
 void backward_norm(Backward& b) {
   const double ord = order_of(b.attrs());
   const Tensor y = with_dims(b, b.output()), g = with_dims(b, b.grad()),
                x = to(b.input(0), y.dtype());
-  if (ord == 2) return b.set(0, x * (g / nonzero(y)));
+  if (ord == 2) return b.set(0, x * (g / zeros_as_ones(y)));
   if (ord == 1) return b.set(0, g * sign(x));
   if (ord == 0) return b.set(0, zeros_like(x));
   const Tensor size = abs(x);
@@ -104,8 +104,8 @@ void backward_norm(Backward& b) {
     const Tensor hits = to(eq(size, y), x.dtype());
     return b.set(0, sign(x) * hits * (g / sum(hits, dims_of(b.attrs(), x.dim()), true)));
   }
-  const Tensor base = ord < 2 ? nonzero(size) : size;
-  b.set(0, sign(x) * pow(base, scalar(ord - 1)) * (g / pow(nonzero(y), scalar(ord - 1))));
+  const Tensor base = ord < 2 ? zeros_as_ones(size) : size;
+  b.set(0, sign(x) * pow(base, scalar(ord - 1)) * (g / pow(zeros_as_ones(y), scalar(ord - 1))));
 }
 
 constexpr Op op_vector_norm = {.name = "vector_norm",

@@ -21,6 +21,10 @@ const std::vector<const Op*>& all_ops() {
         view_ops(),          //
         join_ops(),          //
         index_ops(),         //
+        index_take_ops(),    //
+        mask_ops(),          //
+        scatter_ops(),       //
+        embedding_ops(),     //
         softmax_ops(),       //
         nll_ops(),           //
         pair_loss_ops(),     //

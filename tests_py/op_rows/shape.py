@@ -1,6 +1,6 @@
 """Views, copies and joins."""
 
-from .row import DIM, Row, bad, case, cases, integers, normal
+from .row import DIM, Row, bad, case, cases, normal
 
 BAD_DIM = (bad((2, 3), says=DIM, shows=(), dim=2), bad((2, 3), says=DIM, shows=(), dim=-3))
 INVALID = bad((2, 3), says=r"shape '\[4\]' is invalid for input of size 6", shows=(), shape=(4,))
@@ -19,100 +19,6 @@ RESHAPES = (
     ],
     *[case((2, 0, 3), shape=(0,)), case((2, 0, 3), shape=(3, 0)), case((2, 3, 4), shape=(2, -1))],
 )
-EVERY = slice(None)
-ITEMS = {
-    (4, 3): [
-        *[
-            0,
-            -1,
-            3,
-            slice(1, 3),
-            slice(None, None, 2),
-            slice(-3, None),
-            slice(3, 1),
-            slice(-9, 9),
-            ...,
-        ],
-        *[
-            None,
-            (0, 1),
-            (-1, -1),
-            (EVERY, 1),
-            (EVERY, None),
-            (None, 0),
-            (..., 0),
-            (0, ...),
-            (..., None),
-        ],
-        *[
-            (slice(1, None, 2), slice(0, 2)),
-            (EVERY, slice(None, None, 5)),
-            (None, EVERY, None, 1),
-            (),
-        ],
-        *[
-            (None, ..., None),
-            (slice(4, None),),
-            (slice(2**62, None),),
-            (EVERY, EVERY, None),
-            (..., EVERY, 2),
-        ],
-    ],
-    (2, 3, 4): [
-        (0, 1, 2),
-        (1, ..., -1),
-        (EVERY, 1),
-        (..., slice(None, None, 3)),
-        (0, EVERY, 1),
-        (..., 1, None),
-    ],
-    (): [(), ..., None, (None, ..., None)],
-    (0,): [EVERY, slice(0, 5), None],
-    (2, 0, 3): [0, (EVERY, EVERY, 1), (..., slice(1, 2)), (EVERY, slice(0, 4))],
-}
-TAKEN = tuple(case(shape, item=item) for shape, items in ITEMS.items() for item in items)
-WRITTEN = (
-    *[
-        case((4, 3), value, item=item)
-        for item in (0, -1, (slice(1, 2),))
-        for value in ((3,), (), (1, 3), (1,))
-    ],
-    *[case((4, 3), (), item=item) for item in ITEMS[4, 3] if item not in (0, -1)],
-    *[case((4, 3), (4, 1), item=item) for item in (EVERY, ..., ())],
-    *[
-        case((4, 3), (2, 3), item=slice(None, None, 2)),
-        case((4, 3), (2, 1), item=(slice(2), slice(1, 3))),
-    ],
-    *[
-        case((), (), item=()),
-        case((), (), item=...),
-        case((0,), (), item=EVERY),
-        case((2, 0, 3), (3,), item=0),
-    ],
-    *[case((4, 3), (4,), item=(EVERY, 1)), case((4, 3), (1, 4, 1), item=(None, EVERY, slice(1)))],
-)
-BAD_ITEMS = (
-    bad((4,), says="index 5 is out of bounds for dimension 0 with size 4", shows=(), item=5),
-    bad((4,), says="index -5 is out of bounds for dimension 0 with size 4", shows=(), item=-5),
-    bad((2, 3), says="index 3 is out of bounds for dimension 1 with size 3", shows=(), item=(0, 3)),
-    bad((4,), says="too many indices", item=(0, 0)),
-    bad((), says="0-dim|too many indices", shows=(), item=0),
-    bad((4,), says="step must be greater than zero", shows=(), item=slice(None, None, -1)),
-    bad((4,), says="step", shows=(), item=slice(None, None, 0)),
-    bad((2, 3), says="(?i)slice", shows=(), item=slice(0.5, 1)),
-)
-
-
-def at(lib, x, item):
-    """x[item]."""
-    return x[item]
-
-
-def with_item(lib, x, value=1.0, *, item):
-    """A copy of x in which x[item] was replaced."""
-    x = x.clone()
-    x[item] = value
-    return x
 
 
 def cat(lib, *tensors, **kwargs):
@@ -123,6 +29,11 @@ def cat(lib, *tensors, **kwargs):
 def stack(lib, *tensors, **kwargs):
     """The tensors along a new dim."""
     return lib.stack(tensors, **kwargs)
+
+
+def at(lib, x, item):
+    """x[item]."""
+    return x[item]
 
 
 def sized(name):
@@ -262,22 +173,6 @@ ROWS = (
         method=False,
         view=True,
     ),
-    Row("index", (normal,), TAKEN, call=at, method=False, view=True, errors=BAD_ITEMS),
-    Row(
-        "index_put_",
-        (normal, normal),
-        WRITTEN,
-        call=with_item,
-        method=False,
-        mixed=True,
-        errors=(
-            *BAD_ITEMS,
-            bad((4, 3), (2,), says="shape mismatch|must match|expanded size", item=0),
-            bad(
-                (4, 3), (2, 3), says="shape mismatch|must match|expanded size|[nN]umber of", item=0
-            ),
-        ),
-    ),
     Row(
         "cat",
         (normal,),
@@ -346,26 +241,6 @@ ROWS = (
             bad((4,), says="greater than 0", shows=(), chunks=0),
             bad((4,), says=DIM, shows=(), chunks=2, dim=1),
             bad((), says="at least a 1-dimensional|0-dim", chunks=1),
-        ),
-    ),
-    Row(
-        "index_select",
-        (normal, integers(3)),
-        tuple(case((3, 4), (n,), dim=0) for n in (1, 3, 7, 0))
-        + (
-            case((4, 3), (5,), dim=1),
-            case((2, 3, 4), (2,), dim=-2),
-            case((3, 0), (2,), dim=0),
-            case((3,), (), dim=0),
-        ),
-        call=lambda lib, x, index, dim: lib.index_select(x, dim, index),
-        method=False,
-        errors=(
-            bad((2, 3), [3], says="out of range", shows=(), dim=0),
-            bad((2, 3), [-1], says="out of range", shows=(), dim=0),
-            bad((2, 3), [0], says=DIM, shows=(), dim=2),
-            bad((2, 3), [0.5], says="(?i)int", shows=(), dim=0),
-            bad((2, 3), [[0, 1]], says="1-?[dD]|vector|one", shows=(), dim=0),
         ),
     ),
     Row(

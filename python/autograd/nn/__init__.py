@@ -88,6 +88,7 @@ from .regularization import (
     FeatureAlphaDropout,
 )
 from .rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell, RNNCellBase
+from .sparse import Embedding
 from .transformer import (
     Transformer,
     TransformerDecoder,
@@ -97,6 +98,7 @@ from .transformer import (
 )
 
 __all__ = [
+    "Embedding",
     "MultiheadAttention",
     "Transformer",
     "TransformerDecoder",

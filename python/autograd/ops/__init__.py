@@ -6,6 +6,7 @@ from . import (
     converting,
     distances,
     drawing,
+    gathering,
     indexing,
     joining,
     matrices,
@@ -22,6 +23,7 @@ from .arranging import *  # noqa: F403
 from .converting import *  # noqa: F403
 from .distances import *  # noqa: F403
 from .drawing import *  # noqa: F403
+from .gathering import *  # noqa: F403
 from .indexing import *  # noqa: F403
 from .joining import *  # noqa: F403
 from .matrices import *  # noqa: F403
@@ -39,6 +41,7 @@ __all__ += arranging.__all__
 __all__ += converting.__all__
 __all__ += distances.__all__
 __all__ += drawing.__all__
+__all__ += gathering.__all__
 __all__ += indexing.__all__
 __all__ += joining.__all__
 __all__ += matrices.__all__

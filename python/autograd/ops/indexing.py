@@ -2,65 +2,111 @@
 
 from __future__ import annotations
 
+import ctypes
 import struct
-from typing import Any
+from typing import Any, NoReturn, Union
 
-from .._capi import ONE, ZERO, call, constants, lib, not_null, raise_last_error, run
+from .._capi import ONE, ZERO, constants, lib, not_null, raise_last_error, run
 from ..binding import method, public_names
 from ..dtypes import int64
-from ..operands import tensor_argument
-from ..tensor import Tensor
+from ..operands import operand, tensor_argument
+from ..tensor import Tensor, tensor_classes
 
 _INT = constants["AG_INDEX_INT"]
 _SLICE = constants["AG_INDEX_SLICE"]
 _NEWAXIS = constants["AG_INDEX_NEWAXIS"]
 _ELLIPSIS = constants["AG_INDEX_ELLIPSIS"]
+_TENSOR = constants["AG_INDEX_TENSOR"]
+_BOOL = constants["AG_INDEX_BOOL"]
 _LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
-_select, _slice_rows, _index = lib.ag_select, lib.ag_slice, lib.ag_index
+_select, _slice_rows = lib.ag_select, lib.ag_slice
+_index, _index_tensors = lib.ag_index, lib.ag_index_tensors
+_byref = ctypes.byref
 
-_ADVICE = "use index_select(), where(), or one 1-d integer index"
-_PACKERS = [struct.Struct(f"{n}q").pack for n in range(33)]
+# By count: what makes an array of that many numbers, and the number of items as the library takes it.
+_PACKERS = [(struct.Struct(f"{n}q").pack, ctypes.c_int64(n // 4)) for n in range(33)]
 _FULL = (_SLICE, _LOWEST, _HIGHEST, 1)
+_ONE_TENSOR = struct.pack("4q", _TENSOR, 0, 0, 0)
+# Positions that are used often, as objects that ctypes takes faster than plain ints.
+_SMALL = [ctypes.c_int64(i) for i in range(256)]
+_END = ctypes.c_int64(_HIGHEST)
+# A list of at least this length is one index, whatever is in it.
+_LONG_LIST = 32
 
 
 def _bound(bound: Any, absent: int) -> int:
     """A bound of a slice as the library takes it."""
+    if type(bound) is int and _LOWEST < bound < _HIGHEST:
+        return bound
     if bound is None:
         return absent
     if not hasattr(bound, "__index__"):
-        raise TypeError(f"slice indices must be integers or None, not {type(bound).__name__}")
+        raise TypeError(
+            "slice indices must be integers or None or have an __index__ method, "
+            f"not {type(bound).__name__}"
+        )
     # Beyond 64 bits is beyond the ends of any dim.
     return max(_LOWEST, min(bound.__index__(), _HIGHEST))
 
 
 def _slice(part: slice) -> tuple[int, int, int, int]:
-    if part.start is None and part.stop is None and part.step is None:
-        return _FULL
-    step = _bound(part.step, 1)
-    if step <= 0:
-        raise ValueError("step must be greater than zero")
-    return _SLICE, _bound(part.start, _LOWEST), _bound(part.stop, _HIGHEST), step
+    start, stop, step = part.start, part.stop, part.step
+    if step is not None:
+        step = _bound(step, 1)
+        if step == 0:
+            raise ValueError("slice step cannot be zero")
+        if step < 0:
+            raise ValueError("step must be greater than zero")
+    return _SLICE, _bound(start, _LOWEST), _bound(stop, _HIGHEST), step or 1
 
 
-def _integer_tensor(part: Any) -> Any:
-    """part, a Tensor, list or array, as a tensor of positions."""
-    if not isinstance(part, Tensor):
-        from ..creation import tensor
+def _as_tensor(part: Any) -> Tensor:
+    """A list, range or array as a tensor of positions or a mask; numbers with a fraction lose it."""
+    from ..creation import tensor
 
-        part = tensor(part) if len(part) else tensor(part, dtype=int64)
-    kind = part.dtype
-    if kind.is_floating_point:
-        raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
-    if kind.name in ("bool", "uint8"):
-        raise NotImplementedError(f"indexing with a mask is not supported: {_ADVICE}")
-    return part
+    if isinstance(part, range):
+        part = list(part)
+    if isinstance(part, (str, bytes)) or (isinstance(part, (list, tuple)) and _holds_text(part)):
+        raise TypeError(f"new(): invalid data type '{type(part).__name__}'")
+    kind = getattr(part, "dtype", None)
+    if getattr(kind, "kind", "") in ("i", "u") and kind.name != "uint8":
+        part = part.astype("int64")  # NumPy has more integer types than there are here
+    made = tensor(part)
+    if made.dtype.is_floating_point:
+        made = made.to(int64)
+    return made
 
 
-def _parse(index: Any) -> tuple[list[int], list[Any]]:
-    """The items of a basic index, four numbers each, and (item, positions) where a tensor chooses."""
+def _holds_text(part: Any) -> bool:
+    return any(
+        isinstance(one, (str, bytes)) or (isinstance(one, (list, tuple)) and _holds_text(one))
+        for one in part
+    )
+
+
+def _parts(index: Any) -> tuple[Any, ...]:
+    """The items of an index: a short list that holds more than numbers is as good as a tuple."""
+    if type(index) is tuple:
+        return index
+    if isinstance(index, tuple):
+        return tuple(index)
+    if isinstance(index, list) and len(index) < _LONG_LIST:
+        for one in index:
+            if (
+                one is None
+                or one is Ellipsis
+                or isinstance(one, (slice, list, tuple, range, str, Tensor))
+                or hasattr(one, "__len__")
+            ):
+                return tuple(index)
+    return (index,)
+
+
+def _parse(index: Any) -> tuple[list[int], list[Tensor]]:
+    """The items of an index, four numbers each, and the tensors among them."""
     items: list[int] = []
-    chosen: list[Any] = []
-    for part in index if type(index) is tuple else (index,):
+    tensors: list[Tensor] = []
+    for part in _parts(index):
         kind = type(part)
         if kind is int:
             items += (_INT, part, 0, 0)
@@ -70,126 +116,126 @@ def _parse(index: Any) -> tuple[list[int], list[Any]]:
             items += (_NEWAXIS, 0, 0, 0)
         elif part is Ellipsis:
             items += (_ELLIPSIS, 0, 0, 0)
-        elif _chooses(part):
-            chosen.append((len(items) // 4, _integer_tensor(part)))
-            items += _FULL
+        elif kind in tensor_classes:
+            items += (_TENSOR, len(tensors), 0, 0)
+            tensors.append(part)
+        elif kind is bool:
+            items += (_BOOL, part, 0, 0)
+        elif isinstance(part, (list, tuple, range, str, bytes)) or getattr(part, "shape", ()):
+            items += (_TENSOR, len(tensors), 0, 0)
+            tensors.append(_as_tensor(part))
+        elif hasattr(part, "__index__"):
+            items += (_INT, part.__index__(), 0, 0)
         else:
-            items += (_INT, _position(part), 0, 0)
-    if len(chosen) > 1:
-        raise NotImplementedError(f"indexing with more than one tensor is not supported: {_ADVICE}")
-    return items, chosen
+            raise IndexError(
+                "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are "
+                f"valid indices (got {kind.__name__})"
+            )
+    return items, tensors
 
 
-def _chooses(part: Any) -> bool:
-    """True for what names several positions: a list, range, array or tensor that is not 0-d."""
-    if isinstance(part, Tensor):
-        return part.ndim > 0 or part.dtype.name in ("bool", "uint8") or part.dtype.is_floating_point
-    return isinstance(part, (list, range)) or bool(getattr(part, "shape", ()))
-
-
-def _position(part: Any) -> int:
-    """The number that an int-like part stands for."""
-    if isinstance(part, bool):
-        raise NotImplementedError(f"indexing with True or False is not supported: {_ADVICE}")
-    if not hasattr(part, "__index__"):
-        raise IndexError(
-            "only integers, slices (`:`), ellipsis (`...`), None and long tensors are valid indices "
-            f"(got {type(part).__name__})"
-        )
-    return part.__index__()
-
-
-def _chosen_dim(items: list[int], place: int, ndim: int) -> int:
-    """The dim of the basic index's result in which the full slice at a place of it shows up."""
-    kinds = items[::4]
-    if _ELLIPSIS in kinds[:place]:
-        return ndim - sum(kind != _INT for kind in kinds[place:])
-    return sum(kind != _INT for kind in kinds[:place])
-
-
-def _select_positions(source: Tensor, dim: int, positions: Tensor) -> Tensor:
-    flat = positions if positions.ndim == 1 else positions.reshape(-1)
-    result = lib.ag_index_select(source, dim, flat)
-    if not not_null(result):
-        if not bool((flat < 0).any()):
-            raise_last_error()
-        # index_select() knows no negative positions; here they count from the end.
-        result = call(lib.ag_index_select, source, dim, flat + (flat < 0) * source.size(dim))
-    if positions.ndim != 1:
-        shape = result.shape
-        result = result.reshape(shape[:dim] + tuple(positions.shape) + shape[dim + 1 :])
-    return result
-
-
-def _items(items: list[int]) -> bytes:
-    """The items as an array of int64."""
+def _packed(items: list[int]) -> tuple[bytes, Any]:
+    """The items as an array of int64, and their number."""
+    n = len(items)
     try:
-        n = len(items)
-        return _PACKERS[n](*items) if n < len(_PACKERS) else struct.pack(f"{n}q", *items)
+        if n < len(_PACKERS):
+            packer, count = _PACKERS[n]
+            return packer(*items), count
+        return struct.pack(f"{n}q", *items), n // 4
     except struct.error:
-        position = next(number for number in items if not _LOWEST <= number <= _HIGHEST)
-        raise IndexError(f"index {position} is out of bounds: it does not fit 64 bits") from None
+        raise ValueError(
+            "Overflow when unpacking long long: an index does not fit 64 bits"
+        ) from None
+
+
+_Handles = Union[ctypes.Array, None]
+
+
+def _handles(tensors: list[Tensor]) -> tuple[_Handles, int]:
+    n = len(tensors)
+    return (ctypes.c_void_p * n)(*tensors), n
+
+
+def _fail_of_scalar(self: Tensor) -> NoReturn:
+    if lib.ag_tensor_ndim(self) == 0:
+        raise IndexError(
+            "invalid index of a 0-dim tensor. Use `tensor.item()` to convert it to a Python number"
+        )
+    raise_last_error()
 
 
 def _getitem(self: Tensor, index: Any) -> Tensor:
-    """Returns the part that index names: a view for ints, slices, None and ..., a copy for a tensor of positions."""
-    if type(index) is int and _LOWEST <= index <= _HIGHEST:
-        result = _select(self, ZERO, index)
+    """Returns the part that index names: a view for ints, slices, None and ..., a copy where tensors choose."""
+    kind = type(index)
+    if kind is int:
+        if 0 <= index < 256:
+            result = _select(self, ZERO, _SMALL[index])
+        elif _LOWEST <= index <= _HIGHEST:
+            result = _select(self, ZERO, index)
+        else:
+            raise ValueError("Overflow when unpacking long long: the index does not fit 64 bits")
         if not_null(result):
             return result
-        if self.ndim == 0:
-            raise IndexError(
-                "invalid index of a 0-dim tensor. Use `tensor.item()` to convert it to a Python number"
-            )
-        raise_last_error()
-    if type(index) is slice and index.step is None:
-        start = 0 if index.start is None else index.start
-        stop = _HIGHEST if index.stop is None else index.stop
-        if (
-            type(start) is int
-            and type(stop) is int
-            and _LOWEST <= start <= _HIGHEST >= stop >= _LOWEST
-        ):
+        _fail_of_scalar(self)
+    if kind is slice:
+        start, stop = index.start, index.stop
+        if index.step is None:
+            if start is None:
+                start = ZERO
+            elif type(start) is int and 0 <= start < 256:
+                start = _SMALL[start]
+            else:
+                start = _bound(start, 0)
+            if stop is None:
+                stop = _END
+            elif type(stop) is int and 0 <= stop < 256:
+                stop = _SMALL[stop]
+            else:
+                stop = _bound(stop, _HIGHEST)
             result = _slice_rows(self, ZERO, start, stop, ONE)
             if not_null(result):
                 return result
             raise_last_error()
-    if isinstance(index, Tensor) and index.ndim == 1:
-        return _select_positions(self, 0, _integer_tensor(index))
-    items, chosen = _parse(index)
-    if not chosen:
-        result = _index(self, _items(items), len(items) // 4)
+    elif kind is Tensor:
+        result = _index_tensors(self, _ONE_TENSOR, ONE, _byref(index), ONE)
         if not_null(result):
             return result
         raise_last_error()
-    place, positions = chosen[0]
-    part = self if len(items) == 4 else call(_index, self, _items(items), len(items) // 4)
-    return _select_positions(part, _chosen_dim(items, place, part.ndim), positions)
+    items, tensors = _parse(index)
+    packed, count = _packed(items)
+    if tensors:
+        result = _index_tensors(self, packed, count, *_handles(tensors))
+    else:
+        result = _index(self, packed, count)
+    if not_null(result):
+        return result
+    raise_last_error()
 
 
 def _setitem(self: Tensor, index: Any, value: Any) -> None:
-    """Writes value, broadcast and converted, to the part of the tensor that index names."""
-    items, chosen = _parse(index)
-    if chosen:
-        raise NotImplementedError(
-            "assigning to positions chosen by a tensor is not supported: assign to slices"
-        )
-    if not isinstance(value, Tensor) and (
-        isinstance(value, (list, tuple)) or getattr(value, "shape", ())
-    ):
-        from ..creation import tensor
+    """Writes value, broadcast, to the part of the tensor that index names."""
+    if type(value) not in tensor_classes:
+        wrapped = operand(value)
+        if wrapped is None and (isinstance(value, (list, tuple)) or getattr(value, "shape", ())):
+            from ..creation import tensor
 
-        value = tensor(value, dtype=self.dtype)
-    run(
-        lib.ag_index_put_,
-        self,
-        _items(items),
-        len(items) // 4,
-        tensor_argument("__setitem__", "value", value),
-    )
+            wrapped = tensor(value, dtype=self.dtype)
+        value = tensor_argument("__setitem__", "value", value) if wrapped is None else wrapped
+    if type(index) is Tensor:
+        run(lib.ag_index_assign_, self, _ONE_TENSOR, ONE, _byref(index), ONE, value)
+        return
+    items, tensors = _parse(index)
+    packed, count = _packed(items)
+    handles, n = _handles(tensors) if tensors else (None, ZERO)
+    run(lib.ag_index_assign_, self, packed, count, handles, n, value)
+
+
+def _delitem(self: Tensor, index: Any) -> None:
+    raise TypeError("Tensor does not support deleting items")
 
 
 method(_getitem, "__getitem__")
 method(_setitem, "__setitem__")
+method(_delitem, "__delitem__")
 
 __all__ = public_names(globals())

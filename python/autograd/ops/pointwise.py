@@ -423,8 +423,13 @@ def clamp_max_(self: Tensor, max: Any) -> Tensor:
 
 
 @function
-def where(condition: Tensor, input: Any, other: Any) -> Tensor:
-    """Returns the elements of input where condition (bool) holds and those of other elsewhere, broadcast."""
+def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
+    """Returns the elements of input where condition (bool) holds and those of other elsewhere, broadcast.
+
+    With condition alone: its nonzero(as_tuple=True).
+    """
+    if input is None and other is None:
+        return condition.nonzero(as_tuple=True)
     left, right = tensor_argument("where", "input", input), tensor_argument("where", "other", other)
     return call(lib.ag_where, condition, left, right)
 

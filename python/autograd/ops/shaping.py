@@ -224,12 +224,6 @@ atleast_3d = _atleast(
 )
 
 
-@op
-def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
-    """Returns the slices along dim whose numbers stand in index (0-d or 1-d, int32 or int64)."""
-    return call(lib.ag_index_select, input, dim, index)
-
-
 # ---- other dims in place -----------------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ from . import (
     pooling,
     regularization,
     softmaxes,
+    sparse,
 )
 from .activations import *  # noqa: F403
 from .affine import *  # noqa: F403
@@ -24,6 +25,7 @@ from .padding import *  # noqa: F403
 from .pooling import *  # noqa: F403
 from .regularization import *  # noqa: F403
 from .softmaxes import *  # noqa: F403
+from .sparse import *  # noqa: F403
 
 __all__: list[str] = [
     "cosine_similarity",
@@ -42,3 +44,4 @@ __all__ += padding.__all__
 __all__ += pooling.__all__
 __all__ += regularization.__all__
 __all__ += softmaxes.__all__
+__all__ += sparse.__all__

@@ -1,0 +1,262 @@
+// Parts of a tensor picked by positions: reading them, writing to them, adding to them.
+#include <algorithm>
+#include <cstring>
+
+#include "autograd/ops.hpp"
+#include "core/dispatch.hpp"
+#include "core/node.hpp"
+#include "ops/broadcast.hpp"
+#include "ops/index_plan.hpp"
+#include "ops/indexing.hpp"
+#include "ops/registry.hpp"
+
+namespace autograd {
+namespace detail {
+namespace {
+
+// In the attributes of all ops here: lists[0] = indexed dims, lists[1] = sizes of the whole where
+// it is no input, ints[0] = place (as in Indexed), ints[1] = Range, ints[2] = accumulate.
+Indexed indexed_of(const Attrs& attrs) { return {attrs.lists[0], static_cast<int>(attrs.ints[0])}; }
+Range range_of(const Attrs& attrs) { return static_cast<Range>(attrs.ints[1]); }
+
+Attrs take_attrs(const Shape& dims, int place, Range range) {
+  Attrs attrs;
+  attrs.lists[0] = dims;
+  attrs.ints[0] = place;
+  attrs.ints[1] = static_cast<int64_t>(range);
+  return attrs;
+}
+
+int64_t item_of(const TensorBody& t) { return static_cast<int64_t>(size_of(t.dtype)); }
+
+// ---- index_take
+
+void infer_take(const Call& call, OutputMetas& outputs) {
+  OutputMeta& meta = outputs.add();
+  meta.dtype = call.in(0).dtype;
+  meta.sizes = indexed_sizes(call.in(0).sizes, indexed_of(call.attrs), call.in(1).sizes);
+}
+
+void forward_take(const Call& call) {
+  const TensorBody& x = call.in(0);
+  const Indexed indexed = indexed_of(call.attrs);
+  const Tensor offsets = offsets_of(x, indexed.dims, call.in(1), range_of(call.attrs));
+  const int64_t item = item_of(x);
+  char* out = call.out().data;
+  run_blocks(plan_blocks(x, indexed, offsets.numel(), false), Split::kOuterOrCount,
+             [&](const cpu::Blocks& blocks, int64_t first, int64_t x_at, int64_t y_at) {
+               cpu::take_blocks(item, x.data + x_at * item,
+                                static_cast<const int64_t*>(offsets.data()) + first,
+                                out + y_at * item, blocks);
+             });
+}
+
+void backward_take(Backward& b);
+
+constexpr Op op_take = {.name = "index_take",
+                        .traits = kCopies,
+                        .infer = infer_take,
+                        .forward = {forward_take},
+                        .backward = backward_take,
+                        .reads = {reads_input(1)},
+                        .attrs = "dims;;place,range",
+                        .doc = "the parts of x at the positions"};
+
+// ---- index_take_backward: zeros to which g is added at the positions
+
+void infer_take_backward(const Call& call, OutputMetas& outputs) {
+  OutputMeta& meta = outputs.add();
+  meta.dtype = call.in(0).dtype;
+  meta.sizes = call.attrs.lists[1];
+}
+
+// x op= y at the positions; y is one element or has the sizes of the result, dense.
+void write_parts(TensorBody& x, const Attrs& attrs, TensorBody& index, TensorBody& y,
+                 bool accumulate) {
+  const Indexed indexed = indexed_of(attrs);
+  const Tensor offsets = offsets_of(x, indexed.dims, index, range_of(attrs));
+  const int64_t item = item_of(x);
+  const char* from = y.data;
+  run_blocks(plan_blocks(x, indexed, offsets.numel(), y.numel == 1), Split::kOuterOrInner,
+             [&](const cpu::Blocks& blocks, int64_t first, int64_t x_at, int64_t y_at) {
+               const int64_t* at = static_cast<const int64_t*>(offsets.data()) + first;
+               char* to = x.data + x_at * item;
+               if (accumulate)
+                 cpu::add_blocks(x.dtype, to, at, from + y_at * item, blocks);
+               else
+                 cpu::put_blocks(item, to, at, from + y_at * item, blocks);
+             });
+}
+
+void forward_take_backward(const Call& call) {
+  TensorBody& out = call.out();
+  std::memset(out.data, 0, static_cast<size_t>(out.numel) * size_of(out.dtype));
+  const Tensor g = dense(call.in(0));
+  write_parts(out, call.attrs, call.in(1), *body(g), true);
+}
+
+constexpr Op op_take_backward = {
+    .name = "index_take_backward",
+    .traits = kCopies,
+    .infer = infer_take_backward,
+    .forward = {forward_take_backward},
+    .backward =
+        [](Backward& b) {
+          b.set(0, dispatch(op_take, {b.grad(), b.input(1)}, b.attrs()));
+        },
+    .reads = {reads_input(1)},
+    .attrs = "dims,sizes;;place,range",
+    .doc = "zeros to which g is added at the positions"};
+
+void backward_take(Backward& b) {
+  Attrs attrs = b.attrs();
+  attrs.lists[1] = b.input_sizes(0);
+  b.set(0, dispatch(op_take_backward, {b.grad(), b.input(1)}, attrs));
+}
+
+// ---- index_put_: values written, or added, at the positions
+
+void infer_put(const Call& call, OutputMetas& outputs) {
+  const TensorBody &self = call.in(0), &values = call.in(1);
+  const Shape result = indexed_sizes(self.sizes, indexed_of(call.attrs), call.in(2).sizes);
+  if (!broadcasts_to(values.sizes, result))
+    fail(ErrorCode::kRuntime, "shape mismatch: value tensor of shape ", values.sizes,
+         " cannot be broadcast to indexing result of shape ", result, " (of a tensor of sizes ",
+         self.sizes, ")");
+  OutputMeta& meta = outputs.add();
+  meta.dtype = self.dtype;
+  meta.sizes = self.sizes;
+}
+
+// The values in the dtype of self: one element, or dense with the sizes of the result.
+Tensor spread_values(const Call& call) {
+  TensorBody &self = call.in(0), &values = call.in(1);
+  const bool one = values.numel == 1;
+  if (values.dtype == self.dtype && one) return borrow(&values);
+  const Shape sizes =
+      one ? Shape{} : indexed_sizes(self.sizes, indexed_of(call.attrs), call.in(2).sizes);
+  if (values.dtype == self.dtype && values.is_contiguous && values.sizes == sizes)
+    return borrow(&values);
+  Tensor spread = make_tensor(sizes, self.dtype);
+  const Tensor single = one ? make_alias(&values, {}, {}, 0) : borrow(&values);
+  copy_into(*body(spread), *body(single));
+  return spread;
+}
+
+void forward_put(const Call& call) {
+  const Tensor values = spread_values(call);
+  write_parts(call.out(), call.attrs, call.in(2), *body(values), call.attrs.ints[2] != 0);
+}
+
+void backward_put(Backward& b);
+
+constexpr Op op_put = {.name = "index_put_",
+                       .traits = kCopies | kInPlace,
+                       .infer = infer_put,
+                       .forward = {forward_put},
+                       .backward = backward_put,
+                       .reads = {reads_input(2), reads_input(2)},
+                       .attrs = "dims;;place,range,accumulate",
+                       .doc = "self with values written, or added, at the positions"};
+
+void backward_put(Backward& b) {
+  if (b.needs(0)) {
+    if (b.attrs().ints[2]) {
+      b.set(0, b.grad());
+    } else {
+      Tensor rest = clone(b.grad());
+      dispatch_in_place(op_put, {rest, scalar(0), b.input(2)}, b.attrs());
+      b.set(0, rest);
+    }
+  }
+  if (b.needs(1)) b.set(1, dispatch(op_take, {b.grad(), b.input(2)}, b.attrs()));
+}
+
+// ---- index_positions: one position through several dims from one per dim
+
+// lists[0] = sizes of the dims, lists[1] = their numbers, for errors.
+void infer_positions(const Call& call, OutputMetas& outputs) {
+  OutputMeta& meta = outputs.add();
+  meta.dtype = DType::kInt64;
+  for (int i = 0; i < call.n_inputs; ++i) {
+    Shape longer = meta.sizes, shorter = call.in(i).sizes;
+    if (longer.size() < shorter.size()) std::swap(longer, shorter);
+    const int shift = longer.size() - shorter.size();
+    for (int d = 0; d < shorter.size(); ++d) {
+      int64_t& n = longer[d + shift];
+      if (n == 1) n = shorter[d];
+      if (n == shorter[d] || shorter[d] == 1) continue;
+      std::string shapes;
+      for (int k = 0; k < call.n_inputs; ++k)
+        shapes += (k ? ", " : "") + to_string(call.in(k).sizes);
+      fail(ErrorCode::kIndex,
+           "shape mismatch: indexing tensors could not be broadcast together with shapes ", shapes);
+    }
+    meta.sizes = longer;
+  }
+}
+
+void forward_positions(const Call& call) {
+  TensorBody& out = call.out();
+  int64_t* total = reinterpret_cast<int64_t*>(out.data);
+  std::memset(total, 0, static_cast<size_t>(out.numel) * sizeof(int64_t));
+  const Tensor spread = make_tensor(out.sizes, DType::kInt64);
+  const int64_t* positions = spread.data_as<int64_t>();
+  for (int i = 0; i < call.n_inputs; ++i) {
+    const int64_t n = call.attrs.lists[0][i];
+    copy_into(*body(spread), call.in(i));
+    for (int64_t j = 0; j < out.numel; ++j) {
+      const int64_t given = positions[j], p = given < 0 ? given + n : given;
+      if (p < 0 || p >= n)
+        fail(ErrorCode::kIndex, "index ", given, " is out of bounds for dimension ",
+             call.attrs.lists[1][i], " with size ", n);
+      // Unsigned: the sizes of an empty tensor may have a product beyond 64 bits.
+      total[j] = static_cast<int64_t>(static_cast<uint64_t>(total[j]) * static_cast<uint64_t>(n) +
+                                      static_cast<uint64_t>(p));
+    }
+  }
+}
+
+constexpr Op op_positions = {.name = "index_positions",
+                             .traits = kCopies,
+                             .infer = infer_positions,
+                             .forward = {forward_positions},
+                             .attrs = "sizes,dims;;",
+                             .doc = "positions through several dims from one position per dim"};
+
+constexpr const Op* kTakeOps[] = {&op_take, &op_take_backward, &op_put, &op_positions};
+
+}  // namespace
+
+OpList index_take_ops() { return {kTakeOps, std::size(kTakeOps)}; }
+
+// ---- for the rest of the family
+
+Tensor positions_through(const std::vector<Tensor>& per_dim, const Shape& sizes,
+                         const Shape& dims) {
+  Attrs attrs;
+  attrs.lists[0] = sizes;
+  attrs.lists[1] = dims;
+  const std::vector<Arg> inputs(per_dim.begin(), per_dim.end());
+  return dispatch(op_positions, inputs.data(), static_cast<int>(inputs.size()), attrs);
+}
+
+Tensor take_parts(const Tensor& x, const Shape& dims, int place, const Tensor& index, Range range) {
+  return dispatch(op_take, {x, index}, take_attrs(dims, place, range));
+}
+
+void put_parts_(Tensor& self, const Shape& dims, int place, const Tensor& index,
+                const Tensor& values, Range range, bool accumulate) {
+  Attrs attrs = take_attrs(dims, place, range);
+  attrs.ints[2] = accumulate;
+  dispatch_in_place(op_put, {self, values, index}, attrs);
+}
+
+Shape all_dims(int rank) {
+  Shape dims;
+  for (int d = 0; d < rank; ++d) dims.push_back(d);
+  return dims;
+}
+
+}  // namespace detail
+}  // namespace autograd
