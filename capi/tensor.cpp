@@ -73,7 +73,7 @@ int64_t ag_tensor_sizes(const ag_tensor* t, int64_t* out, int64_t capacity) {
   });
 }
 
-ag_tensor* ag_take(ag_tensor** array, int32_t i) {
+ag_tensor* ag_entry_take(ag_tensor** array, int32_t i) {
   if (!array || i < 0) return nullptr;
   return std::exchange(array[i], nullptr);
 }

@@ -14,7 +14,7 @@ from .tensor import Number, Tensor, pack, tensor_classes
 Dims = Union[None, int, Sequence[int]]
 
 _LIMIT = 1024
-_take = lib.ag_take
+_take = lib.ag_entry_take
 _KNOWN_DIMS = 12
 # pack((dim,)) for every dim there can be: at its place, counted from the end if it is negative.
 _ONE_DIM = [pack((dim,)) for dim in (*range(_KNOWN_DIMS), *range(-_KNOWN_DIMS, 0))]
