@@ -95,3 +95,15 @@ ag_tensor* ag_pad(const ag_tensor* x, const int64_t* pads, int64_t n, ag_pad_mod
     return pad(in.tensor(x, "x"), in.list(pads, n, "pads"), in.pad_mode(mode), value);
   });
 }
+
+ag_tensor* ag_interpolate(const ag_tensor* x, const int64_t* sizes, int64_t n, const double* scales,
+                          ag_interpolation mode) {
+  return make(__func__, [&](Arguments in) {
+    const Shape to = in.shape(sizes, n, "sizes");
+    std::vector<double> steps;
+    if (scales) steps.assign(scales, scales + n);
+    for (double scale : steps)
+      if (!(scale >= 0)) in.reject("scales", 0);
+    return interpolate(in.tensor(x, "x"), to, steps, in.interpolation(mode));
+  });
+}

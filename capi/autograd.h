@@ -106,6 +106,17 @@ typedef enum ag_pad_mode {
   AG_PAD_CIRCULAR = 3   /* x from its other end */
 } ag_pad_mode;
 
+/* How ag_interpolate reads positions between elements. */
+typedef enum ag_interpolation {
+  AG_INTERPOLATION_NEAREST = 0,       /* the element before */
+  AG_INTERPOLATION_NEAREST_EXACT = 1, /* the nearest element */
+  AG_INTERPOLATION_LINEAR = 2,
+  AG_INTERPOLATION_LINEAR_ALIGNED = 3, /* the corners of input and output coincide */
+  AG_INTERPOLATION_CUBIC = 4,
+  AG_INTERPOLATION_CUBIC_ALIGNED = 5,
+  AG_INTERPOLATION_AREA = 6 /* means of areas */
+} ag_interpolation;
+
 /* Called once when a blob's memory, or a callback's context, is no longer used, from any thread. */
 typedef void (*ag_deleter)(void* context);
 /* Sees the gradient of a tensor during a backward, on its thread. grad is borrowed; *replacement,
@@ -769,8 +780,8 @@ AG_API AG_BLOCKING ag_tensor* ag_bincount(const ag_tensor* x, const ag_tensor* w
 /* ag_amin and ag_amax, of all elements or along dims[0]. */
 AG_API AG_BLOCKING ag_status ag_aminmax(const ag_tensor* x, const int64_t* dims, int64_t ndims,
                                         int32_t keepdim, ag_tensor** min, ag_tensor** max);
-/* The lower median of all elements; equal ones share the gradient. A NaN is the median, or is passed
- * over by nanmedian. */
+/* The lower median of all elements; equal ones share the gradient. A NaN is the median, or is
+ * passed over by nanmedian. */
 AG_API AG_BLOCKING ag_tensor* ag_median(const ag_tensor* x);
 AG_API AG_BLOCKING ag_tensor* ag_nanmedian(const ag_tensor* x);
 /* Values and int64 positions along one dim; the gradient goes to the position. */
@@ -896,6 +907,10 @@ AG_API ag_tensor* ag_pixel_unshuffle(const ag_tensor* x, int64_t factor);
  * the mode is constant. The other modes pad the last 1 to 3 dims of [N, C, ...] or [C, ...]. */
 AG_API ag_tensor* ag_pad(const ag_tensor* x, const int64_t* pads, int64_t n, ag_pad_mode mode,
                          double value);
+/* [N, C, ...] with other sizes of its 1 to 3 spatial dims. scales, NULL or n of them, say how far
+ * output positions lie apart; 0 stands for the quotient of the sizes. */
+AG_API AG_BLOCKING ag_tensor* ag_interpolate(const ag_tensor* x, const int64_t* sizes, int64_t n,
+                                             const double* scales, ag_interpolation mode);
 /* t itself if it is contiguous, else a row-major copy. */
 AG_API ag_tensor* ag_contiguous(const ag_tensor* x);
 /* A copy with gradient. */

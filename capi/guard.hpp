@@ -94,6 +94,9 @@ class Arguments {
   PadMode pad_mode(const ag_pad_mode& value) const {
     return static_cast<PadMode>(enumerator(value, 4, "mode"));
   }
+  Interpolation interpolation(const ag_interpolation& value) const {
+    return static_cast<Interpolation>(enumerator(value, 7, "mode"));
+  }
   /// A list of any length.
   std::vector<int64_t> list(const int64_t* values, int64_t n, const char* name) const {
     array(values, n, name);

@@ -92,4 +92,20 @@ enum class PadMode : int32_t { kConstant = 0, kReflect = 1, kReplicate = 2, kCir
 Tensor pad(const Tensor& x, const std::vector<int64_t>& pads, PadMode mode = PadMode::kConstant,
            double value = 0);
 
+/// How positions between elements are read: the element before (or the nearest one), on lines or
+/// cubic curves (aligned: the corners of input and output coincide), or as means of areas.
+enum class Interpolation : int32_t {
+  kNearest = 0,
+  kNearestExact = 1,
+  kLinear = 2,
+  kLinearAligned = 3,
+  kCubic = 4,
+  kCubicAligned = 5,
+  kArea = 6
+};
+/// [N, C, ...] with other sizes of the 1 to 3 spatial dims. `scales` (or none) says how far output
+/// positions lie apart where it is not the quotient of the sizes.
+Tensor interpolate(const Tensor& x, const Shape& sizes, const std::vector<double>& scales = {},
+                   Interpolation mode = Interpolation::kNearest);
+
 }  // namespace autograd

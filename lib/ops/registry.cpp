@@ -26,6 +26,7 @@ const std::vector<const Op*>& all_ops() {
         scatter_ops(),       //
         embedding_ops(),     //
         softmax_ops(),       //
+        interpolate_ops(),   //
         nll_ops(),           //
         pair_loss_ops(),     //
         loss_ops(),          //

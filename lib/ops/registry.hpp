@@ -39,6 +39,7 @@ OpList loss_ops();
 OpList conv_ops();
 OpList fold_ops();
 OpList pool_ops();
+OpList interpolate_ops();
 OpList nll_ops();
 OpList pair_loss_ops();
 OpList random_ops();

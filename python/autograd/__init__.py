@@ -3,7 +3,20 @@
 ``import autograd as ag``; then ``ag.tensor``, ``ag.nn``, ``ag.optim``, ``ag.no_grad`` as in PyTorch.
 """
 
-from . import autograd, creation, datasets, graph, library, linalg, nn, ops, optim, random, utils
+from . import (
+    autograd,
+    creation,
+    datasets,
+    graph,
+    library,
+    linalg,
+    nn,
+    ops,
+    optim,
+    random,
+    ranges,
+    utils,
+)
 from ._capi import lib as _lib
 from .autograd import backward, grad
 from .creation import *  # noqa: F403
@@ -37,6 +50,7 @@ from .nn.functional.pooling import (
 )
 from .ops import *  # noqa: F403
 from .random import *  # noqa: F403
+from .ranges import *  # noqa: F403
 from .serialization import load, save
 from .tensor import Size, Tensor, device
 
@@ -86,6 +100,7 @@ __all__ = [
     "utils",
 ]
 __all__ += creation.__all__
+__all__ += ranges.__all__
 __all__ += library.__all__
 __all__ += nn.functional.convolution.__all__
 __all__ += ops.__all__

@@ -194,6 +194,65 @@ def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tens
     return tensor(data, dtype=dtype, device=device)
 
 
+@function
+def asarray(
+    obj: Any,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    copy: bool | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Returns obj as a tensor, sharing memory where that is possible unless copy=True."""
+    if copy:
+        return tensor(obj, dtype=dtype, device=device, requires_grad=requires_grad)
+    result = as_tensor(obj, dtype, device)
+    if result.requires_grad and not requires_grad:
+        result = result.detach()
+    return _finish(result, requires_grad, device)
+
+
+@function
+def scalar_tensor(
+    s: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Returns a 0-d tensor of a number, in the default dtype unless one is given."""
+    dtype = dtypes.get_default_dtype() if dtype is None else dtype
+    return full((), s, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+@function
+def frombuffer(
+    buffer: Any, *, dtype: DType, count: int = -1, offset: int = 0, requires_grad: bool = False
+) -> Tensor:
+    """Returns a vector of a copy of the bytes of a buffer, from offset on."""
+    data = memoryview(buffer).cast("B")
+    size = dtype.itemsize
+    if len(data) == 0 or count == 0:
+        raise ValueError("both buffer length (0) and count (-1) must not be 0")
+    if not 0 <= offset < len(data):
+        raise ValueError(
+            f"offset ({offset} bytes) must be non-negative and no greater than "
+            f"buffer length ({len(data)} bytes) minus 1"
+        )
+    if count < 0:
+        if (len(data) - offset) % size:
+            raise ValueError(
+                f"buffer length ({len(data) - offset} bytes) after offset ({offset} bytes) must be a multiple of "
+                f"element size ({size})"
+            )
+        count = (len(data) - offset) // size
+    if offset + count * size > len(data):
+        raise ValueError(
+            f"requested buffer length ({count} * {size} bytes) after offset ({offset} bytes) must not be greater than "
+            f"actual buffer length ({len(data)} bytes)"
+        )
+    numbers = array("B", data[offset : offset + count * size])
+    address, _ = numbers.buffer_info()
+    result = call(lib.ag_tensor_from_data, address, dtype.code, *pack((count,)))
+    return _finish(result, requires_grad)
+
+
 from_numpy = function(interop.from_numpy)
 
 
@@ -335,10 +394,44 @@ def randn_like(
 
 @method
 def new_tensor(
-    self: Tensor, data: Any, *, dtype: DType | None = None, requires_grad: bool = False
+    self: Tensor,
+    data: Any,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Returns a tensor with a copy of data, in this tensor's dtype unless one is given."""
-    return tensor(data, dtype=dtype or self.dtype, requires_grad=requires_grad)
+    return tensor(data, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
+
+
+@method
+def new_full(
+    self: Tensor,
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Returns a tensor of the given sizes filled with a number, in this tensor's dtype unless one is given."""
+    return full(
+        size, fill_value, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad
+    )
+
+
+@method
+def new_empty(
+    self: Tensor,
+    size: Any = None,
+    *more: Any,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Returns a tensor of the given sizes whose elements are not set, in this tensor's dtype unless one is given."""
+    return empty(size, *more, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
 
 
 @method
@@ -347,10 +440,11 @@ def new_zeros(
     size: Any = None,
     *more: Any,
     dtype: DType | None = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Returns zeros of the given sizes, in this tensor's dtype unless one is given."""
-    return zeros(size, *more, dtype=dtype or self.dtype, requires_grad=requires_grad)
+    return zeros(size, *more, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
 
 
 @method
@@ -359,90 +453,11 @@ def new_ones(
     size: Any = None,
     *more: Any,
     dtype: DType | None = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Returns ones of the given sizes, in this tensor's dtype unless one is given."""
-    return ones(size, *more, dtype=dtype or self.dtype, requires_grad=requires_grad)
-
-
-# ---- ranges ----------------------------------------------------------------------------------------------
-
-
-@function
-def arange(
-    start: Any,
-    end: Any = None,
-    step: Any = 1,
-    *,
-    dtype: DType | None = None,
-    device: Any = None,
-    requires_grad: bool = False,
-) -> Tensor:
-    """Returns start, start + step, ... below end (above it for a negative step); int64 if all three are ints."""
-    if end is None:
-        start, end = 0, start
-    whole = all(
-        isinstance(number, int) or (isinstance(number, Tensor) and not number.is_floating_point())
-        for number in (start, end, step)
-    )
-    code = _code(dtype, dtypes.int64 if whole else None)
-    return _finish(
-        call(lib.ag_arange, float(start), float(end), float(step), code), requires_grad, device
-    )
-
-
-@function
-def linspace(
-    start: float,
-    end: float,
-    steps: int,
-    *,
-    dtype: DType | None = None,
-    device: Any = None,
-    requires_grad: bool = False,
-) -> Tensor:
-    """Returns `steps` evenly spaced numbers from start to end, both included."""
-    return _finish(
-        call(lib.ag_linspace, float(start), float(end), steps, _code(dtype)), requires_grad, device
-    )
-
-
-@function
-def eye(
-    n: int,
-    m: int | None = None,
-    *,
-    dtype: DType | None = None,
-    device: Any = None,
-    requires_grad: bool = False,
-) -> Tensor:
-    """Returns a matrix [n, m] (m = n unless given) with ones on the diagonal and zeros elsewhere."""
-    return _finish(call(lib.ag_eye, n, n if m is None else m, _code(dtype)), requires_grad, device)
-
-
-def _triangle_indices(native: Any, where: str) -> Any:
-    name = native.__name__[3:]
-
-    def make(
-        row: int,
-        col: int,
-        offset: int = 0,
-        *,
-        dtype: DType | None = None,
-        device: Any = None,
-        layout: Any = None,
-    ) -> Tensor:
-        return _finish(call(native, row, col, offset, _code(dtype, dtypes.int64)), False, device)
-
-    make.__name__ = make.__qualname__ = name
-    make.__doc__ = (
-        f"Returns rows and columns, [2, n], of a matrix's elements on and {where} a diagonal."
-    )
-    return function(make)
-
-
-tril_indices = _triangle_indices(lib.ag_tril_indices, "below")
-triu_indices = _triangle_indices(lib.ag_triu_indices, "above")
+    return ones(size, *more, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
 
 
 # ---- random ----------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Callable
 
-from . import creation, dtypes
+from . import creation, dtypes, ranges
 from .tensor import Tensor
 
 __all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
@@ -60,7 +60,7 @@ def _directions(x: Tensor, fast_mode: bool) -> list[Tensor]:
     """The directions to differentiate along: a random one, or all unit vectors."""
     if fast_mode:
         return [creation.randn(x.shape, dtype=x.dtype)]
-    units = creation.eye(x.numel(), dtype=x.dtype)
+    units = ranges.eye(x.numel(), dtype=x.dtype)
     return [units[i].reshape(x.shape) for i in range(x.numel())]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 
-from .. import creation, ops
+from .. import creation, ops, ranges
 from ..dtypes import float64
 from ..grad_mode import no_grad
 from ..random import takes_generator
@@ -124,7 +124,7 @@ def eye_(tensor: Tensor) -> Tensor:
     """1 on the diagonal of a matrix, 0 elsewhere."""
     if tensor.ndim != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
-    return tensor.copy_(creation.eye(*tensor.shape, dtype=tensor.dtype))
+    return tensor.copy_(ranges.eye(*tensor.shape, dtype=tensor.dtype))
 
 
 @no_grad()

@@ -12,6 +12,7 @@ from . import (
     padding,
     pooling,
     regularization,
+    resizing,
     softmaxes,
     sparse,
 )
@@ -24,6 +25,7 @@ from .normalization import *  # noqa: F403
 from .padding import *  # noqa: F403
 from .pooling import *  # noqa: F403
 from .regularization import *  # noqa: F403
+from .resizing import *  # noqa: F403
 from .softmaxes import *  # noqa: F403
 from .sparse import *  # noqa: F403
 
@@ -45,3 +47,4 @@ __all__ += pooling.__all__
 __all__ += regularization.__all__
 __all__ += softmaxes.__all__
 __all__ += sparse.__all__
+__all__ += resizing.__all__

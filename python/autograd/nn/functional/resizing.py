@@ -1,0 +1,131 @@
+"""Images and sequences in another size."""
+
+from __future__ import annotations
+
+import math
+import struct
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from ..._capi import call, constants, lib
+from ...tensor import Tensor, pack
+
+__all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
+
+_MODES = {
+    "nearest": constants["AG_INTERPOLATION_NEAREST"],
+    "nearest-exact": constants["AG_INTERPOLATION_NEAREST_EXACT"],
+    "area": constants["AG_INTERPOLATION_AREA"],
+    "linear": constants["AG_INTERPOLATION_LINEAR"],
+    "bilinear": constants["AG_INTERPOLATION_LINEAR"],
+    "trilinear": constants["AG_INTERPOLATION_LINEAR"],
+    "bicubic": constants["AG_INTERPOLATION_CUBIC"],
+}
+_ALIGNED = {
+    constants["AG_INTERPOLATION_LINEAR"]: constants["AG_INTERPOLATION_LINEAR_ALIGNED"],
+    constants["AG_INTERPOLATION_CUBIC"]: constants["AG_INTERPOLATION_CUBIC_ALIGNED"],
+}
+# The number of spatial dims of the modes that have one.
+_DIMS = {"linear": 1, "bilinear": 2, "bicubic": 2, "trilinear": 3}
+
+
+def _per_dim(name: str, value: Any, dims: int, input: Tensor) -> list[Any]:
+    """A value for each spatial dim."""
+    if not isinstance(value, (tuple, list)):
+        return [value] * dims
+    if len(value) != dims:
+        raise ValueError(
+            f"Input and {name} must have the same number of spatial dimensions, but got input with spatial dimensions "
+            f"of {list(input.shape[2:])} and {name} of {list(value)}. Please provide input tensor in (N, C, d1, d2, "
+            f"...,dK) format and {name} in (s1, s2, ...,sK) format."
+        )
+    return list(value)
+
+
+def _check_mode(input: Tensor, mode: str) -> None:
+    rank = input.ndim
+    if mode not in _MODES or not 3 <= rank <= 5:
+        raise NotImplementedError(
+            f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {rank}D) for the modes: nearest | linear | "
+            f"bilinear | bicubic | trilinear | area | nearest-exact (got {mode})"
+        )
+    dims = _DIMS.get(mode, rank - 2)
+    if dims != rank - 2:
+        raise NotImplementedError(f"Got {rank}D input, but {mode} mode needs {dims + 2}D input")
+
+
+def interpolate(
+    input: Tensor,
+    size: int | Sequence[int] | None = None,
+    scale_factor: float | Sequence[float] | None = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
+) -> Tensor:
+    """Returns input [N, C, ...] with other sizes of its 1 to 3 spatial dims: size, or the old ones times scale_factor.
+
+    mode is "nearest", "nearest-exact", "linear" (3-d input), "bilinear", "bicubic" (4-d), "trilinear" (5-d) or "area".
+    With align_corners the corner elements keep their values. recompute_scale_factor takes the quotient of the sizes
+    in place of scale_factor. antialias is not supported.
+    """
+    code = _MODES.get(mode, 0)
+    if code not in _ALIGNED and align_corners is not None:
+        raise ValueError(
+            "align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear"
+        )
+    dims = input.ndim - 2
+    if size is not None and scale_factor is not None:
+        raise ValueError("only one of size or scale_factor should be defined")
+    if size is None and scale_factor is None:
+        raise ValueError("either size or scale_factor should be defined")
+    if recompute_scale_factor and size is not None:
+        raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
+    if antialias:
+        raise NotImplementedError("interpolate: antialias is not supported")
+    scales = None
+    if size is not None:
+        sizes = _per_dim("output size", size, dims, input)
+    else:
+        factors = _per_dim("scale_factor", scale_factor, dims, input)
+        sizes = [math.floor(float(n) * f) for n, f in zip(input.shape[2:], factors)]
+        if not recompute_scale_factor and mode != "area":
+            scales = struct.pack(f"{len(factors)}d", *(max(f, 0) for f in factors))
+    _check_mode(input, mode)
+    if align_corners:
+        code = _ALIGNED[code]
+    return call(lib.ag_interpolate, input, *pack(sizes), scales, code)
+
+
+def upsample(
+    input: Tensor,
+    size: int | Sequence[int] | None = None,
+    scale_factor: float | Sequence[float] | None = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+) -> Tensor:
+    """The older name of :func:`interpolate`."""
+    warnings.warn(
+        "`nn.functional.upsample` is deprecated. Use `nn.functional.interpolate` instead.",
+        stacklevel=2,
+    )
+    return interpolate(input, size, scale_factor, mode, align_corners)
+
+
+def upsample_nearest(
+    input: Tensor,
+    size: int | Sequence[int] | None = None,
+    scale_factor: float | Sequence[float] | None = None,
+) -> Tensor:
+    """:func:`interpolate` in mode "nearest"."""
+    return interpolate(input, size, scale_factor, "nearest")
+
+
+def upsample_bilinear(
+    input: Tensor,
+    size: int | Sequence[int] | None = None,
+    scale_factor: float | Sequence[float] | None = None,
+) -> Tensor:
+    """:func:`interpolate` in mode "bilinear", with aligned corners."""
+    return interpolate(input, size, scale_factor, "bilinear", align_corners=True)

@@ -1,0 +1,52 @@
+"""Images and sequences in other sizes."""
+
+from .row import FLOATS, Row, bad, case, cases, normal
+
+ALIGNED = ({}, {"align_corners": True}, {"align_corners": False})
+
+
+def sizes(mode, shape, *more, variants=({},)):
+    """Sizes and scale factors up and down, with further arguments."""
+    dims = len(shape) - 2
+    found = [{"size": tuple(n + 2 for n in shape[2:])}, {"size": 1}, {"size": shape[2:]}]
+    found += [{"size": 2}, {"scale_factor": 2.0}, {"scale_factor": 1.7}, {"scale_factor": 0.6}]
+    found += [{"scale_factor": 1.7, "recompute_scale_factor": True}]
+    # PyTorch's own gradient mixes up the three scales of volumes in mode "nearest".
+    distinct = mode != "nearest" or dims < 3
+    found += distinct * [{"scale_factor": tuple(1.5 + 0.3 * i for i in range(dims))}]
+    return tuple(case(shape, mode=mode, **one, **variant) for one in found for variant in variants)
+
+
+ROWS = (
+    Row(
+        "interpolate",
+        (normal,),
+        sizes("nearest", (2, 3, 5))
+        + sizes("nearest", (2, 2, 3, 4))
+        + sizes("nearest", (1, 2, 2, 3, 2))
+        + sizes("nearest-exact", (2, 3, 5))
+        + sizes("nearest-exact", (2, 2, 3, 4))
+        + sizes("area", (2, 3, 5))
+        + sizes("area", (2, 2, 3, 4))
+        + sizes("linear", (2, 3, 5), variants=ALIGNED)
+        + sizes("bilinear", (2, 2, 3, 4), variants=ALIGNED)
+        + sizes("bicubic", (1, 2, 3, 4), variants=ALIGNED)
+        + sizes("trilinear", (1, 2, 2, 3, 2), variants=ALIGNED)
+        + cases([(0, 2, 3)], {"size": 4}, {"size": 2, "mode": "linear"}),
+        path="nn.functional.interpolate",
+        method=False,
+        dtypes=(*FLOATS, "uint8"),
+        errors=(
+            bad((2, 3, 4), says="either size or scale_factor", shows=()),
+            bad((2, 3, 4), says="only one of size or", shows=(), size=2, scale_factor=2.0),
+            bad((2, 3, 4), says="same number of spatial dim", shows=(), size=(2, 2)),
+            bad((2, 3, 4), says="same number of spatial dim", shows=(), scale_factor=(2.0, 2.0)),
+            bad((2, 3, 4), says="align_corners option", shows=(), size=2, align_corners=True),
+            bad((2, 3, 4), says="mode needs 4D input", shows=(), size=2, mode="bilinear"),
+            bad((2, 3), says="Only 3D, 4D and 5D", shows=(), size=2),
+            bad((2, 3, 4), says="greater than 0", size=0),
+            bad((2, 0, 4), says="(?i)greater than 0|non-zero", size=2),
+            bad((2, 3, 4), says="not meaningful", shows=(), size=2, recompute_scale_factor=True),
+        ),
+    ),
+)
