@@ -81,7 +81,8 @@ class Generator:
         data = bytes(new_state.tolist()) if new_state.ndim == 1 else b""
         if len(data) != _STATE.size:
             raise RuntimeError(
-                f"Expected a generator state of size {_STATE.size} but found the input RNG state size to be {new_state.numel()}"
+                f"Expected a generator state of size {_STATE.size} but found the input RNG state size to be "
+                f"{new_state.numel()}"
             )
         self._set(*_STATE.unpack(data))
         return self
