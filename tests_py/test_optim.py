@@ -1,5 +1,7 @@
 """Optimizers: the same path as PyTorch's, groups, state, and refused arguments."""
 
+import copy
+import importlib
 import pickle
 
 import numpy as np
@@ -7,7 +9,9 @@ import pytest
 import torch
 
 import autograd as ag
+import autograd.optim.optimizer
 
+BASES = {ag: ag.optim.optimizer, torch: importlib.import_module("torch.optim.optimizer")}
 OPTIONS = [
     {},
     {"lr": 0},
@@ -136,6 +140,138 @@ def test_pickled_optimizer_works_on():
         each.step()
     for a, b in zip(values(params), values(copied)):
         np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
+def test_copied_optimizer_has_parameters_and_state_of_its_own():
+    params, optimizer = run(ag, 3, momentum=0.9)
+    before = values(params)
+    twin = copy.deepcopy(optimizer)
+    copied = twin.param_groups[0]["params"]
+    for param, other in zip(params, copied):
+        assert other.grad.tolist() == param.grad.tolist()
+        assert other.grad is not param.grad
+    twin.step()
+    for a, b in zip(values(params), before):
+        np.testing.assert_array_equal(a, b)
+    optimizer.step()
+    for a, b in zip(values(params), values(copied)):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_state_that_the_user_changes_is_used():
+    for lib in (ag, torch):
+        p = lib.ones(1, dtype=lib.float64, requires_grad=True)
+        optimizer = lib.optim.Adam([p], lr=0.1)
+        p.grad = lib.ones(1, dtype=lib.float64)
+        optimizer.step()
+        optimizer.step()
+        first = p.item()
+        optimizer.state[p]["exp_avg"] = lib.full((1,), -1.0, dtype=lib.float64)
+        optimizer.step()
+        assert p.item() > first
+        optimizer.state.clear()
+        optimizer.step()
+        assert optimizer.state[p]["step"].item() == 1
+        optimizer.state[p].clear()
+        optimizer.step()
+        assert optimizer.state[p]["step"].item() == 1
+        optimizer.param_groups[0]["betas"] = [0.5, 0.9]
+        optimizer.step()
+        optimizer.param_groups[0]["betas"][0] = 0.1
+        before = optimizer.state[p]["exp_avg"].item()
+        optimizer.step()
+        assert optimizer.state[p]["exp_avg"].item() == pytest.approx(0.1 * before + 0.9)
+
+
+def hooked_steps(lib):
+    """What all kinds of hooks see, in order."""
+    seen = []
+    base = BASES[lib]
+    optimizer = lib.optim.SGD(leaves(lib, start()), lr=0.1)
+    first = base.register_optimizer_step_pre_hook(
+        lambda o, args, kwargs: seen.append(("global", type(o).__name__, len(args)))
+    )
+    last = base.register_optimizer_step_post_hook(
+        lambda o, args, kwargs: seen.append(("global after", len(args), dict(kwargs)))
+    )
+    pre = optimizer.register_step_pre_hook(lambda o, args, kwargs: seen.append("pre"))
+    optimizer.register_step_post_hook(lambda o, args, kwargs: seen.append("post"))
+    optimizer.step()
+    optimizer.step(closure=None)
+    pre.remove()
+    first.remove()
+    last.remove()
+    optimizer.step()
+    with optimizer.register_step_pre_hook(lambda o, args, kwargs: (args, {"closure": lambda: 5})):
+        seen.append(optimizer.step())
+    optimizer.register_state_dict_pre_hook(lambda o: seen.append("dict"))
+    optimizer.register_state_dict_post_hook(lambda o, d: {**d, "more": 1})
+    state = optimizer.state_dict()
+    assert state["more"] == 1
+    optimizer.register_load_state_dict_pre_hook(lambda o, d: seen.append("load"))
+    optimizer.register_load_state_dict_pre_hook(lambda o, d: seen.append("first"), prepend=True)
+    optimizer.register_load_state_dict_post_hook(lambda o: seen.append("loaded"))
+    optimizer.load_state_dict(state)
+    wrong = optimizer.register_step_pre_hook(lambda o, args, kwargs: 3)
+    with pytest.raises(RuntimeError, match="must return None or a tuple of"):
+        optimizer.step()
+    wrong.remove()
+    return seen
+
+
+def test_hooks():
+    seen = hooked_steps(ag)
+    assert seen == hooked_steps(torch)
+    assert seen[:4] == [("global", "SGD", 1), "pre", "post", ("global after", 1, {})]
+
+
+def own_optimizer(lib):
+    """An optimizer as a user writes one."""
+    base = BASES[lib]
+
+    class Signs(base.Optimizer):
+        def __init__(self, params, lr=base.required):
+            super().__init__(params, {"lr": lr})
+
+        def step(self, closure=None):
+            for group in self.param_groups:
+                for param in group["params"]:
+                    param.data.add_(param.grad.sign(), alpha=-group["lr"])
+            return 5
+
+    return Signs
+
+
+def test_an_optimizer_of_ones_own():
+    for lib in (ag, torch):
+        kind = own_optimizer(lib)
+        p = lib.ones(2, requires_grad=True)
+        with pytest.raises(ValueError, match="didn't specify a value of required"):
+            kind([p])
+        optimizer = kind([p], lr=0.5)
+        seen = []
+        optimizer.register_step_post_hook(lambda o, args, kwargs, seen=seen: seen.append(1))
+        p.grad = lib.ones(2)
+        assert optimizer.step() == 5
+        assert p.tolist() == [0.5, 0.5]
+        assert seen == [1]
+
+
+def test_named_parameters():
+    for lib in (ag, torch):
+        model = lib.nn.Linear(2, 1)
+        optimizer = lib.optim.Adam(model.named_parameters(), lr=0.1)
+        assert optimizer.param_groups[0]["param_names"] == ["weight", "bias"]
+        assert optimizer.state_dict()["param_groups"][0]["param_names"] == ["weight", "bias"]
+        extra = lib.ones(1, requires_grad=True)
+        with pytest.raises(ValueError, match="cannot add param group without names"):
+            optimizer.add_param_group({"params": [extra]})
+        optimizer.add_param_group({"params": [("extra", extra)]})
+        with pytest.raises(ValueError, match="Some param names are missing"):
+            lib.optim.SGD([("a", extra), lib.ones(1, requires_grad=True)])
+        other = lib.optim.Adam([{"params": list(model.parameters())}, {"params": extra}])
+        other.load_state_dict(optimizer.state_dict())
+        assert other.param_groups[1]["param_names"] == ["extra"]
 
 
 def test_step_runs_a_closure_with_gradients_on():

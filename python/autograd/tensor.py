@@ -471,6 +471,8 @@ class Tensor(ctypes.c_void_p):
         )._adopt_attributes(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        from copy import deepcopy
+
         if id(self) in memo:
             return memo[id(self)]
         if not self.is_leaf:
@@ -483,7 +485,8 @@ class Tensor(ctypes.c_void_p):
         memo[id(self)] = result
         grad = self.grad
         if grad is not None:
-            result.grad = grad.__deepcopy__(memo)
+            # Each look at .grad may make a new object: deepcopy() keeps it alive as long as its id is in the memo.
+            result.grad = deepcopy(grad, memo)
         return result
 
     def _adopt_attributes(self, source: Tensor, memo: dict[int, Any] | None = None) -> Tensor:

@@ -3,6 +3,7 @@
 from . import lr_scheduler
 from .adagrad import Adadelta, Adagrad, RMSprop
 from .adam import Adam, Adamax, AdamW, NAdam, RAdam
+from .lbfgs import LBFGS
 from .optimizer import (
     Optimizer,
     register_optimizer_step_post_hook,
@@ -12,6 +13,7 @@ from .sgd import ASGD, SGD, Rprop
 
 __all__ = [
     "ASGD",
+    "LBFGS",
     "SGD",
     "Adadelta",
     "Adagrad",
