@@ -260,17 +260,21 @@ void column_moments_of(const T* x, T* mean, T* m2, size_t rows, size_t cols, siz
     for (size_t r = 0; r < rows; r += kBlock) {
       const size_t count = std::min(kBlock, rows - r);
       const T* p = x + r * stride + c;
-      each<T>(width, [&](auto s) HWY_ATTR {
-        auto sum = hn::Zero(d), squares = sum;
-        for (size_t i = 0; i < count; ++i) sum = hn::Add(sum, get(p + i * stride, s));
-        const auto m = hn::Mul(sum, hn::Set(d, T{1} / static_cast<T>(count)));
-        for (size_t i = 0; i < count; ++i) {
-          const auto dev = hn::Sub(get(p + i * stride, s), m);
-          squares = hn::MulAdd(dev, dev, squares);
-        }
-        put<T>(m, mean_b, s);
-        put<T>(squares, m2_b, s);
-      });
+      std::fill_n(mean_b, width, T{0});
+      std::fill_n(m2_b, width, T{0});
+      for (size_t i = 0; i < count; ++i) {
+        each<T>(width, [&](auto s) HWY_ATTR {
+          put<T>(hn::Add(get(mean_b, s), get(p + i * stride, s)), mean_b, s);
+        });
+      }
+      const auto share = hn::Set(d, T{1} / static_cast<T>(count));
+      each<T>(width, [&](auto s) HWY_ATTR { put<T>(hn::Mul(get(mean_b, s), share), mean_b, s); });
+      for (size_t i = 0; i < count; ++i) {
+        each<T>(width, [&](auto s) HWY_ATTR {
+          const auto dev = hn::Sub(get(p + i * stride, s), get(mean_b, s));
+          put<T>(hn::MulAdd(dev, dev, get(m2_b, s)), m2_b, s);
+        });
+      }
       join_moments(width, static_cast<T>(r), static_cast<T>(count), mean_b, m2_b, mean + c, m2 + c);
     }
   }
@@ -349,23 +353,28 @@ void row_products_of(const ChannelRows& r, const T* g, const T* x, const T* mean
 template <class T>
 void column_products_of(const T* g, const T* x, const T* mean, T* sum_g, T* sum_gx, size_t rows,
                         size_t cols, size_t stride) {
-  const Tag<T> d;
+  HWY_ALIGN T block_g[kTile<T>];
+  HWY_ALIGN T block_gx[kTile<T>];
   std::fill_n(sum_g, cols, T{0});
   std::fill_n(sum_gx, cols, T{0});
   for (size_t r = 0; r < rows; r += kBlock) {
-    const size_t count = std::min(kBlock, rows - r);
-    const size_t at = r * stride;
-    each<T>(cols, [&](auto s) HWY_ATTR {
-      const auto m = get(mean, s);
-      auto a = hn::Zero(d), b = a;
-      for (size_t i = 0; i < count; ++i) {
-        const auto gs = get(g + at + i * stride, s);
-        a = hn::Add(a, gs);
-        b = hn::MulAdd(gs, hn::Sub(get(x + at + i * stride, s), m), b);
+    for (size_t c = 0; c < cols; c += kTile<T>) {
+      const size_t width = std::min(kTile<T>, cols - c);
+      std::fill_n(block_g, width, T{0});
+      std::fill_n(block_gx, width, T{0});
+      for (size_t i = r; i < std::min(r + kBlock, rows); ++i) {
+        const T *gs = g + i * stride + c, *xs = x + i * stride + c;
+        each<T>(width, [&](auto s) HWY_ATTR {
+          const auto v = get(gs, s), dev = hn::Sub(get(xs, s), get(mean + c, s));
+          put<T>(hn::Add(get(block_g, s), v), block_g, s);
+          put<T>(hn::MulAdd(v, dev, get(block_gx, s)), block_gx, s);
+        });
       }
-      put<T>(hn::Add(get(sum_g, s), a), sum_g, s);
-      put<T>(hn::Add(get(sum_gx, s), b), sum_gx, s);
-    });
+      each<T>(width, [&](auto s) HWY_ATTR {
+        put<T>(hn::Add(get(sum_g + c, s), get(block_g, s)), sum_g + c, s);
+        put<T>(hn::Add(get(sum_gx + c, s), get(block_gx, s)), sum_gx + c, s);
+      });
+    }
   }
 }
 

@@ -339,7 +339,7 @@ struct Extreme {
 };
 
 template <bool kMax, class T, class Source>
-T extreme_row(const Source& source, const T* p, size_t n) {
+T exact_extreme_row(const Source& source, const T* p, size_t n) {
   using E = Extreme<T, kMax>;
   const size_t lanes = hn::Lanes(Tag<T>());
   E a(E::neutral()), b = a, c = a, e = a;
@@ -356,6 +356,38 @@ T extreme_row(const Source& source, const T* p, size_t n) {
   a.take(b);
   a.take(c);
   return a.across();
+}
+
+/// A NaN would make the sum of all numbers one; so may infinities, but then a second look is taken.
+template <bool kMax, class T, class Source>
+T extreme_row(const Source& source, const T* p, size_t n) {
+  const Tag<T> d;
+  const size_t lanes = hn::Lanes(d);
+  if (n < 16 * lanes) return exact_extreme_row<kMax>(source, p, n);
+  V<T> best[4], sum[4];
+  for (size_t k = 0; k < 4; ++k) {
+    best[k] = source.all(source.at(p, k * lanes));
+    sum[k] = best[k];
+  }
+  const auto take = [&](size_t k, V<T> x) HWY_ATTR {
+    best[k] = kMax ? hn::Max(best[k], x) : hn::Min(best[k], x);
+    sum[k] = hn::Add(sum[k], x);
+  };
+  size_t i = 4 * lanes;
+  for (; i + 4 * lanes <= n; i += 4 * lanes) {
+    take(0, source.all(source.at(p, i)));
+    take(1, source.all(source.at(p, i + lanes)));
+    take(2, source.all(source.at(p, i + 2 * lanes)));
+    take(3, source.all(source.at(p, i + 3 * lanes)));
+  }
+  for (; i < n; i += lanes) {  // the last vector reaches back over numbers seen before
+    take(0, source.all(source.at(p, std::min(i, n - lanes))));
+  }
+  const auto total = hn::Add(hn::Add(sum[0], sum[1]), hn::Add(sum[2], sum[3]));
+  if (!hn::AllFalse(d, hn::IsNaN(total))) return exact_extreme_row<kMax>(source, p, n);
+  const auto join = [](V<T> a, V<T> b) HWY_ATTR { return kMax ? hn::Max(a, b) : hn::Min(a, b); };
+  const auto v = join(join(best[0], best[1]), join(best[2], best[3]));
+  return hn::GetLane(kMax ? hn::MaxOfLanes(d, v) : hn::MinOfLanes(d, v));
 }
 
 /// The rows pass in blocks, `out` carrying the extremes on, so that a wide matrix is read in order.

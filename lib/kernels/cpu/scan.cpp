@@ -10,47 +10,69 @@
 namespace autograd::cpu {
 namespace {
 
-constexpr int64_t kLanes = 16;  // rows or columns that are walked along together
+constexpr int64_t kLanes = 16;  // columns that are walked along together
 
 /// The type in which a running result is kept.
 template <class T>
 using Wide = std::conditional_t<std::is_floating_point_v<T>, double, uint64_t>;
 
-/// Calls walk(first, step, stride) for every block of up to kLanes neighbouring rows of `n`
-/// numbers: number j of row i is at first + i * step + j * stride.
+/// Calls walk(first, count) for every block of up to kLanes neighbouring columns of `n` numbers:
+/// number j of column i is at first + i + j * inner.
 template <class Walk>
 void for_blocks(const ScanShape& s, const Walk& walk) {
-  if (s.inner == 1) {
-    for (int64_t o = 0; o < s.outer; o += kLanes)
-      walk(o * s.n, s.n, int64_t{1}, std::min(kLanes, s.outer - o));
-    return;
-  }
   for (int64_t o = 0; o < s.outer; ++o)
     for (int64_t i = 0; i < s.inner; i += kLanes)
-      walk(o * s.n * s.inner + i, int64_t{1}, s.inner, std::min(kLanes, s.inner - i));
+      walk(o * s.n * s.inner + i, std::min(kLanes, s.inner - i));
+}
+
+/// Four contiguous rows side by side: more would fall on the same lines of the cache.
+template <class T, class Join>
+void running_rows(const T* x, T* y, const ScanShape& s, bool reverse, Wide<T> start,
+                  const Join& join) {
+  const int64_t step = reverse ? -1 : 1, begin = reverse ? s.n - 1 : 0;
+  int64_t o = 0;
+  for (; o + 4 <= s.outer; o += 4) {
+    Wide<T> a = start, b = start, c = start, d = start;
+    const int64_t n = s.n;
+    const T* in = x + o * n + begin;
+    T* out = y + o * n + begin;
+    for (int64_t j = 0; j < n; ++j, in += step, out += step) {
+      a = join(a, static_cast<Wide<T>>(in[0]));
+      b = join(b, static_cast<Wide<T>>(in[n]));
+      c = join(c, static_cast<Wide<T>>(in[2 * n]));
+      d = join(d, static_cast<Wide<T>>(in[3 * n]));
+      out[0] = static_cast<T>(a);
+      out[n] = static_cast<T>(b);
+      out[2 * n] = static_cast<T>(c);
+      out[3 * n] = static_cast<T>(d);
+    }
+  }
+  for (; o < s.outer; ++o) {
+    Wide<T> acc = start;
+    for (int64_t j = 0, at = o * s.n + begin; j < s.n; ++j, at += step)
+      y[at] = static_cast<T>(acc = join(acc, static_cast<Wide<T>>(x[at])));
+  }
 }
 
 template <class T, class Join>
 void running(const T* x, T* y, const ScanShape& s, bool reverse, Wide<T> start, const Join& join) {
-  for_blocks(s, [&](int64_t first, int64_t step, int64_t stride, int64_t count) {
+  if (s.inner == 1) return running_rows(x, y, s, reverse, start, join);
+  for_blocks(s, [&](int64_t first, int64_t count) {
     Wide<T> acc[kLanes];
     std::fill_n(acc, kLanes, start);
-    const int64_t last = (s.n - 1) * stride;
-    const auto body = [&](int64_t lanes, int64_t lane_step) {
+    const auto body = [&](int64_t lanes) {
       for (int64_t j = 0; j < s.n; ++j) {
-        const int64_t at = first + (reverse ? last - j * stride : j * stride);
+        const int64_t at = first + (reverse ? s.n - 1 - j : j) * s.inner;
         for (int64_t i = 0; i < lanes; ++i) {
-          acc[i] = join(acc[i], static_cast<Wide<T>>(x[at + i * lane_step]));
-          y[at + i * lane_step] = static_cast<T>(acc[i]);
+          acc[i] = join(acc[i], static_cast<Wide<T>>(x[at + i]));
+          y[at + i] = static_cast<T>(acc[i]);
         }
       }
     };
-    if (count == kLanes && step == 1)
-      body(kLanes, 1);
-    else if (count == kLanes)
-      body(kLanes, step);
+    if (count == kLanes)
+      body(kLanes);
     else
-      body(count, step);
+      body(count);
   });
 }
 
