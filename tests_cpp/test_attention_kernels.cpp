@@ -41,8 +41,8 @@ struct Example {
   std::vector<T> products, mask;
   std::vector<uint8_t> flags;
 
-  Example(int64_t rows, int64_t cols, bool causal, ScoreTile::MaskKind kind)
-      : rows(rows), cols(cols), first(2), causal(causal), kind(kind) {
+  Example(int64_t n_rows, int64_t n_cols, bool is_causal, ScoreTile::MaskKind mask_kind)
+      : rows(n_rows), cols(n_cols), first(2), causal(is_causal), kind(mask_kind) {
     products = normal_numbers<T>(rows * cols, 1);
     mask = normal_numbers<T>(rows * cols, 2);
     for (T m : mask) flags.push_back(m > -0.5);

@@ -404,8 +404,48 @@ constexpr Op op_slogdet = {.name = "slogdet",
                            .reads = {reads_input(0)},
                            .doc = "sign and log of the absolute value of the determinant"};
 
-constexpr const Op* kLinalgOps[] = {&op_inv,       &op_solve, &op_triangular, &op_cholesky,
-                                    &op_cofactors, &op_det,   &op_slogdet};
+// ---- cross product; ints[0]: the dim of 3
+
+void infer_cross(const Call& call, OutputMetas& outputs) {
+  add_output(outputs, call.in(0).dtype,
+             broadcast_sizes("linalg.cross", call.in(0).sizes, call.in(1).sizes));
+}
+
+Tensor dense_as(TensorBody& t, const Shape& sizes) {
+  if (t.sizes == sizes) return dense(t);
+  Tensor copy = make_tensor(sizes, t.dtype);
+  copy_into(*body(copy), t);
+  return copy;
+}
+
+void forward_cross(const Call& call) {
+  TensorBody& out = call.out();
+  if (out.numel == 0) return;
+  const Tensor a = dense_as(call.in(0), out.sizes), b = dense_as(call.in(1), out.sizes);
+  int64_t inner = 1;
+  for (int d = static_cast<int>(call.attrs.ints[0]) + 1; d < out.sizes.size(); ++d)
+    inner *= out.sizes[d];
+  cpu::cross(out.dtype, out.numel / (3 * inner), inner, a.data(), b.data(), out.data);
+}
+
+// <g, a x b> = <a, b x g> = <b, g x a>
+void backward_cross(Backward& r) {
+  const int64_t dim = r.attrs().ints[0];
+  if (r.needs(0)) r.set(0, linalg_cross(r.input(1), r.grad(), dim));
+  if (r.needs(1)) r.set(1, linalg_cross(r.grad(), r.input(0), dim));
+}
+
+constexpr Op op_cross = {.name = "cross",
+                         .traits = kProduct,
+                         .infer = infer_cross,
+                         .forward = {forward_cross},
+                         .backward = backward_cross,
+                         .reads = {reads_input(1), reads_input(0)},
+                         .attrs = ";;dim",
+                         .doc = "cross product of vectors of 3"};
+
+constexpr const Op* kLinalgOps[] = {&op_cross,    &op_inv,       &op_solve, &op_triangular,
+                                    &op_cholesky, &op_cofactors, &op_det,   &op_slogdet};
 
 Tensor with_batch(const Tensor& t, const Shape& batch) {
   Shape sizes = batch;
@@ -532,11 +572,9 @@ Tensor linalg_cross(const Tensor& a, const Tensor& b, int64_t dim) {
          name_of(b.dtype()));
   if (a.dtype() == DType::kBool)
     fail(ErrorCode::kNotImplemented, "\"cross\" not implemented for 'Bool'");
-  // [x, y, z] as [y, z] and [z, x]: one pass per operand and order.
-  const auto turned = [&](const Tensor& t, int64_t by) {
-    return cat({slice(t, d, by, 3), slice(t, d, 0, by)}, d);
-  };
-  return sub(mul(turned(a, 1), turned(b, 2)), mul(turned(a, 2), turned(b, 1)));
+  detail::Attrs attrs;
+  attrs.ints[0] = d;
+  return detail::dispatch(detail::op_cross, {a, b}, attrs);
 }
 
 }  // namespace autograd

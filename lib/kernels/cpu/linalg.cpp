@@ -165,6 +165,19 @@ void log_determinant(int64_t n, const T* lu, int sign, T* sign_out, T* log) {
 }
 
 template <class T>
+void cross_of(int64_t outer, int64_t inner, const void* a_data, const void* b_data, void* out) {
+  const T *a = static_cast<const T*>(a_data), *b = static_cast<const T*>(b_data);
+  T* c = static_cast<T*>(out);
+  for (int64_t o = 0; o < outer; ++o, a += 3 * inner, b += 3 * inner, c += 3 * inner) {
+    for (int k = 0; k < 3; ++k) {
+      const int64_t x = (k + 1) % 3 * inner, y = (k + 2) % 3 * inner;
+      for (int64_t i = 0; i < inner; ++i)
+        c[k * inner + i] = static_cast<T>(a[x + i] * b[y + i] - a[y + i] * b[x + i]);
+    }
+  }
+}
+
+template <class T>
 void lift(int64_t n, T* lu) {
   for (int64_t i = 0; i < n; ++i)
     if (lu[i * n + i] == 0) lu[i * n + i] = std::numeric_limits<T>::epsilon();
@@ -207,6 +220,23 @@ void lu_lift(DType dtype, int64_t n, void* lu) {
     lift(n, static_cast<double*>(lu));
   else
     lift(n, static_cast<float*>(lu));
+}
+
+void cross(DType dtype, int64_t outer, int64_t inner, const void* a, const void* b, void* out) {
+  // Signed integers wrap around like their unsigned twins.
+  switch (dtype) {
+    case DType::kFloat32:
+      return cross_of<float>(outer, inner, a, b, out);
+    case DType::kFloat64:
+      return cross_of<double>(outer, inner, a, b, out);
+    case DType::kInt32:
+      return cross_of<uint32_t>(outer, inner, a, b, out);
+    case DType::kInt64:
+      return cross_of<uint64_t>(outer, inner, a, b, out);
+    case DType::kUInt8:
+    case DType::kBool:
+      return cross_of<uint8_t>(outer, inner, a, b, out);
+  }
 }
 
 int64_t cholesky_factor(DType dtype, int64_t n, void* a) {

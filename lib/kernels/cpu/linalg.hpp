@@ -30,4 +30,7 @@ int64_t cholesky_factor(DType dtype, int64_t n, void* a);
 void solve_triangular(DType dtype, int64_t n, int64_t m, const void* a, bool upper, bool unit,
                       void* b);
 
+/// out = a x b for vectors of 3: contiguous [outer, 3, inner] each; every dtype but bool.
+void cross(DType dtype, int64_t outer, int64_t inner, const void* a, const void* b, void* out);
+
 }  // namespace autograd::cpu
