@@ -117,3 +117,34 @@ def test_top_level_names():
     """conv2d is also a function of the package, as in PyTorch."""
     for n, kind in itertools.product((1, 2, 3), ("conv", "conv_transpose")):
         assert getattr(ag, f"{kind}{n}d") is getattr(ag.nn.functional, f"{kind}{n}d")
+
+
+@pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
+@pytest.mark.parametrize("padding", [1, (2, 1), "same"])
+def test_padding_modes(mode, padding):
+    """Padding with elements of the input."""
+    mine, theirs = pair("Conv2d", (2, 3, 3), {"padding": padding, "padding_mode": mode})
+    assert repr(mine) == repr(theirs)
+    values = np.random.default_rng(0).standard_normal((1, 2, 5, 6))
+    same(mine(make(ag, values)), theirs(make(torch, values)))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_threads(threads):
+    """Work that is shared out to threads, over images or within one, gives the same."""
+    before = ag.get_num_threads()
+    ag.set_num_threads(threads)
+    try:
+        for batch, groups, stride in itertools.product((1, 9), (1, 2), (1, 2)):
+            options = {"padding": 1, "groups": groups, "stride": stride}
+            mine, theirs = pair("Conv2d", (16, 18, 3), options)
+            values = np.random.default_rng(0).standard_normal((batch, 16, 40, 41))
+            results = []
+            for lib, layer in ((torch, theirs), (ag, mine)):
+                x = make(lib, values, requires_grad=True)
+                y = layer(x)
+                (y * y).mean().backward()
+                results.append((y, x.grad, *(p.grad for p in layer.parameters())))
+            same(results[1], results[0])
+    finally:
+        ag.set_num_threads(before)

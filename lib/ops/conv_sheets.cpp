@@ -214,6 +214,24 @@ void run_job(const Job& job) {
 // Below this part of useful lanes, columns and products are faster.
 constexpr double kLeastEfficiency = 0.4;
 
+/// What positions hold that no tap reaches: the bias of their channel, or zero.
+void fill_planes(const ConvGeometry& g, DType dtype, const char* bias, char* image) {
+  const int64_t size = g.window.in_size();
+  const auto run = [&](auto zero) {
+    using T = decltype(zero);
+    T* to = reinterpret_cast<T*>(image);
+    const T* values = reinterpret_cast<const T*>(bias);
+    for (int64_t i = 0; i < g.batch; ++i)
+      for (int64_t c = 0; c < g.channels; ++c, to += size) std::fill(to, to + size, values[c]);
+  };
+  if (!bias)
+    std::memset(image, 0, static_cast<size_t>(g.batch * g.channels * size * item(dtype)));
+  else if (dtype == DType::kFloat32)
+    run(float{});
+  else
+    run(double{});
+}
+
 /// Copies the box of a class into the positions of the image that it stands for.
 void spread_class(const ConvGeometry& g, DType dtype, const PositionClass (&c)[3], const char* box,
                   char* image) {
@@ -265,10 +283,7 @@ bool sheets_convolution(const ConvGeometry& g, DType dtype, const char* image, c
 bool sheets_convolution_input(const ConvGeometry& g, DType dtype, const char* out,
                               const char* weight, const char* bias, char* image) {
   const cpu::Window& w = g.window;
-  // Strided maps have a bias everywhere, also where no tap reaches: they are rarer, and left to
-  // the columns if they have one.
   const bool whole = w.stride[0] == 1 && w.stride[1] == 1 && w.stride[2] == 1;
-  if (!whole && bias) return false;
   const Vector<PositionClass> classes[3] = {classes_of(w, 0), classes_of(w, 1), classes_of(w, 2)};
   const size_t n0 = classes[0].size(), n1 = classes[1].size(), n2 = classes[2].size();
   if (n0 * n1 * n2 > 16) return false;
@@ -284,8 +299,7 @@ bool sheets_convolution_input(const ConvGeometry& g, DType dtype, const char* ou
     if (chosen(i, c) && !output_sheets(g, c, all[i], kLeastEfficiency)) return false;
   }
   const int64_t bytes = item(dtype);
-  if (!whole)
-    std::memset(image, 0, static_cast<size_t>(g.batch * g.channels * w.in_size() * bytes));
+  if (!whole) fill_planes(g, dtype, bias, image);
   for (size_t i = 0; i < all.size(); ++i) {
     PositionClass c[3];
     if (!chosen(i, c)) continue;

@@ -173,6 +173,11 @@ Tensor adaptive_avg_pool(const char* name, int dims, const Tensor& x, const Shap
   const PoolCall c{name, dims, x};
   const Attrs attrs = adaptive_attrs(c, output, dims == 3 ? 1 : std::max(1, x.dim() - dims));
   check_mean_dtype(name, x, false);
+  if (x.numel() && output == Shape::filled(dims, 1)) {
+    Shape all;
+    for (int d = -dims; d < 0; ++d) all.push_back(d);
+    return mean(x, all, true);
+  }
   return pool_mean(x, attrs);
 }
 

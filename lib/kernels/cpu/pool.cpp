@@ -14,7 +14,7 @@ int64_t out_size(const PoolDim (&d)[3]) { return d[0].out * d[1].out * d[2].out;
 template <class T>
 bool beats(T value, T best) {
   if constexpr (std::is_floating_point_v<T>)
-    return value > best || value != value;
+    return (value > best) | (value != value);
   else
     return value > best;
 }
@@ -54,34 +54,45 @@ void max_plane(const PoolDim (&d)[3], const T* x, T* values, int64_t* indices) {
   });
 }
 
-/// The most frequent windows, two by two elements side by side: no loops inside.
+/// The most frequent windows, two by two elements side by side: no loops or branches inside.
 template <class T>
 void max_plane_2x2(const PoolDim (&d)[3], const T* x, T* values, int64_t* indices) {
   const int64_t row = d[2].in;
   for (int64_t j = 0; j < d[1].out; ++j) {
     const int64_t start = 2 * j * row;
     const T *upper = x + start, *lower = upper + row;
-    for (int64_t k = 0; k < d[2].out; ++k, upper += 2, lower += 2) {
-      const T a = upper[0], b = upper[1], c = lower[0], e = lower[1];
-      const bool right = beats(b, a), lower_right = beats(e, c);
-      const T first = right ? b : a, second = lower_right ? e : c;
-      const int64_t i = start + 2 * k + right, i2 = start + row + 2 * k + lower_right;
-      const bool below = beats(second, first);
-      *values++ = below ? second : first;
-      *indices++ = below ? i2 : i;
+    for (int64_t k = 0; k < 2 * d[2].out; k += 2) {
+      const int64_t right = beats(upper[k + 1], upper[k]);
+      const int64_t lower_right = beats(lower[k + 1], lower[k]);
+      const int64_t below = beats(lower[k + lower_right], upper[k + right]);
+      const int64_t at = k + right + below * (row + lower_right - right);
+      *values++ = upper[at];
+      *indices++ = start + at;
     }
   }
 }
 
-bool is_2x2(const PoolDim (&d)[3]) {
-  if (d[0].in != 1 || d[0].out != 1) return false;
-  for (int s = 1; s < 3; ++s) {
-    if (d[s].step != 1) return false;
-    for (int64_t i = 0; i < d[s].out; ++i)
-      if (d[s].ranges[i].begin != 2 * i || d[s].ranges[i].end != 2 * i + 2) return false;
+/// The same along one dim only.
+template <class T>
+void max_plane_1x2(const PoolDim (&d)[3], const T* x, T* values, int64_t* indices) {
+  for (int64_t k = 0; k < d[2].out; ++k) {
+    const int64_t at = 2 * k + beats(x[2 * k + 1], x[2 * k]);
+    values[k] = x[at];
+    indices[k] = at;
   }
+}
+
+/// Windows of two, side by side and all inside.
+bool is_pairs(const PoolDim& d) {
+  if (d.step != 1) return false;
+  for (int64_t i = 0; i < d.out; ++i)
+    if (d.ranges[i].begin != 2 * i || d.ranges[i].end != 2 * i + 2) return false;
   return true;
 }
+
+bool is_single(const PoolDim& d) { return d.in == 1 && d.out == 1; }
+bool is_2x2(const PoolDim (&d)[3]) { return is_single(d[0]) && is_pairs(d[1]) && is_pairs(d[2]); }
+bool is_1x2(const PoolDim (&d)[3]) { return is_single(d[0]) && is_single(d[1]) && is_pairs(d[2]); }
 
 template <class T>
 T divisor_of(int64_t divisor, const PoolRange& a, const PoolRange& b, const PoolRange& c) {
@@ -100,6 +111,31 @@ void mean_plane(const PoolDim (&d)[3], int64_t divisor, const T* x, T* out) {
       }
     out[at] = sum / divisor_of<T>(divisor, a, b, c);
   });
+}
+
+template <class T>
+void mean_plane_2x2(const PoolDim (&d)[3], int64_t divisor, const T* x, T* out) {
+  const T parts = static_cast<T>(divisor ? divisor : 4);
+  for (int64_t j = 0; j < d[1].out; ++j, out += d[2].out) {
+    const T *upper = x + 2 * j * d[2].in, *lower = upper + d[2].in;
+    for (int64_t k = 0; k < d[2].out; ++k)
+      out[k] = (upper[2 * k] + upper[2 * k + 1] + lower[2 * k] + lower[2 * k + 1]) / parts;
+  }
+}
+
+template <class T>
+void spread_plane_2x2(const PoolDim (&d)[3], int64_t divisor, const T* g, T* x) {
+  const T parts = static_cast<T>(divisor ? divisor : 4);
+  const int64_t row = d[2].in, covered = 2 * d[2].out;
+  for (int64_t j = 0; j < d[1].out; ++j, g += d[2].out) {
+    T *upper = x + 2 * j * row, *lower = upper + row;
+    for (int64_t k = 0; k < d[2].out; ++k) {
+      const T part = g[k] / parts;
+      upper[2 * k] = upper[2 * k + 1] = lower[2 * k] = lower[2 * k + 1] = part;
+    }
+    for (int64_t k = covered; k < row; ++k) upper[k] = lower[k] = T{};
+  }
+  for (int64_t i = 2 * d[1].out * row; i < d[1].in * row; ++i) x[i] = T{};
 }
 
 template <class T>
@@ -137,25 +173,28 @@ void for_dtype(DType dtype, const F& f) {
 void max_windows(DType dtype, const PoolDim (&dims)[3], int64_t planes, const void* x, void* values,
                  int64_t* indices) {
   const int64_t in = in_size(dims), out = out_size(dims);
-  const bool small = is_2x2(dims);
+  const bool squares = is_2x2(dims), pairs = is_1x2(dims);
   for_dtype(dtype, [&](auto zero) {
     using T = decltype(zero);
     const T* from = static_cast<const T*>(x);
     T* to = static_cast<T*>(values);
     for (int64_t p = 0; p < planes; ++p)
-      (small ? max_plane_2x2<T> : max_plane<T>)(dims, from + p * in, to + p * out,
-                                                indices + p * out);
+      (squares ? max_plane_2x2<T>
+       : pairs ? max_plane_1x2<T>
+               : max_plane<T>)(dims, from + p * in, to + p * out, indices + p * out);
   });
 }
 
 void mean_windows(DType dtype, const PoolDim (&dims)[3], int64_t divisor, int64_t planes,
                   const void* x, void* out) {
   const int64_t size = in_size(dims), count = out_size(dims);
+  const bool squares = is_2x2(dims);
   const auto run = [&](auto zero) {
     using T = decltype(zero);
     for (int64_t p = 0; p < planes; ++p)
-      mean_plane(dims, divisor, static_cast<const T*>(x) + p * size,
-                 static_cast<T*>(out) + p * count);
+      (squares ? mean_plane_2x2<T> : mean_plane<T>)(dims, divisor,
+                                                    static_cast<const T*>(x) + p * size,
+                                                    static_cast<T*>(out) + p * count);
   };
   if (dtype == DType::kFloat32) return run(float{});
   if (dtype == DType::kFloat64) return run(double{});
@@ -165,11 +204,13 @@ void mean_windows(DType dtype, const PoolDim (&dims)[3], int64_t divisor, int64_
 void spread_windows(DType dtype, const PoolDim (&dims)[3], int64_t divisor, int64_t planes,
                     const void* g, void* x) {
   const int64_t size = in_size(dims), count = out_size(dims);
+  const bool squares = is_2x2(dims);
   const auto run = [&](auto zero) {
     using T = decltype(zero);
     for (int64_t p = 0; p < planes; ++p)
-      spread_plane(dims, divisor, static_cast<const T*>(g) + p * count,
-                   static_cast<T*>(x) + p * size);
+      (squares ? spread_plane_2x2<T> : spread_plane<T>)(dims, divisor,
+                                                        static_cast<const T*>(g) + p * count,
+                                                        static_cast<T*>(x) + p * size);
   };
   if (dtype == DType::kFloat32) return run(float{});
   run(double{});
