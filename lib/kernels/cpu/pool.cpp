@@ -44,9 +44,11 @@ void max_plane(const PoolDim (&d)[3], const T* x, T* values, int64_t* indices) {
         const int64_t start = i * plane + j * row;
         for (int64_t k = c.begin; k < c.end; k += d[2].step) {
           const T value = x[start + k];
-          const bool wins = beats(value, best);
-          best = wins ? value : best;
-          index = wins ? start + k : index;
+          // A branch: with many elements it is seldom taken.
+          if (value > best || value != value) {
+            best = value;
+            index = start + k;
+          }
         }
       }
     values[at] = best;
