@@ -98,7 +98,7 @@ HWY_INLINE Vec<T> erf(Vec<T> x) {
   return where(size < 0.75, erf_small(x), copysign(1 - erfc_positive(size), x));
 }
 
-/// 1 - erf(x), at most 4 ULP off.
+/// 1 - erf(x), at most 8 ULP off.
 template <class T>
 HWY_INLINE Vec<T> erfc(Vec<T> x) {
   const Vec<T> size = abs(x), y = erfc_positive(size);
