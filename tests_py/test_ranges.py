@@ -92,3 +92,46 @@ def test_gradients_through_in_place_views(lib):
     y.t_().unsqueeze_(0)
     (y * make(lib, [[[1.0, 2.0], [3.0, 4.0]]], "float64")).sum().backward()
     return x.grad
+
+
+@vs_torch
+def test_splits_along_fixed_dims(lib):
+    x = make(lib, range(24), "int64").reshape(2, 4, 3)
+    return (
+        lib.hsplit(x, 2),
+        x.vsplit(2),
+        lib.dsplit(x, (1, 2)),
+        make(lib, range(4), "int64").hsplit((1,)),
+    )
+
+
+@pytest.mark.parametrize(
+    "name, shape, where", [("hsplit", (2, 3), 2), ("vsplit", (2,), 1), ("dsplit", (2, 2), 1)]
+)
+@vs_torch(raises="split")
+def test_splits_along_fixed_dims_refuse(lib, name, shape, where):
+    return getattr(lib, name)(lib.ones(shape), where)
+
+
+@vs_torch
+def test_broadcast_shapes(lib):
+    shapes = [((2, 1), (3,)), ((), (2, 3)), ((1,), (0,)), ((5, 1, 4), (3, 1))]
+    return [tuple(lib.broadcast_shapes(*pair)) for pair in shapes]
+
+
+@pytest.mark.parametrize("shapes", [((2,), (3,)), ((2, -1), (2, 1))])
+@vs_torch(raises="(?i)shape|dimension|negative")
+def test_broadcast_shapes_refuses(lib, shapes):
+    return tuple(lib.broadcast_shapes(*shapes))
+
+
+@vs_torch
+def test_memory_formats_are_accepted(lib):
+    x = make(lib, range(16), "float32").reshape(1, 2, 2, 4)
+    return (
+        x.clone(memory_format=lib.preserve_format),
+        x.contiguous(memory_format=lib.contiguous_format).is_contiguous(),
+        x.to(memory_format=lib.channels_last),
+        x.is_same_size(x + 1),
+        lib.numel(x),
+    )

@@ -223,6 +223,10 @@ class Tensor(ctypes.c_void_p):
 
     nelement = numel
 
+    def is_same_size(self, other: Tensor) -> bool:
+        """True if other has the same sizes."""
+        return self.shape == other.shape
+
     @property
     def dtype(self) -> dtypes.dtype:
         """The element type."""
@@ -255,7 +259,7 @@ class Tensor(ctypes.c_void_p):
         """The position of the first element in the storage."""
         return lib.ag_tensor_storage_offset(self)
 
-    def is_contiguous(self) -> bool:
+    def is_contiguous(self, memory_format: Any = None) -> bool:
         """True if the elements lie densely in row-major order."""
         return lib.ag_tensor_is_contiguous(self) != 0
 

@@ -12,8 +12,26 @@ from ..random import takes_generator
 from ..tensor import CPU, Tensor, device
 
 
+class memory_format:
+    """How dims lie in memory. Copies are row-major, whichever is asked for: their elements are the same."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"autograd.{self.name}"
+
+
+contiguous_format = memory_format("contiguous_format")
+preserve_format = memory_format("preserve_format")
+channels_last = memory_format("channels_last")
+channels_last_3d = memory_format("channels_last_3d")
+
+
 @op
-def clone(input: Tensor) -> Tensor:
+def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
     """Returns a copy through which gradients flow."""
     return call(lib.ag_clone, input)
 
@@ -25,7 +43,7 @@ def detach(input: Tensor) -> Tensor:
 
 
 @method
-def contiguous(self: Tensor) -> Tensor:
+def contiguous(self: Tensor, memory_format: Any = contiguous_format) -> Tensor:
     """Returns this tensor if its elements lie densely in row-major order, else a copy."""
     return self if self.is_contiguous() else call(lib.ag_contiguous, self)
 
@@ -129,4 +147,11 @@ def normal_(self: Tensor, mean: float = 0, std: float = 1) -> Tensor:
     return in_place(lib.ag_normal_, self, mean, std)
 
 
-__all__ = public_names(globals())
+__all__ = [
+    *public_names(globals()),
+    "channels_last",
+    "channels_last_3d",
+    "contiguous_format",
+    "memory_format",
+    "preserve_format",
+]

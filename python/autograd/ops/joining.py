@@ -119,6 +119,38 @@ def tensor_split(
 
 
 @op
+def hsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """Returns the parts of :func:`tensor_split` along dim 1, of a vector along dim 0."""
+    return _split_evenly("hsplit", input, indices_or_sections, 1, 0 if input.ndim == 1 else 1)
+
+
+@op
+def vsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """Returns the parts of :func:`tensor_split` along dim 0."""
+    return _split_evenly("vsplit", input, indices_or_sections, 2, 0)
+
+
+@op
+def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """Returns the parts of :func:`tensor_split` along dim 2."""
+    return _split_evenly("dsplit", input, indices_or_sections, 3, 2)
+
+
+def _split_evenly(name: str, input: Tensor, where: Any, least: int, dim: int) -> tuple[Tensor, ...]:
+    if input.ndim < least:
+        raise RuntimeError(
+            f"{name} requires a tensor with at least {least} dimension{'s' * (least > 1)}, but got a tensor with "
+            f"{input.ndim} dimensions!"
+        )
+    if isinstance(where, int) and (where <= 0 or input.shape[dim] % where):
+        raise RuntimeError(
+            f"{name} attempted to split along dimension {dim}, but the size of the dimension "
+            f"{input.shape[dim]} is not divisible by the split_size {where}!"
+        )
+    return tensor_split(input, where, dim)
+
+
+@op
 def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
     """Returns views of the given sizes along dim."""
     out = empty_handles(len(split_sizes))

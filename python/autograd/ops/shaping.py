@@ -10,7 +10,7 @@ from .._capi import ONE, ZERO, call, lib
 from ..binding import function_only as function
 from ..binding import method, op, public_names
 from ..operands import Dims, dims_argument
-from ..tensor import Tensor, become, pack
+from ..tensor import Size, Tensor, become, pack
 
 
 def _sizes(function: str, first: Any, more: tuple[Any, ...]) -> tuple[bytes, Any]:
@@ -201,6 +201,33 @@ def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
 def adjoint(input: Tensor) -> Tensor:
     """Returns the view with the last two dims exchanged, as all elements are real. Raises RuntimeError for a vector."""
     return _matrices("adjoint()", input)
+
+
+@function
+def numel(input: Tensor) -> int:
+    """Returns the number of elements."""
+    return input.numel()
+
+
+@function
+def broadcast_shapes(*shapes: Any) -> Size:
+    """Returns the sizes that tensors of all these sizes broadcast to. Raises RuntimeError if there are none."""
+    sizes = [tuple(shape) if isinstance(shape, (tuple, list)) else (shape,) for shape in shapes]
+    found: list[int] = []
+    for one in sizes:
+        found = [1] * (len(one) - len(found)) + found
+        for i in range(-1, -len(one) - 1, -1):
+            if one[i] < 0:
+                raise ValueError(
+                    f"Attempting to broadcast a dimension with negative length! ({one})"
+                )
+            if found[i] == 1:
+                found[i] = one[i]
+            elif one[i] not in (1, found[i]):
+                raise RuntimeError(
+                    f"Shape mismatch: objects cannot be broadcast to a single shape: got {sizes}"
+                )
+    return Size(found)
 
 
 def _atleast(rank: int, native: Any, doc: str) -> Any:
