@@ -229,6 +229,11 @@ AG_API ag_status ag_tensor_item_int(const ag_tensor* t, int64_t* out);
 AG_API ag_status ag_tensor_copy_out(const ag_tensor* t, ag_dtype dtype, void* dst,
                                     int64_t capacity);
 
+/* The memory of t as a new DLManagedTensor, or a DLManagedTensorVersioned (1.0) if versioned, of
+ * the DLPack protocol; it keeps the memory alive and is released by its own deleter. NULL on
+ * failure; runtime error if t requires grad. */
+AG_API void* ag_tensor_to_dlpack(const ag_tensor* t, int32_t versioned);
+
 /* 1 if gradients flow to or through t; 0 for NULL. */
 AG_API int32_t ag_tensor_requires_grad(const ag_tensor* t);
 /* Only leaves can be switched; only floats can require grad. */

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from typing import Any
 
-from . import dtypes, interop
+from . import dlpack, dtypes, interop
 from ._capi import call, check, constants, lib
 from .binding import function_only as function
 from .binding import method, public_names
@@ -160,7 +160,8 @@ def _from_array(data: Any, dtype: DType | None) -> Tensor:
 def tensor(
     data: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Returns a tensor with a copy of data: a number, nested lists, a NumPy array or another tensor.
+    """Returns a tensor with a copy of data: a number, nested lists, a buffer, a NumPy array, another tensor,
+    also one of another library that has DLPack's protocol.
 
     Without dtype, ints become int64, floats the default dtype and bools bool; arrays and tensors keep theirs.
     Raises ValueError for ragged lists, TypeError for what is not a number.
@@ -173,10 +174,20 @@ def tensor(
             if other_type
             else call(lib.ag_clone, copied)
         )
-    elif hasattr(data, "__array_interface__") or (
-        hasattr(data, "__array__") and not isinstance(data, (list, tuple))
-    ):
+    elif hasattr(data, "__array_interface__"):
         result = _from_array(data, dtype)
+    elif hasattr(data, "__dlpack__"):
+        shared = _shared(data)
+        other_type = dtype is not None and dtype is not shared.dtype
+        result = (
+            call(lib.ag_to_dtype, shared, _code(dtype))
+            if other_type
+            else call(lib.ag_clone, shared)
+        )
+    elif hasattr(data, "__array__") and not isinstance(data, (list, tuple)):
+        result = _from_array(data, dtype)
+    elif isinstance(data, (array, memoryview, bytearray)):
+        result = _from_sequence(memoryview(data).tolist(), dtype)
     else:
         result = _from_sequence(data, dtype)
     return _finish(result, requires_grad, device)
@@ -187,6 +198,9 @@ def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tens
     """Returns data as a tensor; tensors and NumPy arrays are not copied unless another dtype is asked for."""
     if isinstance(data, Tensor):
         return data if dtype is None else data.to(dtype)
+    if hasattr(data, "__dlpack__") and not hasattr(data, "__array_interface__"):
+        shared = _shared(data)
+        return shared if dtype is None else shared.to(dtype)
     if hasattr(data, "__array_interface__") and hasattr(data, "strides"):
         if data.flags.writeable and all(step >= 0 for step in data.strides):
             shared = interop.from_numpy(data)
@@ -221,39 +235,14 @@ def scalar_tensor(
     return full((), s, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-@function
-def frombuffer(
-    buffer: Any, *, dtype: DType, count: int = -1, offset: int = 0, requires_grad: bool = False
-) -> Tensor:
-    """Returns a vector of a copy of the bytes of a buffer, from offset on."""
-    data = memoryview(buffer).cast("B")
-    size = dtype.itemsize
-    if len(data) == 0 or count == 0:
-        raise ValueError("both buffer length (0) and count (-1) must not be 0")
-    if not 0 <= offset < len(data):
-        raise ValueError(
-            f"offset ({offset} bytes) must be non-negative and no greater than "
-            f"buffer length ({len(data)} bytes) minus 1"
-        )
-    if count < 0:
-        if (len(data) - offset) % size:
-            raise ValueError(
-                f"buffer length ({len(data) - offset} bytes) after offset ({offset} bytes) must be a multiple of "
-                f"element size ({size})"
-            )
-        count = (len(data) - offset) // size
-    if offset + count * size > len(data):
-        raise ValueError(
-            f"requested buffer length ({count} * {size} bytes) after offset ({offset} bytes) must not be greater than "
-            f"actual buffer length ({len(data)} bytes)"
-        )
-    numbers = array("B", data[offset : offset + count * size])
-    address, _ = numbers.buffer_info()
-    result = call(lib.ag_tensor_from_data, address, dtype.code, *pack((count,)))
-    return _finish(result, requires_grad)
+def _shared(data: Any) -> Tensor:
+    """A tensor over the memory of another library's tensor, without its history."""
+    return dlpack.from_dlpack(data.detach() if hasattr(data, "detach") else data)
 
 
 from_numpy = function(interop.from_numpy)
+frombuffer = function(interop.frombuffer)
+from_dlpack = function(dlpack.from_dlpack)
 
 
 @function

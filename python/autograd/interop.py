@@ -138,9 +138,73 @@ def from_numpy(ndarray: Any) -> Tensor:
         raise ValueError(
             "given numpy array strides not a multiple of the element byte size. Copy the array first"
         )
+    return _lend(address, dtype, ndarray.shape, strides, ndarray)
+
+
+def frombuffer(
+    buffer: Any,
+    *,
+    dtype: dtypes.dtype,
+    count: int = -1,
+    offset: int = 0,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Returns a 1-d tensor over the memory of a bytearray, array.array, memoryview, mmap or the like, without a copy.
+
+    count: elements, -1 for all that fit; offset: bytes to skip. Warns if the memory is read-only. Raises ValueError
+    if count and offset don't fit the buffer.
+    """
+    try:
+        view = memoryview(buffer).cast("B")
+    except TypeError:
+        raise ValueError("object does not implement Python buffer protocol.") from None
+    size, item = view.nbytes, dtype.itemsize
+    if size == 0 or count == 0:
+        raise ValueError(f"both buffer length ({size}) and count ({count}) must not be 0")
+    if not 0 <= offset < size:
+        raise ValueError(
+            f"offset ({offset} bytes) must be non-negative and no greater than buffer length ({size} bytes) minus 1"
+        )
+    if count < 0:
+        if (size - offset) % item:
+            raise ValueError(
+                f"buffer length ({size - offset} bytes) after offset ({offset} bytes) must be a multiple of element "
+                f"size ({item})"
+            )
+        count = (size - offset) // item
+    elif offset + count * item > size:
+        raise ValueError(
+            f"requested buffer length ({count} * {item} bytes) after offset ({offset} bytes) must not be greater "
+            f"than actual buffer length ({size} bytes)"
+        )
+    address, owner = _address_of(view)
+    result = _lend(address + offset, dtype, (count,), (1,), owner)
+    result.requires_grad = requires_grad
+    return result
+
+
+def _address_of(view: memoryview) -> tuple[int, Any]:
+    """The address of a buffer, and an object that keeps it there."""
+    if not view.readonly:
+        lent = (ctypes.c_char * view.nbytes).from_buffer(view)
+        return ctypes.addressof(lent), lent
+    warnings.warn(
+        "The given buffer is not writable, and autograd does not support non-writable tensors. Writing to this "
+        "tensor is undefined",
+        UserWarning,
+        stacklevel=3,
+    )
+    # ctypes gives addresses of writable memory only; NumPy's are as good.
+    import numpy
+
+    array = numpy.frombuffer(view, numpy.uint8)
+    return array.__array_interface__["data"][0], array
+
+
+def _lend(address: int, dtype: dtypes.dtype, shape: Any, strides: Any, owner: Any) -> Tensor:
+    """A tensor over memory that owner keeps alive."""
     ticket = next(_ticket)
-    _lent[ticket] = ndarray
-    shape = ndarray.shape
+    _lent[ticket] = owner
     try:
         return call(
             lib.ag_tensor_from_blob,
