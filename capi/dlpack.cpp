@@ -64,8 +64,13 @@ Managed* lend(const Tensor& t) {
   loan->sizes = t.sizes();
   loan->strides = t.strides();
   Managed& managed = loan->managed;
-  managed.tensor = {
-      t.data(), {1, 0}, t.dim(), type_of(t.dtype()), loan->sizes.data(), loan->strides.data(), 0};
+  DLTensor& lent = managed.tensor;
+  lent.data = t.data();
+  lent.device.type = 1;
+  lent.ndim = t.dim();
+  lent.dtype = type_of(t.dtype());
+  lent.shape = &loan->sizes[0];
+  lent.strides = &loan->strides[0];
   managed.context = loan.get();
   managed.deleter = [](Managed* m) { delete static_cast<Loan<Managed>*>(m->context); };
   return &loan.release()->managed;
