@@ -21,6 +21,24 @@ def test_python_example_learns(tmp_path):
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+@pytest.mark.parametrize(
+    "name", ["digits_cnn", "char_lstm", "tiny_transformer", "pinn", "autoencoder"]
+)
+def test_examples_train_as_with_torch(name, tmp_path):
+    """From equal weights both libraries see equal losses."""
+    pytest.importorskip("torch")
+    result = run(ROOT / "examples" / f"{name}.py", "--compare", "--steps", "6", cwd=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "largest relative difference" in result.stdout
+
+
+def test_examples_report(tmp_path):
+    for switch in ([], ["--torch"]):
+        result = run(ROOT / "examples" / "pinn.py", *switch, "--steps", "5", cwd=tmp_path)
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert "largest error of u" in result.stdout
+
+
 def test_seed_benchmark_sides_agree(tmp_path):
     pytest.importorskip("torch")
     script = ROOT / "bench" / "seed_step.py"
