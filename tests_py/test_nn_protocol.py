@@ -329,7 +329,6 @@ WRONG = {
     "dict from a number": lambda lib, nn: nn.ModuleDict().update(3),
     "parameter list from a tensor": lambda lib, nn: nn.ParameterList().extend(lib.ones(2)),
     "parameter dict key": lambda lib, nn: nn.ParameterDict({"a": lib.ones(1)})[3],
-    "parameter of a list": lambda lib, nn: nn.Parameter([1.0]),
     "parameter of ints": lambda lib, nn: nn.Parameter(lib.ones(1, dtype=lib.int64)),
 }
 
