@@ -15,47 +15,33 @@ namespace autograd {
 namespace detail {
 namespace {
 
-// The kernels want rows: `t` with `dim` last, contiguous.
-Tensor as_rows(TensorBody& t, int dim) {
-  if (t.is_contiguous && dim == t.sizes.size() - 1) return borrow(&t);
-  Shape sizes = t.sizes, strides = t.strides;
-  std::swap(sizes[dim], sizes[sizes.size() - 1]);
-  std::swap(strides[dim], strides[strides.size() - 1]);
-  Tensor alias = make_alias(&t, sizes, strides, 0);
-  Tensor rows = make_tensor(sizes, t.dtype);
-  copy_into(*body(rows), *body(alias));
-  return rows;
-}
-
-// Writes rows back to where as_rows took them from.
-void from_rows(TensorBody& out, const Tensor& rows, int dim) {
-  Shape sizes = out.sizes, strides = out.strides;
-  std::swap(sizes[dim], sizes[sizes.size() - 1]);
-  std::swap(strides[dim], strides[strides.size() - 1]);
-  Tensor alias = make_alias(&out, sizes, strides, 0);
-  copy_into(*body(alias), *body(rows));
-}
-
-// Calls kernel(first row, rows, out) on rows in parallel; `out` gets the layout of call.out().
+// Calls kernel(first byte, slices, n, inner) on parts of [outer, n, inner], in parallel: rows if
+// inner is 1, else neighbouring columns of one outer.
 template <class Kernel>
-void over_rows(const Call& call, const Kernel& kernel) {
+void over_slices(const Call& call, const Kernel& kernel) {
+  constexpr int64_t kColumns = 64;
   TensorBody& out = call.out();
   if (out.numel == 0) return;
-  const int rank = out.sizes.size(), dim = rank ? static_cast<int>(call.attrs.ints[0]) : 0;
-  const int64_t n = rank ? out.sizes[dim] : 1;
-  const bool direct = rank == 0 || dim == rank - 1;
-  Tensor rows = direct ? borrow(&out) : make_tensor(as_rows(out, dim).sizes(), out.dtype);
-  parallel_for(out.numel / n, std::max<int64_t>(1, kGrain / (4 * n)),
+  const int64_t item = static_cast<int64_t>(size_of(out.dtype));
+  int64_t outer = 1, n = 1, inner = 1;
+  const int dim = static_cast<int>(call.attrs.ints[0]);
+  for (int d = 0; d < out.sizes.size(); ++d)
+    (d < dim ? outer : d == dim ? n : inner) *= out.sizes[d];
+  if (inner == 1) {
+    parallel_for(outer, std::max<int64_t>(1, kGrain / (4 * n)), [&](int64_t begin, int64_t end) {
+      kernel(begin * n * item, end - begin, n, inner);
+    });
+    return;
+  }
+  const int64_t blocks = (inner + kColumns - 1) / kColumns;
+  parallel_for(outer * blocks, std::max<int64_t>(1, kGrain / (4 * kColumns * n)),
                [&](int64_t begin, int64_t end) {
-                 kernel(static_cast<size_t>(begin * n) * size_of(out.dtype),
-                        static_cast<char*>(rows.data()), end - begin, n);
+                 for (int64_t b = begin; b < end; ++b) {
+                   const int64_t o = b / blocks, first = b % blocks * kColumns;
+                   kernel((o * n * inner + first) * item, std::min(kColumns, inner - first), n,
+                          inner);
+                 }
                });
-  if (!direct) from_rows(out, rows, dim);
-}
-
-Tensor input_rows(TensorBody& t, const Call& call) {
-  if (t.sizes.empty()) return borrow(&t);
-  return as_rows(t, static_cast<int>(call.attrs.ints[0]));
 }
 
 void infer_softmax(const Call& call, OutputMetas& outputs) {
@@ -70,18 +56,20 @@ void infer_softmax(const Call& call, OutputMetas& outputs) {
 
 template <bool log>
 void forward_softmax(const Call& call) {
-  const Tensor x = input_rows(call.in(0), call);
-  over_rows(call, [&](size_t at, char* out, int64_t rows, int64_t n) {
-    cpu::softmax(x.dtype(), log, static_cast<const char*>(x.data()) + at, out + at, rows, n);
+  const Tensor x = dense(call.in(0));
+  over_slices(call, [&](int64_t at, int64_t slices, int64_t n, int64_t inner) {
+    cpu::softmax(x.dtype(), log, static_cast<const char*>(x.data()) + at, call.out().data + at,
+                 slices, n, inner);
   });
 }
 
 template <bool log>
 void forward_softmax_backward(const Call& call) {
-  const Tensor g = input_rows(call.in(0), call), y = input_rows(call.in(1), call);
-  over_rows(call, [&](size_t at, char* out, int64_t rows, int64_t n) {
+  const Tensor g = dense(call.in(0)), y = dense(call.in(1));
+  over_slices(call, [&](int64_t at, int64_t slices, int64_t n, int64_t inner) {
     cpu::softmax_backward(y.dtype(), log, static_cast<const char*>(g.data()) + at,
-                          static_cast<const char*>(y.data()) + at, out + at, rows, n);
+                          static_cast<const char*>(y.data()) + at, call.out().data + at, slices, n,
+                          inner);
   });
 }
 

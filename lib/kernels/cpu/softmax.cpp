@@ -169,6 +169,38 @@ struct RowPerLane {
   V<T> sum(V<T> v) const { return v; }
 };
 
+/// As many columns of a row-major [n, stride] as there are lanes, one column in each.
+template <class T>
+struct ColumnPerLane {
+  using D = Tag<T>;
+  static constexpr size_t kTile = 1;
+  size_t n, stride, valid;
+
+  const T* in(const T* p, T*) const { return p; }
+  T* out(T* p, T*) const { return p; }
+  void flush(const T*, T*) const {}
+  V<T> get(const T* p, Full s, V<T> fill) const {
+    if (valid == hn::Lanes(D())) return hn::LoadU(D(), p + s.at);
+    return partial::load_first(D(), p + s.at, valid, fill);
+  }
+  void put(V<T> v, T* p, Full s) const {
+    if (valid == hn::Lanes(D())) return hn::StoreU(v, D(), p + s.at);
+    partial::store_first(v, D(), p + s.at, valid);
+  }
+  template <class F>
+  HWY_INLINE void each(F f) const {
+    for (size_t j = 0; j < n; ++j) f(Full{j * stride});
+  }
+  template <class F, class J>
+  HWY_INLINE V<T> fold(V<T> init, F f, J join) const {
+    V<T> a = init;
+    for (size_t j = 0; j < n; ++j) a = join(a, f(Full{j * stride}));
+    return a;
+  }
+  V<T> max(V<T> v) const { return v; }
+  V<T> sum(V<T> v) const { return v; }
+};
+
 struct Max {
   template <class W>
   HWY_INLINE W operator()(W a, W b) const {
@@ -196,6 +228,21 @@ HWY_INLINE void for_rows(int64_t rows, int64_t n, const Body& body) {
   }
 }
 
+/// Calls body(layout, offset) for rows that are contiguous, or, if inner is not 1, for `rows`
+/// columns of a row-major [n, inner].
+template <class T, class Body>
+HWY_INLINE void for_slices(int64_t rows, int64_t n, int64_t inner, const Body& body) {
+  const auto width = static_cast<size_t>(n);
+  if (inner == 1) {
+    for_rows<T>(rows, n, [&](const auto l, size_t r) HWY_ATTR { body(l, r * width); });
+    return;
+  }
+  const size_t lanes = hn::Lanes(Tag<T>()), count = static_cast<size_t>(rows);
+  for (size_t c = 0; c < count; c += lanes) {
+    body(ColumnPerLane<T>{width, static_cast<size_t>(inner), std::min(lanes, count - c)}, c);
+  }
+}
+
 /// Maximum of a row (any number if it has a NaN: the differences to it carry the NaN on).
 template <class T, class L>
 HWY_INLINE V<T> row_max(const L& l, const T* x) {
@@ -218,13 +265,13 @@ HWY_INLINE V<T> row_sum_exp(const L& l, const T* x, V<T> shift, T* e) {
 }
 
 template <class T>
-void softmax_of(bool log, const T* x, T* y, int64_t rows, int64_t n) {
-  for_rows<T>(rows, n, [&](const auto l, size_t r) HWY_ATTR {
+void softmax_of(bool log, const T* x, T* y, int64_t rows, int64_t n, int64_t inner) {
+  for_slices<T>(rows, n, inner, [&](const auto l, size_t at) HWY_ATTR {
     const Tag<T> d;
     const auto zero = hn::Zero(d);
     HWY_ALIGN T tile[l.kTile];
-    const T* in = l.in(x + r * n, tile);
-    T* out = l.out(y + r * n, tile);
+    const T* in = l.in(x + at, tile);
+    T* out = l.out(y + at, tile);
     const auto m = row_max<T>(l, in);
     if (log) {
       const auto lg = log_of_sum<T>(row_sum_exp<T>(l, in, m, nullptr));
@@ -233,7 +280,7 @@ void softmax_of(bool log, const T* x, T* y, int64_t rows, int64_t n) {
       const auto factor = hn::Div(hn::Set(d, T{1}), row_sum_exp<T>(l, in, m, out));
       l.each([&](auto s) HWY_ATTR { l.put(hn::Mul(l.get(out, s, zero), factor), out, s); });
     }
-    l.flush(tile, y + r * n);
+    l.flush(tile, y + at);
   });
 }
 
@@ -262,14 +309,15 @@ void logsumexp_of(const T* x, T* y, int64_t rows, int64_t n) {
 }
 
 template <class T>
-void softmax_backward_of(bool log, const T* g, const T* y, T* dx, int64_t rows, int64_t n) {
-  for_rows<T>(rows, n, [&](const auto l, size_t r) HWY_ATTR {
+void softmax_backward_of(bool log, const T* g, const T* y, T* dx, int64_t rows, int64_t n,
+                         int64_t inner) {
+  for_slices<T>(rows, n, inner, [&](const auto l, size_t at) HWY_ATTR {
     const auto zero = hn::Zero(Tag<T>());
     HWY_ALIGN T g_tile[l.kTile];
     HWY_ALIGN T y_tile[l.kTile];
-    const T* gr = l.in(g + r * n, g_tile);
-    const T* yr = l.in(y + r * n, y_tile);
-    T* out = l.out(dx + r * n, g_tile);
+    const T* gr = l.in(g + at, g_tile);
+    const T* yr = l.in(y + at, y_tile);
+    T* out = l.out(dx + at, g_tile);
     if (log) {
       const auto gs = [&](auto s) HWY_ATTR { return l.get(gr, s, zero); };
       const auto sum = l.sum(l.fold(zero, gs, Add()));
@@ -284,7 +332,7 @@ void softmax_backward_of(bool log, const T* g, const T* y, T* dx, int64_t rows, 
         l.put(hn::Mul(l.get(yr, s, zero), hn::Sub(l.get(gr, s, zero), sum)), out, s);
       });
     }
-    l.flush(g_tile, dx + r * n);
+    l.flush(g_tile, dx + at);
   });
 }
 
@@ -397,18 +445,19 @@ HWY_INLINE T* as(void* p) {
 
 }  // namespace
 
-void softmax_any(DType dtype, bool log, const void* x, void* y, int64_t rows, int64_t n) {
+void softmax_any(DType dtype, bool log, const void* x, void* y, int64_t rows, int64_t n,
+                 int64_t inner) {
   with_float(dtype, [&](auto t) {
     using T = decltype(t);
-    softmax_of(log, as<T>(x), as<T>(y), rows, n);
+    softmax_of(log, as<T>(x), as<T>(y), rows, n, inner);
   });
 }
 
 void softmax_backward_any(DType dtype, bool log, const void* g, const void* y, void* dx,
-                          int64_t rows, int64_t n) {
+                          int64_t rows, int64_t n, int64_t inner) {
   with_float(dtype, [&](auto t) {
     using T = decltype(t);
-    softmax_backward_of(log, as<T>(g), as<T>(y), as<T>(dx), rows, n);
+    softmax_backward_of(log, as<T>(g), as<T>(y), as<T>(dx), rows, n, inner);
   });
 }
 
@@ -470,13 +519,14 @@ HWY_EXPORT(cross_entropy_backward_any);
 HWY_EXPORT(cross_entropy_probs_any);
 HWY_EXPORT(cross_entropy_probs_backward_any);
 
-void softmax(DType dtype, bool log, const void* x, void* y, int64_t rows, int64_t n) {
-  HWY_DYNAMIC_DISPATCH(softmax_any)(dtype, log, x, y, rows, n);
+void softmax(DType dtype, bool log, const void* x, void* y, int64_t rows, int64_t n,
+             int64_t inner) {
+  HWY_DYNAMIC_DISPATCH(softmax_any)(dtype, log, x, y, rows, n, inner);
 }
 
 void softmax_backward(DType dtype, bool log, const void* g, const void* y, void* dx, int64_t rows,
-                      int64_t n) {
-  HWY_DYNAMIC_DISPATCH(softmax_backward_any)(dtype, log, g, y, dx, rows, n);
+                      int64_t n, int64_t inner) {
+  HWY_DYNAMIC_DISPATCH(softmax_backward_any)(dtype, log, g, y, dx, rows, n, inner);
 }
 
 void logsumexp(DType dtype, const void* x, void* y, int64_t rows, int64_t n) {

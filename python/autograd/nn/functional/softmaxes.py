@@ -7,6 +7,7 @@ import warnings
 from ... import creation, ops
 from ..._capi import call, lib
 from ...dtypes import dtype as _dtype
+from ...ranges import arange
 from ...tensor import Tensor
 
 __all__ = ["gumbel_softmax", "log_softmax", "softmax", "softmin"]
@@ -74,5 +75,5 @@ def gumbel_softmax(
     sizes = [1] * soft.ndim
     if sizes:
         sizes[dim] = soft.shape[dim]
-    numbers = creation.arange(soft.size(dim) if sizes else 1).reshape(sizes)
+    numbers = arange(soft.size(dim) if sizes else 1).reshape(sizes)
     return (numbers == place).to(soft.dtype) - soft.detach() + soft
