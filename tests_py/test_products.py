@@ -8,8 +8,9 @@ from compare import make, same, vs_torch
 import autograd as ag
 
 
-def numbers(lib, *shape, seed=0):
-    return make(lib, np.random.default_rng(seed).standard_normal(shape), "float64")
+def numbers(lib, *shape, seed=0, requires_grad=False):
+    values = np.random.default_rng(seed).standard_normal(shape)
+    return make(lib, values, "float64", requires_grad=requires_grad)
 
 
 @vs_torch
@@ -111,3 +112,23 @@ def test_kron_of_other_ranks(lib):
     return lib.kron(numbers(lib, 2), numbers(lib, 3, 2)), lib.kron(
         numbers(lib, 2, 1, 2), numbers(lib, 3)
     )
+
+
+@vs_torch
+def test_added_products_in_place(lib):
+    x = numbers(lib, 2, 4, requires_grad=True)
+    a, b = numbers(lib, 2, 3, seed=1), numbers(lib, 3, 4, seed=2)
+    y = x * 1
+    same_object = y.addmm_(a, b, beta=0.5, alpha=2) is y
+    y.addr_(a[:, 0], b[0])
+    (y * y).sum().backward()
+    z = numbers(lib, 2, 2, 2)
+    z.baddbmm_(z.clone(), z.clone())
+    z[0].addbmm_(z.clone(), z.clone())
+    z[0, 0].addmv_(z[1].clone(), z[1, 0].clone())
+    return same_object, y.detach(), x.grad, z
+
+
+@vs_torch(raises="must match|doesn't match|output with shape|expanded|should match")
+def test_added_product_in_place_keeps_the_shape(lib):
+    return lib.ones(4).addmm_(lib.ones(2, 3), lib.ones(3, 4))

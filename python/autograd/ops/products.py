@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Callable
 
 from .._capi import ArgumentError, argument_error, call, lib, not_null, raise_last_error
 from ..binding import function_only, method, op, public_names
@@ -101,6 +101,22 @@ def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: float = 1, alpha: fl
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """Returns beta * input + alpha * outer(vec1, vec2); input broadcasts to [m, n]."""
     return call(lib.ag_addr, input, vec1, vec2, beta, alpha)
+
+
+def _in_place(function: Callable[..., Tensor]) -> None:
+    """Makes Tensor.<name>_, which replaces the elements of the first argument by the result."""
+
+    def update(self: Tensor, *arguments: Any, **options: Any) -> Tensor:
+        return self.copy_(function(self, *arguments, **options))
+
+    update.__doc__ = (
+        f"Replaces the elements by those of {function.__name__}() and returns the tensor itself."
+    )
+    method(update, f"{function.__name__}_")
+
+
+for _added in (addmm, baddbmm, addbmm, addmv, addr):
+    _in_place(_added)
 
 
 def _subscript(n: Any) -> str:
