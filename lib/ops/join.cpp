@@ -1,11 +1,13 @@
 // Tensors put together along a dim, and taken apart.
 #include <algorithm>
+#include <cstring>
 #include <limits>
 
 #include "autograd/ops.hpp"
 #include "autograd/runtime.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
+#include "core/parallel.hpp"
 #include "ops/broadcast.hpp"
 #include "ops/registry.hpp"
 
@@ -46,6 +48,18 @@ void infer_cat(const Call& call, OutputMetas& outputs) {
   if (first) meta.sizes = {0};
 }
 
+// Writes a small row-major input of the result's dtype to positions `at` and on of dim.
+void copy_rows(const TensorBody& in, TensorBody& out, int dim, int64_t at) {
+  const size_t item = size_of(in.dtype);
+  int64_t outer = 1;
+  for (int d = 0; d < dim; ++d) outer *= in.sizes[d];
+  const size_t row = static_cast<size_t>(in.numel / outer) * item;
+  const size_t step = static_cast<size_t>(out.numel / outer) * item;
+  char* to = out.data + static_cast<size_t>(at * out.strides[dim]) * item;
+  for (int64_t o = 0; o < outer; ++o)
+    std::memcpy(to + static_cast<size_t>(o) * step, in.data + static_cast<size_t>(o) * row, row);
+}
+
 void forward_cat(const Call& call) {
   const int dim = static_cast<int>(call.attrs.ints[0]);
   TensorBody& out = call.out();
@@ -53,8 +67,12 @@ void forward_cat(const Call& call) {
   for (int i = 0; i < call.n_inputs; ++i) {
     TensorBody& in = call.in(i);
     if (is_skipped(in.sizes)) continue;
-    Tensor part = make_alias(&out, in.sizes, out.strides, in.numel ? at * out.strides[dim] : 0);
-    copy_into(*body(part), in);
+    if (in.is_contiguous && in.dtype == out.dtype && in.numel > 0 && in.numel < kGrain) {
+      copy_rows(in, out, dim, at);
+    } else {
+      Tensor part = make_alias(&out, in.sizes, out.strides, in.numel ? at * out.strides[dim] : 0);
+      copy_into(*body(part), in);
+    }
     at += in.sizes[dim];
   }
 }

@@ -7,20 +7,37 @@ import ctypes
 from collections.abc import Sequence
 from typing import Any
 
-from .._capi import call, lib, run
+from .._capi import ZERO, call, lib, run
 from ..binding import function_only as function
 from ..binding import method, op, public_names
 from ..operands import empty_handles, handles, taken
-from ..tensor import Tensor, pack
+from ..tensor import Tensor, pack, tensor_classes
 
 
 def _sequence(name: str, tensors: Any) -> Any:
     """The handles of a sequence of tensors; TypeError for a single tensor."""
-    if isinstance(tensors, Tensor):
+    if type(tensors) in tensor_classes:
         raise TypeError(
             f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor"
         )
     return handles(name, "tensors", tensors)
+
+
+_COUNTS = [ctypes.c_int64(n) for n in range(33)]
+
+
+def _count(array: Any) -> Any:
+    """The length of an array, as an object that ctypes takes fast if there is one."""
+    n = len(array)
+    return _COUNTS[n] if n < 33 else n
+
+
+def _size(input: Tensor, dim: int) -> int:
+    """The size of a dim; IndexError if there is no such dim."""
+    try:
+        return input.shape[dim]
+    except IndexError:
+        return input.size(dim)
 
 
 def _spread(name: str, tensors: tuple[Any, ...]) -> Any:
@@ -34,14 +51,14 @@ def _spread(name: str, tensors: tuple[Any, ...]) -> Any:
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Returns the tensors joined along a dim they have."""
     array = _sequence("cat", tensors)
-    return call(lib.ag_cat, array, len(array), dim)
+    return call(lib.ag_cat, array, _count(array), dim or ZERO)
 
 
 @function
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Returns the tensors, all of the same sizes, joined along a new dim."""
     array = _sequence("stack", tensors)
-    return call(lib.ag_stack, array, len(array), dim)
+    return call(lib.ag_stack, array, _count(array), dim or ZERO)
 
 
 @op
@@ -52,10 +69,10 @@ def split(
     sections = split_size_or_sections
     if not isinstance(sections, (int, list, tuple)) and hasattr(type(sections), "__index__"):
         sections = sections.__index__()
-    if tensor.dim() == 0:
-        raise RuntimeError("split expects at least a 1-dimensional tensor")
     if isinstance(sections, int):
-        size = tensor.size(dim)
+        if not tensor.shape:
+            raise RuntimeError("split expects at least a 1-dimensional tensor")
+        size = _size(tensor, dim)
         if sections < 0 or (sections == 0 and size):
             raise RuntimeError(
                 f"split expects split_size be non-negative, but got split_size={sections}"
@@ -84,9 +101,9 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 @op
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """Returns the views at all positions of a dim."""
-    n = input.size(dim)
+    n = _size(input, dim)
     out = empty_handles(n)
-    run(lib.ag_unbind, input, dim, n, out)
+    run(lib.ag_unbind, input, dim or ZERO, n, out)
     return taken(out)
 
 
