@@ -379,7 +379,7 @@ def test_losses_equal_torch(reduction):
 def test_losses_refuse_wrong_arguments():
     for make in (nn.CrossEntropyLoss, nn.MSELoss):
         with pytest.raises(ValueError, match="is not a valid value for reduction"):
-            make(reduction="max")
+            make(reduction="max")(ag.zeros(2, 3), ag.zeros(2, 3))
     logits = ag.zeros(2, 3, requires_grad=True)
     with pytest.raises(IndexError, match="out of bounds"):
         nn.functional.cross_entropy(logits, ag.tensor([0, 3]))
