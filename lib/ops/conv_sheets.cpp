@@ -326,9 +326,11 @@ bool sheets_convolution_weight(const ConvGeometry& g, DType dtype, const char* o
                                  {w.out[2], s.dims[2].size, 1, 1, &zero}};
   const int64_t row = std::max(length, w.out[0] * rows[1].size * rows[2].size);
   const Vector<int64_t> offsets = filter_offsets(s, channels);
-  // Several small images are one long sum.
+  // Several small images are one long sum: what a tile adds up has to be worth its last steps, and
+  // all of it should stay in a cache.
+  const int64_t each = std::max<int64_t>(1, channels * s.stride + filters * row);
   const int64_t images = std::clamp<int64_t>(
-      (1 << 16) / std::max<int64_t>(1, channels * s.stride + filters * row), 1, g.batch);
+      std::max((1 << 16) / each, std::min((1 << 22) / each, 2048 / length)), 1, g.batch);
   const auto run = [&](int64_t group, int64_t begin, int64_t end) {
     const Scratch sheets(static_cast<size_t>((images * channels * s.stride + 64) * bytes));
     const Scratch values(static_cast<size_t>(images * (end - begin) * row * bytes));

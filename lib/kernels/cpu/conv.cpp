@@ -149,9 +149,10 @@ RowsKernel<T> pick_rows(int64_t rows, std::index_sequence<kRows...>) {
 }
 
 template <class T>
-RowsKernel<T> pick(int64_t rows, bool wide) {
-  if (wide) return pick_rows<T, 4>(rows, std::make_index_sequence<kSums / 4>());
-  return pick_rows<T, 2>(rows, std::make_index_sequence<kSums / 2>());
+RowsKernel<T> pick(int64_t rows, int64_t vecs) {
+  if (vecs == 4) return pick_rows<T, 4>(rows, std::make_index_sequence<kSums / 4>());
+  if (vecs == 2) return pick_rows<T, 2>(rows, std::make_index_sequence<kSums / 2>());
+  return pick_rows<T, 1>(rows, std::make_index_sequence<kSums / 2>());
 }
 
 template <class T>
@@ -160,8 +161,11 @@ void rows_of(const ConvRows& q) {
   const Panels panels = panels_of(q.rows);
   const bool wide = q.rows <= kSums / 4;
   const int64_t vecs = wide ? 4 : 2;
-  const RowsKernel<T> tall = pick<T>(panels.taller ? panels.height + 1 : panels.height, wide),
-                      low = pick<T>(panels.height, wide);
+  const int64_t higher = panels.taller ? panels.height + 1 : panels.height;
+  const RowsKernel<T> tall = pick<T>(higher, vecs), low = pick<T>(panels.height, vecs);
+  // The last vector of an image often stands alone.
+  const RowsKernel<T> tall_single = wide ? tall : pick<T>(higher, 1),
+                      low_single = wide ? low : pick<T>(panels.height, 1);
   const uint64_t lanes = n == 64 ? ~uint64_t{0} : (uint64_t{1} << n) - 1;
   const int64_t end = q.at[q.last];
   Slot slots[4];
@@ -169,7 +173,7 @@ void rows_of(const ConvRows& q) {
     int64_t at = q.at[block];
     for (int64_t start = 0; start < kConvBlock; start += vecs * n) {
       const uint64_t bits = q.wanted[block] >> start;
-      bool any = false;
+      int64_t used = 0;
       for (int64_t v = 0; v < vecs; ++v) {
         Slot& slot = slots[v];
         slot.bits = bits >> (v * n) & lanes;
@@ -180,9 +184,10 @@ void rows_of(const ConvRows& q) {
                     : at + n <= end   ? Slot::kPart
                                       : Slot::kEdge;
         at += slot.count;
-        any |= slot.count != 0;
+        if (slot.count) used = v + 1;
       }
-      if (!any) continue;
+      if (used == 0) continue;
+      const bool single = used == 1;
       RowsTile<T> t = {q.depth,
                        static_cast<const T*>(q.packed),
                        static_cast<const T*>(q.sheets) + block * kConvBlock + start,
@@ -193,7 +198,10 @@ void rows_of(const ConvRows& q) {
                        slots};
       for (int64_t p = 0; p < panels.count; ++p) {
         const int64_t height = panels.height + (p < panels.taller);
-        (p < panels.taller ? tall : low)(t);
+        if (p < panels.taller)
+          (single ? tall_single : tall)(t);
+        else
+          (single ? low_single : low)(t);
         t.a += height * q.depth;
         if (t.bias) t.bias += height;
         t.out += height * q.out_row;
