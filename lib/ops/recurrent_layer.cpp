@@ -426,8 +426,8 @@ LayerResult composed_layer(RecurrentKind kind, const Tensor& x, const Tensor& h0
                            const Tensor& w_hh, const Tensor& b_hh, const Tensor& w_hr,
                            bool reverse) {
   const int64_t steps = x.size(0);
-  // Nothing to compute, however many steps there are.
-  if (x.numel() == 0) return {zeros({steps, x.size(1), h0.size(1)}, x.dtype()), c0};
+  // Nothing to compute; sizes of empty tensors can be astronomic, and such a loop would not end.
+  if (x.numel() == 0 && steps > 4096) return {zeros({steps, x.size(1), h0.size(1)}, x.dtype()), c0};
   std::vector<Tensor> outputs(static_cast<size_t>(steps));
   Tensor h = h0, c = c0;
   for (int64_t i = 0; i < steps; ++i) {
