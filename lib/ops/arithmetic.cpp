@@ -196,6 +196,8 @@ Tensor& addcdiv_(Tensor& self, const Tensor& a, const Tensor& b, double value) {
 
 namespace {
 void check_lerp(const Tensor& x, const Tensor& end, const Tensor& weight) {
+  if (!is_floating(x.dtype()))
+    fail(ErrorCode::kNotImplemented, "lerp: not implemented for ", name_of(x.dtype()), " tensors");
   if (end.dtype() != x.dtype())
     fail(ErrorCode::kRuntime, "lerp: expected dtype ", name_of(x.dtype()),
          " for `end` but got dtype ", name_of(end.dtype()));

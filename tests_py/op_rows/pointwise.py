@@ -260,7 +260,10 @@ TERNARY_ROWS = (
         cases(TRIPLES) + cases([((2, 3), (3,)), ((), ())], {"weight": 0.3}, {"weight": 2}),
         mixed=True,
         inplace=True,
-        errors=(CANNOT_BROADCAST,),
+        errors=(
+            CANNOT_BROADCAST,
+            bad((2,), (2,), says="not implemented", shows=(), dtype="int64", weight=0.5),
+        ),
     ),
     Row(
         "where",
