@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
+from .._capi import lib
 from ..grad_mode import no_grad
 from ..hooks import RemovableHandle
 from ..tensor import Tensor
@@ -20,6 +21,7 @@ __all__ = ["IncompatibleKeys", "ModuleState"]
 
 Hook = Callable[..., Any]
 _EXTRA_STATE = "_extra_state"
+_detach = lib.ag_detach
 
 
 class IncompatibleKeys(NamedTuple):
@@ -86,7 +88,7 @@ class ModuleState:
     ) -> None:
         """Puts this module's own state, not that of its children, into destination."""
         for name, value in self._local_state():
-            destination[prefix + name] = value if keep_vars else value.detach()
+            destination[prefix + name] = value if keep_vars else _detach(value)
         if self._has("get_extra_state"):
             destination[prefix + _EXTRA_STATE] = self.get_extra_state()
 
