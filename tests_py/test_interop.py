@@ -191,6 +191,8 @@ def test_buffers():
             ag.frombuffer(mine, dtype=ag.int32, **options)
         with pytest.raises(ValueError):
             torch.frombuffer(mine, dtype=torch.int32, **options)
+    with pytest.raises(TypeError, match="'dtype' must be"):
+        ag.frombuffer(bytearray(8), dtype=3)
     assert ag.tensor(array.array("d", [1, 2])).dtype is ag.float32
     assert ag.tensor(bytearray(b"ab")).tolist() == [97, 98]
     assert ag.tensor(memoryview(b"ab")).dtype is ag.int64

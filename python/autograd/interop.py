@@ -154,6 +154,10 @@ def frombuffer(
     count: elements, -1 for all that fit; offset: bytes to skip. Warns if the memory is read-only. Raises ValueError
     if count and offset don't fit the buffer.
     """
+    if not isinstance(dtype, dtypes.dtype):
+        raise TypeError(
+            f"frombuffer(): argument 'dtype' must be autograd.dtype, not {type(dtype).__name__}"
+        )
     try:
         view = memoryview(buffer).cast("B")
     except TypeError:
