@@ -31,12 +31,13 @@ ROUNDS = 15
 
 
 def make(lib: Any, name: str, shapes: list[tuple[int, ...]], **options: Any) -> Any:
-    """An optimizer whose parameters have gradients."""
+    """An optimizer whose parameters have gradients, in memory of the library's own."""
     numbers = np.random.default_rng(0)
     params = []
     for shape in shapes:
         param, grad = (
-            lib.from_numpy(numbers.standard_normal(shape).astype("float32")) for _ in range(2)
+            lib.from_numpy(numbers.standard_normal(shape).astype("float32")).clone()
+            for _ in range(2)
         )
         param.requires_grad_()
         param.grad = grad
@@ -88,7 +89,7 @@ def bench_loader() -> None:
     x, y = np.zeros((1797, 64), "float32"), np.zeros(1797, "int64")
 
     def epoch(lib: Any, data: Any, size: int) -> Callable[[], Any]:
-        dataset = data.TensorDataset(lib.from_numpy(x), lib.from_numpy(y))
+        dataset = data.TensorDataset(lib.from_numpy(x).clone(), lib.from_numpy(y).clone())
         loader = data.DataLoader(dataset, batch_size=size, shuffle=True)
 
         def run() -> None:
