@@ -1008,6 +1008,30 @@ AG_API ag_tensor* ag_one_hot(const ag_tensor* index, int64_t num_classes);
 
 /* ---- sorting ---- */
 
+/* Elements in order along dim, NaN last, and their positions before (int64). */
+AG_API AG_BLOCKING ag_status ag_sort(const ag_tensor* x, int64_t dim, int32_t descending,
+                                     ag_tensor** values, ag_tensor** indices);
+AG_API AG_BLOCKING ag_tensor* ag_argsort(const ag_tensor* x, int64_t dim, int32_t descending);
+/* The k largest, or smallest, in order. */
+AG_API AG_BLOCKING ag_status ag_topk(const ag_tensor* x, int64_t k, int64_t dim, int32_t largest,
+                                     ag_tensor** values, ag_tensor** indices);
+/* The k-th smallest, k from 1. */
+AG_API AG_BLOCKING ag_status ag_kthvalue(const ag_tensor* x, int64_t k, int64_t dim,
+                                         int32_t keepdim, ag_tensor** values, ag_tensor** indices);
+/* Different elements, or slices along dims[0], in order; inverse and counts may be NULL. */
+AG_API AG_BLOCKING ag_status ag_unique(const ag_tensor* x, const int64_t* dims, int64_t ndims,
+                                       ag_tensor** values, ag_tensor** inverse, ag_tensor** counts);
+/* One for every run of equal ones. */
+AG_API ag_status ag_unique_consecutive(const ag_tensor* x, const int64_t* dims, int64_t ndims,
+                                       ag_tensor** values, ag_tensor** inverse, ag_tensor** counts);
+/* Places of values in the ascending last dim of sorted, behind equal elements if right; sorter, the
+ * order in which it is ascending, may be NULL. int64. */
+AG_API ag_tensor* ag_searchsorted(const ag_tensor* sorted, const ag_tensor* values, int32_t right,
+                                  const ag_tensor* sorter);
+/* True for elements that are among test_elements, or, if invert, are not. */
+AG_API ag_tensor* ag_isin(const ag_tensor* elements, const ag_tensor* test_elements,
+                          int32_t invert);
+
 /* ---- softmax and losses ---- */
 
 AG_API ag_tensor* ag_softmax(const ag_tensor* x, int64_t dim);

@@ -16,3 +16,4 @@
 #include "autograd/reductions.hpp"
 #include "autograd/shaping.hpp"
 #include "autograd/softmax.hpp"
+#include "autograd/sorting.hpp"

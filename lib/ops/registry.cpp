@@ -24,6 +24,8 @@ const std::vector<const Op*>& all_ops() {
         index_take_ops(),    //
         mask_ops(),          //
         scatter_ops(),       //
+        sort_ops(),          //
+        search_ops(),        //
         embedding_ops(),     //
         softmax_ops(),       //
         interpolate_ops(),   //

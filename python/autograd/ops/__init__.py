@@ -17,6 +17,7 @@ from . import (
     reductions,
     scans,
     shaping,
+    sorting,
 )
 from .activations import *  # noqa: F403
 from .arranging import *  # noqa: F403
@@ -34,6 +35,7 @@ from .recurrent import *  # noqa: F403
 from .reductions import *  # noqa: F403
 from .scans import *  # noqa: F403
 from .shaping import *  # noqa: F403
+from .sorting import *  # noqa: F403
 
 __all__: list[str] = []
 __all__ += activations.__all__
@@ -51,4 +53,5 @@ __all__ += recurrent.__all__
 __all__ += reductions.__all__
 __all__ += scans.__all__
 __all__ += shaping.__all__
+__all__ += sorting.__all__
 __all__ += probabilities.__all__

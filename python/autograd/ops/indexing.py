@@ -25,11 +25,11 @@ _byref = ctypes.byref
 
 # By count: what makes an array of that many numbers, and the number of items as the library takes it.
 _PACKERS = [(struct.Struct(f"{n}q").pack, ctypes.c_int64(n // 4)) for n in range(33)]
-_FULL = (_SLICE, _LOWEST, _HIGHEST, 1)
 _ONE_TENSOR = struct.pack("4q", _TENSOR, 0, 0, 0)
 # Positions that are used often, as objects that ctypes takes faster than plain ints.
 _SMALL = [ctypes.c_int64(i) for i in range(256)]
 _END = ctypes.c_int64(_HIGHEST)
+_ALL = slice(None)
 # A list of at least this length is one index, whatever is in it.
 _LONG_LIST = 32
 
@@ -49,15 +49,14 @@ def _bound(bound: Any, absent: int) -> int:
     return max(_LOWEST, min(bound.__index__(), _HIGHEST))
 
 
-def _slice(part: slice) -> tuple[int, int, int, int]:
-    start, stop, step = part.start, part.stop, part.step
-    if step is not None:
-        step = _bound(step, 1)
-        if step == 0:
-            raise ValueError("slice step cannot be zero")
-        if step < 0:
-            raise ValueError("step must be greater than zero")
-    return _SLICE, _bound(start, _LOWEST), _bound(stop, _HIGHEST), step or 1
+def _step(step: Any) -> int:
+    """The step of a slice as the library takes it."""
+    step = _bound(step, 1)
+    if step == 0:
+        raise ValueError("slice step cannot be zero")
+    if step < 0:
+        raise ValueError("step must be greater than zero")
+    return step
 
 
 def _as_tensor(part: Any) -> Tensor:
@@ -111,7 +110,16 @@ def _parse(index: Any) -> tuple[list[int], list[Tensor]]:
         if kind is int:
             items += (_INT, part, 0, 0)
         elif kind is slice:
-            items += _slice(part)
+            start, stop, step = part.start, part.stop, part.step
+            if start is None:
+                start = _LOWEST
+            elif type(start) is not int:
+                start = _bound(start, _LOWEST)
+            if stop is None:
+                stop = _HIGHEST
+            elif type(stop) is not int:
+                stop = _bound(stop, _HIGHEST)
+            items += (_SLICE, start, stop, 1 if step is None else _step(step))
         elif part is None:
             items += (_NEWAXIS, 0, 0, 0)
         elif part is Ellipsis:
@@ -143,9 +151,20 @@ def _packed(items: list[int]) -> tuple[bytes, Any]:
             return packer(*items), count
         return struct.pack(f"{n}q", *items), n // 4
     except struct.error:
-        raise ValueError(
-            "Overflow when unpacking long long: an index does not fit 64 bits"
-        ) from None
+        return struct.pack(f"{n}q", *_clipped(items)), n // 4
+
+
+def _clipped(items: list[int]) -> list[int]:
+    """The items with bounds of slices brought into 64 bits; ValueError for positions beyond them."""
+    found: list[int] = []
+    for i in range(0, len(items), 4):
+        kind, a, b, c = items[i : i + 4]
+        if kind == _SLICE:
+            a, b = _bound(a, 0), _bound(b, 0)
+        elif not _LOWEST <= a <= _HIGHEST:
+            raise ValueError("Overflow when unpacking long long: an index does not fit 64 bits")
+        found += (kind, a, b, c)
+    return found
 
 
 _Handles = Union[ctypes.Array, None]
@@ -201,6 +220,13 @@ def _getitem(self: Tensor, index: Any) -> Tensor:
         if not_null(result):
             return result
         raise_last_error()
+    elif kind is tuple and len(index) == 2 and type(index[1]) is int and type(index[0]) is slice:
+        # A column: one position of dim 1.
+        column = index[1]
+        if 0 <= column < 256 and index[0] == _ALL:
+            result = _select(self, ONE, _SMALL[column])
+            if not_null(result):
+                return result
     items, tensors = _parse(index)
     packed, count = _packed(items)
     if tensors:

@@ -1,0 +1,18 @@
+// Searching in sorted rows, comparing slices; one thread.
+#pragma once
+#include <cstdint>
+
+#include "autograd/dtype.hpp"
+
+namespace autograd::cpu {
+
+/// For each of m values the number of the first of the n sorted elements that is not less (right:
+/// that is greater); order, if not nullptr, says in which order the elements are sorted.
+void search_sorted(DType dtype, const void* sorted, const int64_t* order, int64_t n,
+                   const void* values, int64_t m, bool right, int64_t* out);
+
+/// Less than, equal to or greater than 0 as slice a, n elements, comes before, with or after b. NaN
+/// comes last, and with no other.
+int compare_slices(DType dtype, const void* a, const void* b, int64_t n);
+
+}  // namespace autograd::cpu

@@ -1,0 +1,156 @@
+// Each element becomes an unsigned key that sorts as the element does, with its position beside it.
+// Whole rows are sorted by the bytes of the keys, from the last to the first (a stable radix sort,
+// which has no branches to guess); the first few elements of a row are found with a heap.
+#include "kernels/cpu/sort.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "kernels/cpu/element_types.hpp"
+
+namespace autograd::cpu {
+
+namespace {
+
+// A 32-bit key above a 32-bit position: one number.
+struct Narrow {
+  uint64_t bits;
+  static Narrow of(uint64_t key, int64_t at) { return {key << 32 | static_cast<uint64_t>(at)}; }
+  uint64_t key() const { return bits >> 32; }
+  int64_t at() const { return static_cast<int64_t>(bits & 0xffffffffu); }
+  bool operator<(const Narrow& o) const { return bits < o.bits; }
+  static constexpr int kBytes = 4;
+  static constexpr uint64_t kMask = 0xffffffffu;
+};
+
+struct Wide {
+  uint64_t bits;
+  int64_t position;
+  static Wide of(uint64_t key, int64_t at) { return {key, at}; }
+  uint64_t key() const { return bits; }
+  int64_t at() const { return position; }
+  bool operator<(const Wide& o) const {
+    return bits != o.bits ? bits < o.bits : position < o.position;
+  }
+  static constexpr int kBytes = 8;
+  static constexpr uint64_t kMask = ~uint64_t{0};
+};
+
+template <class T>
+using EntryOf = std::conditional_t<sizeof(T) == 8, Wide, Narrow>;
+
+// The sign of a float decides in which direction its other bits count.
+template <class Bits, class T>
+uint64_t float_key(T value) {
+  constexpr Bits sign = Bits{1} << (sizeof(Bits) * 8 - 1);
+  if (value != value) return static_cast<Bits>(~Bits{0});
+  if (value == 0) value = 0;  // -0 too
+  Bits bits;
+  std::memcpy(&bits, &value, sizeof(bits));
+  return static_cast<Bits>(bits & sign ? ~bits : bits | sign);
+}
+
+uint64_t key_of(float v) { return float_key<uint32_t>(v); }
+uint64_t key_of(double v) { return float_key<uint64_t>(v); }
+uint64_t key_of(int32_t v) { return static_cast<uint32_t>(v) ^ 0x80000000u; }
+uint64_t key_of(int64_t v) { return static_cast<uint64_t>(v) ^ (uint64_t{1} << 63); }
+uint64_t key_of(uint8_t v) { return v; }
+uint64_t key_of(bool v) { return v; }
+
+template <class T, class Entry>
+void make_entries(const T* x, Entry* entries, int64_t n, bool descending) {
+  const uint64_t flip = descending ? Entry::kMask : 0;
+  for (int64_t i = 0; i < n; ++i) entries[i] = Entry::of(key_of(x[i]) ^ flip, i);
+}
+
+// Sorts a; b is room for as many. The result is in the one that is returned.
+template <class Entry>
+Entry* radix_sort(Entry* a, Entry* b, int64_t n) {
+  uint32_t counts[Entry::kBytes][256] = {};
+  for (int64_t i = 0; i < n; ++i)
+    for (int byte = 0; byte < Entry::kBytes; ++byte)
+      ++counts[byte][a[i].key() >> (8 * byte) & 0xff];
+  for (int byte = 0; byte < Entry::kBytes; ++byte) {
+    uint32_t* count = counts[byte];
+    if (count[a[0].key() >> (8 * byte) & 0xff] == static_cast<uint64_t>(n)) continue;
+    uint32_t start = 0;
+    for (int digit = 0; digit < 256; ++digit) {
+      const uint32_t here = count[digit];
+      count[digit] = start;
+      start += here;
+    }
+    for (int64_t i = 0; i < n; ++i) b[count[a[i].key() >> (8 * byte) & 0xff]++] = a[i];
+    std::swap(a, b);
+  }
+  return a;
+}
+
+// The k first, sorted, at the front of a: a heap keeps the best so far, the worst of them on top.
+template <class Entry>
+void first_of(Entry* a, int64_t n, int64_t k) {
+  std::make_heap(a, a + k);
+  for (int64_t i = k; i < n; ++i) {
+    if (!(a[i] < a[0])) continue;
+    std::pop_heap(a, a + k);
+    a[k - 1] = a[i];
+    std::push_heap(a, a + k);
+  }
+  std::sort_heap(a, a + k);
+}
+
+constexpr int64_t kFewElements = 48;
+
+template <class T>
+void sort_typed(const T* x, int64_t* indices, int64_t rows, int64_t n, int64_t k, bool descending,
+                void* scratch) {
+  using Entry = EntryOf<T>;
+  Entry* a = static_cast<Entry*>(scratch);
+  for (int64_t r = 0; r < rows; ++r, x += n, indices += k) {
+    make_entries(x, a, n, descending);
+    const Entry* sorted = a;
+    if (k * 16 <= n)
+      first_of(a, n, k);
+    else if (n <= kFewElements)
+      std::sort(a, a + n);
+    else
+      sorted = radix_sort(a, a + n, n);
+    for (int64_t i = 0; i < k; ++i) indices[i] = sorted[i].at();
+  }
+}
+
+template <class T>
+void nth_typed(const T* x, int64_t* indices, int64_t rows, int64_t n, int64_t k, void* scratch) {
+  using Entry = EntryOf<T>;
+  Entry* a = static_cast<Entry*>(scratch);
+  for (int64_t r = 0; r < rows; ++r, x += n) {
+    make_entries(x, a, n, false);
+    std::nth_element(a, a + k, a + n);
+    indices[r] = a[k].at();
+  }
+}
+
+}  // namespace
+
+size_t sort_scratch(DType dtype, int64_t n) {
+  const size_t entry = size_of(dtype) == 8 ? sizeof(Wide) : sizeof(Narrow);
+  return 2 * static_cast<size_t>(n) * entry;
+}
+
+void sort_rows(DType dtype, const void* x, int64_t* indices, int64_t rows, int64_t n, int64_t k,
+               bool descending, void* scratch) {
+  if (k == 0) return;
+  by_dtype(dtype, [&](auto* t) {
+    using T = Element<decltype(t)>;
+    sort_typed(static_cast<const T*>(x), indices, rows, n, k, descending, scratch);
+  });
+}
+
+void nth_of_rows(DType dtype, const void* x, int64_t* indices, int64_t rows, int64_t n, int64_t k,
+                 void* scratch) {
+  by_dtype(dtype, [&](auto* t) {
+    using T = Element<decltype(t)>;
+    nth_typed(static_cast<const T*>(x), indices, rows, n, k, scratch);
+  });
+}
+
+}  // namespace autograd::cpu

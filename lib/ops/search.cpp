@@ -1,0 +1,214 @@
+// Different elements and slices, places in sorted rows, membership.
+#include "kernels/cpu/search.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include "autograd/ops.hpp"
+#include "core/dispatch.hpp"
+#include "core/parallel.hpp"
+#include "ops/broadcast.hpp"
+#include "ops/registry.hpp"
+
+namespace autograd {
+namespace detail {
+namespace {
+
+// ---- searchsorted; ints[0] = right
+
+void check_sorter(const Call& call) {
+  if (!call.has(2)) return;
+  const TensorBody &sorted = call.in(0), &sorter = call.in(2);
+  if (sorter.dtype != DType::kInt64)
+    fail(ErrorCode::kRuntime,
+         "torch.searchsorted(): sorter must be a tensor of long dtype but got dtype ",
+         name_of(sorter.dtype));
+  if (sorter.sizes != sorted.sizes)
+    fail(ErrorCode::kRuntime,
+         "torch.searchsorted(): boundary and sorter must have the same size, but got boundary "
+         "tensor ",
+         sorted.sizes, " and got sorter tensor ", sorter.sizes);
+}
+
+void infer_search(const Call& call, OutputMetas& outputs) {
+  const TensorBody &sorted = call.in(0), &values = call.in(1);
+  check_sorter(call);
+  const int rank = sorted.sizes.size();
+  if (values.sizes.empty() && rank != 1)
+    fail(ErrorCode::kRuntime,
+         "torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension "
+         "is 1, but we got boundaries tensor dim(",
+         rank, ") and input value's dim(0) numel(1)");
+  bool fits = rank == 1 || rank == values.sizes.size();
+  for (int d = 0; fits && rank > 1 && d < rank - 1; ++d) fits = sorted.sizes[d] == values.sizes[d];
+  if (!fits || rank == 0)
+    fail(ErrorCode::kRuntime,
+         "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 "
+         "dimensions of boundaries tensor and input value tensor must match, but we got boundaries "
+         "tensor ",
+         sorted.sizes, " and input value tensor ", values.sizes);
+  OutputMeta& meta = outputs.add();
+  meta.dtype = DType::kInt64;
+  meta.sizes = values.sizes;
+}
+
+Tensor dense_as(TensorBody& t, DType dtype) {
+  if (t.dtype == dtype) return dense(t);
+  Tensor converted = make_tensor(t.sizes, dtype);
+  copy_into(*body(converted), t);
+  return converted;
+}
+
+Tensor checked_order(const Call& call, int64_t n) {
+  if (!call.has(2)) return Tensor();
+  const Tensor order = dense(call.in(2));
+  const int64_t* p = order.data_as<int64_t>();
+  for (int64_t i = 0; i < order.numel(); ++i)
+    if (p[i] < 0 || p[i] >= n)
+      fail(ErrorCode::kRuntime, "torch.searchsorted(): sorter index out of range, got ", p[i],
+           " for ", n, " elements");
+  return order;
+}
+
+void forward_search(const Call& call) {
+  TensorBody& out = call.out();
+  const int64_t n = call.in(0).sizes.back();
+  const Tensor order = checked_order(call, n);
+  if (out.numel == 0) return;
+  DType compute = call.in(0).dtype;
+  if (compute != call.in(1).dtype) compute = promote(compute, call.in(1).dtype);
+  const Tensor sorted = dense_as(call.in(0), compute), values = dense_as(call.in(1), compute);
+  const bool one_row = sorted.dim() == 1;
+  const int64_t m = one_row ? out.numel : out.sizes.back(), rows = out.numel / m;
+  const int64_t item = static_cast<int64_t>(size_of(compute));
+  const char *from = static_cast<const char*>(sorted.data()),
+             *wanted = static_cast<const char*>(values.data());
+  int64_t* found = reinterpret_cast<int64_t*>(out.data);
+  const int64_t* at = order ? order.data_as<int64_t>() : nullptr;
+  const bool right = call.attrs.ints[0] != 0;
+  const auto search = [&](int64_t r, int64_t begin, int64_t end) {
+    cpu::search_sorted(compute, from + r * n * item, at ? at + r * n : nullptr, n,
+                       wanted + (r * m + begin) * item, end - begin, right, found + r * m + begin);
+  };
+  if (rows == 1)
+    parallel_for(m, kGrain / 16, [&](int64_t begin, int64_t end) { search(0, begin, end); });
+  else
+    parallel_for(rows, std::max<int64_t>(1, kGrain / 16 / m), [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) search(r, 0, m);
+    });
+}
+
+constexpr Op op_search = {.name = "searchsorted",
+                          .traits = kReduction,
+                          .infer = infer_search,
+                          .forward = {forward_search},
+                          .attrs = ";;right",
+                          .doc = "places of values in sorted rows",
+                          .optional_inputs = 1u << 2};
+
+constexpr const Op* kSearchOps[] = {&op_search};
+
+// ---- unique
+
+// From the order in which slices are read, and whether each differs from the one before, all that
+// is asked for.
+template <class Differs>
+Unique collect(const Tensor& x, int64_t dim, const std::vector<int64_t>& order,
+               const Differs& differs) {
+  const int64_t n = static_cast<int64_t>(order.size());
+  std::vector<int64_t> firsts, counts, inverse(order.size());
+  for (int64_t i = 0; i < n; ++i) {
+    if (i == 0 || differs(order[static_cast<size_t>(i - 1)], order[static_cast<size_t>(i)])) {
+      firsts.push_back(order[static_cast<size_t>(i)]);
+      counts.push_back(0);
+    }
+    ++counts.back();
+    inverse[static_cast<size_t>(order[static_cast<size_t>(i)])] =
+        static_cast<int64_t>(firsts.size()) - 1;
+  }
+  return {index_select(x, dim, tensor(firsts)), tensor(inverse), tensor(counts)};
+}
+
+std::vector<int64_t> counted_to(int64_t n) {
+  std::vector<int64_t> order(static_cast<size_t>(n));
+  std::iota(order.begin(), order.end(), int64_t{0});
+  return order;
+}
+
+Unique of_elements(const Tensor& x, bool sorts) {
+  const Tensor flat = contiguous(reshape(x.detach(), {-1}));
+  std::vector<int64_t> order = counted_to(flat.numel());
+  if (sorts) argsort(flat, 0).copy_out(DType::kInt64, order.data());
+  const char* data = static_cast<const char*>(flat.data());
+  const int64_t item = static_cast<int64_t>(size_of(x.dtype()));
+  Unique found = collect(flat, 0, order, [&](int64_t a, int64_t b) {
+    return cpu::compare_slices(flat.dtype(), data + a * item, data + b * item, 1) != 0;
+  });
+  found.inverse = reshape(found.inverse, x.sizes());
+  return found;
+}
+
+Unique of_slices(const Tensor& x, int64_t dim, bool sorts) {
+  if (x.dim() == 0)
+    fail(ErrorCode::kIndex, "Dimension specified as ", dim, " but tensor has no dimensions");
+  const int d = normalize_dim(dim, x.dim());
+  const int64_t n = x.sizes()[d];
+  for (int i = 0; i < x.dim(); ++i)
+    if (i != d && x.sizes()[i] == 0 && n != 0)
+      fail(ErrorCode::kRuntime,
+           "There are 0 sized dimensions, and they aren't selected, so unique cannot be applied "
+           "(sizes ",
+           x.sizes(), ")");
+  const Tensor slices = contiguous(transpose(x.detach(), 0, d));
+  const int64_t width = n ? slices.numel() / n : 0;
+  const char* data = static_cast<const char*>(slices.data());
+  const int64_t bytes = width * static_cast<int64_t>(size_of(x.dtype()));
+  const auto compare = [&](int64_t a, int64_t b) {
+    return cpu::compare_slices(slices.dtype(), data + a * bytes, data + b * bytes, width);
+  };
+  std::vector<int64_t> order = counted_to(n);
+  // Not std::stable_sort, which trusts the order: slices with NaN have none.
+  if (sorts)
+    std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+      const int c = compare(a, b), reverse = compare(b, a);
+      return c < 0 && reverse < 0 ? a < b : c != 0 ? c < 0 : a < b;
+    });
+  return collect(x.detach(), d, order, [&](int64_t a, int64_t b) { return compare(a, b) != 0; });
+}
+
+}  // namespace
+
+OpList search_ops() { return {kSearchOps, std::size(kSearchOps)}; }
+
+}  // namespace detail
+
+Unique unique(const Tensor& x) { return detail::of_elements(x, true); }
+Unique unique_consecutive(const Tensor& x) { return detail::of_elements(x, false); }
+Unique unique_dim(const Tensor& x, int64_t dim) { return detail::of_slices(x, dim, true); }
+Unique unique_consecutive_dim(const Tensor& x, int64_t dim) {
+  return detail::of_slices(x, dim, false);
+}
+
+Tensor searchsorted(const Tensor& sorted, const Tensor& values, bool right, const Tensor& sorter) {
+  detail::Attrs attrs;
+  attrs.ints[0] = right;
+  return detail::dispatch(detail::op_search, {sorted, values, sorter}, attrs);
+}
+
+Tensor isin(const Tensor& elements, const Tensor& test_elements, bool invert) {
+  for (const Tensor* t : {&elements, &test_elements})
+    if (t->dtype() == DType::kBool)
+      fail(ErrorCode::kRuntime, "Unsupported input type encountered for isin(): Bool (sizes ",
+           t->sizes(), ")");
+  const DType compute = promote(elements.dtype(), test_elements.dtype());
+  const Tensor wanted = to(elements.detach(), compute);
+  const Tensor among = sort(to(reshape(test_elements.detach(), {-1}), compute), 0).first;
+  if (among.numel() == 0) return full(elements.sizes(), invert, DType::kBool);
+  // The element at the place where each would be inserted is equal, or none is.
+  const Tensor place = searchsorted(among, wanted.dim() ? wanted : reshape(wanted, {1}));
+  const Tensor last = scalar(static_cast<long long>(among.numel() - 1));
+  const Tensor at = reshape(take(among, minimum(place, last)), elements.sizes());
+  return invert ? ne(at, wanted) : eq(at, wanted);
+}
+
+}  // namespace autograd

@@ -1,0 +1,180 @@
+"""Sorting and searching. NaN is the largest number; equal elements stay in their order."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any, NamedTuple
+
+from .._capi import ZERO, call, lib, run
+from ..binding import function_only as function
+from ..binding import op, public_names
+from ..dtypes import int32
+from ..operands import tensor_argument
+from ..tensor import NO_TENSOR, Tensor, adopt, pack
+
+_WORD = ctypes.sizeof(ctypes.c_void_p)
+
+
+class sort_result(NamedTuple):
+    """The elements in order, and where they were."""
+
+    values: Tensor
+    indices: Tensor
+
+
+class topk_result(NamedTuple):
+    """The first elements in order, and where they were."""
+
+    values: Tensor
+    indices: Tensor
+
+
+class kthvalue_result(NamedTuple):
+    """The k-th smallest elements, and where they were."""
+
+    values: Tensor
+    indices: Tensor
+
+
+def _pair(native: Any, *arguments: Any) -> tuple[Tensor, Tensor]:
+    out = (ctypes.c_void_p * 2)()
+    run(native, *arguments, ctypes.byref(out), ctypes.byref(out, _WORD))
+    return adopt(out[0]), adopt(out[1])
+
+
+@op
+def sort(
+    input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False
+) -> sort_result:
+    """Returns (values, indices): the elements in order along dim, and their positions before.
+
+    NaN is the largest. Always stable. The gradient goes to where the elements were.
+    """
+    return sort_result(*_pair(lib.ag_sort, input, dim, descending))
+
+
+@op
+def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
+    """Returns the positions (int64) that put the elements in order along dim; always stable."""
+    return call(lib.ag_argsort, input, dim, descending)
+
+
+@op
+def msort(input: Tensor) -> Tensor:
+    """Returns the elements in order along dim 0."""
+    return _pair(lib.ag_sort, input, 0, False)[0]
+
+
+@op
+def topk(
+    input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
+) -> topk_result:
+    """Returns (values, indices) of the k largest, or smallest, elements along dim; always in order."""
+    return topk_result(*_pair(lib.ag_topk, input, k, dim, largest))
+
+
+@op
+def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> kthvalue_result:
+    """Returns (values, indices) of the k-th smallest element along dim, k from 1."""
+    return kthvalue_result(*_pair(lib.ag_kthvalue, input, k, dim, keepdim))
+
+
+def _unique(native: Any, input: Tensor, inverse: bool, counts: bool, dim: int | None) -> Any:
+    out = (ctypes.c_void_p * 3)()
+    dims, n = (None, ZERO) if dim is None else pack((dim,))
+    run(
+        native,
+        input,
+        dims,
+        n,
+        ctypes.byref(out),
+        ctypes.byref(out, _WORD) if inverse else None,
+        ctypes.byref(out, 2 * _WORD) if counts else None,
+    )
+    found = [adopt(address) for address in out if address]
+    return found[0] if len(found) == 1 else tuple(found)
+
+
+@op
+def unique(
+    input: Tensor,
+    sorted: bool = True,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    dim: int | None = None,
+) -> Any:
+    """Returns the different elements, or slices along dim, in ascending order.
+
+    With return_inverse also, for each element, which of them it is; with return_counts how often each occurs.
+    """
+    return _unique(lib.ag_unique, input, return_inverse, return_counts, dim)
+
+
+@op
+def unique_consecutive(
+    input: Tensor,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    dim: int | None = None,
+) -> Any:
+    """Returns one element, or slice along dim, for every run of equal ones; more as unique()."""
+    return _unique(lib.ag_unique_consecutive, input, return_inverse, return_counts, dim)
+
+
+@function
+def searchsorted(
+    sorted_sequence: Tensor,
+    input: Any,
+    *,
+    out_int32: bool = False,
+    right: bool = False,
+    side: str | None = None,
+    sorter: Tensor | None = None,
+) -> Tensor:
+    """Returns where the elements of input would be inserted into the ascending last dim of sorted_sequence.
+
+    Before equal elements, or behind them if right (or side='right'). sorter: the order in which it is ascending.
+    """
+    if side not in (None, "left", "right"):
+        raise RuntimeError(
+            f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}"
+        )
+    if side == "left" and right:
+        raise RuntimeError(
+            "torch.searchsorted(): side and right can't be set to opposites, got side of left "
+            "while right was True"
+        )
+    values = tensor_argument("searchsorted", "input", input)
+    found = call(
+        lib.ag_searchsorted,
+        sorted_sequence,
+        values,
+        right or side == "right",
+        NO_TENSOR if sorter is None else sorter,
+    )
+    return found.to(int32) if out_int32 else found
+
+
+@function
+def bucketize(
+    input: Any, boundaries: Tensor, *, out_int32: bool = False, right: bool = False
+) -> Tensor:
+    """Returns the number of the bucket between the ascending boundaries (1-d) that each element falls into."""
+    if boundaries.ndim != 1:
+        raise RuntimeError(f"boundaries tensor must be 1 dimension, but got dim({boundaries.ndim})")
+    return searchsorted(boundaries, input, out_int32=out_int32, right=right)
+
+
+@function
+def isin(
+    elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False
+) -> Tensor:
+    """Returns True for the elements that are among test_elements; with invert for those that are not."""
+    if not isinstance(elements, Tensor) and not isinstance(test_elements, Tensor):
+        raise TypeError("isin(): argument 'elements' or 'test_elements' must be Tensor")
+    left = tensor_argument("isin", "elements", elements)
+    right = tensor_argument("isin", "test_elements", test_elements)
+    return call(lib.ag_isin, left, right, invert)
+
+
+__all__ = public_names(globals())

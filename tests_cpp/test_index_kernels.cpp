@@ -1,0 +1,144 @@
+// Kernels of indexing, scattering and sorting against plain loops.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <numeric>
+#include <random>
+#include <vector>
+
+#include "kernels/cpu/index.hpp"
+#include "kernels/cpu/mask.hpp"
+#include "kernels/cpu/scatter.hpp"
+#include "kernels/cpu/search.hpp"
+#include "kernels/cpu/sort.hpp"
+
+namespace autograd::cpu {
+namespace {
+
+TEST(IndexKernels, blocks_are_taken_put_and_added_with_any_strides) {
+  const std::vector<int64_t> offsets = {6, 0, 6};
+  for (const int64_t inner : {1, 2, 3, 9})
+    for (const int64_t step : {1, 2}) {
+      std::vector<float> x(200);
+      std::iota(x.begin(), x.end(), 1.0f);
+      const Blocks blocks{2, 3, inner, 40, step, 3 * inner, inner, 1};
+      std::vector<float> y(static_cast<size_t>(2 * 3 * inner), -1);
+      take_blocks(4, x.data(), offsets.data(), y.data(), blocks);
+      std::vector<float> put = x, added = x, expected_put = x, expected_added = x;
+      for (int64_t o = 0, at = 0; o < 2; ++o)
+        for (int64_t j = 0; j < 3; ++j)
+          for (int64_t i = 0; i < inner; ++i, ++at) {
+            const size_t from = static_cast<size_t>(o * 40 + offsets[j] + i * step);
+            EXPECT_EQ(y[static_cast<size_t>(at)], x[from]);
+          }
+      std::iota(y.begin(), y.end(), 0.5f);
+      put_blocks(4, put.data(), offsets.data(), y.data(), blocks);
+      add_blocks(DType::kFloat32, added.data(), offsets.data(), y.data(), blocks);
+      for (int64_t o = 0, at = 0; o < 2; ++o)
+        for (int64_t j = 0; j < 3; ++j)
+          for (int64_t i = 0; i < inner; ++i, ++at) {
+            const size_t to = static_cast<size_t>(o * 40 + offsets[j] + i * step);
+            expected_put[to] = y[static_cast<size_t>(at)];
+            expected_added[to] += y[static_cast<size_t>(at)];
+          }
+      EXPECT_EQ(put, expected_put);
+      EXPECT_EQ(added, expected_added);
+    }
+}
+
+TEST(IndexKernels, true_bytes_are_counted_and_found) {
+  std::mt19937 random(1);
+  for (const int64_t n : {0, 1, 15, 16, 17, 4080, 4081, 9000}) {
+    std::vector<uint8_t> mask(static_cast<size_t>(n));
+    std::vector<int64_t> expected;
+    for (int64_t i = 0; i < n; ++i) {
+      mask[static_cast<size_t>(i)] = n > 4080 ? 1 : random() & 1;
+      if (mask[static_cast<size_t>(i)]) expected.push_back(i + 7);
+    }
+    const int64_t count = count_true(mask.data(), n);
+    ASSERT_EQ(count, static_cast<int64_t>(expected.size()));
+    std::vector<int64_t> found(expected.size());
+    true_positions(mask.data(), count, 7, found.data());
+    EXPECT_EQ(found, expected);
+  }
+}
+
+TEST(IndexKernels, scatter_stops_at_a_position_out_of_range) {
+  const std::vector<int64_t> index = {0, 2, 3, 1};
+  std::vector<double> x(3, 1), y = {10, 20, 30, 40};
+  const Positions p{1, 4, 0, 0, 1, 4, 1, 4, 1, 3};
+  EXPECT_EQ(scatter(ScatterOp::kAdd, DType::kFloat64, x.data(), index.data(), y.data(), p),
+            index.data() + 2);
+  EXPECT_EQ(x, (std::vector<double>{11, 1, 21}));
+  EXPECT_EQ(gather(8, x.data(), index.data(), y.data(), p), index.data() + 2);
+}
+
+template <class T>
+void expect_sorted(DType dtype, const std::vector<T>& x, int64_t k, bool descending) {
+  const int64_t n = static_cast<int64_t>(x.size());
+  std::vector<int64_t> expected(x.size());
+  std::iota(expected.begin(), expected.end(), int64_t{0});
+  const auto less = [](T a, T b) { return a < b || (b != b && a == a); };
+  std::stable_sort(expected.begin(), expected.end(), [&](int64_t a, int64_t b) {
+    const T p = x[static_cast<size_t>(a)], q = x[static_cast<size_t>(b)];
+    return descending ? less(q, p) : less(p, q);
+  });
+  expected.resize(static_cast<size_t>(k));
+  std::vector<int64_t> found(static_cast<size_t>(k));
+  std::vector<uint64_t> scratch(sort_scratch(dtype, n) / 8 + 1);
+  sort_rows(dtype, x.data(), found.data(), 1, n, k, descending, scratch.data());
+  EXPECT_EQ(found, expected) << "n = " << n << ", k = " << k;
+}
+
+TEST(SortKernels, equal_a_stable_sort) {
+  std::mt19937 random(2);
+  const double odd[] = {0.0, -0.0, NAN, INFINITY, -INFINITY, 1e-310, -1e-310};
+  for (const int64_t n : {1, 2, 47, 48, 49, 300, 1024})
+    for (const int64_t k : {int64_t{1}, (n + 31) / 32, n})
+      for (const bool descending : {false, true}) {
+        std::vector<float> f;
+        std::vector<double> d;
+        std::vector<int32_t> i;
+        std::vector<int64_t> l;
+        for (int64_t j = 0; j < n; ++j) {
+          const int draw = static_cast<int>(random() % 50) - 25;
+          const double value = j % 5 == 0 ? odd[random() % 7] : draw / 8.0;
+          f.push_back(static_cast<float>(value));
+          d.push_back(value);
+          i.push_back(j % 7 ? draw : std::numeric_limits<int32_t>::min());
+          l.push_back(j % 7 ? draw * (int64_t{1} << 40) : std::numeric_limits<int64_t>::max());
+        }
+        expect_sorted(DType::kFloat32, f, k, descending);
+        expect_sorted(DType::kFloat64, d, k, descending);
+        expect_sorted(DType::kInt32, i, k, descending);
+        expect_sorted(DType::kInt64, l, k, descending);
+      }
+}
+
+TEST(SortKernels, the_nth_is_where_a_sort_would_put_it) {
+  const std::vector<int32_t> x = {5, -1, 3, 9, 0};
+  std::vector<uint64_t> scratch(sort_scratch(DType::kInt32, 5) / 8 + 1);
+  for (int64_t k = 0; k < 5; ++k) {
+    int64_t at = -1;
+    nth_of_rows(DType::kInt32, x.data(), &at, 1, 5, k, scratch.data());
+    EXPECT_EQ(x[static_cast<size_t>(at)],
+              (std::vector<int32_t>{-1, 0, 3, 5, 9})[static_cast<size_t>(k)]);
+  }
+}
+
+TEST(SearchKernels, places_are_those_of_the_standard_library) {
+  const std::vector<double> sorted = {-1, 0, 0, 2, 5}, values = {-2, -1, 0, 1, 5, 6};
+  std::vector<int64_t> left(6), right(6);
+  search_sorted(DType::kFloat64, sorted.data(), nullptr, 5, values.data(), 6, false, left.data());
+  search_sorted(DType::kFloat64, sorted.data(), nullptr, 5, values.data(), 6, true, right.data());
+  for (size_t i = 0; i < values.size(); ++i) {
+    EXPECT_EQ(left[i], std::lower_bound(sorted.begin(), sorted.end(), values[i]) - sorted.begin());
+    EXPECT_EQ(right[i], std::upper_bound(sorted.begin(), sorted.end(), values[i]) - sorted.begin());
+  }
+}
+
+}  // namespace
+}  // namespace autograd::cpu
