@@ -328,7 +328,7 @@ Positions positions_of(const Tensor& part, const std::vector<Chosen>& chosen) {
   }
   Shape sizes;
   for (int64_t d : found.dims) sizes.push_back(part.sizes()[static_cast<int>(d)]);
-  found.index = positions_through(per_dim, sizes, found.dims);
+  found.index = positions_through(per_dim, sizes, found.dims, part.numel() == 0);
   return found;
 }
 

@@ -94,6 +94,11 @@ Tensor offsets_of(const TensorBody& x, const Shape& dims, TensorBody& index, Ran
   uniform |= x.numel == 0;  // nothing is read: offsets do not matter
   const bool wraps = range == Range::kWrap || range == Range::kFlat;
   const int64_t step = dims.empty() || x.numel == 0 ? 0 : x.strides[static_cast<int>(dims.back())];
+  if (x.numel == 0 && n > 0 && wraps) {
+    // As in PyTorch: where nothing can be read, positions are not looked at.
+    for (int64_t j = 0; j < index.numel; ++j) out[j] = 0;
+    return offsets;
+  }
   for (int64_t j = 0; j < index.numel; ++j) {
     const int64_t given = positions[j], p = given < 0 && wraps ? given + n : given;
     if (p < 0 || p >= n) [[unlikely]]

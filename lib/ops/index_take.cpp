@@ -174,7 +174,8 @@ void backward_put(Backward& b) {
 
 // ---- index_positions: one position through several dims from one per dim
 
-// lists[0] = sizes of the dims, lists[1] = their numbers, for errors.
+// lists[0] = sizes of the dims, lists[1] = their numbers, for errors; ints[0] = nothing will be
+// read, positions are not looked at.
 void infer_positions(const Call& call, OutputMetas& outputs) {
   OutputMeta& meta = outputs.add();
   meta.dtype = DType::kInt64;
@@ -207,7 +208,7 @@ void forward_positions(const Call& call) {
     copy_into(*body(spread), call.in(i));
     for (int64_t j = 0; j < out.numel; ++j) {
       const int64_t given = positions[j], p = given < 0 ? given + n : given;
-      if (p < 0 || p >= n)
+      if ((p < 0 || p >= n) && !(call.attrs.ints[0] && n > 0))
         fail(ErrorCode::kIndex, "index ", given, " is out of bounds for dimension ",
              call.attrs.lists[1][i], " with size ", n);
       // Unsigned: the sizes of an empty tensor may have a product beyond 64 bits.
@@ -221,7 +222,7 @@ constexpr Op op_positions = {.name = "index_positions",
                              .traits = kCopies,
                              .infer = infer_positions,
                              .forward = {forward_positions},
-                             .attrs = "sizes,dims;;",
+                             .attrs = "sizes,dims;;is_empty",
                              .doc = "positions through several dims from one position per dim"};
 
 constexpr const Op* kTakeOps[] = {&op_take, &op_take_backward, &op_put, &op_positions};
@@ -232,11 +233,12 @@ OpList index_take_ops() { return {kTakeOps, std::size(kTakeOps)}; }
 
 // ---- for the rest of the family
 
-Tensor positions_through(const std::vector<Tensor>& per_dim, const Shape& sizes,
-                         const Shape& dims) {
+Tensor positions_through(const std::vector<Tensor>& per_dim, const Shape& sizes, const Shape& dims,
+                         bool is_empty) {
   Attrs attrs;
   attrs.lists[0] = sizes;
   attrs.lists[1] = dims;
+  attrs.ints[0] = is_empty;
   const std::vector<Arg> inputs(per_dim.begin(), per_dim.end());
   return dispatch(op_positions, inputs.data(), static_cast<int>(inputs.size()), attrs);
 }

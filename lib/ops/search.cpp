@@ -32,6 +32,8 @@ void check_sorter(const Call& call) {
 
 void infer_search(const Call& call, OutputMetas& outputs) {
   const TensorBody &sorted = call.in(0), &values = call.in(1);
+  if (sorted.dtype == DType::kBool || values.dtype == DType::kBool)
+    fail(ErrorCode::kNotImplemented, "searchsorted: not implemented for 'Bool'");
   check_sorter(call);
   const int rank = sorted.sizes.size();
   if (values.sizes.empty() && rank != 1)
@@ -202,7 +204,11 @@ Tensor isin(const Tensor& elements, const Tensor& test_elements, bool invert) {
            t->sizes(), ")");
   const DType compute = promote(elements.dtype(), test_elements.dtype());
   const Tensor wanted = to(elements.detach(), compute);
-  const Tensor among = sort(to(reshape(test_elements.detach(), {-1}), compute), 0).first;
+  const Tensor sorted = sort(to(reshape(test_elements.detach(), {-1}), compute), 0).first;
+  // NaN, sorted last, is equal to nothing.
+  const int64_t numbers =
+      is_floating(compute) ? sum(eq(sorted, sorted)).item_int() : sorted.numel();
+  const Tensor among = slice(sorted, 0, 0, numbers);
   if (among.numel() == 0) return full(elements.sizes(), invert, DType::kBool);
   // The element at the place where each would be inserted is equal, or none is.
   const Tensor place = searchsorted(among, wanted.dim() ? wanted : reshape(wanted, {1}));

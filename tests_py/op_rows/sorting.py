@@ -44,9 +44,14 @@ ROWS = (
     Row(
         "topk",
         (normal,),
-        cases([(5,), (2, 5), (3, 70), (2, 3, 4)], {"k": 1}, {"k": 3, "largest": False}, {"k": 0})
+        cases([(1, 5), (2, 5), (3, 70), (2, 3, 4)], {"k": 1}, {"k": 3, "largest": False}, {"k": 0})
         + (
-            *[case((), k=1), case((70, 2), k=5, dim=0), case((3, 1030), k=7), case((40,), k=40)],
+            *[
+                case((), k=1),
+                case((2, 70, 2), k=5, dim=1),
+                case((3, 1030), k=7),
+                case((1, 40), k=40),
+            ],
             *[case((2, 0, 3), k=2), case((5, 0), k=0)],
         ),
         call=values("topk"),
@@ -63,8 +68,8 @@ ROWS = (
     Row(
         "kthvalue",
         (normal,),
-        cases([(5,), (2, 5), (3, 70), (2, 3, 4)], {"k": 1}, {"k": 3, "keepdim": True})
-        + (case((), k=1), case((70, 2), k=5, dim=0), case((0, 3), k=2)),
+        cases([(1, 5), (2, 5), (3, 70), (2, 3, 4)], {"k": 1}, {"k": 3, "keepdim": True})
+        + (case((), k=1), case((2, 70, 2), k=5, dim=1), case((0, 3), k=2)),
         call=values("kthvalue"),
         method=False,
         errors=(
@@ -114,7 +119,7 @@ ROWS = (
     Row(
         "isin",
         (few, few),
-        cases([((5,), (2,)), ((2, 3), (2, 2)), ((), (3,)), ((5,), ()), ((5,), (0,)), ((0,), (3,))])
+        cases([((5,), (2,)), ((6,), (4,)), ((), (3,)), ((5,), ()), ((5,), (0,)), ((0,), (3,))])
         + (case((9,), (2,), invert=True), case((5,), (0,), invert=True)),
         order=0,
         dtypes=("float32", "float64", "int32", "int64", "uint8", "bool"),
