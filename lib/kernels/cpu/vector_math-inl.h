@@ -320,7 +320,7 @@ template <class T>
 HWY_INLINE Vec<T> tanh(Vec<T> x) {
   const Vec<T> magnitude = min_or_b(Vec<T>(20), abs(x));
   const Vec<T> large = 1 - 2 / (exp_normal(magnitude + magnitude) + 1);
-  return where(abs(x) < 0.625, tanh_small(x), copysign(large, x));
+  return copysign(where(abs(x) < 0.625, tanh_small(x), large), x);
 }
 
 // NOLINTNEXTLINE(google-readability-namespace-comments)

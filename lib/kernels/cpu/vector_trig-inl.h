@@ -42,7 +42,7 @@ HWY_INLINE Vec<T> expm1(Vec<T> x) {
   const Reduced<T> reduced(max_or_b(lowest, min_or_b(Vec<T>(highest), x)), Bits<T>::kBias - 1);
   const Vec<T> half_power = from_exponent<T>(reduced.n_bits);
   const Vec<T> y = fma(half_power, expm1_reduced(reduced.r), half_power - 0.5);
-  return where(x == 0, x, y + y);
+  return where(abs(x) < 1e-30, x, y + y);
 }
 
 /// log(1 + x), at most 2 ULP off.
