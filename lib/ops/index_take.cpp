@@ -202,10 +202,13 @@ void forward_positions(const Call& call) {
   int64_t* total = reinterpret_cast<int64_t*>(out.data);
   std::memset(total, 0, static_cast<size_t>(out.numel) * sizeof(int64_t));
   const Tensor spread = make_tensor(out.sizes, DType::kInt64);
-  const int64_t* positions = spread.data_as<int64_t>();
   for (int i = 0; i < call.n_inputs; ++i) {
     const int64_t n = call.attrs.lists[0][i];
-    copy_into(*body(spread), call.in(i));
+    const TensorBody& in = call.in(i);
+    const bool plain = in.is_contiguous && in.dtype == DType::kInt64 && in.sizes == out.sizes;
+    if (!plain) copy_into(*body(spread), call.in(i));
+    const int64_t* positions =
+        plain ? reinterpret_cast<const int64_t*>(in.data) : spread.data_as<int64_t>();
     for (int64_t j = 0; j < out.numel; ++j) {
       const int64_t given = positions[j], p = given < 0 ? given + n : given;
       if ((p < 0 || p >= n) && !(call.attrs.ints[0] && n > 0))

@@ -25,8 +25,48 @@ T combine(T a, T b) {
   if constexpr (op == ScatterOp::kMin) return a != a ? a : smaller(a, b);
 }
 
+// The usual case, along the last dim of dense tensors: constants in the place of strides.
+bool is_dense_row(const Positions& p) {
+  return p.x_col == 0 && p.along == 1 && p.index_col == 1 && p.y_col == 1;
+}
+
+template <class T>
+const int64_t* gather_dense(const T* x, const int64_t* index, T* y, const Positions& p) {
+  const uint64_t size = static_cast<uint64_t>(p.size);
+  for (int64_t r = 0; r < p.rows; ++r) {
+    const T* from = x + r * p.x_row;
+    const int64_t* at = index + r * p.index_row;
+    T* to = y + r * p.y_row;
+    for (int64_t c = 0; c < p.n; ++c) {
+      const uint64_t position = static_cast<uint64_t>(at[c]);
+      if (position >= size) [[unlikely]]
+        return at + c;
+      to[c] = from[position];
+    }
+  }
+  return nullptr;
+}
+
+template <ScatterOp op, class T>
+const int64_t* scatter_dense(T* x, const int64_t* index, const T* y, const Positions& p) {
+  const uint64_t size = static_cast<uint64_t>(p.size);
+  for (int64_t r = 0; r < p.rows; ++r) {
+    T* to = x + r * p.x_row;
+    const int64_t* at = index + r * p.index_row;
+    const T* from = y + r * p.y_row;
+    for (int64_t c = 0; c < p.n; ++c) {
+      const uint64_t position = static_cast<uint64_t>(at[c]);
+      if (position >= size) [[unlikely]]
+        return at + c;
+      to[position] = combine<op>(to[position], from[c]);
+    }
+  }
+  return nullptr;
+}
+
 template <class T>
 const int64_t* gather_typed(const T* x, const int64_t* index, T* y, const Positions& p) {
+  if (is_dense_row(p)) return gather_dense(x, index, y, p);
   const uint64_t size = static_cast<uint64_t>(p.size);
   for (int64_t r = 0; r < p.rows; ++r) {
     const T* from = x + r * p.x_row;
@@ -43,6 +83,7 @@ const int64_t* gather_typed(const T* x, const int64_t* index, T* y, const Positi
 
 template <ScatterOp op, class T>
 const int64_t* scatter_typed(T* x, const int64_t* index, const T* y, const Positions& p) {
+  if (is_dense_row(p)) return scatter_dense<op>(x, index, y, p);
   const uint64_t size = static_cast<uint64_t>(p.size);
   for (int64_t r = 0; r < p.rows; ++r) {
     T* to = x + r * p.x_row;

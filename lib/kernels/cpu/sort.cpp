@@ -43,11 +43,12 @@ using EntryOf = std::conditional_t<sizeof(T) == 8, Wide, Narrow>;
 template <class Bits, class T>
 uint64_t float_key(T value) {
   constexpr Bits sign = Bits{1} << (sizeof(Bits) * 8 - 1);
-  if (value != value) return static_cast<Bits>(~Bits{0});
-  if (value == 0) value = 0;  // -0 too
+  const T positive_zero = value + T{0};  // -0 + 0 is 0, all else stays
   Bits bits;
-  std::memcpy(&bits, &value, sizeof(bits));
-  return static_cast<Bits>(bits & sign ? ~bits : bits | sign);
+  std::memcpy(&bits, &positive_zero, sizeof(bits));
+  const Bits negative = bits >> (sizeof(Bits) * 8 - 1);
+  bits ^= static_cast<Bits>(Bits{0} - negative) | sign;
+  return value != value ? static_cast<Bits>(~Bits{0}) : bits;
 }
 
 uint64_t key_of(float v) { return float_key<uint32_t>(v); }
@@ -85,14 +86,18 @@ Entry* radix_sort(Entry* a, Entry* b, int64_t n) {
   return a;
 }
 
-// The k first, sorted, at the front of a: a heap keeps the best so far, the worst of them on top.
-template <class Entry>
-void first_of(Entry* a, int64_t n, int64_t k) {
+// The k first entries, sorted: a heap keeps the best so far, the worst of them on top.
+template <class T, class Entry>
+void first_of(const T* x, Entry* a, int64_t n, int64_t k, bool descending) {
+  make_entries(x, a, k, descending);
   std::make_heap(a, a + k);
+  const uint64_t flip = descending ? Entry::kMask : 0;
   for (int64_t i = k; i < n; ++i) {
-    if (!(a[i] < a[0])) continue;
+    const Entry entry = Entry::of(key_of(x[i]) ^ flip, i);
+    if (!(entry < a[0])) [[likely]]
+      continue;
     std::pop_heap(a, a + k);
-    a[k - 1] = a[i];
+    a[k - 1] = entry;
     std::push_heap(a, a + k);
   }
   std::sort_heap(a, a + k);
@@ -106,14 +111,16 @@ void sort_typed(const T* x, int64_t* indices, int64_t rows, int64_t n, int64_t k
   using Entry = EntryOf<T>;
   Entry* a = static_cast<Entry*>(scratch);
   for (int64_t r = 0; r < rows; ++r, x += n, indices += k) {
-    make_entries(x, a, n, descending);
     const Entry* sorted = a;
-    if (k * 16 <= n)
-      first_of(a, n, k);
-    else if (n <= kFewElements)
-      std::sort(a, a + n);
-    else
-      sorted = radix_sort(a, a + n, n);
+    if (k * 8 <= n) {
+      first_of(x, a, n, k, descending);
+    } else {
+      make_entries(x, a, n, descending);
+      if (n <= kFewElements)
+        std::sort(a, a + n);
+      else
+        sorted = radix_sort(a, a + n, n);
+    }
     for (int64_t i = 0; i < k; ++i) indices[i] = sorted[i].at();
   }
 }

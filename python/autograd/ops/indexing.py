@@ -19,7 +19,7 @@ _ELLIPSIS = constants["AG_INDEX_ELLIPSIS"]
 _TENSOR = constants["AG_INDEX_TENSOR"]
 _BOOL = constants["AG_INDEX_BOOL"]
 _LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
-_select, _slice_rows = lib.ag_select, lib.ag_slice
+_select, _slice_rows, _unsqueeze = lib.ag_select, lib.ag_slice, lib.ag_unsqueeze
 _index, _index_tensors = lib.ag_index, lib.ag_index_tensors
 _byref = ctypes.byref
 
@@ -30,6 +30,7 @@ _ONE_TENSOR = struct.pack("4q", _TENSOR, 0, 0, 0)
 _SMALL = [ctypes.c_int64(i) for i in range(256)]
 _END = ctypes.c_int64(_HIGHEST)
 _ALL = slice(None)
+_LAST = ctypes.c_int64(-1)
 # A list of at least this length is one index, whatever is in it.
 _LONG_LIST = 32
 
@@ -220,6 +221,17 @@ def _getitem(self: Tensor, index: Any) -> Tensor:
         if not_null(result):
             return result
         raise_last_error()
+    elif index is None:
+        result = _unsqueeze(self, ZERO)
+        if not_null(result):
+            return result
+        raise_last_error()
+    elif kind is tuple and len(index) == 2 and type(index[1]) is int and index[0] is Ellipsis:
+        last = index[1]
+        if 0 <= last < 256:
+            result = _select(self, _LAST, _SMALL[last])
+            if not_null(result):
+                return result
     elif kind is tuple and len(index) == 2 and type(index[1]) is int and type(index[0]) is slice:
         # A column: one position of dim 1.
         column = index[1]
