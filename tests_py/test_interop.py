@@ -4,6 +4,7 @@ import array
 import copy
 import gc
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -252,3 +253,33 @@ def test_copies_of_optimizers():
     for other, its_optimizer in others:
         assert its_optimizer.param_groups[0]["params"][0] is other.weight
         assert step(other, its_optimizer) == expected
+
+
+# ---- the array interface
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int64", "uint8", "bool"])
+def test_array_interface_shares_memory(dtype):
+    x = ag.arange(12).reshape(3, 4).to(getattr(ag, dtype))
+    for part in (x, x.T, x[1:, ::2], x[1], x[1, 2], x[:0]):
+        array = np.asarray(SimpleNamespace(__array_interface__=part.__array_interface__))
+        assert array.dtype == dtype and array.tolist() == part.tolist()
+    array = np.asarray(x.T)
+    array[1, 0] = 0
+    assert x[0, 1].item() == 0
+
+
+def test_array_interface_outlives_the_tensor_and_its_data():
+    x = ag.ones(1000)
+    array = np.asarray(SimpleNamespace(__array_interface__=x.__array_interface__))
+    x.data = ag.zeros(1000)
+    ag.release_memory()
+    more = [ag.full((1000,), 7.0) for _ in range(10)]
+    assert array.sum() == 1000 and len(more) == 10
+
+
+def test_array_interface_of_what_requires_grad_is_refused():
+    x = ag.ones(2, requires_grad=True)
+    assert not hasattr(x, "__array_interface__")
+    with pytest.raises(RuntimeError, match="detach"):
+        np.asarray(x)

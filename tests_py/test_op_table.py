@@ -59,11 +59,12 @@ def test_every_registered_op_that_is_public_has_a_row():
 @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
 def test_row_is_an_op(row):
     """A row's name stands in the C and in the C++ header, and it says enough to test the op."""
-    assert f"ag_{row.name}" in _capi.header.functions
+    assert (f"ag_{row.name}" in _capi.header.functions) != row.python_only
     names = f"{row.name}|{re.sub('_dim$|_dtype$', '', row.name)}"  # overloads in C++
     headers = sorted((ROOT / "include/autograd").glob("*.hpp"))
     text = "".join(path.read_text(encoding="utf-8") for path in headers)
-    assert re.search(rf"\b({names})\(", text), f"{row.name} is not in include/autograd"
+    if not row.python_only:
+        assert re.search(rf"\b({names})\(", text), f"{row.name} is not in include/autograd"
     assert row.cases
     assert row.order in (0, 1, 2)
     assert set(row.dtypes) <= set(DTYPES)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import builtins
 import ctypes
 import itertools
 import sys
 import warnings
 from array import array
+from types import SimpleNamespace
 from typing import Any
 
 from . import dtypes
@@ -48,19 +50,31 @@ def _empty_lists(shape: tuple[int, ...]) -> list[Any]:
     return [_empty_lists(shape[1:]) for _ in range(shape[0])] if len(shape) > 1 and shape[0] else []
 
 
-class _Memory:
-    """A tensor's memory in NumPy's array interface; an array made from it keeps the tensor alive through it."""
+def array_interface(tensor: Tensor) -> dict[str, Any]:
+    """The tensor's memory as NumPy's array interface describes it, version 3.
 
-    def __init__(self, tensor: Tensor) -> None:
-        dtype = tensor.dtype
-        self.tensor = tensor
-        self.__array_interface__ = {
-            "version": 3,
-            "data": (tensor.data_ptr(), False),
-            "shape": tuple(tensor.shape),
-            "typestr": dtype.typestr,
-            "strides": tuple(step * dtype.itemsize for step in tensor.stride()),
-        }
+    What is made from it holds the memory itself, not the tensor, whose memory may be exchanged by setting ``.data``.
+    AttributeError if the tensor requires grad, so that what asks for it goes on to ``__array__`` and its error.
+    """
+    if tensor.requires_grad:
+        raise AttributeError("a Tensor that requires grad has no __array_interface__; detach() it")
+    held = call(lib.ag_detach, tensor)
+    item, shape, strides = tensor.dtype.itemsize, tuple(tensor.shape), tensor.stride()
+    last = builtins.sum((size - 1) * step for size, step in zip(shape, strides))
+    memory: Any = (ctypes.c_char * ((last + 1) * item if tensor.numel() else 0)).from_address(
+        tensor.data_ptr() or ctypes.addressof(_NOWHERE)
+    )
+    memory.owner = held
+    return {
+        "version": 3,
+        "data": memory,
+        "shape": shape,
+        "typestr": tensor.dtype.typestr,
+        "strides": tuple(step * item for step in strides),
+    }
+
+
+_NOWHERE = ctypes.c_char()
 
 
 def to_numpy(tensor: Tensor) -> Any:
@@ -73,7 +87,7 @@ def to_numpy(tensor: Tensor) -> Any:
 
     if tensor.numel() == 0:
         return numpy.empty(tuple(tensor.shape), tensor.dtype.typestr)
-    return numpy.asarray(_Memory(call(lib.ag_detach, tensor)))
+    return numpy.asarray(SimpleNamespace(__array_interface__=array_interface(tensor)))
 
 
 # ---- in --------------------------------------------------------------------------------------------------

@@ -413,6 +413,13 @@ class Tensor(ctypes.c_void_p):
 
         return to_numpy(self.detach() if force else self)
 
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        """This tensor's memory as NumPy and others read it without a copy; not of a tensor that requires grad."""
+        from .interop import array_interface
+
+        return array_interface(self)
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         array = self.numpy()
         if dtype is not None and array.dtype != dtype:

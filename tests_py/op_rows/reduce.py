@@ -360,4 +360,28 @@ ROWS += (
         method=False,
         errors=(bad((2, 3), (4,), says="one `x` value"), *BAD_DIM),
     ),
+    Row(
+        "norm",
+        (normal,),
+        cases([(3,), (2, 3), (2, 3, 4)], {}, {"p": 1}, {"p": 3}, {"p": float("inf")})
+        + (
+            case(()),
+            case((0,)),
+            case((2, 3), p="fro"),
+            case((2, 3), p=2, dim=1),
+            case((2, 3), p=2, dim=(0, 1), keepdim=True),
+            case((2, 3), p=2, dim=1, dtype="float64"),
+        ),
+        python_only=True,
+        errors=BAD_DIM,
+    ),
+    Row(
+        "softmin",
+        (normal,),
+        cases([(3,), (2, 3), (2, 3, 4)], {"dim": 0}, {"dim": -1}),
+        path="nn.functional.softmin",
+        method=False,
+        python_only=True,
+        errors=BAD_DIM,
+    ),
 )

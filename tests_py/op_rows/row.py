@@ -112,6 +112,7 @@ class Row:
     rtol: dict = field(default_factory=dict)  # by dtype, where the default does not do
     ulps: float = 8  # of pointwise ops: the error allowed over many magnitudes, infinite where PyTorch's is larger
     errors: tuple = ()
+    python_only: bool = False  # a composite without a function of its own in C and C++
     differs: str = ""  # what a user of PyTorch has to know, for docs/support.md
 
     def __call__(self, lib: Any, *tensors: Any, **kwargs: Any) -> Any:

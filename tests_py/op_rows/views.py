@@ -184,4 +184,25 @@ ROWS = (
             bad(says="non-empty", indexing="ij"),
         ),
     ),
+    Row(
+        "t",
+        (normal,),
+        cases([(), (3,), (2, 3), (0, 3)]),
+        view=True,
+        python_only=True,
+        errors=(bad((2, 3, 4), says="expects a tensor with <= 2 dimensions", shows=()),),
+    ),
+    Row(
+        "broadcast_to",
+        (normal,),
+        (
+            case((3,), size=(2, 3)),
+            case((2, 1), size=(2, 4)),
+            case((), size=(2,)),
+            case((0,), size=(2, 0)),
+        ),
+        view=True,
+        python_only=True,
+        errors=(bad((3,), says="must match the existing size", size=(4,)),),
+    ),
 )
