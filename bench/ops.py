@@ -39,13 +39,23 @@ MODES = ("forward", "gradient")
 
 
 class Entry(NamedTuple):
-    """A row with the case it is timed with."""
+    """A row with the shapes it is timed with, and the other arguments: those of one of its cases, or its own."""
 
     row: str
-    case: Case
+    shapes: tuple
+    number: int = -1  # of the case
+    kwargs: dict = {}
+
+    @property
+    def case(self) -> Case:
+        """What is called. A case may hold functions, which cannot be sent to another process; its number can."""
+        if self.number < 0:
+            return Case(self.shapes, self.kwargs)
+        known = BY_NAME[self.row].cases[self.number]
+        return Case(self.shapes, known.kwargs, known.inputs)
 
     def __str__(self) -> str:
-        shapes = " ".join("x".join(map(str, shape)) or "()" for shape in self.case.shapes)
+        shapes = " ".join("x".join(map(str, shape)) or "()" for shape in self.shapes)
         named = [f"{key}={value}" for key, value in self.case.kwargs.items()]
         return f"{self.row} {shapes} {', '.join(named)}".strip()
 
@@ -66,7 +76,7 @@ def large_entries() -> list[Entry]:
     entries = []
     for row in ROWS:
         if row.pointwise and "float32" in row.dtypes:
-            entries.append(Entry(row.name, small_case(row, LARGE)))
+            entries.append(uniform(row, LARGE))
     along = [{"dim": 1}, {"dim": 0}]
     everything: list[dict[str, Any]] = [{}, *along]
     for names, variants in (
@@ -77,7 +87,7 @@ def large_entries() -> list[Entry]:
         for name in names:
             if name in BY_NAME:
                 found = [v for v in variants if v or name != "logsumexp"]
-                entries += [Entry(name, Case((LARGE,), kwargs)) for kwargs in found]
+                entries += [Entry(name, (LARGE,), kwargs=kwargs) for kwargs in found]
     for name, shapes, kwargs in (
         ("conv2d", ((16, 64, 56, 56), (64, 64, 3, 3)), {"padding": 1}),
         ("bmm", ((32, 256, 64), (32, 64, 256)), {}),
@@ -87,30 +97,32 @@ def large_entries() -> list[Entry]:
         ("scaled_dot_product_attention", ((4, 8, 256, 64),) * 3, {"is_causal": True}),
     ):
         if name in BY_NAME:
-            entries.append(Entry(name, Case(shapes, kwargs)))
+            entries.append(Entry(name, shapes, kwargs=kwargs))
     return entries
 
 
-def small_case(row: Row, shape: tuple = SMALL) -> Case:
-    """The case a row is timed with: all tensors of one shape if PyTorch takes that, else the row's largest."""
+def uniform(row: Row, shape: tuple = SMALL) -> Entry:
+    """The entry of a row: all tensors of one shape if PyTorch takes that, else the row's largest case."""
     import torch
 
     if row.name in SMALL_SHAPES:
-        return Case(SMALL_SHAPES[row.name])
+        return Entry(row.name, SMALL_SHAPES[row.name])
     count = len(row.cases[0].shapes)
-    if count:
-        for one in [row.cases[0], *sorted(row.cases, key=lambda c: -len(c.kwargs))][:40]:
-            if len(one.shapes) != count:
-                continue
-            found = Case((shape,) * count, one.kwargs, one.inputs)
-            try:
-                call = bound(torch, row, inputs(torch, row, found, False), found)
-                results = tensors_of(torch, call())
-            except Exception:  # noqa: BLE001 - this shape does not fit these arguments
-                continue
-            if results:
-                return found
-    return max(row.cases, key=lambda c: sum(math.prod(s) for s in c.shapes))
+    order = sorted(range(1, len(row.cases)), key=lambda i: -len(row.cases[i].kwargs))
+    for i in [0, *order][: 40 if count else 0]:
+        if len(row.cases[i].shapes) != count:
+            continue
+        found = Entry(row.name, (shape,) * count, i)
+        try:
+            call = bound(torch, row, inputs(torch, row, found.case, False), found.case)
+            results = tensors_of(torch, call())
+        except Exception:  # noqa: BLE001 - this shape does not fit these arguments
+            continue
+        if results:
+            return found
+    sizes = [sum(math.prod(s) for s in one.shapes) for one in row.cases]
+    largest = sizes.index(max(sizes))
+    return Entry(row.name, row.cases[largest].shapes, largest)
 
 
 # ---- one library --------------------------------------------------------------------------------
@@ -285,7 +297,7 @@ def main() -> int:
     if options.large:
         entries = large_entries()
     else:
-        entries = [Entry(row.name, small_case(row)) for row in ROWS if "float32" in row.dtypes]
+        entries = [uniform(row) for row in ROWS if "float32" in row.dtypes]
     if options.only:
         entries = [e for e in entries if any(part in e.row for part in options.only)]
 

@@ -819,6 +819,8 @@ AG_API ag_tensor* ag_reshape(const ag_tensor* x, const int64_t* sizes, int64_t n
 /* As reshape, but an error where a copy would be needed. */
 AG_API ag_tensor* ag_view(const ag_tensor* x, const int64_t* sizes, int64_t ndim);
 AG_API ag_tensor* ag_transpose(const ag_tensor* x, int64_t dim0, int64_t dim1);
+/* The transposed matrix; runtime error for more than 2 dims. */
+AG_API ag_tensor* ag_t(const ag_tensor* x);
 AG_API ag_tensor* ag_permute(const ag_tensor* x, const int64_t* dims, int64_t ndims);
 /* -1 keeps a size. */
 AG_API ag_tensor* ag_expand(const ag_tensor* x, const int64_t* sizes, int64_t ndim);

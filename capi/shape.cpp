@@ -22,6 +22,10 @@ ag_tensor* ag_transpose(const ag_tensor* x, int64_t dim0, int64_t dim1) {
   return make(__func__, [&](Arguments in) { return transpose(in.tensor(x, "x"), dim0, dim1); });
 }
 
+ag_tensor* ag_t(const ag_tensor* x) {
+  return make(__func__, [&](Arguments in) { return autograd::t(in.tensor(x, "x")); });
+}
+
 ag_tensor* ag_permute(const ag_tensor* x, const int64_t* dims, int64_t ndims) {
   return make(__func__, [&](Arguments in) {
     return permute(in.tensor(x, "x"), in.shape(dims, ndims, "dims"));

@@ -10,6 +10,7 @@ namespace autograd {
 Tensor reshape(const Tensor& x, const Shape& sizes);  ///< one size may be -1
 Tensor view(const Tensor& x, const Shape& sizes);  ///< Error (runtime) where a copy would be needed
 Tensor transpose(const Tensor& x, int64_t dim0, int64_t dim1);
+Tensor t(const Tensor& x);  ///< of at most 2 dims; [n, m] -> [m, n]
 Tensor permute(const Tensor& x, const Shape& dims);
 Tensor expand(const Tensor& x, const Shape& sizes);  ///< -1 keeps a size
 Tensor squeeze(const Tensor& x, const Shape& dims = {});

@@ -197,6 +197,13 @@ Tensor transpose(const Tensor& x, int64_t dim0, int64_t dim1) {
   return permute(x, dims);
 }
 
+Tensor t(const Tensor& x) {
+  if (x.dim() > 2)
+    fail(ErrorCode::kRuntime, "t() expects a tensor with <= 2 dimensions, but self is ", x.dim(),
+         "D");
+  return transpose(x, 0, -1);
+}
+
 Tensor expand(const Tensor& x, const Shape& sizes) {
   detail::Attrs attrs;
   Shape& out = attrs.lists[0] = sizes;

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import wraps
+from inspect import signature
 from typing import Any, Callable, TypeVar
 
-from ._capi import ArgumentError, argument_error, lib, not_null, raise_last_error
-from .operands import operand, tensor_argument
-from .tensor import Tensor, tensor_classes
+from ._capi import ArgumentError, argument_error, call, lib, not_null, raise_last_error
+from .operands import operand, sizes_argument, tensor_argument
+from .tensor import PACKERS, Size, Tensor, tensor_classes
 
 _COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 
@@ -191,3 +193,86 @@ def _operator(symbol: str, native: Any) -> None:
     # Python swaps comparisons by itself: a < b is b > a.
     if symbol not in _COMPARISONS:
         _special(f"__r{symbol}__", reflected)
+
+
+# ---- functions that only pass their arguments on ---------------------------------------------------------
+
+_PASS_ON = """
+def {name}({parameters}):
+    try:
+        result = native({arguments})
+    except ArgumentError as error:
+        raise argument_error(native, ({arguments},), error) from None
+    if not_null(result):
+        return result
+    raise_last_error()
+"""
+
+_PASS_ON_SIZES = """
+def {name}({first}, {sizes}=None, *more):
+    try:
+        sizes = ({sizes}, *more) if more else {sizes} if type({sizes}) in SEQUENCES else ({sizes},)
+        pack, count = PACKERS[len(sizes)]
+        result = native({first}, pack(*sizes), count)
+    except Exception:
+        return call(native, {first}, *sizes_argument("{name}", {sizes}, more))
+    if not_null(result):
+        return result
+    raise_last_error()
+"""
+
+
+def _written(function: Function, template: str, names: dict[str, Any], **parts: str) -> Function:
+    """The function that a template makes, with the signature, the docstring and the place of another one."""
+    space: dict[str, Any] = {"not_null": not_null, "raise_last_error": raise_last_error, **names}
+    exec(template.format(name=function.__name__, **parts), space)
+    return wraps(function)(space[function.__name__])  # type: ignore[return-value]
+
+
+def passes_on(native: Any) -> Callable[[Function], Function]:
+    """Gives a function without a body one that passes its arguments, in order, on to a native function.
+
+    The body is written out for the parameters at hand, so that a call makes one Python frame.
+    """
+
+    def write(function: Function) -> Function:
+        parameters = list(signature(function).parameters.values())
+        defaults = {f"default_{p.name}": p.default for p in parameters if p.default is not p.empty}
+        return _written(
+            function,
+            _PASS_ON,
+            {
+                "native": native,
+                "ArgumentError": ArgumentError,
+                "argument_error": argument_error,
+                **defaults,
+            },
+            parameters=", ".join(
+                p.name if p.default is p.empty else f"{p.name}=default_{p.name}" for p in parameters
+            ),
+            arguments=", ".join(p.name for p in parameters),
+        )
+
+    return write
+
+
+def passes_sizes_on(native: Any) -> Callable[[Function], Function]:
+    """The same for a function of a tensor and of sizes or dims, given one by one or as one sequence."""
+
+    def write(function: Function) -> Function:
+        first, sizes = list(signature(function).parameters)[:2]
+        return _written(
+            function,
+            _PASS_ON_SIZES,
+            {
+                "native": native,
+                "call": call,
+                "PACKERS": PACKERS,
+                "SEQUENCES": (Size, tuple, list),
+                "sizes_argument": sizes_argument,
+            },
+            first=first,
+            sizes=sizes,
+        )
+
+    return write

@@ -39,7 +39,7 @@ _shapes: dict[int, Size] = {}  # by ag_tensor_shape_key
 _shape_key = lib.ag_tensor_shape_key
 _ManyDims = ctypes.c_int64 * MAX_DIMS
 # By count: what makes an array of that many int64, and the count as the library takes it.
-_PACKERS = [(struct.Struct(f"{n}q").pack, ctypes.c_int64(n)) for n in range(MAX_DIMS + 1)]
+PACKERS = [(struct.Struct(f"{n}q").pack, ctypes.c_int64(n)) for n in range(MAX_DIMS + 1)]
 
 
 def pack(numbers: Sequence[int]) -> tuple[bytes, Any]:
@@ -47,7 +47,7 @@ def pack(numbers: Sequence[int]) -> tuple[bytes, Any]:
     n = len(numbers)
     try:
         if n <= MAX_DIMS:
-            packer, count = _PACKERS[n]
+            packer, count = PACKERS[n]
             return packer(*numbers), count
         return struct.pack(f"{n}q", *numbers), n
     except struct.error:

@@ -189,7 +189,6 @@ ROWS = (
         (normal,),
         cases([(), (3,), (2, 3), (0, 3)]),
         view=True,
-        python_only=True,
         errors=(bad((2, 3, 4), says="expects a tensor with <= 2 dimensions", shows=()),),
     ),
     Row(

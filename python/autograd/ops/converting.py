@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import dtypes
 from .._capi import call, lib
-from ..binding import method, op, public_names
+from ..binding import method, op, passes_on, public_names
 from ..operands import in_place, tensor_argument
 from ..random import takes_generator
 from ..tensor import CPU, Tensor, device
@@ -37,9 +37,9 @@ def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
 
 
 @op
+@passes_on(lib.ag_detach)
 def detach(input: Tensor) -> Tensor:
     """Returns a tensor over the same storage, without history."""
-    return call(lib.ag_detach, input)
 
 
 @method

@@ -10,26 +10,17 @@ from typing import Any
 from .._capi import ZERO, call, lib, run
 from ..binding import function_only as function
 from ..binding import method, op, public_names
-from ..operands import empty_handles, handles, taken
+from ..operands import empty_handles, handles, packed, taken
 from ..tensor import Tensor, pack, tensor_classes
 
 
-def _sequence(name: str, tensors: Any) -> Any:
-    """The handles of a sequence of tensors; TypeError for a single tensor."""
+def _sequence(name: str, tensors: Any) -> tuple[Any, Any]:
+    """The handles of a sequence of tensors, and their count; TypeError for a single tensor."""
     if type(tensors) in tensor_classes:
         raise TypeError(
             f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor"
         )
-    return handles(name, "tensors", tensors)
-
-
-_COUNTS = [ctypes.c_int64(n) for n in range(33)]
-
-
-def _count(array: Any) -> Any:
-    """The length of an array, as an object that ctypes takes fast if there is one."""
-    n = len(array)
-    return _COUNTS[n] if n < 33 else n
+    return packed(name, "tensors", tensors)
 
 
 def _size(input: Tensor, dim: int) -> int:
@@ -50,15 +41,13 @@ def _spread(name: str, tensors: tuple[Any, ...]) -> Any:
 @function
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Returns the tensors joined along a dim they have."""
-    array = _sequence("cat", tensors)
-    return call(lib.ag_cat, array, _count(array), dim or ZERO)
+    return call(lib.ag_cat, *_sequence("cat", tensors), dim or ZERO)
 
 
 @function
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Returns the tensors, all of the same sizes, joined along a new dim."""
-    array = _sequence("stack", tensors)
-    return call(lib.ag_stack, array, _count(array), dim or ZERO)
+    return call(lib.ag_stack, *_sequence("stack", tensors), dim or ZERO)
 
 
 @op
@@ -180,8 +169,7 @@ def _join(native: Any, doc: str) -> Any:
     name = native.__name__[3:]
 
     def join(tensors: Sequence[Tensor]) -> Tensor:
-        array = _sequence(name, tensors)
-        return call(native, array, len(array))
+        return call(native, *_sequence(name, tensors))
 
     join.__name__ = join.__qualname__ = name
     join.__doc__ = f"Returns the tensors joined {doc}."

@@ -6,28 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import dtypes
-from .._capi import ONE, ZERO, call, lib
+from .._capi import call, lib, not_null
 from ..binding import function_only as function
-from ..binding import method, op, public_names
-from ..operands import Dims, dims_argument
-from ..tensor import Size, Tensor, become, pack
-
-
-def _sizes(function: str, first: Any, more: tuple[Any, ...]) -> tuple[bytes, Any]:
-    """Sizes or dims given one by one or as one sequence, as the library takes them."""
-    if more:
-        return pack((first, *more))
-    if isinstance(first, (tuple, list)):
-        return pack(first)
-    if first is None:
-        raise TypeError(f"{function}() missing 1 required positional arguments: the sizes or dims")
-    return pack((first,))
+from ..binding import method, op, passes_on, passes_sizes_on, public_names
+from ..operands import Dims, dims_argument, sizes_argument
+from ..tensor import Size, Tensor, become
 
 
 @op
+@passes_sizes_on(lib.ag_reshape)
 def reshape(input: Tensor, shape: Any = None, *more: Any) -> Tensor:
     """Returns the same elements with other sizes, one of which may be -1; a view where possible, else a copy."""
-    return call(lib.ag_reshape, input, *_sizes("reshape", shape, more))
 
 
 @method
@@ -37,7 +26,7 @@ def view(self: Tensor, size: Any = None, *more: Any) -> Tensor:
         raise NotImplementedError(
             "view(dtype): reinterpreting the bytes is not supported; to(dtype) converts the values"
         )
-    return call(lib.ag_view, self, *_sizes("view", size, more))
+    return call(lib.ag_view, self, *sizes_argument("view", size, more))
 
 
 @method
@@ -53,23 +42,21 @@ def reshape_as(self: Tensor, other: Tensor) -> Tensor:
 
 
 @op
+@passes_on(lib.ag_transpose)
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """Returns a view with two dims exchanged."""
-    return call(lib.ag_transpose, input, dim0, dim1)
 
 
 @op
+@passes_on(lib.ag_t)
 def t(input: Tensor) -> Tensor:
     """Returns the transposed matrix; a vector or a 0-d tensor stays as it is. Raises RuntimeError for more dims."""
-    if input.ndim > 2:
-        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D")
-    return call(lib.ag_transpose, input, 0, -1)
 
 
 @op
+@passes_sizes_on(lib.ag_permute)
 def permute(input: Tensor, dims: Any = None, *more: Any) -> Tensor:
     """Returns a view with the dims in another order."""
-    return call(lib.ag_permute, input, *_sizes("permute", dims, more))
 
 
 def _matrices(what: str, x: Tensor) -> Tensor:
@@ -84,11 +71,8 @@ def _matrices(what: str, x: Tensor) -> Tensor:
 
 def _T(self: Tensor) -> Tensor:
     """The view with all dims in reverse order."""
-    return (
-        call(lib.ag_transpose, self, ZERO, ONE)
-        if self.ndim == 2
-        else permute(self, tuple(range(self.ndim - 1, -1, -1)))
-    )
+    result = _t(self)
+    return result if not_null(result) else permute(self, tuple(range(self.ndim - 1, -1, -1)))
 
 
 def _mT(self: Tensor) -> Tensor:
@@ -111,6 +95,7 @@ def _H(self: Tensor) -> Tensor:
     return _matrices("H", self)
 
 
+_t = lib.ag_t
 Tensor.T = property(_T)
 Tensor.mT = property(_mT)
 Tensor.mH = property(_mH)
@@ -118,9 +103,9 @@ Tensor.H = property(_H)
 
 
 @method
+@passes_sizes_on(lib.ag_expand)
 def expand(self: Tensor, size: Any = None, *more: Any) -> Tensor:
     """Returns a view in which dims of size 1 are repeated; -1 keeps a size."""
-    return call(lib.ag_expand, self, *_sizes("expand", size, more))
 
 
 @method
@@ -139,20 +124,20 @@ def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
 def squeeze(input: Tensor, dim: Dims = None) -> Tensor:
     """Returns a view without the given dims that have size 1; without all of those if dim is left out."""
     if isinstance(dim, (tuple, list)) and not dim:
-        return call(lib.ag_reshape, input, *_sizes("squeeze", input.shape, ()))
+        return call(lib.ag_reshape, input, *sizes_argument("squeeze", input.shape, ()))
     return call(lib.ag_squeeze, input, *dims_argument(dim))
 
 
 @op
+@passes_on(lib.ag_unsqueeze)
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """Returns a view with a dim of size 1 inserted."""
-    return call(lib.ag_unsqueeze, input, dim)
 
 
 @op
+@passes_on(lib.ag_flatten)
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Returns the tensor with the dims from start_dim to end_dim made one."""
-    return call(lib.ag_flatten, input, start_dim, end_dim)
 
 
 @op
@@ -162,9 +147,9 @@ def ravel(input: Tensor) -> Tensor:
 
 
 @op
+@passes_on(lib.ag_select)
 def select(input: Tensor, dim: int, index: int) -> Tensor:
     """Returns the view at one position of a dim, which goes away."""
-    return call(lib.ag_select, input, dim, index)
 
 
 @op
@@ -176,7 +161,7 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
 @op
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """Returns a view with one dim as several, whose product it is; one size may be -1."""
-    return call(lib.ag_unflatten, input, dim, *_sizes("unflatten", sizes, ()))
+    return call(lib.ag_unflatten, input, dim, *sizes_argument("unflatten", sizes, ()))
 
 
 @op
@@ -186,15 +171,15 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
 
 
 @op
+@passes_on(lib.ag_diagonal)
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
     """Returns the view x[..., i, i + offset, ...] over dim1 and dim2, with i as the last dim."""
-    return call(lib.ag_diagonal, input, offset, dim1, dim2)
 
 
 @method
+@passes_on(lib.ag_unfold)
 def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
     """Returns a view of windows of `size` positions, `step` apart, along a dim; their insides are the last dim."""
-    return call(lib.ag_unfold, self, dimension, size, step)
 
 
 @op
