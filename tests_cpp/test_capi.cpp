@@ -363,8 +363,8 @@ TEST_F(Capi, enumerators_and_lists_are_checked) {
   for (int32_t bad : {-1, 3, 1000}) {
     expect_failure(ag_mse_loss(x, x, invalid<ag_reduction>(bad)), AG_ERROR_VALUE,
                    "'reduction' cannot be");
-    expect_failure(ag_cross_entropy(x, x, nullptr, invalid<ag_reduction>(bad), -100, 0), AG_ERROR_VALUE,
-                   "'reduction' cannot be");
+    expect_failure(ag_cross_entropy(x, x, nullptr, invalid<ag_reduction>(bad), -100, 0),
+                   AG_ERROR_VALUE, "'reduction' cannot be");
   }
   for (int32_t bad : {-2, 6, std::numeric_limits<int32_t>::min()}) {
     expect_failure(ag_sum(x, nullptr, 0, 0, bad), AG_ERROR_VALUE, "'dtype' cannot be");

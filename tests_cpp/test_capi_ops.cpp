@@ -164,7 +164,8 @@ const std::vector<Case> kCases = {
     {CALL(ag_detach(t[0])), {matrix}},
     {CALL(ag_softmax(t[0], 1)), {matrix}},
     {CALL(ag_log_softmax(t[0], 1)), {matrix}},
-    {CALL(ag_cross_entropy(t[0], t[1], nullptr, AG_REDUCTION_MEAN, -100, 0)), {matrix, rows_wanted}},
+    {CALL(ag_cross_entropy(t[0], t[1], nullptr, AG_REDUCTION_MEAN, -100, 0)),
+     {matrix, rows_wanted}},
     {CALL(ag_mse_loss(t[0], t[1], AG_REDUCTION_NONE)), {matrix, matrix}},
 };
 

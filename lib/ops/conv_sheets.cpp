@@ -39,7 +39,8 @@ struct Sheets {
   int64_t n_taps() const { return static_cast<int64_t>(taps.size()); }
   /// Part of the computed lanes that is wanted.
   double efficiency() const {
-    return static_cast<double>(box_size()) / static_cast<double>((length + 15) / 16 * 16);
+    const int64_t padded = (length + 15) / 16 * 16;
+    return static_cast<double>(box_size()) / static_cast<double>(padded);
   }
   void copy(DType dtype, const char* source, int64_t channels, char* to) const {
     const cpu::SheetDim from[3] = {dim(0), dim(1), dim(2)};
