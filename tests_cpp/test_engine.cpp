@@ -120,6 +120,36 @@ TEST(Engine, VisitsSharedNodesOnce) {
   EXPECT_TRUE(x.grad().defined());
 }
 
+// Counts the calls of one op.
+struct CountOp : Observer {
+  explicit CountOp(std::string op) : name(std::move(op)) {}
+  void on_call(const detail::Call& call) override { calls += name == call.op.name; }
+  std::string name;
+  int calls = 0;
+};
+
+TEST(Engine, ComputesOnlyWhatLeadsToTheRequestedTensors) {
+  const Tensor x = leaf({.1, -.4, .7, .2}, {2, 2}), w = leaf({.5, .3, -.2, .1}, {2, 2});
+  const BackwardOptions keep{.retain_graph = true};
+  const Tensor y = mm(x, tanh(w));
+  const auto products = [](const std::function<void()>& call) {
+    CountOp count("mm");
+    Observer* previous = detail::set_observer(&count);
+    call();
+    detail::set_observer(previous);
+    return count.calls;
+  };
+  const Tensor ones = full({2, 2}, 1.);
+  EXPECT_EQ(products([&] { grad({y}, {x, w}, {ones}, keep); }), 2);
+  EXPECT_EQ(products([&] { grad({y}, {x}, {ones}, keep); }), 1);
+  EXPECT_EQ(products([&] { grad({y}, {w}, {ones}, keep); }), 1);
+  EXPECT_EQ(products([&] { grad({y}, {y}, {ones}, keep); }), 0);
+  EXPECT_EQ(products([&] { backward({y}, {ones}, keep, {w}); }), 1);
+  EXPECT_FALSE(x.grad().defined());
+  EXPECT_TRUE(w.grad().defined());
+  EXPECT_EQ(products([&] { backward({y}, {ones}, keep); }), 2);
+}
+
 TEST(Engine, LongChainsNeedNoStack) {
   Tensor x = leaf({1.}, {1});
   Tensor y = x;

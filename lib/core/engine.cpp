@@ -92,6 +92,8 @@ class Run {
   void start(const std::vector<Tensor>& outputs, const std::vector<Tensor>& grads);
   void discover();
   void mark_paths_to_inputs();
+  /// Fills rule_wanted_; false if no requested tensor lies behind the node.
+  bool mark_wanted(const Node& node);
   void visit(int n);
   void send(const NodeInput& input, Tensor grad, bool owned);
   void deliver(const Target& to, Tensor grad, bool owned);
@@ -126,6 +128,7 @@ class Run {
   Vector<Slot> results_;  // for inputs_
   Vector<Tensor> roots_;
   Vector<Tensor> rule_grads_, rule_results_;
+  Vector<char> rule_wanted_;  // by input of the node being visited, if inputs_ were given
 
   int leaf_number(TensorBody* leaf) {
     bool added;
@@ -225,6 +228,19 @@ void Run::mark_paths_to_inputs() {
     }
 }
 
+bool Run::mark_wanted(const Node& node) {
+  rule_wanted_.assign(static_cast<size_t>(node.inputs.size()), 0);
+  bool any = false;
+  for (int i = 0; i < node.inputs.size(); ++i) {
+    const NodeInput& input = node.inputs[i];
+    const void* key = input.node ? static_cast<void*>(input.node) : input.leaf;
+    if (!key || !wanted_[static_cast<size_t>(numbers_.find_number(key))]) continue;
+    rule_wanted_[static_cast<size_t>(i)] = 1;
+    any = true;
+  }
+  return any;
+}
+
 void Run::visit(int n) {
   Node& node = *node_of_[static_cast<size_t>(n)];
   const int n_out = node.outputs.size(), n_in = node.inputs.size();
@@ -244,18 +260,15 @@ void Run::visit(int n) {
     if (node.outputs[i].hooks) g = run_hooks(*node.outputs[i].hooks, std::move(g));
     if (node.outputs[i].retained && accumulate_) accumulate(node.outputs[i].retained, g);
   }
-  bool leads_on = inputs_.empty();
-  for (const NodeInput& input : node.inputs) {
-    const void* key = input.node ? static_cast<void*>(input.node) : input.leaf;
-    if (!leads_on && key) leads_on = wanted_[static_cast<size_t>(numbers_.find_number(key))];
-  }
+  const bool leads_on = inputs_.empty() || mark_wanted(node);
   if (any && leads_on) {
-    Backward rule(node, grads.data(), results.data());
+    Backward rule(node, grads.data(), results.data(),
+                  inputs_.empty() ? nullptr : rule_wanted_.data());
     node.op->backward(rule);
     grads.clear();
     for (int i = 0; i < n_in; ++i) {
       Tensor& result = results[static_cast<size_t>(i)];
-      if (!result || !node.inputs[i].needs_grad()) continue;
+      if (!result || !rule.needs(i)) continue;
       const TensorBody* b = body(result);
       const bool owned = b->refs.load() == 1 && !b->storage->is_shared() && !b->node;
       send(node.inputs[i], std::move(result), owned);

@@ -111,8 +111,9 @@ Tensor sum_to(const Tensor& grad, const Shape& sizes);
 /// What a gradient rule sees.
 class Backward {
  public:
-  Backward(Node& node, Tensor* grads, Tensor* results)
-      : node_(node), grads_(grads), results_(results) {}
+  /// `wanted`, if given: by input, false where no requested gradient lies behind it.
+  Backward(Node& node, Tensor* grads, Tensor* results, const char* wanted = nullptr)
+      : node_(node), grads_(grads), results_(results), wanted_(wanted) {}
 
   const Attrs& attrs() const { return node_.attrs; }
   const Op& op() const { return *node_.op; }
@@ -123,7 +124,9 @@ class Backward {
   Tensor grad(int i = 0) const;
   bool has_grad(int i) const { return grads_[i].defined(); }
   /// True if the gradient of input i is wanted.
-  bool needs(int i) const { return i < n_inputs() && node_.inputs[i].needs_grad(); }
+  bool needs(int i) const {
+    return i < n_inputs() && node_.inputs[i].needs_grad() && (!wanted_ || wanted_[i]);
+  }
   /// Values saved by the forward pass. Throws Error (runtime) if they were freed or changed in
   /// place.
   Tensor input(int i) const;
@@ -141,6 +144,7 @@ class Backward {
   Node& node_;
   Tensor* grads_;
   Tensor* results_;
+  const char* wanted_;
 };
 
 }  // namespace autograd::detail
