@@ -19,7 +19,6 @@ namespace {
 // inner is 1, else neighbouring columns of one outer.
 template <class Kernel>
 void over_slices(const Call& call, const Kernel& kernel) {
-  constexpr int64_t kColumns = 64;
   TensorBody& out = call.out();
   if (out.numel == 0) return;
   const int64_t item = static_cast<int64_t>(size_of(out.dtype));
@@ -33,12 +32,14 @@ void over_slices(const Call& call, const Kernel& kernel) {
     });
     return;
   }
-  const int64_t blocks = (inner + kColumns - 1) / kColumns;
-  parallel_for(outer * blocks, std::max<int64_t>(1, kGrain / (4 * kColumns * n)),
+  // Long pieces of rows, but several blocks for every thread.
+  const int64_t columns = inner >= 1024 ? 256 : 64;
+  const int64_t blocks = (inner + columns - 1) / columns;
+  parallel_for(outer * blocks, std::max<int64_t>(1, kGrain / (4 * columns * n)),
                [&](int64_t begin, int64_t end) {
                  for (int64_t b = begin; b < end; ++b) {
-                   const int64_t o = b / blocks, first = b % blocks * kColumns;
-                   kernel((o * n * inner + first) * item, std::min(kColumns, inner - first), n,
+                   const int64_t o = b / blocks, first = b % blocks * columns;
+                   kernel((o * n * inner + first) * item, std::min(columns, inner - first), n,
                           inner);
                  }
                });

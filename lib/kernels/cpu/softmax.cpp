@@ -169,38 +169,6 @@ struct RowPerLane {
   V<T> sum(V<T> v) const { return v; }
 };
 
-/// As many columns of a row-major [n, stride] as there are lanes, one column in each.
-template <class T>
-struct ColumnPerLane {
-  using D = Tag<T>;
-  static constexpr size_t kTile = 1;
-  size_t n, stride, valid;
-
-  const T* in(const T* p, T*) const { return p; }
-  T* out(T* p, T*) const { return p; }
-  void flush(const T*, T*) const {}
-  V<T> get(const T* p, Full s, V<T> fill) const {
-    if (valid == hn::Lanes(D())) return hn::LoadU(D(), p + s.at);
-    return partial::load_first(D(), p + s.at, valid, fill);
-  }
-  void put(V<T> v, T* p, Full s) const {
-    if (valid == hn::Lanes(D())) return hn::StoreU(v, D(), p + s.at);
-    partial::store_first(v, D(), p + s.at, valid);
-  }
-  template <class F>
-  HWY_INLINE void each(F f) const {
-    for (size_t j = 0; j < n; ++j) f(Full{j * stride});
-  }
-  template <class F, class J>
-  HWY_INLINE V<T> fold(V<T> init, F f, J join) const {
-    V<T> a = init;
-    for (size_t j = 0; j < n; ++j) a = join(a, f(Full{j * stride}));
-    return a;
-  }
-  V<T> max(V<T> v) const { return v; }
-  V<T> sum(V<T> v) const { return v; }
-};
-
 struct Max {
   template <class W>
   HWY_INLINE W operator()(W a, W b) const {
@@ -228,21 +196,6 @@ HWY_INLINE void for_rows(int64_t rows, int64_t n, const Body& body) {
   }
 }
 
-/// Calls body(layout, offset) for rows that are contiguous, or, if inner is not 1, for `rows`
-/// columns of a row-major [n, inner].
-template <class T, class Body>
-HWY_INLINE void for_slices(int64_t rows, int64_t n, int64_t inner, const Body& body) {
-  const auto width = static_cast<size_t>(n);
-  if (inner == 1) {
-    for_rows<T>(rows, n, [&](const auto l, size_t r) HWY_ATTR { body(l, r * width); });
-    return;
-  }
-  const size_t lanes = hn::Lanes(Tag<T>()), count = static_cast<size_t>(rows);
-  for (size_t c = 0; c < count; c += lanes) {
-    body(ColumnPerLane<T>{width, static_cast<size_t>(inner), std::min(lanes, count - c)}, c);
-  }
-}
-
 /// Maximum of a row (any number if it has a NaN: the differences to it carry the NaN on).
 template <class T, class L>
 HWY_INLINE V<T> row_max(const L& l, const T* x) {
@@ -264,10 +217,16 @@ HWY_INLINE V<T> row_sum_exp(const L& l, const T* x, V<T> shift, T* e) {
   return l.sum(l.fold(hn::Zero(d), term, Add()));
 }
 
+#include "kernels/cpu/softmax_columns-inl.h"
+
 template <class T>
 void softmax_of(bool log, const T* x, T* y, int64_t rows, int64_t n, int64_t inner) {
-  for_slices<T>(rows, n, inner, [&](const auto l, size_t at) HWY_ATTR {
+  if (inner != 1)
+    return softmax_columns(log, x, y, static_cast<size_t>(rows), static_cast<size_t>(n),
+                           static_cast<size_t>(inner));
+  for_rows<T>(rows, n, [&](const auto l, size_t r) HWY_ATTR {
     const Tag<T> d;
+    const size_t at = r * static_cast<size_t>(n);
     const auto zero = hn::Zero(d);
     HWY_ALIGN T tile[l.kTile];
     const T* in = l.in(x + at, tile);
@@ -311,7 +270,11 @@ void logsumexp_of(const T* x, T* y, int64_t rows, int64_t n) {
 template <class T>
 void softmax_backward_of(bool log, const T* g, const T* y, T* dx, int64_t rows, int64_t n,
                          int64_t inner) {
-  for_slices<T>(rows, n, inner, [&](const auto l, size_t at) HWY_ATTR {
+  if (inner != 1)
+    return softmax_backward_columns(log, g, y, dx, static_cast<size_t>(rows),
+                                    static_cast<size_t>(n), static_cast<size_t>(inner));
+  for_rows<T>(rows, n, [&](const auto l, size_t r) HWY_ATTR {
+    const size_t at = r * static_cast<size_t>(n);
     const auto zero = hn::Zero(Tag<T>());
     HWY_ALIGN T g_tile[l.kTile];
     HWY_ALIGN T y_tile[l.kTile];
