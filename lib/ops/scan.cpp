@@ -198,16 +198,17 @@ void forward_prod(const Call& call) {
   const int64_t item = static_cast<int64_t>(size_of(compute));
   const char* from = static_cast<const char*>(x.data());
   char* to = static_cast<char*>(y.data());
-  if (s.outer == 1 && s.inner == 1 && s.n > 2 * kChunk) {
-    const int64_t chunks = (s.n + kChunk - 1) / kChunk;
-    const Tensor parts = make_tensor({chunks}, compute);
+  const int64_t length = std::max<int64_t>(1, kChunk / std::max<int64_t>(1, s.inner));
+  if (s.outer == 1 && s.inner > 0 && s.n > 4 * length && s.n * s.inner > 2 * kChunk) {
+    const int64_t chunks = (s.n + length - 1) / length, step = length * s.inner * item;
+    const Tensor parts = make_tensor({chunks, s.inner}, compute);
     char* part = static_cast<char*>(parts.data());
     parallel_for(chunks, 1, [&](int64_t begin, int64_t end) {
       for (int64_t c = begin; c < end; ++c)
-        cpu::prod(compute, from + c * kChunk * item, part + c * item,
-                  {1, std::min(kChunk, s.n - c * kChunk), 1});
+        cpu::prod(compute, from + c * step, part + c * s.inner * item,
+                  {1, std::min(length, s.n - c * length), s.inner});
     });
-    cpu::prod(compute, part, to, {1, chunks, 1});
+    cpu::prod(compute, part, to, {1, chunks, s.inner});
   } else if (out.numel) {
     over_outer(s, kGrain, [&](int64_t first, const cpu::ScanShape& part) {
       cpu::prod(compute, from + first * s.n * s.inner * item, to + first * s.inner * item, part);

@@ -122,19 +122,23 @@ void prod_of(const T* x, T* y, const ScanShape& s) {
 /// The products from the left are written, those from the right multiplied on the way back.
 template <class T>
 void prod_backward_of(const T* g, const T* x, T* dx, const ScanShape& s) {
-  for (int64_t o = 0; o < s.outer; ++o)
-    for (int64_t i = 0; i < s.inner; ++i) {
-      const int64_t first = o * s.n * s.inner + i;
-      double left = static_cast<double>(g[o * s.inner + i]), right = 1;
-      for (int64_t j = 0, at = first; j < s.n; ++j, at += s.inner) {
-        dx[at] = static_cast<T>(left);
-        left *= static_cast<double>(x[at]);
+  for_blocks(s, [&](int64_t first, int64_t count) {
+    // The gradient has one number for each column of each outer.
+    const int64_t outer = first / (s.n * s.inner), column = first - outer * s.n * s.inner;
+    double left[kLanes], right[kLanes];
+    std::copy_n(g + outer * s.inner + column, count, left);
+    std::fill_n(right, kLanes, 1.0);
+    for (int64_t j = 0; j < s.n; ++j)
+      for (int64_t i = 0, at = first + j * s.inner; i < count; ++i, ++at) {
+        dx[at] = static_cast<T>(left[i]);
+        left[i] *= static_cast<double>(x[at]);
       }
-      for (int64_t j = s.n, at = first + (s.n - 1) * s.inner; j > 0; --j, at -= s.inner) {
-        dx[at] = static_cast<T>(static_cast<double>(dx[at]) * right);
-        right *= static_cast<double>(x[at]);
+    for (int64_t j = s.n - 1; j >= 0; --j)
+      for (int64_t i = 0, at = first + j * s.inner; i < count; ++i, ++at) {
+        dx[at] = static_cast<T>(static_cast<double>(dx[at]) * right[i]);
+        right[i] *= static_cast<double>(x[at]);
       }
-    }
+  });
 }
 
 template <class T, class Better>
