@@ -63,8 +63,9 @@ ag_tensor* ag_cartesian_prod(const ag_tensor* const* tensors, int64_t n) {
 ag_status ag_unbind(const ag_tensor* x, int64_t dim, int64_t n, ag_tensor** out) {
   return run(__func__, [&](Arguments in) {
     in.array(out, n, "out");
-    std::vector<Tensor> parts = unbind(in.tensor(x, "x"), dim);
-    if (static_cast<int64_t>(parts.size()) != n) in.reject("n", n);
+    Borrowed tensor = in.tensor(x, "x");
+    if (tensor->dim() && tensor->size(dim) != n) in.reject("n", n);
+    std::vector<Tensor> parts = unbind(tensor, dim);
     write_all(std::move(parts), out);
   });
 }

@@ -43,7 +43,9 @@ void infer_cat(const Call& call, OutputMetas& outputs) {
         fail(ErrorCode::kRuntime, "Sizes of tensors must match except in dimension ", dim,
              ". Expected size ", meta.sizes[d], " but got size ", sizes[d], " for tensor number ",
              i, " in the list (sizes ", first_sizes, " and ", sizes, ")");
-    meta.sizes[dim] += sizes[dim];
+    if (__builtin_add_overflow(meta.sizes[dim], sizes[dim], &meta.sizes[dim]))
+      fail(ErrorCode::kRuntime, "cat: the sizes of ", call.n_inputs, " tensors along dimension ",
+           dim, " overflow (sizes ", first_sizes, " and ", sizes, ")");
   }
   if (first) meta.sizes = {0};
 }
@@ -111,6 +113,15 @@ std::vector<Tensor> each(const std::vector<Tensor>& tensors, OneTensor change) {
   return changed;
 }
 
+// Only views of empty or repeated elements can be this many: a mistake, found before it takes the
+// memory of all these tensors.
+void check_parts(const char* name, int64_t parts, const Tensor& x) {
+  constexpr int64_t kMostParts = int64_t{1} << 24;
+  if (parts > kMostParts)
+    fail(ErrorCode::kRuntime, name, ": ", parts, " parts are too many, expected at most ",
+         kMostParts, " (input sizes ", x.sizes(), ")");
+}
+
 void check_any(const char* name, const std::vector<Tensor>& tensors) {
   if (tensors.empty()) fail(ErrorCode::kRuntime, name, " expects a non-empty TensorList");
 }
@@ -151,6 +162,7 @@ Tensor stack(const std::vector<Tensor>& tensors, int64_t dim) {
 std::vector<Tensor> split(const Tensor& x, const std::vector<int64_t>& sizes, int64_t dim) {
   if (x.dim() == 0) fail(ErrorCode::kRuntime, "split expects at least a 1-dimensional tensor");
   const int d = detail::normalize_dim(dim, x.dim());
+  detail::check_parts("split", static_cast<int64_t>(sizes.size()), x);
   int64_t at = 0;
   std::vector<Tensor> parts;
   for (int64_t size : sizes) {
@@ -175,7 +187,8 @@ std::vector<Tensor> chunk(const Tensor& x, int64_t chunks, int64_t dim) {
   if (chunks <= 0)
     fail(ErrorCode::kRuntime, "chunk expects `chunks` to be greater than 0, got: ", chunks);
   const int64_t size = x.size(dim);
-  const int64_t each = (size + chunks - 1) / chunks;
+  const int64_t each = size / chunks + (size % chunks != 0);
+  detail::check_parts("chunk", each ? size / each : chunks, x);
   std::vector<int64_t> sizes;
   // An empty dim is cut into as many empty pieces as were asked for.
   if (each == 0) sizes.assign(static_cast<size_t>(chunks), 0);
@@ -189,6 +202,7 @@ std::vector<Tensor> tensor_split(const Tensor& x, const std::vector<int64_t>& in
     fail(ErrorCode::kRuntime,
          "tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims");
   const int d = detail::normalize_dim(dim, x.dim());
+  detail::check_parts("tensor_split", static_cast<int64_t>(indices.size()) + 1, x);
   std::vector<Tensor> parts;
   int64_t at = 0;
   for (int64_t end : indices) {
@@ -204,6 +218,7 @@ std::vector<Tensor> unbind(const Tensor& x, int64_t dim) {
     fail(ErrorCode::kIndex, "Dimension specified as ", dim,
          " but tensor has no dimensions (unbind)");
   const int d = detail::normalize_dim(dim, x.dim());
+  detail::check_parts("unbind", x.sizes()[d], x);
   std::vector<Tensor> parts;
   for (int64_t i = 0; i < x.sizes()[d]; ++i) parts.push_back(select(x, d, i));
   return parts;
@@ -256,7 +271,8 @@ Tensor block_diag(const std::vector<Tensor>& tensors) {
       fail(ErrorCode::kRuntime,
            "torch.block_diag: Input tensors must have 2 or fewer dimensions. Input ", i, " has ",
            tensors[i].dim(), " dimensions, sizes ", tensors[i].sizes());
-    columns += atleast_2d(tensors[i]).sizes()[1];
+    if (__builtin_add_overflow(columns, atleast_2d(tensors[i]).sizes()[1], &columns))
+      fail(ErrorCode::kRuntime, "block_diag: the columns of ", tensors.size(), " inputs overflow");
   }
   std::vector<Tensor> rows;
   for (const Tensor& t : tensors) {

@@ -1,5 +1,6 @@
 // Elements chosen by number: repetitions of single elements, and combinations.
 #include <algorithm>
+#include <limits>
 
 #include "autograd/ops.hpp"
 #include "core/node.hpp"
@@ -75,6 +76,21 @@ Tensor repeat_interleave(const Tensor& x, const Tensor& repeats, std::optional<i
 namespace detail {
 namespace {
 
+// n over r; no result beyond any memory.
+int64_t binomial(int64_t n, int64_t r, const Shape& sizes) {
+  r = std::min(r, n - r);
+  int64_t count = 1;
+  // The factors are at least 2, so that the loop ends soon.
+  for (int64_t i = 1; i <= r; ++i) {
+    const __int128 next = static_cast<__int128>(count) * (n - r + i) / i;
+    if (next > std::numeric_limits<int64_t>::max())
+      fail(ErrorCode::kRuntime, "combinations: too many combinations of ", r,
+           " elements for input sizes ", sizes);
+    count = static_cast<int64_t>(next);
+  }
+  return count;
+}
+
 // The next r positions below n in lexicographic order; false after the last.
 bool next_combination(std::vector<int64_t>& positions, int64_t n, bool with_replacement) {
   const int64_t r = static_cast<int64_t>(positions.size());
@@ -97,17 +113,18 @@ Tensor combinations(const Tensor& x, int64_t r, bool with_replacement) {
   if (r < 0) fail(ErrorCode::kRuntime, "Expect a non-negative number, but got ", r);
   if (r == 0) return empty({0}, x.dtype());
   const int64_t n = x.numel();
-  std::vector<int64_t> all;
-  if (n > 0 && (with_replacement || r <= n)) {
-    detail::checked_numel({r});
-    std::vector<int64_t> positions(static_cast<size_t>(r), 0);
-    for (size_t i = 0; !with_replacement && i < positions.size(); ++i)
-      positions[i] = static_cast<int64_t>(i);
-    do all.insert(all.end(), positions.begin(), positions.end());
-    while (detail::next_combination(positions, n, with_replacement));
-  }
-  const int64_t rows = static_cast<int64_t>(all.size()) / r;
-  return view(index_select(x, 0, tensor(all)), {rows, r});
+  detail::checked_numel({r});
+  int64_t rows = 0;
+  if (n > 0 && (with_replacement || r <= n))
+    rows = detail::binomial(with_replacement ? n + r - 1 : n, r, x.sizes());
+  Tensor all = detail::make_tensor({rows, r}, DType::kInt64);
+  std::vector<int64_t> positions(rows ? static_cast<size_t>(r) : 0, 0);
+  for (size_t i = 0; !with_replacement && i < positions.size(); ++i)
+    positions[i] = static_cast<int64_t>(i);
+  int64_t* to = all.data_as<int64_t>();
+  for (bool more = rows > 0; more; more = detail::next_combination(positions, n, with_replacement))
+    to = std::copy(positions.begin(), positions.end(), to);
+  return view(index_select(x, 0, view(all, {-1})), all.sizes());
 }
 
 }  // namespace autograd

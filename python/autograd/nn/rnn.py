@@ -32,6 +32,9 @@ def _draw(module: Module, hidden_size: int) -> None:
             weight.uniform_(-bound, bound)
 
 
+_MOST_LAYERS = 1 << 16  # more are a mistake, which would take all memory layer by layer
+
+
 def _check_whole(name: str, value: Any) -> None:
     if not isinstance(value, int):
         raise TypeError(f"{name} should be of type int, got: {type(value).__name__}")
@@ -76,6 +79,8 @@ class RNNBase(Module):
         _check_whole("hidden_size", hidden_size)
         if num_layers <= 0:
             raise ValueError("num_layers must be greater than zero")
+        if num_layers > _MOST_LAYERS:
+            raise ValueError(f"num_layers must be at most {_MOST_LAYERS}, got {num_layers}")
         if proj_size < 0:
             raise ValueError(
                 "proj_size should be a positive integer or zero to disable projections"

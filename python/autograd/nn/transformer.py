@@ -46,7 +46,12 @@ def _length(x: Tensor, batch_first: bool) -> int:
     return x.shape[1 if batch_first and x.ndim == 3 else 0]
 
 
+_MOST_LAYERS = 1 << 16  # more are a mistake, which would take all memory layer by layer
+
+
 def _copies(module: Module, n: int) -> ModuleList:
+    if n > _MOST_LAYERS:
+        raise ValueError(f"num_layers must be at most {_MOST_LAYERS}, got {n}")
     return ModuleList([copy.deepcopy(module) for _ in range(n)])
 
 

@@ -31,6 +31,16 @@ def _size(input: Tensor, dim: int) -> int:
         return input.size(dim)
 
 
+_MOST_PARTS = 1 << 24  # the library's own limit, kept before arrays of that length are made
+
+
+def _room(name: str, parts: int) -> Any:
+    """An array for the handles of so many parts; RuntimeError for absurd numbers."""
+    if parts > _MOST_PARTS:
+        raise RuntimeError(f"{name}: {parts} parts are too many, expected at most {_MOST_PARTS}")
+    return empty_handles(parts)
+
+
 def _spread(name: str, tensors: tuple[Any, ...]) -> Any:
     """The handles of tensors given one by one or as one sequence."""
     if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
@@ -66,12 +76,14 @@ def split(
             raise RuntimeError(
                 f"split expects split_size be non-negative, but got split_size={sections}"
             )
+        out = _room("split", -(-size // sections) if size else 1)
         sections = (
             [sections] * (size // sections) + [size % sections] * (size % sections > 0)
             if size
             else [0]
         )
-    out = empty_handles(len(sections))
+    else:
+        out = empty_handles(len(sections))
     run(lib.ag_split, tensor, *pack(sections), dim, out)
     return taken(out)
 
@@ -82,7 +94,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     if chunks <= 0:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
     room = builtins.min(chunks, builtins.max(input.size(dim), 1)) if chunks > 64 else chunks
-    out, count = empty_handles(room), ctypes.c_int64()
+    out, count = _room("chunk", room), ctypes.c_int64()
     run(lib.ag_chunk, input, room, dim, out, ctypes.byref(count))
     return taken(out, count.value)
 
@@ -91,7 +103,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """Returns the views at all positions of a dim."""
     n = _size(input, dim)
-    out = empty_handles(n)
+    out = _room("unbind", n)
     run(lib.ag_unbind, input, dim or ZERO, n, out)
     return taken(out)
 
@@ -117,9 +129,11 @@ def tensor_split(
             )
         if where <= 0:
             raise RuntimeError(f"number of sections must be larger than 0, got {where}")
+        out = _room("tensor_split", where)
         each, larger = divmod(input.size(dim), where)
         where = [i * each + builtins.min(i, larger) for i in range(1, where)]
-    out = empty_handles(len(where) + 1)
+    else:
+        out = empty_handles(len(where) + 1)
     run(lib.ag_tensor_split, input, *pack(where), dim, out)
     return taken(out)
 
