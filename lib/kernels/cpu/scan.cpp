@@ -112,8 +112,15 @@ void prod_of(const T* x, T* y, const ScanShape& s) {
       const int64_t count = std::min(kLanes, s.inner - i);
       Wide<T> acc[kLanes];
       std::fill_n(acc, kLanes, Wide<T>{1});
-      for (int64_t j = 0; j < s.n; ++j)
-        for (int64_t k = 0; k < count; ++k) acc[k] *= static_cast<Wide<T>>(x[j * s.inner + i + k]);
+      const auto body = [&](int64_t lanes) {
+        for (int64_t j = 0; j < s.n; ++j)
+          for (int64_t k = 0; k < lanes; ++k)
+            acc[k] *= static_cast<Wide<T>>(x[j * s.inner + i + k]);
+      };
+      if (count == kLanes)
+        body(kLanes);
+      else
+        body(count);
       for (int64_t k = 0; k < count; ++k) y[i + k] = static_cast<T>(acc[k]);
     }
   }

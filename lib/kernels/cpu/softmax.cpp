@@ -244,7 +244,10 @@ void softmax_of(bool log, const T* x, T* y, int64_t rows, int64_t n, int64_t inn
 }
 
 template <class T>
-void logsumexp_of(const T* x, T* y, int64_t rows, int64_t n) {
+void logsumexp_of(const T* x, T* y, int64_t rows, int64_t n, int64_t inner) {
+  if (inner != 1)
+    return logsumexp_columns(x, y, static_cast<size_t>(rows), static_cast<size_t>(n),
+                             static_cast<size_t>(inner));
   for_rows<T>(rows, n, [&](const auto l, size_t r) HWY_ATTR {
     const Tag<T> d;
     HWY_ALIGN T tile[l.kTile];
@@ -424,10 +427,10 @@ void softmax_backward_any(DType dtype, bool log, const void* g, const void* y, v
   });
 }
 
-void logsumexp_any(DType dtype, const void* x, void* y, int64_t rows, int64_t n) {
+void logsumexp_any(DType dtype, const void* x, void* y, int64_t rows, int64_t n, int64_t inner) {
   with_float(dtype, [&](auto t) {
     using T = decltype(t);
-    logsumexp_of(as<T>(x), as<T>(y), rows, n);
+    logsumexp_of(as<T>(x), as<T>(y), rows, n, inner);
   });
 }
 
@@ -492,8 +495,8 @@ void softmax_backward(DType dtype, bool log, const void* g, const void* y, void*
   HWY_DYNAMIC_DISPATCH(softmax_backward_any)(dtype, log, g, y, dx, rows, n, inner);
 }
 
-void logsumexp(DType dtype, const void* x, void* y, int64_t rows, int64_t n) {
-  HWY_DYNAMIC_DISPATCH(logsumexp_any)(dtype, x, y, rows, n);
+void logsumexp(DType dtype, const void* x, void* y, int64_t rows, int64_t n, int64_t inner) {
+  HWY_DYNAMIC_DISPATCH(logsumexp_any)(dtype, x, y, rows, n, inner);
 }
 
 void cross_entropy(DType dtype, const void* x, const int64_t* target, void* loss, void* lse,

@@ -17,8 +17,8 @@ void softmax_backward(DType dtype, bool log, const void* g, const void* y, void*
                       int64_t n, int64_t inner = 1);
 
 /// y[row] = log(sum exp(x[row])); -inf for n = 0 and rows of -inf, inf for rows with inf, NaN
-/// first.
-void logsumexp(DType dtype, const void* x, void* y, int64_t rows, int64_t n);
+/// first. inner as in softmax.
+void logsumexp(DType dtype, const void* x, void* y, int64_t rows, int64_t n, int64_t inner = 1);
 
 /// loss[row] = logsumexp(x[row]) - x[row][target[row]], lse[row] = logsumexp(x[row]).
 /// Targets have been checked to be in [0, n) by the caller. Never computes 0 * log 0.

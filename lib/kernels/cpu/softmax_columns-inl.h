@@ -83,3 +83,25 @@ void softmax_backward_columns(bool log, const T* g, const T* y, T* dx, size_t co
     });
   }
 }
+
+template <class T>
+void logsumexp_columns(const T* x, T* y, size_t count, size_t n, size_t stride) {
+  const auto zero = hn::Zero(Tag<T>());
+  ColumnNumbers<T> top, sum;
+  for (size_t c = 0; c < count; c += kColumnsAtOnce) {
+    const AcrossRow<T> l{std::min(kColumnsAtOnce, count - c)};
+    column_sums<T>(l, n, stride, x + c, top.at, sum.at, nullptr);
+    l.each([&](auto s) HWY_ATTR {
+      l.put(hn::Add(l.get(top.at, s, zero), log_of_sum<T>(l.get(sum.at, s, zero))), y + c, s);
+    });
+    for (size_t i = 0; i < l.n; ++i) {
+      if (top.at[i] - top.at[i] == T{0}) continue;
+      // Infinite: the sum is too, unless there is a NaN.
+      y[c + i] = top.at[i];
+      for (size_t j = 0; j < n; ++j) {
+        const T v = x[c + i + j * stride];
+        if (v != v) y[c + i] = std::numeric_limits<T>::quiet_NaN();
+      }
+    }
+  }
+}
