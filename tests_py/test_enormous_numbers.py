@@ -18,6 +18,7 @@ CALLS: dict[str, Callable[[int], Any]] = {
     "split": lambda n: ag.ones(1).expand(2**50).split(n // n),
     "unbind": lambda n: ag.ones(0).expand(2**50, 0).unbind(n - n),
     "combinations": lambda n: ag.combinations(ag.ones(3), n, True),
+    "interpolate": lambda n: ag.nn.functional.interpolate(ag.ones(0, 1, 2), size=n),
     "repeat": lambda n: ag.ones(2).repeat(n, n),
     "repeat_interleave": lambda n: ag.ones(2, 2).repeat_interleave(n),
     "one_hot": lambda n: ag.nn.functional.one_hot(ag.tensor([1]), n),
@@ -50,3 +51,9 @@ def test_joined_sizes_do_not_overflow() -> None:
         ag.cat(many)
     with pytest.raises(RuntimeError, match="overflow"):
         ag.block_diag(*many)
+
+
+@pytest.mark.parametrize("mean, value", [(-(2.0**63), -2.0), (2.0**63, 2.0)])
+@pytest.mark.filterwarnings("ignore:mean is more than 2 std")
+def test_trunc_normal_ends_with_a_mean_far_away(mean: float, value: float) -> None:
+    assert ag.nn.init.trunc_normal_(ag.empty(3), mean, 0.5).tolist() == [value] * 3

@@ -239,6 +239,12 @@ Tensor interpolate(const Tensor& x, const Shape& sizes, const std::vector<double
       fail(ErrorCode::kRuntime,
            "Input and output sizes should be greater than 0, but got input of sizes ", x.sizes(),
            " and output sizes ", sizes);
+  // The positions along a dim are listed, also where the result is empty.
+  constexpr int64_t kLargest = int64_t{1} << 26;
+  for (int64_t size : sizes)
+    if (size > kLargest)
+      fail(ErrorCode::kRuntime, "interpolate: output sizes ", sizes,
+           " are too large, expected at most ", kLargest, " along a dim");
   const bool is_nearest = mode == Interpolation::kNearest || mode == Interpolation::kNearestExact;
   Shape all{x.sizes()[0], x.sizes()[1]};
   for (int64_t size : sizes) all.push_back(size);

@@ -65,6 +65,9 @@ def _cumulative(x: float) -> float:
     return (1.0 + math.erf(x / math.sqrt(2.0))) / 2.0
 
 
+_MOST_ROUNDS = 5000  # draws of trunc_normal_
+
+
 @takes_generator
 @no_grad()
 def trunc_normal_(
@@ -82,25 +85,27 @@ def trunc_normal_(
     likely = _cumulative((b - mean) / std) - _cumulative((a - mean) / std)
     if likely > 0.3:
         result = creation.empty_like(tensor).normal_(mean, std)
-        while True:
+        for _ in range(_MOST_ROUNDS):
             outside = ops.maximum(result < a, result > b)
             if not outside.any():
                 break
             result = ops.where(outside, creation.empty_like(tensor).normal_(mean, std), result)
-        return tensor.copy_(result)
+        return tensor.copy_(ops.clamp(result, a, b))
     # Few normal numbers fall into [a, b]: uniform ones are kept with the density as probability.
     peak = -0.5 * ((max(a, min(mean, b)) - mean) / std) ** 2
     result = creation.empty_like(tensor).uniform_(a, b)
     pending = creation.ones_like(tensor, dtype=creation.dtypes.bool_)
     candidates = result
-    while True:
+    for _ in range(_MOST_ROUNDS):
         density = ((candidates - mean) / std) ** 2 * -0.5 - peak
         accepted = ops.log(creation.empty_like(tensor).uniform_(0, 1)) <= density
         result = ops.where(pending, candidates, result)
         pending = ops.where(accepted, creation.zeros_like(pending), pending)
         if not pending.any():
-            return tensor.copy_(result)
+            break
         candidates = creation.empty_like(tensor).uniform_(a, b)
+    # What is left, with a mean far away, lies at the end that is next to the mean.
+    return tensor.copy_(ops.where(pending, candidates * 0 + max(a, min(mean, b)), result))
 
 
 @no_grad()
