@@ -377,8 +377,8 @@ class Package:
 TARGETS = {"capi": Native, "python": Package}
 
 
-def child(target: str, seed: int, seconds: float, log: str) -> None:
-    """Calls until the time is over; the last call stands in the log."""
+def child(target: str, seed: int, seconds: float, most: int, log: str) -> None:
+    """Calls until the time is over or the calls are made; the last call stands in the log."""
     warnings.simplefilter("ignore")
     if "libasan" not in os.environ.get("LD_PRELOAD", ""):  # the sanitizer has a limit of its own
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
@@ -392,7 +392,7 @@ def child(target: str, seed: int, seconds: float, log: str) -> None:
         os.pwrite(descriptor, data, 0)
         os.ftruncate(descriptor, len(data))
 
-    while time.monotonic() < end:
+    while time.monotonic() < end and calls < most:
         signal.alarm(HANG_SECONDS)
         fuzzer.call(note)
         calls += 1
@@ -407,17 +407,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("target", choices=TARGETS)
     parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--calls", type=int, default=1 << 62, help="end after so many calls")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--child", metavar="LOG", help=argparse.SUPPRESS)
     options = parser.parse_args()
     seed = random.SystemRandom().randrange(1 << 30) if options.seed is None else options.seed
     if options.child:
-        child(options.target, seed, options.seconds, options.child)
+        child(options.target, seed, options.seconds, options.calls, options.child)
         return 0
     with tempfile.TemporaryDirectory() as folder:
         log = os.path.join(folder, "last_call")
         command = [sys.executable, os.path.abspath(__file__), options.target, "--child", log]
         command += ["--seed", str(seed), "--seconds", str(options.seconds)]
+        command += ["--calls", str(options.calls)]
         done = subprocess.run(command, stderr=subprocess.PIPE, text=True, errors="replace")
         status = done.returncode
         if status == 0:

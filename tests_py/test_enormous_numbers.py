@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable
 
 import pytest
+import torch
 
 import autograd as ag
 
@@ -57,3 +58,27 @@ def test_joined_sizes_do_not_overflow() -> None:
 @pytest.mark.filterwarnings("ignore:mean is more than 2 std")
 def test_trunc_normal_ends_with_a_mean_far_away(mean: float, value: float) -> None:
     assert ag.nn.init.trunc_normal_(ag.empty(3), mean, 0.5).tolist() == [value] * 3
+
+
+OVERFLOWS = {
+    "unsqueeze": lambda lib, x, n: x.unsqueeze(n),
+    "softmax": lambda lib, x, n: x.softmax(n),
+    "narrow": lambda lib, x, n: x.narrow(0, n, 1),
+    "transpose": lambda lib, x, n: x.transpose(n, 1),
+    "select": lambda lib, x, n: x.select(0, n),
+    "zeros": lambda lib, x, n: lib.zeros(n),
+    "repeat": lambda lib, x, n: x.repeat(n, 1),
+    "reshape": lambda lib, x, n: x.reshape(n),
+}
+
+
+@pytest.mark.parametrize("name", OVERFLOWS)
+@pytest.mark.parametrize("number", [2**63, 2**64, 2**64 + 1, 2**70, -(2**63) - 1])
+def test_ints_beyond_64_bits_are_refused(name, number):
+    """With PyTorch's class of error, never as the number that is left of them."""
+    errors = []
+    for lib in (torch, ag):
+        with pytest.raises((TypeError, ValueError, RuntimeError)) as caught:
+            OVERFLOWS[name](lib, lib.ones(2, 3), number)
+        errors.append(caught.type)
+    assert errors[0] is errors[1]

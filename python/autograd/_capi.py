@@ -104,6 +104,28 @@ class _IntArgument:
     from_param = operator.index
 
 
+class _LongArgument:
+    """The argument type of an int64_t: refuses what does not fit, which c_int64 would cut off silently."""
+
+    @staticmethod
+    def from_param(value: Any) -> Any:
+        """The number as ctypes takes it; small ones are known objects, which is faster than c_int64's own way."""
+        if type(value) is int:
+            if -_KNOWN_INTS <= value < _KNOWN_INTS:
+                return _KNOWN[value]
+        elif type(value) is ctypes.c_int64:
+            return value
+        else:
+            value = operator.index(value)
+        if -(1 << 63) <= value < 1 << 63:
+            return ctypes.c_int64(value)
+        raise OverflowError("does not fit 64 bits")
+
+
+_KNOWN_INTS = 64
+# At its place, counted from the end if it is negative.
+_KNOWN = [ctypes.c_int64(n) for n in (*range(_KNOWN_INTS), *range(-_KNOWN_INTS, 0))]
+
 _Addresses = ctypes.POINTER(ctypes.c_void_p)
 DELETER = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 HOOK = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, _Addresses)
@@ -127,7 +149,7 @@ def _argument_type(c_type: str) -> Any:
     if _HANDLE.fullmatch(c_type):
         return _HandleArgument
     kind = _result_type(c_type)
-    return _IntArgument if kind is ctypes.c_int32 else kind
+    return {ctypes.c_int32: _IntArgument, ctypes.c_int64: _LongArgument}.get(kind, kind)
 
 
 def _result_type(c_type: str) -> Any:
@@ -300,23 +322,27 @@ _PYTHON_NAMES = {
 _KINDS = {
     ctypes.c_double: "float",
     _IntArgument: "int",
-    ctypes.c_int64: "int",
+    _LongArgument: "int",
     _HandleArgument: "Tensor",
 }
 
 
-def argument_error(native: Any, arguments: tuple[Any, ...], error: Exception) -> TypeError:
-    """The TypeError, worded as PyTorch words it, for a call that ctypes refused because of an argument's type."""
+def argument_error(native: Any, arguments: tuple[Any, ...], error: Exception) -> Exception:
+    """The error, worded as PyTorch words it, for a call that ctypes refused because of an argument.
+
+    TypeError for a wrong type, ValueError for an int beyond 64 bits.
+    """
     place = re.search(r"argument (\d+)", str(error))
     if place is None:
         return TypeError(f"{native.__name__[3:]}(): {error}")
     position = int(place.group(1)) - 1
     name = native.declaration.parameters[position][1]
     kind = _KINDS.get(native.argtypes[position], "pointer")
-    return TypeError(
-        f"{native.__name__[3:]}(): argument '{_PYTHON_NAMES.get(name, name)}' must be {kind}, "
-        f"not {type(arguments[position]).__name__}"
-    )
+    value = arguments[position]
+    shown = f"{native.__name__[3:]}(): argument '{_PYTHON_NAMES.get(name, name)}'"
+    if kind == "int" and isinstance(value, int):
+        return ValueError(f"Overflow when unpacking long long: {shown} is {value}")
+    return TypeError(f"{shown} must be {kind}, not {type(value).__name__}")
 
 
 def call(native: Any, *arguments: Any) -> Any:

@@ -7,6 +7,14 @@
 
 namespace autograd::cpu {
 
+/// An element of a bool tensor: any byte but 0 is true, as memory that nobody has written may hold.
+struct Truth {
+  uint8_t byte;
+  Truth() = default;
+  Truth(bool value) : byte(value) {}
+  operator bool() const { return byte != 0; }
+};
+
 /// The element type that by_dtype or by_size chose.
 template <class Pointer>
 using Element = std::remove_pointer_t<Pointer>;
@@ -26,7 +34,7 @@ void by_dtype(DType dtype, const Work& work) {
     case DType::kUInt8:
       return work(static_cast<uint8_t*>(nullptr));
     case DType::kBool:
-      return work(static_cast<bool*>(nullptr));
+      return work(static_cast<Truth*>(nullptr));
   }
 }
 
@@ -41,7 +49,7 @@ void by_size(int64_t bytes, const Work& work) {
 /// a + b as the dtype adds: integers wrap around, bool is or.
 template <class T>
 T add(T a, T b) {
-  if constexpr (std::is_same_v<T, bool>)
+  if constexpr (std::is_same_v<T, Truth>)
     return a || b;
   else if constexpr (std::is_integral_v<T>)
     return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
@@ -52,7 +60,7 @@ T add(T a, T b) {
 /// a * b, likewise; bool is and.
 template <class T>
 T mul(T a, T b) {
-  if constexpr (std::is_same_v<T, bool>)
+  if constexpr (std::is_same_v<T, Truth>)
     return a && b;
   else if constexpr (std::is_integral_v<T>)
     return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));

@@ -56,7 +56,7 @@ uint64_t key_of(double v) { return float_key<uint64_t>(v); }
 uint64_t key_of(int32_t v) { return static_cast<uint32_t>(v) ^ 0x80000000u; }
 uint64_t key_of(int64_t v) { return static_cast<uint64_t>(v) ^ (uint64_t{1} << 63); }
 uint64_t key_of(uint8_t v) { return v; }
-uint64_t key_of(bool v) { return v; }
+uint64_t key_of(Truth v) { return v; }
 
 template <class T, class Entry>
 void make_entries(const T* x, Entry* entries, int64_t n, bool descending) {
