@@ -97,6 +97,11 @@ class Generator:
         return f"<autograd.Generator seed={self.initial_seed()} drawn={self._get()[1]}>"
 
 
+def _signed(word: int) -> int:
+    """The int64 with the bits of an unsigned word."""
+    return word - _WORD if word >> 63 else word
+
+
 class _DefaultGenerator(Generator):
     """The process's stream, from which all draw that are given no generator."""
 
@@ -110,9 +115,9 @@ class _DefaultGenerator(Generator):
 
     def _set(self, seed: int, offset: int) -> None:
         if offset == 0:
-            lib.ag_manual_seed(seed)
+            lib.ag_manual_seed(_signed(seed))
         else:
-            lib.ag_set_random_state(seed, offset)
+            lib.ag_set_random_state(_signed(seed), _signed(offset))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _get_default_generator, ()
@@ -139,7 +144,7 @@ class _Drawing:
         self.generator = generator
 
     def __enter__(self) -> None:
-        lib.ag_begin_random_stream(*self.generator._get())
+        lib.ag_begin_random_stream(*map(_signed, self.generator._get()))
 
     def __exit__(self, *failure: object) -> None:
         offset = ctypes.c_int64()
