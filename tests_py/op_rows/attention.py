@@ -68,5 +68,6 @@ ROWS = (
             bad((3, 4), (5, 4), (5, 6), says="Dimension out of range", shows=(), enable_gqa=True),
             bad((3, 4), "text", (5, 6), says="must be Tensor, not str", shows=()),
         ),
+        differs="has a second order, also where the fused kernel runs",
     ),
 )

@@ -185,5 +185,6 @@ ROWS = (
             bad((4, 3), [1, 2, 3], says="source and destination dtypes match", shows=(), item=[0]),
             bad((4, 3), None, says="assign|must be Tensor or number", shows=(), item=[0]),
         ),
+        differs="`x[...] = y`: lists and arrays are accepted as well",
     ),
 )

@@ -217,6 +217,7 @@ ROWS = (
             bad((2, 3), [0], [1], says="dtypes match", shows=()),
             bad((2, 3), [0.5], (3,), says="must be long", shows=()),
         ),
+        differs="in place: expanded memory is an error, where PyTorch warns",
     ),
     positions(
         "index_select",
@@ -273,6 +274,7 @@ ROWS = (
             bad((2, 3), [0.5], says="int64", shows=(), dim=0, number=1),
             bad((2, 3), [0], (2,), says="0-dimensional value", shows=((2,),), dim=0),
         ),
+        differs="in place: expanded memory is an error, where PyTorch warns",
     ),
     Row(
         "take",
@@ -327,6 +329,7 @@ ROWS = (
             bad((2, 3), [True, False], says="must match the size of tensor b", number=1),
             bad((2, 3), [True], (2,), says="0-dimensional value tensor", shows=((2,),)),
         ),
+        differs="in place: expanded memory is an error, where PyTorch warns",
     ),
     Row(
         "masked_select",
@@ -391,6 +394,7 @@ ROWS = (
         ),
         BAD_SCATTER,
         inplace=True,
+        differs="differentiable with reduce as well",
     ),
     positions(
         "scatter_add",
@@ -403,6 +407,7 @@ ROWS = (
         ),
         (*BAD_SCATTER, bad((2, 3), [[0]], 1.0, says="must be Tensor, not float", shows=(), dim=0)),
         inplace=True,
+        differs="a src larger than index gets its gradient in the part that is used",
     ),
     positions(
         "scatter_reduce",
@@ -428,6 +433,7 @@ ROWS = (
             bad((3, 4), [0], says="Padding_idx must be within", shows=(), padding_idx=3),
             bad((3, 4), [0], says="Padding_idx must be within", shows=(), padding_idx=-4),
         ),
+        differs="sparse is accepted; gradients are dense",
     ),
     Row(
         "embedding_renorm_",

@@ -154,6 +154,7 @@ ROWS = (
             bad((1, 3), says="more than 1 value per channel", shows=(), num_groups=3),
             bad((2, 3), says="not implemented", shows=(), dtype="int32", num_groups=1),
         ),
+        differs="the gradient of the weight is 0 where a group has no elements, PyTorch's NaN",
     ),
     Row(
         "batch_norm",
@@ -183,6 +184,7 @@ ROWS = (
             bad((4, 3), says="not implemented", shows=(), dtype="int64", training=True),
             MIXED,
         ),
+        differs="in eval mode the running statistics are copied for backward",
     ),
     Row(
         "instance_norm",

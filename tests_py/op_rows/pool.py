@@ -168,7 +168,7 @@ ROWS = (
         ),
         path="nn.functional.unfold",
         dtypes=("float32", "float64", "int64"),
-    ),
+    differs='`nn.functional.unfold`; bool is refused'),
     row(
         "col2im",
         (
@@ -189,5 +189,5 @@ ROWS = (
         ),
         path="nn.functional.fold",
         dtypes=("float32", "float64", "int64"),
-    ),
+    differs='`nn.functional.fold`; bool is refused'),
 )  # fmt: skip

@@ -48,5 +48,6 @@ ROWS = (
             bad((2, 0, 4), says="(?i)greater than 0|non-zero", size=2),
             bad((2, 3, 4), says="not meaningful", shows=(), size=2, recompute_scale_factor=True),
         ),
+        differs="antialias is not supported",
     ),
 )

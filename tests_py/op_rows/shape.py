@@ -230,6 +230,7 @@ ROWS = (
             bad((4,), says=DIM, shows=(), split_size_or_sections=1, dim=1),
             bad((), says="at least a 1-dimensional|0-dim", split_size_or_sections=1),
         ),
+        differs="at most 2^24 parts",
     ),
     Row(
         "chunk",
@@ -250,6 +251,11 @@ ROWS = (
         call=sized("contiguous"),
         view=True,
     ),
-    Row("clone", (normal,), cases([(), (0,), (3,), (2, 3), (2, 3, 4)])),
+    Row(
+        "clone",
+        (normal,),
+        cases([(), (0,), (3,), (2, 3), (2, 3, 4)]),
+        differs="copies are row-major, whatever memory_format says",
+    ),
     Row("detach", (normal,), cases([(), (0,), (3,), (2, 3), (2, 3, 4)]), order=0, view=True),
 )

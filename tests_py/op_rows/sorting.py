@@ -39,8 +39,8 @@ def values_of(name):
 
 
 ROWS = (
-    Row("sort", (normal,), SORTED, errors=BAD_DIM),
-    Row("argsort", (normal,), SORTED, order=0, errors=BAD_DIM),
+    Row("sort", (normal,), SORTED, errors=BAD_DIM, differs="always stable"),
+    Row("argsort", (normal,), SORTED, order=0, errors=BAD_DIM, differs="always stable"),
     Row(
         "topk",
         (normal,),
@@ -80,7 +80,14 @@ ROWS = (
         ),
     ),
     Row(
-        "unique", (few,), UNIQUE, order=0, errors=BAD_UNIQUE, call=values_of("unique"), method=False
+        "unique",
+        (few,),
+        UNIQUE,
+        order=0,
+        errors=BAD_UNIQUE,
+        call=values_of("unique"),
+        method=False,
+        differs="results carry no history",
     ),
     Row(
         "unique_consecutive",
@@ -90,6 +97,7 @@ ROWS = (
         errors=BAD_UNIQUE,
         call=values_of("unique_consecutive"),
         method=False,
+        differs="results carry no history",
     ),
     Row(
         "searchsorted",

@@ -135,6 +135,7 @@ ROWS = (
             bad((2,), says=DIM, shows=(), dim=1),
             bad((), says="no dimensions", shows=()),
         ),
+        differs="at most 2^24 parts",
     ),
     Row(
         "tensor_split",
@@ -157,6 +158,7 @@ ROWS = (
             bad((), says=NO_DIMS, shows=(), indices_or_sections=(1,)),
             bad((4,), says=DIM, shows=(), indices_or_sections=2, dim=1),
         ),
+        differs="at most 2^24 parts",
     ),
     Row(
         "broadcast_tensors",
