@@ -1,5 +1,6 @@
 // The graph in flat single assignment form: what drawing, text and every pass read.
 #pragma once
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -7,9 +8,10 @@
 
 namespace autograd::detail {
 
-/// What a value is to its graph. A leaf is a parameter, an input or a constant.
+/// What a value is to its graph. Leaves are parameters, buffers, inputs and constants.
 enum class Role {
   kParameter,     ///< a leaf that requires grad
+  kBuffer,        ///< a leaf that a module or an optimizer keeps: running statistics, moments
   kInput,         ///< any other leaf
   kConstant,      ///< a 0-d leaf that needs no grad and has no name: mostly a number written in the
                   ///< code
@@ -17,12 +19,18 @@ enum class Role {
   kOutput         ///< made by an op, and what the graph is for
 };
 
+/// The part of a training step that an op belongs to.
+enum class Phase { kForward, kBackward, kOptimizer };
+
 struct GraphValue {
   Role role = Role::kIntermediate;
   DType dtype = DType::kFloat32;
   bool needs_grad = false;
   Shape sizes;
+  Shape strides;     ///< empty if unknown; in elements
   int op = -1;       ///< that makes it; -1 for a leaf
+  int storage = -1;  ///< values with the same number share memory (views, in-place changes); -1 if
+                     ///< unknown
   std::string name;  ///< given by the user, else ""
   bool has_number = false;
   double number = 0;  ///< of a constant, where it is known
@@ -30,19 +38,38 @@ struct GraphValue {
   bool is_leaf() const { return op < 0; }
 };
 
+struct GraphData;
+
 struct GraphOp {
   const Op* op;
   Attrs attrs;
   std::vector<int> inputs;   ///< values; -1 for an absent optional input
   std::vector<int> outputs;  ///< values
+  std::vector<int> saved;    ///< those of them that the gradient rule keeps
+  bool in_place = false;  ///< output 0 is input 0 after the change: a new value, the same storage
+  Phase phase = Phase::kForward;
+  int forward = -1;  ///< of an op of the backward phase: the op whose gradient rule made it
+  int scope = -1;    ///< index into scopes; -1 outside of any module
+  std::string file;  ///< where the user's program made the call, "" if unknown
+  int line = 0;
+  double seconds = -1;                    ///< measured, -1 if not
+  std::shared_ptr<const GraphData> body;  ///< of a fused op: the ops it stands for
 };
 
-/// ops are in topological order. values hold the leaves first, in order of use, then the results in
-/// order of ops.
+/// A call of a module: "layers.0", Linear, within "layers".
+struct GraphScope {
+  std::string name;  ///< within its parent
+  std::string type;  ///< of the module
+  int parent = -1;   ///< index into scopes
+};
+
+/// ops are in topological order, and where anything is changed in place, in the order of execution.
+/// values hold the leaves first, in order of use, then the results in order of ops.
 struct GraphData {
   std::vector<GraphOp> ops;
   std::vector<GraphValue> values;
   std::vector<int> outputs;  ///< values; a leaf if the graph has no ops
+  std::vector<GraphScope> scopes;
 };
 
 /// "dims=[0, 1], keepdim=true": the attributes that say something, named by the op's schema.
