@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Optional, Union
 
-from ._capi import lib, not_null, raise_last_error
-from .finite_differences import GradcheckError, gradcheck, gradgradcheck
-from .grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
-from .operands import empty_handles, handles, taken
-from .tensor import Tensor
+from .._capi import lib, not_null, raise_last_error
+from ..finite_differences import GradcheckError, gradcheck, gradgradcheck
+from ..grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from ..operands import empty_handles, handles, taken
+from ..tensor import Tensor
 
 __all__ = [
     "GradcheckError",
@@ -132,6 +132,6 @@ def grad(
 
 def _zeros(source: Tensor) -> Tensor:
     """Zeros of the sizes and dtype of source."""
-    from .creation import zeros_like
+    from ..creation import zeros_like
 
     return zeros_like(source)
