@@ -54,6 +54,7 @@ struct GraphOp {
   int line = 0;
   double seconds = -1;                    ///< measured, -1 if not
   std::shared_ptr<const GraphData> body;  ///< of a fused op: the ops it stands for
+  std::shared_ptr<const Op> owner;  ///< of a fused op: keeps `op`, which is made when compiled
 };
 
 /// A call of a module: "layers.0", Linear, within "layers".
