@@ -12,6 +12,10 @@ Observer* set_observer(Observer* observer) {
   return std::exchange(thread_state.observer, observer);
 }
 
+void show_call(const Call& call) {
+  if (thread_state.observer) thread_state.observer->on_call(call);
+}
+
 namespace {
 
 inline void check_defined(const Op& op, const Arg* inputs, int n) {

@@ -18,6 +18,9 @@ namespace detail {
 /// Installs an observer for this thread (nullptr: none); returns the one before.
 Observer* set_observer(Observer* observer);
 
+/// Shows a call to this thread's observer that did not come through the door: an optimizer's step.
+void show_call(const Call& call);
+
 /// Infers (the only validation), allocates, runs the kernel, records the op if a gradient is
 /// needed, and shows the call to the observer. Returns output 0; all n_outputs go to `outputs` in
 /// the second form.

@@ -66,6 +66,26 @@ struct Slot {
   bool owned = false;
 };
 
+/// Tells whoever watches the door that the engine is at work, and on which node.
+class AtWork {
+ public:
+  AtWork() : in_backward_(thread_state.in_backward), visiting_(thread_state.visiting) {
+    thread_state.in_backward = true;
+    thread_state.visiting = nullptr;
+  }
+  ~AtWork() {
+    thread_state.in_backward = in_backward_;
+    thread_state.visiting = visiting_;
+  }
+  AtWork(const AtWork&) = delete;
+  AtWork& operator=(const AtWork&) = delete;
+  static void on(const Node* node) { thread_state.visiting = node; }
+
+ private:
+  bool in_backward_;
+  const Node* visiting_;
+};
+
 class Run {
   static constexpr size_t kExpected = 64;  // nodes and leaves of a small model's graph
 
@@ -75,6 +95,7 @@ class Run {
 
   std::vector<Tensor> operator()(const std::vector<Tensor>& outputs,
                                  const std::vector<Tensor>& grads) {
+    AtWork at_work;
     for (auto* list : {&first_slot_, &leaf_slot_, &pending_, &order_}) list->reserve(kExpected);
     node_of_.reserve(kExpected);
     leaves_.reserve(kExpected);
@@ -85,6 +106,7 @@ class Run {
     GradMode mode(options_.create_graph);
     for (int n : order_)
       if (wanted_.empty() || wanted_[static_cast<size_t>(n)]) visit(n);
+    AtWork::on(nullptr);
     return finish();
   }
 
@@ -243,6 +265,7 @@ bool Run::mark_wanted(const Node& node) {
 
 void Run::visit(int n) {
   Node& node = *node_of_[static_cast<size_t>(n)];
+  AtWork::on(&node);
   const int n_out = node.outputs.size(), n_in = node.inputs.size();
   Vector<Tensor> grads = std::move(rule_grads_), results = std::move(rule_results_);
   grads.assign(static_cast<size_t>(n_out), Tensor());

@@ -84,6 +84,19 @@ enum Device { kCpu = 0, kDeviceCount = 1 };
 constexpr uint32_t reads_input(int i) { return 1u << i; }
 constexpr uint32_t reads_output(int i = 0) { return 1u << (16 + i); }
 
+/// The sizes in a call, from which its work can be counted without running it.
+struct CallSizes {
+  const Attrs& attrs;
+  const Shape* const* inputs;  ///< nullptr where an optional input is absent
+  int n_inputs;
+  const Shape* const* outputs;
+  int n_outputs;
+
+  const Shape& in(int i) const { return *inputs[i]; }
+  bool has(int i) const { return i < n_inputs && inputs[i]; }
+  const Shape& out(int i = 0) const { return *outputs[i]; }
+};
+
 /// An op is defined once, by one of these. Nothing else knows its name.
 struct Op {
   const char* name;
@@ -104,6 +117,10 @@ struct Op {
   int kernel = -1;
   /// Bit i: input i may be absent. All others are checked by the door.
   uint32_t optional_inputs = 0;
+  /// Floating-point operations of a call; nullptr: one per element, as the traits say.
+  double (*flops)(const CallSizes& sizes) = nullptr;
+  /// Names of the inputs ("param,grad,exp_avg"), where a reader needs them.
+  const char* inputs = "";
 };
 
 }  // namespace autograd::detail

@@ -119,6 +119,7 @@ Tensor make_tensor(const Shape& sizes, DType dtype) {
   const int64_t numel = checked_numel(sizes);
   TensorBody* b =
       new_body(Storage::make(static_cast<size_t>(numel) * size_of(dtype)), dtype, sizes);
+  b->storage->id = b->id;
   b->strides = contiguous_strides(sizes);
   b->numel = numel;
   b->data = b->storage->data;
@@ -137,6 +138,7 @@ Tensor make_alias(const TensorBody* t, const Shape& sizes, const Shape& strides,
 
 Tensor make_over(Storage* storage, DType dtype, const Shape& sizes, const Shape& strides) {
   TensorBody* b = new_body(storage, dtype, sizes);
+  storage->id = b->id;
   b->strides = strides;
   b->numel = checked_numel(sizes);
   b->is_contiguous = is_row_major(sizes, strides);

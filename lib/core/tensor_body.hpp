@@ -21,6 +21,7 @@ struct alignas(64) Storage {
   std::atomic<uint32_t> version{0};   ///< in-place changes so far; views share it
   std::atomic<uint32_t> rewrites{0};  ///< those of them that changed the history of a tensor
   char* data = nullptr;
+  uint64_t id = 0;                   ///< of the tensor it was made for: no other storage has had it
   size_t bytes = 0;                  ///< of the whole block for own memory
   void (*deleter)(void*) = nullptr;  ///< for memory of the caller
   void* context = nullptr;

@@ -8,6 +8,7 @@ class Observer;
 
 namespace detail {
 
+struct Node;
 struct ThreadCache;
 
 /// Plain data, so that reading it is one address computation and no guard.
@@ -15,7 +16,10 @@ struct ThreadState {
   bool grad_enabled = true;
   bool cache_closed = false;  ///< the thread is ending: free straight to the shared cache
   bool dropping = false;      ///< a graph is being dropped: queue, do not recurse
+  bool in_backward = false;   ///< the engine is at work
   Observer* observer = nullptr;
+  const Node* visiting =
+      nullptr;  ///< the recorded op whose gradient rule runs; nullptr between them
   ThreadCache* cache = nullptr;
   uint64_t next_id = 0;
   uint64_t last_id = 0;

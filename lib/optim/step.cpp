@@ -1,11 +1,17 @@
 // The frame of all optimizers: runs a recipe over a list of parameters.
 #include <algorithm>
+#include <deque>
+#include <mutex>
+#include <string>
+#include <vector>
 
 #include "autograd/grad.hpp"
 #include "autograd/runtime.hpp"
+#include "core/dispatch.hpp"
 #include "core/parallel.hpp"
 #include "core/tensor_body.hpp"
 #include "core/text.hpp"
+#include "core/thread_state.hpp"
 #include "ops/broadcast.hpp"
 #include "optim/recipe.hpp"
 
@@ -25,6 +31,8 @@ struct List {
   Tensor* states;
   int64_t n;
   const Recipe& recipe;
+  const detail::Op& op;  ///< under which observers see the updates
+  double lr;
 
   Tensor& state(int kind, int64_t i) const { return states[kind * n + i]; }
   bool uses(int kind) const { return recipe.states[kind].name && recipe.states[kind].is_used; }
@@ -177,11 +185,49 @@ void update(const List& list, int64_t i, Planner& planner) {
   for (int k = 0; k < count; ++k) arrays[k].close();
 }
 
+/// Shows one update: inputs are the parameter, its gradient and its states, and all but the
+/// gradient are outputs.
+void show(const List& list, int64_t i) {
+  const TensorBody& param = *body(list.params[i]);
+  std::vector<detail::Arg> inputs = {list.params[i], detail::Arg(param.grad)};
+  std::vector<Tensor> outputs = {list.params[i]};
+  for (int k = 0; k < kMaxStates; ++k) {
+    if (!list.recipe.states[k].name) continue;
+    inputs.push_back(list.uses(k) ? detail::Arg(list.state(k, i)) : detail::Arg(nullptr));
+    if (list.uses(k)) outputs.push_back(list.state(k, i));
+  }
+  detail::Attrs attrs;
+  attrs.reals[0] = list.lr;
+  detail::show_call({list.op, inputs.data(), static_cast<int>(inputs.size()), attrs, outputs.data(),
+                     static_cast<int>(outputs.size())});
+}
+
 void run(const List& list) {
   for (int64_t i = 0; i < list.n; ++i) check(list, i);
   Planner planner(list.recipe);
-  for (int64_t i = 0; i < list.n; ++i)
-    if (body(list.params[i])->grad) update(list, i, planner);
+  for (int64_t i = 0; i < list.n; ++i) {
+    if (!body(list.params[i])->grad) continue;
+    update(list, i, planner);
+    if (detail::thread_state.observer) [[unlikely]]
+      show(list, i);
+  }
+}
+
+/// An optimizer's record has neither a shape rule nor a kernel: it does not pass through the door.
+detail::Op op_of(const Recipe& recipe) {
+  static std::mutex mutex;
+  static std::deque<std::string> texts;  // which the record points into
+  std::lock_guard lock(mutex);
+  std::string& names = texts.emplace_back("param,grad");
+  for (const State& state : recipe.states)
+    if (state.name) names.append(",").append(state.name);
+  return {.name = recipe.name,
+          .traits = detail::kInPlace,
+          .infer = nullptr,
+          .forward = {nullptr},
+          .attrs = ";lr",
+          .doc = "one step of an optimizer for one parameter",
+          .inputs = names.c_str()};
 }
 
 }  // namespace
@@ -192,7 +238,9 @@ void check_not_negative(const char* what, double value) {
 
 template <class Options>
 void step(const Tensor* params, Tensor* states, int64_t n, const Options& options) {
-  run({params, states, n, recipe(options)});
+  const Recipe used = recipe(options);
+  static const detail::Op op = op_of(used);
+  run({params, states, n, used, op, options.lr});
 }
 
 template <class Options>
