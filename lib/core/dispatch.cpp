@@ -3,17 +3,14 @@
 
 #include <utility>
 
+#include "autograd/grad.hpp"
+#include "autograd/ops.hpp"
 #include "core/record.hpp"
-#include "core/thread_state.hpp"
 
 namespace autograd::detail {
 
 Observer* set_observer(Observer* observer) {
   return std::exchange(thread_state.observer, observer);
-}
-
-void show_call(const Call& call) {
-  if (thread_state.observer) thread_state.observer->on_call(call);
 }
 
 namespace {
@@ -37,6 +34,18 @@ inline void refresh_views(const Arg* inputs, int n) {
     if (inputs[i].body && inputs[i].body->source) refresh_view(inputs[i].body);
 }
 
+// A kernel's own calls are not the program's.
+[[gnu::cold, gnu::noinline]] void run_unobserved(const Call& call) {
+  const Unobserved pause;
+  call.op.forward[kCpu](call);
+}
+
+inline void run_kernel(const Call& call) {
+  if (thread_state.observer) [[unlikely]]
+    return run_unobserved(call);
+  call.op.forward[kCpu](call);
+}
+
 Tensor make_output(const Call& call, const OutputMeta& meta) {
   if (!meta.is_view) return make_tensor(meta.sizes, meta.dtype);
   TensorBody& source = call.in(0);
@@ -55,7 +64,7 @@ void dispatch(const Op& op, const Arg* inputs, int n_inputs, const Attrs& attrs,
   OutputMetas metas(n_outputs);
   op.infer(call, metas);
   for (int i = 0; i < n_outputs; ++i) outputs[i] = make_output(call, metas[i]);
-  if (op.forward[kCpu]) op.forward[kCpu](call);
+  if (op.forward[kCpu]) run_kernel(call);
   const ThreadState& state = thread_state;
   if (state.grad_enabled && op.backward) {
     refresh_views(inputs, n_inputs);
@@ -100,8 +109,16 @@ void check_result_fits(const Op& op, const TensorBody& self, const OutputMeta& r
 
 Tensor copy_of(TensorBody& b) {
   Tensor copy = make_tensor(b.sizes, b.dtype);
+  const Unobserved pause;
   borrow(&b).copy_out(b.dtype, copy.data());
   return copy;
+}
+
+// Gradient rules will read it, so an observer sees where it comes from.
+Tensor saved_copy(TensorBody& b) {
+  if (!observer()) return copy_of(b);
+  NoGrad off;
+  return clone(borrow(&b));
 }
 
 bool overlaps_differently(const TensorBody& a, const TensorBody& b) {
@@ -139,8 +156,10 @@ void dispatch_in_place(const Op& op, std::initializer_list<Arg> inputs, const At
     kernel_inputs[i] = copies[i];
   }
   Tensor old_self;
-  if (recording && reads_old_self(call)) old_self = copy_of(self);
-  op.forward[kCpu](Call{op, kernel_inputs, n, attrs, &output, 1});
+  if (recording && reads_old_self(call)) old_self = saved_copy(self);
+  if (state.observer) [[unlikely]]
+    state.observer->before_in_place(call);
+  run_kernel(Call{op, kernel_inputs, n, attrs, &output, 1});
   if (recording)
     record_in_place(call, old_self);
   else

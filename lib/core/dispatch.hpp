@@ -3,23 +3,61 @@
 #include <initializer_list>
 
 #include "core/op.hpp"
+#include "core/thread_state.hpp"
 
 namespace autograd {
 
-/// Sees every call of its thread after it ran; capture, profiling and tests hook in here.
+namespace detail {
+struct Node;
+}
+
+/// Sees every call of its thread after it ran; capture, profiling and tests hook in here. The other
+/// events are what changes or reads tensors without passing the door. What a kernel does inside is
+/// not seen.
 class Observer {
  public:
   virtual ~Observer() = default;
   virtual void on_call(const detail::Call& call) = 0;
+  /// An in-place call is about to run: input 0 still has its old elements.
+  virtual void before_in_place(const detail::Call& /*call*/) {}
+  /// `alias` shows memory of `source` and was made by no op: detach(), a saved value.
+  virtual void on_alias(const detail::TensorBody& /*source*/, const detail::TensorBody& /*alias*/) {
+  }
+  /// The gradient of a tensor is about to be read.
+  virtual void on_grad_read(detail::TensorBody& /*of*/) {}
+  /// The gradient of a tensor was set or removed.
+  virtual void on_grad_set(detail::TensorBody& /*of*/) {}
+  /// Elements of t are about to be read by code outside of the door, or its address given away.
+  virtual void on_read(const detail::TensorBody& /*t*/, const char* /*what*/) {}
+  /// The tensor holds numbers of a call that may be others in the next one: an optimizer's options.
+  virtual void on_options(const detail::TensorBody& /*numbers*/) {}
 };
 
 namespace detail {
 
+/// The observer of this thread, nullptr if there is none.
+inline Observer* observer() { return thread_state.observer; }
+
+/// Nothing is observed within the scope.
+class Unobserved {
+ public:
+  Unobserved() : before_(thread_state.observer) { thread_state.observer = nullptr; }
+  ~Unobserved() { thread_state.observer = before_; }
+  Unobserved(const Unobserved&) = delete;
+  Unobserved& operator=(const Unobserved&) = delete;
+
+ private:
+  Observer* before_;
+};
+
+/// Says that code outside of the door reads elements; a capture refuses what depends on them.
+inline void note_read(const TensorBody& t, const char* what) {
+  if (thread_state.observer) [[unlikely]]
+    thread_state.observer->on_read(t, what);
+}
+
 /// Installs an observer for this thread (nullptr: none); returns the one before.
 Observer* set_observer(Observer* observer);
-
-/// Shows a call to this thread's observer that did not come through the door: an optimizer's step.
-void show_call(const Call& call);
 
 /// Infers (the only validation), allocates, runs the kernel, records the op if a gradient is
 /// needed, and shows the call to the observer. Returns output 0; all n_outputs go to `outputs` in

@@ -5,9 +5,9 @@
 
 #include "autograd/grad.hpp"
 #include "autograd/ops.hpp"
+#include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/record.hpp"
-#include "core/thread_state.hpp"
 
 namespace autograd {
 namespace detail {
@@ -350,6 +350,8 @@ std::mutex& mutex_of(const TensorBody* leaf) {
 void Run::accumulate(TensorBody* to, const Tensor& grad) {
   std::lock_guard lock(mutex_of(to));
   const Tensor t = borrow(to);
+  if (observer()) [[unlikely]]
+    observer()->on_grad_read(*to);
   if (to->grad && !options_.create_graph) {
     // A gradient that the user made part of a graph, or that is a leaf, is replaced, not written
     // to.

@@ -76,6 +76,7 @@ enum Trait : uint32_t {
   kInPlace = 1 << 5,  ///< writes to input 0
   kLoss = 1 << 6,
   kCopies = 1 << 7,  ///< moves elements without computing
+  kUpdate = 1 << 8,  ///< an optimizer's step: writes to its inputs but 1 and the last
 };
 
 enum Device { kCpu = 0, kDeviceCount = 1 };

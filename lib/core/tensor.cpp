@@ -2,10 +2,10 @@
 #include <new>
 
 #include "autograd/runtime.hpp"
+#include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/tensor_body.hpp"
 #include "core/text.hpp"
-#include "core/thread_state.hpp"
 #include "kernels/cpu/pointwise.hpp"
 
 namespace autograd {
@@ -133,6 +133,8 @@ Tensor make_alias(const TensorBody* t, const Shape& sizes, const Shape& strides,
   b->numel = checked_numel(sizes);
   b->is_contiguous = is_row_major(sizes, strides);
   b->data = t->data + offset * static_cast<int64_t>(size_of(t->dtype));
+  if (observer()) [[unlikely]]
+    observer()->on_alias(*t, *b);
   return Tensor::adopt(b);
 }
 
@@ -213,6 +215,7 @@ T item_as(const Tensor& t) {
   if (t.numel() != 1)
     fail(ErrorCode::kRuntime, "a Tensor with ", t.numel(),
          " elements cannot be converted to Scalar (sizes ", t.sizes(), ")");
+  detail::note_read(*body(t), "item()");
   T value;
   cpu::convert(t.data(), t.dtype(), 1, &value, detail::DTypeOf<T>::value, 1, 1);
   return value;
@@ -224,6 +227,7 @@ int64_t Tensor::item_int() const { return item_as<int64_t>(*this); }
 
 void Tensor::copy_out(DType to, void* dst) const {
   const detail::TensorBody* b = body(*this);
+  detail::note_read(*b, "tolist(), numpy() or print()");
   if (b->is_contiguous) return cpu::convert(b->data, b->dtype, 1, dst, to, 1, b->numel);
   // Row by row over all but the last dim.
   const int last = b->sizes.size() - 1;

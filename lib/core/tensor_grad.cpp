@@ -1,6 +1,7 @@
 // The autograd side of Tensor: who requires grad, where the gradient is kept.
 #include "autograd/grad.hpp"
 #include "autograd/ops.hpp"
+#include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/record.hpp"
 #include "core/text.hpp"
@@ -40,7 +41,12 @@ Tensor& Tensor::requires_grad_(bool value) {
 
 bool Tensor::is_leaf() const { return body(*this)->node == nullptr; }
 
-Tensor Tensor::grad() const { return detail::borrow(body(*this)->grad); }
+Tensor Tensor::grad() const {
+  TensorBody* b = body(*this);
+  if (detail::observer()) [[unlikely]]
+    detail::observer()->on_grad_read(*b);
+  return detail::borrow(b->grad);
+}
 
 void Tensor::set_grad(const Tensor& grad) const {
   TensorBody* b = body(*this);
@@ -55,6 +61,8 @@ void Tensor::set_grad(const Tensor& grad) const {
   }
   Tensor copy = grad;
   Tensor::adopt(std::exchange(b->grad, static_cast<TensorBody*>(copy.release())));
+  if (detail::observer()) [[unlikely]]
+    detail::observer()->on_grad_set(*b);
 }
 
 void Tensor::retain_grad() const {
@@ -88,15 +96,17 @@ Tensor Tensor::detach() const {
 void zero_grad(const std::vector<Tensor>& tensors, bool set_to_none) {
   for (const Tensor& t : tensors) {
     TensorBody* b = body(t);
-    if (!b->grad) continue;
-    Tensor current = detail::borrow(b->grad);
     if (set_to_none) {
-      t.set_grad(Tensor());
-    } else if (body(current)->needs_grad()) {
-      t.set_grad(zeros(b->sizes, b->dtype));
-    } else {
-      zero_(current);
+      // Without one, too: an observer learns that from here on there is none.
+      if (b->grad || detail::observer()) t.set_grad(Tensor());
+      continue;
     }
+    Tensor current = t.grad();
+    if (!current) continue;
+    if (body(current)->needs_grad())
+      t.set_grad(zeros(b->sizes, b->dtype));
+    else
+      zero_(current);
   }
 }
 

@@ -22,7 +22,7 @@ void plan_adagrad(const AdagradOptions& o, Counters& counters, cpu::Update& upda
 }  // namespace
 
 Recipe recipe(const AdagradOptions& o) {
-  return {"adagrad_step",
+  return {kStepName<AdagradOptions>,
           &o,
           o.maximize,
           o.weight_decay,
@@ -45,7 +45,7 @@ void plan_adadelta(const AdadeltaOptions& o, Counters& counters, cpu::Update& up
 }  // namespace
 
 Recipe recipe(const AdadeltaOptions& o) {
-  return {"adadelta_step",
+  return {kStepName<AdadeltaOptions>,
           &o,
           o.maximize,
           o.weight_decay,
@@ -72,7 +72,7 @@ void plan_rmsprop(const RMSpropOptions& o, Counters& counters, cpu::Update& upda
 }  // namespace
 
 Recipe recipe(const RMSpropOptions& o) {
-  return {"rmsprop_step",
+  return {kStepName<RMSpropOptions>,
           &o,
           o.maximize,
           o.weight_decay,

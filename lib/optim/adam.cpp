@@ -43,7 +43,7 @@ void plan_adam(const AdamOptions& o, Counters& counters, cpu::Update& update) {
 }  // namespace
 
 Recipe recipe(const AdamOptions& o) {
-  return {"adam_step",
+  return {kStepName<AdamOptions>,
           &o,
           o.maximize,
           joined_decay(o.weight_decay, o.decoupled_weight_decay),
@@ -64,7 +64,7 @@ void plan_adamax(const AdamaxOptions& o, Counters& counters, cpu::Update& update
 }  // namespace
 
 Recipe recipe(const AdamaxOptions& o) {
-  return {"adamax_step",
+  return {kStepName<AdamaxOptions>,
           &o,
           o.maximize,
           o.weight_decay,
@@ -93,7 +93,7 @@ void plan_nadam(const NAdamOptions& o, Counters& counters, cpu::Update& update) 
 }  // namespace
 
 Recipe recipe(const NAdamOptions& o) {
-  return {"nadam_step",
+  return {kStepName<NAdamOptions>,
           &o,
           o.maximize,
           joined_decay(o.weight_decay, o.decoupled_weight_decay),
@@ -125,7 +125,7 @@ void plan_radam(const RAdamOptions& o, Counters& counters, cpu::Update& update) 
 }  // namespace
 
 Recipe recipe(const RAdamOptions& o) {
-  return {"radam_step",
+  return {kStepName<RAdamOptions>,
           &o,
           o.maximize,
           joined_decay(o.weight_decay, o.decoupled_weight_decay),

@@ -1,8 +1,10 @@
 // What an optimizer tells the frame that runs its steps.
 #pragma once
 #include <initializer_list>
+#include <string_view>
 
 #include "autograd/optim.hpp"
+#include "core/op.hpp"
 #include "kernels/cpu/optim.hpp"
 
 namespace autograd::optim {
@@ -59,19 +61,32 @@ inline void choose(cpu::Update& update, cpu::Rule rule, std::initializer_list<do
   for (double number : numbers) update.numbers[i++] = number;
 }
 
+/// The record that stands for a step of one parameter in a captured graph; nullptr if there is none
+/// of that name.
+const detail::Op* find_step_op(std::string_view name);
+/// The same for the records of clip.cpp.
+const detail::Op* find_clip_op(std::string_view name);
+
 /// value must be >= 0; throws Error (value) "Invalid <what>: <value>".
 void check_not_negative(const char* what, double value);
 /// Checks what Adam and its relatives share.
 void check_adam_family(double lr, double beta1, double beta2, double eps, double weight_decay);
 
+template <class Options>
+inline constexpr const char* kStepName = "";
+
 // One of each per optimizer.
 // clang-format off
 #define AG_OPTIMIZERS(X) \
-  X(SGDOptions) X(AdamOptions) X(AdamaxOptions) X(NAdamOptions) X(RAdamOptions) \
-  X(RMSpropOptions) X(AdagradOptions) X(AdadeltaOptions) X(RpropOptions) X(ASGDOptions)
+  X(SGDOptions, "sgd_step") X(AdamOptions, "adam_step") X(AdamaxOptions, "adamax_step") \
+  X(NAdamOptions, "nadam_step") X(RAdamOptions, "radam_step") X(RMSpropOptions, "rmsprop_step") \
+  X(AdagradOptions, "adagrad_step") X(AdadeltaOptions, "adadelta_step") \
+  X(RpropOptions, "rprop_step") X(ASGDOptions, "asgd_step")
 // clang-format on
-#define AG_DECLARE(Options)        \
-  Recipe recipe(const Options& o); \
+#define AG_DECLARE(Options, name)                         \
+  template <>                                             \
+  inline constexpr const char* kStepName<Options> = name; \
+  Recipe recipe(const Options& o);                        \
   void check(const Options& o);
 AG_OPTIMIZERS(AG_DECLARE)
 #undef AG_DECLARE

@@ -29,7 +29,7 @@ void plan_sgd(const SGDOptions& o, Counters& counters, cpu::Update& update) {
 }  // namespace
 
 Recipe recipe(const SGDOptions& o) {
-  return {"sgd_step",
+  return {kStepName<SGDOptions>,
           &o,
           o.maximize,
           o.weight_decay,
@@ -59,7 +59,7 @@ void plan_asgd(const ASGDOptions& o, Counters& counters, cpu::Update& update) {
 }  // namespace
 
 Recipe recipe(const ASGDOptions& o) {
-  return {"asgd_step",
+  return {kStepName<ASGDOptions>,
           &o,
           o.maximize,
           o.weight_decay,
@@ -81,7 +81,7 @@ void plan_rprop(const RpropOptions& o, Counters& counters, cpu::Update& update) 
 }  // namespace
 
 Recipe recipe(const RpropOptions& o) {
-  return {"rprop_step",
+  return {kStepName<RpropOptions>,
           &o,
           o.maximize,
           0,

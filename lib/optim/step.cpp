@@ -1,18 +1,17 @@
 // The frame of all optimizers: runs a recipe over a list of parameters.
 #include <algorithm>
-#include <deque>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "autograd/grad.hpp"
+#include "autograd/ops.hpp"
 #include "autograd/runtime.hpp"
 #include "core/dispatch.hpp"
 #include "core/parallel.hpp"
 #include "core/tensor_body.hpp"
 #include "core/text.hpp"
-#include "core/thread_state.hpp"
 #include "ops/broadcast.hpp"
+#include "optim/options.hpp"
 #include "optim/recipe.hpp"
 
 namespace autograd::optim {
@@ -31,8 +30,8 @@ struct List {
   Tensor* states;
   int64_t n;
   const Recipe& recipe;
-  const detail::Op& op;  ///< under which observers see the updates
-  double lr;
+  const detail::Op* op = nullptr;  ///< shown to an observer, with the options
+  Tensor options = {};
 
   Tensor& state(int kind, int64_t i) const { return states[kind * n + i]; }
   bool uses(int kind) const { return recipe.states[kind].name && recipe.states[kind].is_used; }
@@ -161,13 +160,12 @@ class Dense {
   Tensor copy_;
 };
 
-void update(const List& list, int64_t i, Planner& planner) {
+void apply(const List& list, int64_t i, TensorBody& gradient, Counters counters, Planner& planner) {
   const TensorBody& param = *body(list.params[i]);
-  Counters counters = open_states(list, i);
   const cpu::Update& update = planner.plan(counters);
   write_counters(list, i, counters);
 
-  const Tensor grad = detail::dense(*param.grad);
+  const Tensor grad = detail::dense(gradient);
   Dense arrays[1 + kMaxStates];
   int count = 0;
   arrays[count++] = Dense(list.params[i]);
@@ -185,49 +183,92 @@ void update(const List& list, int64_t i, Planner& planner) {
   for (int k = 0; k < count; ++k) arrays[k].close();
 }
 
-/// Shows one update: inputs are the parameter, its gradient and its states, and all but the
-/// gradient are outputs.
-void show(const List& list, int64_t i) {
-  const TensorBody& param = *body(list.params[i]);
-  std::vector<detail::Arg> inputs = {list.params[i], detail::Arg(param.grad)};
+/// The same step as a call of its op: (param, grad, states..., options), of which all but the
+/// gradient and the options are written to.
+[[gnu::cold, gnu::noinline]] void apply_observed(const List& list, int64_t i, TensorBody& gradient,
+                                                 const Counters& counters, Planner& planner) {
+  std::vector<detail::Arg> inputs = {list.params[i], detail::Arg(&gradient)};
   std::vector<Tensor> outputs = {list.params[i]};
   for (int k = 0; k < kMaxStates; ++k) {
     if (!list.recipe.states[k].name) continue;
     inputs.push_back(list.uses(k) ? detail::Arg(list.state(k, i)) : detail::Arg(nullptr));
     if (list.uses(k)) outputs.push_back(list.state(k, i));
   }
+  inputs.push_back(list.options);
   detail::Attrs attrs;
-  attrs.reals[0] = list.lr;
-  detail::show_call({list.op, inputs.data(), static_cast<int>(inputs.size()), attrs, outputs.data(),
-                     static_cast<int>(outputs.size())});
+  attrs.reals[0] = list.options.data_as<double>()[0];
+  const detail::Call call{*list.op, inputs.data(),  static_cast<int>(inputs.size()),
+                          attrs,    outputs.data(), static_cast<int>(outputs.size())};
+  detail::observer()->before_in_place(call);
+  {
+    const detail::Unobserved pause;
+    apply(list, i, gradient, counters, planner);
+  }
+  detail::observer()->on_call(call);
 }
 
 void run(const List& list) {
   for (int64_t i = 0; i < list.n; ++i) check(list, i);
   Planner planner(list.recipe);
   for (int64_t i = 0; i < list.n; ++i) {
-    if (!body(list.params[i])->grad) continue;
-    update(list, i, planner);
-    if (detail::thread_state.observer) [[unlikely]]
-      show(list, i);
+    TensorBody& param = *body(list.params[i]);
+    if (detail::observer()) detail::observer()->on_grad_read(param);
+    if (!param.grad) continue;
+    const Counters counters = open_states(list, i);
+    if (detail::observer()) [[unlikely]]
+      apply_observed(list, i, *param.grad, counters, planner);
+    else
+      apply(list, i, *param.grad, counters, planner);
   }
 }
 
-/// An optimizer's record has neither a shape rule nor a kernel: it does not pass through the door.
-detail::Op op_of(const Recipe& recipe) {
-  static std::mutex mutex;
-  static std::deque<std::string> texts;  // which the record points into
-  std::lock_guard lock(mutex);
-  std::string& names = texts.emplace_back("param,grad");
-  for (const State& state : recipe.states)
-    if (state.name) names.append(",").append(state.name);
-  return {.name = recipe.name,
-          .traits = detail::kInPlace,
-          .infer = nullptr,
-          .forward = {nullptr},
-          .attrs = ";lr",
-          .doc = "one step of an optimizer for one parameter",
-          .inputs = names.c_str()};
+void infer_step(const detail::Call& call, detail::OutputMetas& outputs) {
+  for (int i = 0; i < call.n_outputs; ++i) {
+    outputs.add().dtype = call.out(i).dtype;
+    outputs[i].sizes = call.out(i).sizes;
+  }
+}
+
+template <class Options>
+void forward_step(const detail::Call& call) {
+  const detail::TensorBody& numbers = call.in(call.n_inputs - 1);
+  const Options options = from_numbers<Options>(reinterpret_cast<const double*>(numbers.data));
+  const Tensor param = detail::borrow(&call.in(0));
+  Tensor states[kMaxStates];
+  for (int k = 0; 2 + k < call.n_inputs - 1; ++k)
+    if (call.has(2 + k)) states[k] = detail::borrow(&call.in(2 + k));
+  const Recipe how = recipe(options);
+  const List list{&param, states, 1, how};
+  Planner planner(how);
+  const Counters counters = open_states(list, 0);
+  apply(list, 0, call.in(1), counters, planner);
+}
+
+/// The record under which a step of one parameter is seen and repeated.
+template <class Options>
+const detail::Op& step_op() {
+  static const std::string inputs = [] {
+    std::string names = "param,grad";
+    const Options options;
+    for (const State& state : recipe(options).states)
+      if (state.name) names.append(",").append(state.name);
+    return names + ",options";
+  }();
+  static const detail::Op op = {.name = kStepName<Options>,
+                                .traits = detail::kInPlace | detail::kUpdate,
+                                .infer = infer_step,
+                                .forward = {forward_step<Options>},
+                                .attrs = ";lr",
+                                .doc = "one step of an optimizer for one parameter",
+                                .optional_inputs = ~3u,
+                                .inputs = inputs.c_str()};
+  return op;
+}
+
+Tensor options_tensor(const double* numbers, int n) {
+  const Tensor t = from_data(numbers, DType::kFloat64, {n});
+  detail::observer()->on_options(*body(t));
+  return t;
 }
 
 }  // namespace
@@ -236,11 +277,37 @@ void check_not_negative(const char* what, double value) {
   if (!(value >= 0)) fail(ErrorCode::kValue, "Invalid ", what, ": ", value);
 }
 
+namespace {
+/// The options that say which recipe is used: AdamW's are Adam's with other defaults.
+template <class Options>
+struct StepOf {
+  using type = Options;
+};
+template <>
+struct StepOf<AdamWOptions> {
+  using type = AdamOptions;
+};
+}  // namespace
+
+const detail::Op* find_step_op(std::string_view name) {
+#define AG_FIND(Options, name_of) \
+  if (name == name_of) return &step_op<Options>();
+  AG_OPTIMIZERS(AG_FIND)
+#undef AG_FIND
+  return nullptr;
+}
+
 template <class Options>
 void step(const Tensor* params, Tensor* states, int64_t n, const Options& options) {
-  const Recipe used = recipe(options);
-  static const detail::Op op = op_of(used);
-  run({params, states, n, used, op, options.lr});
+  const Recipe how = recipe(options);
+  List list{params, states, n, how};
+  if (detail::observer()) [[unlikely]] {
+    double numbers[kMaxOptions];
+    const int count = to_numbers<typename StepOf<Options>::type>(options, numbers);
+    list.options = options_tensor(numbers, count);
+    list.op = &step_op<typename StepOf<Options>::type>();
+  }
+  run(list);
 }
 
 template <class Options>
@@ -271,11 +338,11 @@ Tensor Optimizer<Options>::state(int kind, int64_t i) const {
   return states_[static_cast<size_t>(kind * n + i)];
 }
 
-#define AG_INSTANTIATE(Options)                                                 \
+#define AG_INSTANTIATE(Options, name)                                           \
   template void step<Options>(const Tensor*, Tensor*, int64_t, const Options&); \
   template class Optimizer<Options>;
 AG_OPTIMIZERS(AG_INSTANTIATE)
-AG_INSTANTIATE(AdamWOptions)
+AG_INSTANTIATE(AdamWOptions, "")
 #undef AG_INSTANTIATE
 
 }  // namespace autograd::optim
