@@ -112,9 +112,17 @@ int Recorder::add_leaf(TensorBody& b) {
   return v;
 }
 
-int Recorder::place_of(TensorBody& b) {
-  const auto known = place_by_id_.find(b.id);
+int Recorder::known_place(uint64_t id) {
+  auto known = place_by_id_.find(id);
   if (known != place_by_id_.end()) return known->second;
+  const auto source = alias_of_.find(id);
+  if (source == alias_of_.end()) return -1;
+  known = place_by_id_.find(source->second);
+  return known == place_by_id_.end() ? -1 : known->second;
+}
+
+int Recorder::place_of(TensorBody& b) {
+  if (const int known = known_place(b.id); known >= 0) return known;
   const int v = add_leaf(b), place = static_cast<int>(places_.size());
   const int storage = graph_.values[static_cast<size_t>(v)].storage;
   Place fresh;
@@ -228,7 +236,7 @@ void Recorder::on_call(const Call& call) {
       place_by_id_[b.id] = static_cast<int>(places_.size());
       places_.push_back(place);
     }
-    op.outputs.push_back(places_[static_cast<size_t>(place_by_id_[b.id])].value);
+    op.outputs.push_back(places_[static_cast<size_t>(known_place(b.id))].value);
   }
   if (call.n_outputs > 0 && call.out(0).node) op_by_node_[call.out(0).node] = n;
   describe(call, op);
@@ -236,11 +244,14 @@ void Recorder::on_call(const Call& call) {
 }
 
 void Recorder::on_alias(const TensorBody& source, const TensorBody& alias) {
-  const int place = place_of(const_cast<TensorBody&>(source));
-  if (source.data == alias.data && source.sizes == alias.sizes && source.strides == alias.strides)
-    place_by_id_[alias.id] = place;
-  else  // unless it is the output of a view that is on its way through the door
-    parts_[alias.id] = true;
+  if (source.data != alias.data || source.sizes != alias.sizes || source.strides != alias.strides) {
+    parts_.insert(alias.id);  // unless it is the output of a view on its way through the door
+    return;
+  }
+  // An output is saved before its op has been seen.
+  if (source.id < first_id_) place_of(const_cast<TensorBody&>(source));
+  const auto known = alias_of_.find(source.id);
+  alias_of_[alias.id] = known == alias_of_.end() ? source.id : known->second;
 }
 
 CapturedGrad& Recorder::grad_of(TensorBody& b, bool reads) {
@@ -266,10 +277,10 @@ void Recorder::on_grad_set(TensorBody& of) {
 }
 
 void Recorder::on_read(const TensorBody& t, const char* what) {
-  const auto known = place_by_id_.find(t.id);
-  if (known == place_by_id_.end() && t.id >= first_id_) return;
-  if (known != place_by_id_.end()) {
-    const auto leaf = leaves_.find(places_[static_cast<size_t>(known->second)].value);
+  const int place = known_place(t.id);
+  if (place < 0 && t.id >= first_id_) return;
+  if (place >= 0) {
+    const auto leaf = leaves_.find(places_[static_cast<size_t>(place)].value);
     if (leaf != leaves_.end() && leaf->second.origin == Origin::kInside) return;
   }
   if (obstacle_.empty())
@@ -348,6 +359,7 @@ Capture Recorder::finish(const std::vector<Tensor>& outputs) {
   places_in_.clear();
   outside_.clear();
   parts_.clear();
+  alias_of_.clear();
   changed_.clear();
   op_by_node_.clear();
   grad_ids_.clear();

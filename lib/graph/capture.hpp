@@ -2,6 +2,7 @@
 #pragma once
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "core/dispatch.hpp"
@@ -99,6 +100,7 @@ class Recorder : public Observer {
     bool stale = false;  ///< its memory was changed through another place
   };
 
+  int known_place(uint64_t id);
   int place_of(TensorBody& b);
   int add_leaf(TensorBody& b);
   int value_of(TensorBody& b);
@@ -128,7 +130,8 @@ class Recorder : public Observer {
   std::vector<std::vector<int>> places_in_;          ///< by storage
   std::vector<char> changed_;                        ///< by storage: something was changed in place
   std::unordered_map<const Storage*, int> outside_;  ///< storages that leaves keep alive
-  std::unordered_map<uint64_t, bool> parts_;         ///< aliases that show a part of another tensor
+  std::unordered_set<uint64_t> parts_;               ///< aliases that show a part of another tensor
+  std::unordered_map<uint64_t, uint64_t> alias_of_;  ///< those that show all of it
   std::unordered_map<const Node*, int> op_by_node_;
   std::vector<CapturedGrad> grads_;
   std::vector<uint64_t> grad_ids_;  ///< of the tensors in grads_
