@@ -20,9 +20,6 @@ class Observer {
   virtual void on_call(const detail::Call& call) = 0;
   /// An in-place call is about to run: input 0 still has its old elements.
   virtual void before_in_place(const detail::Call& /*call*/) {}
-  /// `alias` shows memory of `source` and was made by no op: detach(), a saved value.
-  virtual void on_alias(const detail::TensorBody& /*source*/, const detail::TensorBody& /*alias*/) {
-  }
   /// The gradient of a tensor is about to be read.
   virtual void on_grad_read(detail::TensorBody& /*of*/) {}
   /// The gradient of a tensor was set or removed.

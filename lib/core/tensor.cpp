@@ -133,8 +133,6 @@ Tensor make_alias(const TensorBody* t, const Shape& sizes, const Shape& strides,
   b->numel = checked_numel(sizes);
   b->is_contiguous = is_row_major(sizes, strides);
   b->data = t->data + offset * static_cast<int64_t>(size_of(t->dtype));
-  if (observer()) [[unlikely]]
-    observer()->on_alias(*t, *b);
   return Tensor::adopt(b);
 }
 

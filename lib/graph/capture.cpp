@@ -68,6 +68,7 @@ void Recorder::stop() {
 int Recorder::add_storage() {
   places_in_.emplace_back();
   changed_.push_back(0);
+  made_.push_back(0);
   return static_cast<int>(places_in_.size()) - 1;
 }
 
@@ -83,12 +84,11 @@ int Recorder::add_value(const TensorBody& b, int op, int storage) {
 }
 
 int Recorder::add_leaf(TensorBody& b) {
-  if (parts_.count(b.id))
+  const auto [known, is_new] = storages_.try_emplace(b.storage->id, 0);
+  if (is_new) known->second = add_storage();
+  if (made_[static_cast<size_t>(known->second)])
     fail(ErrorCode::kRuntime, "compile: a part of a tensor (", name_of(b.dtype), " ", b.sizes,
          ") was taken by none of the library's operations");
-  // Leaves are kept alive, so that the address of a storage says which one it is.
-  const auto [known, is_new] = outside_.try_emplace(b.storage, 0);
-  if (is_new) known->second = add_storage();
   const int v = add_value(b, -1, known->second);
   GraphValue& value = graph_.values.back();
   CapturedLeaf leaf;
@@ -112,21 +112,29 @@ int Recorder::add_leaf(TensorBody& b) {
   return v;
 }
 
-int Recorder::known_place(uint64_t id) {
-  auto known = place_by_id_.find(id);
+// By id, or the same elements of the same storage: detach() and saved values are other tensors that
+// show what a known one shows.
+int Recorder::known_place(const TensorBody& b) {
+  const auto known = place_by_id_.find(b.id);
   if (known != place_by_id_.end()) return known->second;
-  const auto source = alias_of_.find(id);
-  if (source == alias_of_.end()) return -1;
-  known = place_by_id_.find(source->second);
-  return known == place_by_id_.end() ? -1 : known->second;
+  const auto storage = storages_.find(b.storage->id);
+  if (storage == storages_.end()) return -1;
+  for (int place : places_in_[static_cast<size_t>(storage->second)]) {
+    const Place& p = places_[static_cast<size_t>(place)];
+    const GraphValue& v = graph_.values[static_cast<size_t>(p.value)];
+    if (p.data == b.data && v.dtype == b.dtype && v.sizes == b.sizes && v.strides == b.strides)
+      return place_by_id_[b.id] = place;
+  }
+  return -1;
 }
 
 int Recorder::place_of(TensorBody& b) {
-  if (const int known = known_place(b.id); known >= 0) return known;
+  if (const int known = known_place(b); known >= 0) return known;
   const int v = add_leaf(b), place = static_cast<int>(places_.size());
   const int storage = graph_.values[static_cast<size_t>(v)].storage;
   Place fresh;
   fresh.storage = storage;
+  fresh.data = b.data;
   fresh.value = v;
   fresh.stale = changed_[static_cast<size_t>(storage)] != 0;
   places_.push_back(fresh);
@@ -155,7 +163,7 @@ int Recorder::retake(int place) {
   const int n = static_cast<int>(graph_.ops.size());
   const int v = static_cast<int>(graph_.values.size());
   op.outputs = {v};
-  op.phase = in_backward_ ? Phase::kBackward : Phase::kForward;
+  op.phase = thread_state.in_backward ? Phase::kBackward : Phase::kForward;
   GraphValue value = graph_.values[static_cast<size_t>(old.value)];
   value.op = n;
   value.role = Role::kIntermediate;
@@ -185,7 +193,7 @@ void Recorder::make_stale(int storage, int except) {
 
 Phase Recorder::phase_of(const Op& op) const {
   if (op.traits & kUpdate) return Phase::kOptimizer;
-  return in_backward_ ? Phase::kBackward : Phase::kForward;
+  return thread_state.in_backward ? Phase::kBackward : Phase::kForward;
 }
 
 void Recorder::before_in_place(const Call& call) {
@@ -210,7 +218,8 @@ void Recorder::on_call(const Call& call) {
   for (int i = 0; i < call.n_inputs; ++i)
     op.inputs.push_back(call.has(i) ? value_of(call.in(i)) : -1);
   op.phase = phase_of(call.op);
-  op.forward = op.phase == Phase::kBackward ? rule_of_ : -1;
+  const auto rule_of = op_by_node_.find(thread_state.visiting);
+  if (op.phase == Phase::kBackward && rule_of != op_by_node_.end()) op.forward = rule_of->second;
   const int n = static_cast<int>(graph_.ops.size());
   for (int i = 0; i < call.n_outputs; ++i) {
     TensorBody& b = call.out(i);
@@ -229,29 +238,20 @@ void Recorder::on_call(const Call& call) {
         place.storage = places_[static_cast<size_t>(place.source)].storage;
         place.view_op = n;
       } else {
-        place.storage = add_storage();
+        place.storage = storages_[b.storage->id] = add_storage();
+        made_.back() = 1;
       }
+      place.data = b.data;
       place.value = add_value(b, n, place.storage);
       places_in_[static_cast<size_t>(place.storage)].push_back(static_cast<int>(places_.size()));
       place_by_id_[b.id] = static_cast<int>(places_.size());
       places_.push_back(place);
     }
-    op.outputs.push_back(places_[static_cast<size_t>(known_place(b.id))].value);
+    op.outputs.push_back(places_[static_cast<size_t>(known_place(b))].value);
   }
   if (call.n_outputs > 0 && call.out(0).node) op_by_node_[call.out(0).node] = n;
   describe(call, op);
   graph_.ops.push_back(std::move(op));
-}
-
-void Recorder::on_alias(const TensorBody& source, const TensorBody& alias) {
-  if (source.data != alias.data || source.sizes != alias.sizes || source.strides != alias.strides) {
-    parts_.insert(alias.id);  // unless it is the output of a view on its way through the door
-    return;
-  }
-  // An output is saved before its op has been seen.
-  if (source.id < first_id_) place_of(const_cast<TensorBody&>(source));
-  const auto known = alias_of_.find(source.id);
-  alias_of_[alias.id] = known == alias_of_.end() ? source.id : known->second;
 }
 
 CapturedGrad& Recorder::grad_of(TensorBody& b, bool reads) {
@@ -277,7 +277,7 @@ void Recorder::on_grad_set(TensorBody& of) {
 }
 
 void Recorder::on_read(const TensorBody& t, const char* what) {
-  const int place = known_place(t.id);
+  const int place = known_place(t);
   if (place < 0 && t.id >= first_id_) return;
   if (place >= 0) {
     const auto leaf = leaves_.find(places_[static_cast<size_t>(place)].value);
@@ -290,13 +290,6 @@ void Recorder::on_read(const TensorBody& t, const char* what) {
     fail(ErrorCode::kRuntime, "compile: ", obstacle_,
          ": what Python does with them cannot be captured. Return the tensor and read it outside, "
          "use where() instead of if, or pass fallback=True to run this function without compiling");
-}
-
-void Recorder::on_rule(const Node* node) {
-  in_backward_ = node != nullptr;
-  rule_of_ = -1;
-  const auto known = node ? op_by_node_.find(node) : op_by_node_.end();
-  if (known != op_by_node_.end()) rule_of_ = known->second;
 }
 
 void Recorder::on_options(const TensorBody& numbers) {
@@ -357,10 +350,9 @@ Capture Recorder::finish(const std::vector<Tensor>& outputs) {
   place_by_id_.clear();
   places_.clear();
   places_in_.clear();
-  outside_.clear();
-  parts_.clear();
-  alias_of_.clear();
+  storages_.clear();
   changed_.clear();
+  made_.clear();
   op_by_node_.clear();
   grad_ids_.clear();
   grads_.clear();

@@ -2,7 +2,6 @@
 #pragma once
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "core/dispatch.hpp"
@@ -54,11 +53,11 @@ struct RecorderOptions {
 
 /// Watches the door of this thread from start() to finish() and writes down what passes.
 ///
-/// Tensors are known by their ids, so that watching keeps no intermediate result alive. A tensor is
-/// a place in a storage; a change in place gives its place a new value, and what else shows that
-/// memory is taken anew at its next use. Values of one storage have the same number in
-/// GraphValue::storage, and an op that changes a value in place comes behind all readers of the old
-/// one.
+/// Tensors and storages are known by their ids, so that watching keeps no intermediate result
+/// alive. A tensor is a place in a storage; a change in place gives its place a new value, and what
+/// else shows that memory is taken anew at its next use. Values of one storage have the same number
+/// in GraphValue::storage, and an op that changes a value in place comes behind all readers of the
+/// old one.
 class Recorder : public Observer {
  public:
   explicit Recorder(std::vector<Tensor> inputs, const RecorderOptions& options = {});
@@ -79,11 +78,9 @@ class Recorder : public Observer {
 
   void on_call(const Call& call) override;
   void before_in_place(const Call& call) override;
-  void on_alias(const TensorBody& source, const TensorBody& alias) override;
   void on_grad_read(TensorBody& of) override;
   void on_grad_set(TensorBody& of) override;
   void on_read(const TensorBody& t, const char* what) override;
-  void on_rule(const Node* node) override;
   void on_options(const TensorBody& numbers) override;
 
  protected:
@@ -94,13 +91,14 @@ class Recorder : public Observer {
   /// A tensor seen as a part of a storage.
   struct Place {
     int storage = -1;
-    int value = -1;      ///< the one it holds now
-    int source = -1;     ///< the place it is a view of
-    int view_op = -1;    ///< the op that took the view
-    bool stale = false;  ///< its memory was changed through another place
+    const char* data = nullptr;  ///< of the first element
+    int value = -1;              ///< the one it holds now
+    int source = -1;             ///< the place it is a view of
+    int view_op = -1;            ///< the op that took the view
+    bool stale = false;          ///< its memory was changed through another place
   };
 
-  int known_place(uint64_t id);
+  int known_place(const TensorBody& b);
   int place_of(TensorBody& b);
   int add_leaf(TensorBody& b);
   int value_of(TensorBody& b);
@@ -120,18 +118,15 @@ class Recorder : public Observer {
   Observer* before_ = nullptr;
   uint64_t first_id_ = 0;  ///< tensors made since have this id or a higher one
   int n_options_ = 0;
-  bool in_backward_ = false;
-  int rule_of_ = -1;
 
   GraphData graph_;                               ///< values in order of discovery
   std::unordered_map<int, CapturedLeaf> leaves_;  ///< by value
   std::unordered_map<uint64_t, int> place_by_id_;
   std::vector<Place> places_;
-  std::vector<std::vector<int>> places_in_;          ///< by storage
-  std::vector<char> changed_;                        ///< by storage: something was changed in place
-  std::unordered_map<const Storage*, int> outside_;  ///< storages that leaves keep alive
-  std::unordered_set<uint64_t> parts_;               ///< aliases that show a part of another tensor
-  std::unordered_map<uint64_t, uint64_t> alias_of_;  ///< those that show all of it
+  std::vector<std::vector<int>> places_in_;     ///< by storage
+  std::vector<char> changed_;                   ///< by storage: something was changed in place
+  std::vector<char> made_;                      ///< by storage: an op made it
+  std::unordered_map<uint64_t, int> storages_;  ///< by id
   std::unordered_map<const Node*, int> op_by_node_;
   std::vector<CapturedGrad> grads_;
   std::vector<uint64_t> grad_ids_;  ///< of the tensors in grads_
