@@ -193,10 +193,6 @@ AG_API ag_tensor* ag_tensor_retain(ag_tensor* t);
 AG_API int64_t ag_tensor_ndim(const ag_tensor* t);
 /* Writes up to capacity sizes, returns ndim; -1 for NULL. */
 AG_API int64_t ag_tensor_sizes(const ag_tensor* t, int64_t* out, int64_t capacity);
-/* The handle at place i of an array that a function has written, which is set to NULL: the
- * reference changes hands. For bindings that make their objects from the results of calls. NULL if
- * there is none. */
-AG_API ag_tensor* ag_entry_take(ag_tensor** array, int32_t i);
 /* A number that two tensors share only if they have the same sizes, for bindings that keep their
  * own objects for shapes; -1 where the sizes do not fit into it (and for NULL, with an error set).
  */

@@ -73,11 +73,6 @@ int64_t ag_tensor_sizes(const ag_tensor* t, int64_t* out, int64_t capacity) {
   });
 }
 
-ag_tensor* ag_entry_take(ag_tensor** array, int32_t i) {
-  if (!array || i < 0) return nullptr;
-  return std::exchange(array[i], nullptr);
-}
-
 // The number of dims in the low 4 bits, and above them as many bits for each size as there is room.
 int64_t ag_tensor_shape_key(const ag_tensor* t) {
   return read<int64_t>(__func__, -1, [&](Arguments in) {

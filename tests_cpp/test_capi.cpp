@@ -159,13 +159,6 @@ TEST_F(Capi, tensor_reports_its_geometry) {
   EXPECT_EQ(numbers[0], 3);
   EXPECT_EQ(ag_tensor_sizes(t, nullptr, 0), 2);
   EXPECT_NE(ag_tensor_shape_key(t), -1);
-  ag_tensor* written[] = {ag_clone(t)};
-  ag_tensor* taken = ag_entry_take(written, 0);
-  EXPECT_NE(taken, nullptr);
-  EXPECT_EQ(written[0], nullptr);
-  EXPECT_EQ(ag_entry_take(nullptr, 0), nullptr);
-  EXPECT_EQ(ag_entry_take(written, -1), nullptr);
-  ag_tensor_free(taken);
   EXPECT_EQ(ag_tensor_shape_key(nullptr), -1);
   EXPECT_EQ(ag_tensor_numel(t), 6);
   EXPECT_EQ(ag_tensor_dtype(t), AG_FLOAT64);

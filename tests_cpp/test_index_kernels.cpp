@@ -96,7 +96,7 @@ void expect_sorted(DType dtype, const std::vector<T>& x, int64_t k, bool descend
 TEST(SortKernels, equal_a_stable_sort) {
   std::mt19937 random(2);
   const double odd[] = {0.0, -0.0, NAN, INFINITY, -INFINITY, 1e-310, -1e-310};
-  for (const int64_t n : {1, 2, 47, 48, 49, 300, 1024})
+  for (const int64_t n : {1, 2, 47, 48, 49, 127, 128, 129, 300, 1024})
     for (const int64_t k : {int64_t{1}, (n + 15) / 16, n})
       for (const bool descending : {false, true}) {
         std::vector<float> f;

@@ -161,6 +161,14 @@ void infer_ordered(const Call& call, OutputMetas& outputs) {
   indices.sizes = sizes;
 }
 
+// Scratch memory for medians and modes of rows of n elements.
+Tensor order_room(const TensorBody& x, int64_t n) {
+  if (n > UINT32_MAX)
+    fail(ErrorCode::kRuntime, "rows of more than 2^32 elements can't be put in order, got sizes ",
+         x.sizes);
+  return make_tensor({static_cast<int64_t>(cpu::order_scratch(x.dtype, n) / 8)}, DType::kInt64);
+}
+
 // Calls run(rows, first row, count, n, scratch) on rows in parallel.
 template <class Run>
 void over_rows(const Call& call, const Run& run) {
@@ -171,23 +179,23 @@ void over_rows(const Call& call, const Run& run) {
   const int64_t item = static_cast<int64_t>(size_of(x.dtype));
   parallel_for(
       call.out().numel, std::max<int64_t>(1, kGrain / (16 * n)), [&](int64_t begin, int64_t end) {
-        const Tensor scratch = make_tensor({n}, DType::kInt64);
+        const Tensor scratch = order_room(x, n);
         run(static_cast<const char*>(rows.data()) + begin * n * item,
             call.out(0).data + begin * item, reinterpret_cast<int64_t*>(call.out(1).data) + begin,
-            scratch.data_as<int64_t>(), end - begin, n);
+            scratch.data(), end - begin, n);
       });
 }
 
 template <bool kSkipNan>
 void forward_median(const Call& call) {
-  over_rows(call, [&](const void* x, void* values, int64_t* indices, int64_t* scratch, int64_t rows,
+  over_rows(call, [&](const void* x, void* values, int64_t* indices, void* scratch, int64_t rows,
                       int64_t n) {
     cpu::median_rows(call.in(0).dtype, kSkipNan, x, values, indices, scratch, rows, n);
   });
 }
 
 void forward_mode(const Call& call) {
-  over_rows(call, [&](const void* x, void* values, int64_t* indices, int64_t* scratch, int64_t rows,
+  over_rows(call, [&](const void* x, void* values, int64_t* indices, void* scratch, int64_t rows,
                       int64_t n) {
     cpu::mode_rows(call.in(0).dtype, x, values, indices, scratch, rows, n);
   });
@@ -221,10 +229,10 @@ constexpr Op op_mode =
 template <bool kSkipNan>
 void forward_median_all(const Call& call) {
   TensorBody& x = call.in(0);
-  const Tensor rows = dense(x), scratch = make_tensor({x.numel}, DType::kInt64);
+  const Tensor rows = dense(x), scratch = order_room(x, x.numel);
   int64_t place;
-  cpu::median_rows(x.dtype, kSkipNan, rows.data(), call.out().data, &place,
-                   scratch.data_as<int64_t>(), 1, x.numel);
+  cpu::median_rows(x.dtype, kSkipNan, rows.data(), call.out().data, &place, scratch.data(), 1,
+                   x.numel);
 }
 
 void infer_median_all(const Call& call, OutputMetas& outputs) {

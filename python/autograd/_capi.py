@@ -148,6 +148,8 @@ _VALUES: dict[str, Any] = {
 def _argument_type(c_type: str) -> Any:
     if _HANDLE.fullmatch(c_type):
         return _HandleArgument
+    if c_type == "ag_tensor**":  # room for results: an array, or an empty handle
+        return _Addresses
     kind = _result_type(c_type)
     return {ctypes.c_int32: _IntArgument, ctypes.c_int64: _LongArgument}.get(kind, kind)
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ._capi import LinAlgError, call, lib
-from .ops.matrices import slogdet_result, two_results
+from .operands import two_results
+from .ops.matrices import slogdet_result
 from .ops.norms import matrix_norm, norm, vector_norm
 from .ops.products import multi_dot
 from .tensor import Tensor

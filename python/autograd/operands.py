@@ -5,17 +5,24 @@ from __future__ import annotations
 import ctypes
 import struct
 from collections.abc import Iterable, Sequence
-from itertools import repeat
 from typing import Any, Union
 
-from ._capi import ZERO, call, get_address, lib, run
+from ._capi import (
+    ZERO,
+    ArgumentError,
+    argument_error,
+    call,
+    get_address,
+    lib,
+    raise_last_error,
+    run,
+)
 from .dtypes import dtype as _dtype
 from .tensor import Number, Tensor, pack, tensor_classes
 
 Dims = Union[None, int, Sequence[int]]
 
 _LIMIT = 1024
-_take = lib.ag_entry_take
 _KNOWN_DIMS = 12
 # pack((dim,)) for every dim there can be: at its place, counted from the end if it is negative.
 _ONE_DIM = [pack((dim,)) for dim in (*range(_KNOWN_DIMS), *range(-_KNOWN_DIMS, 0))]
@@ -116,14 +123,37 @@ def packed(function: str, argument: str, tensors: Any) -> tuple[Any, Any]:
 _POINTERS = [(struct.Struct(f"{n}P").pack, ctypes.c_int64(n)) for n in range(33)]
 
 
-def empty_handles(n: int) -> Any:
-    """A native array for n handles that a function of the library is going to write."""
-    return _array_type(n)()
+def room_for(n: int) -> Any:
+    """A native array of n empty tensors, for a function of the library to fill.
+
+    Read each place once: a tensor of it owns its handle, and frees it.
+    """
+    return (_ROOMS[n] if n < len(_ROOMS) else Tensor * n)()
 
 
-def taken(array: Any, n: int | None = None) -> tuple[Tensor, ...]:
-    """The tensors whose handles the library has written to the first n places of an array, all by default."""
-    return tuple(map(_take, repeat(array), range(len(array) if n is None else n)))
+_ROOMS: list[Any] = [Tensor * n for n in range(33)]
+
+
+def two_results(native: Any, *arguments: Any) -> tuple[Tensor, Tensor]:
+    """The two tensors that a native function makes; raises what went wrong."""
+    first, second = _empty(Tensor), _empty(Tensor)
+    try:
+        status = native(*arguments, first, second)
+    except ArgumentError as error:
+        raise argument_error(native, arguments, error) from None
+    if status:
+        raise_last_error()
+    return first, second
+
+
+def three_results(native: Any, *arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """The three tensors that a native function makes; raises what went wrong."""
+    results = (_empty(Tensor), _empty(Tensor), _empty(Tensor))
+    run(native, *arguments, *results)
+    return results
+
+
+_empty = ctypes._SimpleCData.__new__
 
 
 def dims_argument(dim: Dims) -> tuple[Any, Any]:

@@ -1,41 +1,28 @@
-// Medians by partition, modes by sorting, of positions.
+// Medians and modes of rows, from the positions that sorting gives.
 #include "kernels/cpu/order.hpp"
 
-#include <algorithm>
-#include <numeric>
+#include "kernels/cpu/element_types.hpp"
+#include "kernels/cpu/sort.hpp"
 
 namespace autograd::cpu {
 namespace {
 
-/// a before b: by value, NaN last, then by place.
 template <class T>
-struct Before {
-  const T* x;
-  bool operator()(int64_t a, int64_t b) const {
-    const bool a_nan = x[a] != x[a], b_nan = x[b] != x[b];
-    if (a_nan || b_nan) return a_nan == b_nan ? a < b : b_nan;
-    return x[a] != x[b] ? x[a] < x[b] : a < b;
-  }
-};
-
-template <class T>
-int64_t median_of(const T* x, bool skip_nan, int64_t* places, int64_t n) {
+int64_t median_of(DType dtype, const T* x, bool skip_nan, int64_t n, void* scratch) {
   int64_t valid = n;
   for (int64_t i = 0; i < n; ++i)
     if (x[i] != x[i]) {
       if (!skip_nan) return i;
       --valid;
     }
-  std::iota(places, places + n, int64_t{0});
-  int64_t* middle = places + (valid > 0 ? (valid - 1) / 2 : 0);
-  std::nth_element(places, middle, places + n, Before<T>{x});
-  return *middle;
+  int64_t place;
+  nth_of_rows(dtype, x, &place, 1, n, valid > 0 ? (valid - 1) / 2 : 0, scratch);
+  return place;
 }
 
 template <class T>
-int64_t mode_of(const T* x, int64_t* places, int64_t n) {
-  std::iota(places, places + n, int64_t{0});
-  std::sort(places, places + n, Before<T>{x});
+int64_t mode_of(DType dtype, const T* x, int64_t* places, int64_t n, void* scratch) {
+  sort_rows(dtype, x, places, 1, n, n, false, scratch);
   int64_t best = places[0], most = 0;
   for (int64_t i = 0; i < n;) {
     int64_t end = i + 1;
@@ -49,44 +36,32 @@ int64_t mode_of(const T* x, int64_t* places, int64_t n) {
   return best;
 }
 
-template <class Body>
-void with_type(DType dtype, const Body& body) {
-  switch (dtype) {
-    case DType::kFloat32:
-      return body(float{});
-    case DType::kFloat64:
-      return body(double{});
-    case DType::kInt32:
-      return body(int32_t{});
-    case DType::kInt64:
-      return body(int64_t{});
-    case DType::kUInt8:
-    case DType::kBool:
-      return body(uint8_t{});
-  }
-}
-
 }  // namespace
 
+size_t order_scratch(DType dtype, int64_t n) {
+  return static_cast<size_t>(n) * sizeof(int64_t) + sort_scratch(dtype, n);
+}
+
 void median_rows(DType dtype, bool skip_nan, const void* x, void* values, int64_t* indices,
-                 int64_t* scratch, int64_t rows, int64_t n) {
-  with_type(dtype, [&](auto t) {
-    using T = decltype(t);
+                 void* scratch, int64_t rows, int64_t n) {
+  by_dtype(dtype, [&](auto* t) {
+    using T = Element<decltype(t)>;
     for (int64_t r = 0; r < rows; ++r) {
       const T* row = static_cast<const T*>(x) + r * n;
-      indices[r] = median_of(row, skip_nan, scratch, n);
+      indices[r] = median_of(dtype, row, skip_nan, n, scratch);
       static_cast<T*>(values)[r] = row[indices[r]];
     }
   });
 }
 
-void mode_rows(DType dtype, const void* x, void* values, int64_t* indices, int64_t* scratch,
+void mode_rows(DType dtype, const void* x, void* values, int64_t* indices, void* scratch,
                int64_t rows, int64_t n) {
-  with_type(dtype, [&](auto t) {
-    using T = decltype(t);
+  int64_t* places = static_cast<int64_t*>(scratch);
+  by_dtype(dtype, [&](auto* t) {
+    using T = Element<decltype(t)>;
     for (int64_t r = 0; r < rows; ++r) {
       const T* row = static_cast<const T*>(x) + r * n;
-      indices[r] = mode_of(row, scratch, n);
+      indices[r] = mode_of(dtype, row, places, n, places + n);
       static_cast<T*>(values)[r] = row[indices[r]];
     }
   });

@@ -1,12 +1,14 @@
 // Each element becomes an unsigned key that sorts as the element does, with its position beside it.
-// Whole rows are sorted by the bytes of the keys, from the last to the first (a stable radix sort,
-// which has no branches to guess); the first few elements of a row are found with a heap.
+// Short rows are ranked, longer ones sorted by the bytes of the keys, from the last to the first (a
+// stable radix sort): neither has branches to guess. The first few elements of a row are found with
+// a heap.
 #include "kernels/cpu/sort.hpp"
 
 #include <algorithm>
 #include <cstring>
 
 #include "kernels/cpu/element_types.hpp"
+#include "kernels/cpu/rank.hpp"
 
 namespace autograd::cpu {
 
@@ -103,7 +105,19 @@ void first_of(const T* x, Entry* a, int64_t n, int64_t k, bool descending) {
   std::sort_heap(a, a + k);
 }
 
-constexpr int64_t kFewElements = 48;
+/// The place of each element in sorted order, for n <= kMostRanked; scratch holds 2 n keys.
+template <class T>
+const auto* places_of(const T* x, int64_t n, bool descending, void* scratch) {
+  using Key = std::conditional_t<sizeof(T) == 8, int64_t, int32_t>;
+  using Bits = std::make_unsigned_t<Key>;
+  Key* keys = static_cast<Key*>(scratch);
+  // Unsigned order becomes signed order where the top bit changes.
+  const Bits flip = (descending ? ~Bits{0} : Bits{0}) ^ Bits { 1 } << (sizeof(Bits) * 8 - 1);
+  for (int64_t i = 0; i < n; ++i)
+    keys[i] = static_cast<Key>(static_cast<Bits>(key_of(x[i])) ^ flip);
+  rank_keys(keys, keys + n, n);
+  return keys + n;
+}
 
 template <class T>
 void sort_typed(const T* x, int64_t* indices, int64_t rows, int64_t n, int64_t k, bool descending,
@@ -111,15 +125,18 @@ void sort_typed(const T* x, int64_t* indices, int64_t rows, int64_t n, int64_t k
   using Entry = EntryOf<T>;
   Entry* a = static_cast<Entry*>(scratch);
   for (int64_t r = 0; r < rows; ++r, x += n, indices += k) {
+    if (n <= kMostRanked && k * 8 > n) {
+      const auto* places = places_of(x, n, descending, scratch);
+      for (int64_t i = 0; i < n; ++i)
+        if (places[i] < k) indices[places[i]] = i;
+      continue;
+    }
     const Entry* sorted = a;
     if (k * 8 <= n) {
       first_of(x, a, n, k, descending);
     } else {
       make_entries(x, a, n, descending);
-      if (n <= kFewElements)
-        std::sort(a, a + n);
-      else
-        sorted = radix_sort(a, a + n, n);
+      sorted = radix_sort(a, a + n, n);
     }
     for (int64_t i = 0; i < k; ++i) indices[i] = sorted[i].at();
   }

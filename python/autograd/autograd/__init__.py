@@ -8,7 +8,7 @@ from typing import Any, Optional, Union
 from .._capi import lib, not_null, raise_last_error
 from ..finite_differences import GradcheckError, gradcheck, gradgradcheck
 from ..grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
-from ..operands import empty_handles, handles, taken
+from ..operands import handles, room_for
 from ..tensor import Tensor
 
 __all__ = [
@@ -108,7 +108,7 @@ def grad(
         )
     retain = create_graph if retain_graph is None else retain_graph
     n = len(wanted)
-    out = empty_handles(n)
+    out = room_for(n)
     status = lib.ag_grad(
         roots,
         gradients,
@@ -122,7 +122,7 @@ def grad(
     )
     if status:
         raise_last_error()
-    results = [gradient if not_null(gradient) else None for gradient in taken(out)]
+    results = [gradient if not_null(gradient) else None for gradient in out]
     if materialize_grads:
         for i, (result, source) in enumerate(zip(results, wanted.owners)):
             if result is None:

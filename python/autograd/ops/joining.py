@@ -10,7 +10,7 @@ from typing import Any
 from .._capi import ZERO, call, lib, run
 from ..binding import function_only as function
 from ..binding import method, op, public_names
-from ..operands import empty_handles, handles, packed, taken
+from ..operands import handles, packed, room_for
 from ..tensor import Tensor, pack, tensor_classes
 
 
@@ -34,11 +34,11 @@ def _size(input: Tensor, dim: int) -> int:
 _MOST_PARTS = 1 << 24  # the library's own limit, kept before arrays of that length are made
 
 
-def _room(name: str, parts: int) -> Any:
+def _parts(name: str, parts: int) -> Any:
     """An array for the handles of so many parts; RuntimeError for absurd numbers."""
     if parts > _MOST_PARTS:
         raise RuntimeError(f"{name}: {parts} parts are too many, expected at most {_MOST_PARTS}")
-    return empty_handles(parts)
+    return room_for(parts)
 
 
 def _spread(name: str, tensors: tuple[Any, ...]) -> Any:
@@ -76,16 +76,16 @@ def split(
             raise RuntimeError(
                 f"split expects split_size be non-negative, but got split_size={sections}"
             )
-        out = _room("split", -(-size // sections) if size else 1)
+        out = _parts("split", -(-size // sections) if size else 1)
         sections = (
             [sections] * (size // sections) + [size % sections] * (size % sections > 0)
             if size
             else [0]
         )
     else:
-        out = empty_handles(len(sections))
+        out = room_for(len(sections))
     run(lib.ag_split, tensor, *pack(sections), dim, out)
-    return taken(out)
+    return tuple(out)
 
 
 @op
@@ -94,18 +94,18 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     if chunks <= 0:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
     room = builtins.min(chunks, builtins.max(input.size(dim), 1)) if chunks > 64 else chunks
-    out, count = _room("chunk", room), ctypes.c_int64()
+    out, count = _parts("chunk", room), ctypes.c_int64()
     run(lib.ag_chunk, input, room, dim, out, ctypes.byref(count))
-    return taken(out, count.value)
+    return tuple(out[: count.value])
 
 
 @op
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """Returns the views at all positions of a dim."""
     n = _size(input, dim)
-    out = _room("unbind", n)
+    out = _parts("unbind", n)
     run(lib.ag_unbind, input, dim or ZERO, n, out)
-    return taken(out)
+    return tuple(out)
 
 
 @op
@@ -123,19 +123,19 @@ def tensor_split(
     if isinstance(where, Tensor):
         where = where.tolist()
     if not isinstance(where, (list, tuple)):
-        if input.dim() == 0:
+        if not input.shape:
             raise RuntimeError(
                 "tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims"
             )
         if where <= 0:
             raise RuntimeError(f"number of sections must be larger than 0, got {where}")
-        out = _room("tensor_split", where)
-        each, larger = divmod(input.size(dim), where)
+        out = _parts("tensor_split", where)
+        each, larger = divmod(_size(input, dim), where)
         where = [i * each + builtins.min(i, larger) for i in range(1, where)]
     else:
-        out = empty_handles(len(where) + 1)
+        out = room_for(len(where) + 1)
     run(lib.ag_tensor_split, input, *pack(where), dim, out)
-    return taken(out)
+    return tuple(out)
 
 
 @op
@@ -173,9 +173,9 @@ def _split_evenly(name: str, input: Tensor, where: Any, least: int, dim: int) ->
 @op
 def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
     """Returns views of the given sizes along dim."""
-    out = empty_handles(len(split_sizes))
+    out = room_for(len(split_sizes))
     run(lib.ag_split, input, *pack(split_sizes), dim, out)
-    return taken(out)
+    return tuple(out)
 
 
 def _join(native: Any, doc: str) -> Any:
@@ -216,9 +216,9 @@ def cartesian_prod(*tensors: Any) -> Tensor:
 def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     """Returns views of the shape that all tensors broadcast to."""
     array = _spread("broadcast_tensors", tensors)
-    out = empty_handles(len(array))
+    out = room_for(len(array))
     run(lib.ag_broadcast_tensors, array, len(array), out)
-    return taken(out)
+    return tuple(out)
 
 
 @function
@@ -232,9 +232,9 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
             f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}'
         )
     array = _spread("meshgrid", tensors)
-    out = empty_handles(len(array))
+    out = room_for(len(array))
     run(lib.ag_meshgrid, array, len(array), indexing == "xy", out)
-    return taken(out)
+    return tuple(out)
 
 
 concat = concatenate = cat

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from .._capi import call, lib, run
+from .._capi import call, lib
 from ..binding import op, public_names
-from ..tensor import Tensor, adopt
-
-_SIZE = ctypes.sizeof(ctypes.c_void_p)
+from ..operands import two_results
+from ..tensor import Tensor
 
 
 class slogdet_result(NamedTuple):
@@ -17,13 +15,6 @@ class slogdet_result(NamedTuple):
 
     sign: Tensor
     logabsdet: Tensor
-
-
-def two_results(native: Any, *arguments: Any) -> tuple[Tensor, Tensor]:
-    """The two tensors that a native function hands out."""
-    out = (ctypes.c_void_p * 2)()
-    run(native, *arguments, ctypes.byref(out), ctypes.byref(out, _SIZE))
-    return adopt(out[0]), adopt(out[1])
 
 
 @op

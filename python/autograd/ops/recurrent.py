@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
 from typing import Any
 
-from .._capi import call, lib, run
+from .._capi import call, lib
 from ..binding import function_only, public_names
-from ..operands import handles
-from ..tensor import NO_TENSOR, Tensor, adopt
-
-_Two, _Three = ctypes.c_void_p * 2, ctypes.c_void_p * 3
-_SIZE = ctypes.sizeof(ctypes.c_void_p)
+from ..operands import handles, three_results, two_results
+from ..tensor import NO_TENSOR, Tensor
 
 
 def _optional(tensor: Tensor | None) -> Any:
@@ -46,12 +42,9 @@ def lstm(
     has_biases, then w_hr [P, H] if outputs are projected. Raises RuntimeError where sizes do not fit.
     """
     h0, c0 = _pair(hx)
-    out = _Three()
     weights = handles("lstm", "params", params)
-    places = (ctypes.byref(out), ctypes.byref(out, _SIZE), ctypes.byref(out, 2 * _SIZE))
     settings = (has_biases, num_layers, dropout, train, bidirectional, batch_first)
-    run(lib.ag_lstm, input, h0, c0, weights, len(weights), *settings, *places)
-    return adopt(out[0]), adopt(out[1]), adopt(out[2])
+    return three_results(lib.ag_lstm, input, h0, c0, weights, len(weights), *settings)
 
 
 def _layer(native: Any, kind: str) -> Any:
@@ -68,12 +61,9 @@ def _layer(native: Any, kind: str) -> Any:
         bidirectional: bool,
         batch_first: bool,
     ) -> tuple[Tensor, Tensor]:
-        out = _Two()
         weights = handles(name, "params", params)
-        places = (ctypes.byref(out), ctypes.byref(out, _SIZE))
         settings = (has_biases, num_layers, dropout, train, bidirectional, batch_first)
-        run(native, input, _optional(hx), weights, len(weights), *settings, *places)
-        return adopt(out[0]), adopt(out[1])
+        return two_results(native, input, _optional(hx), weights, len(weights), *settings)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = (
@@ -105,10 +95,8 @@ def lstm_cell(
     not fit.
     """
     h, c = _pair(hx)
-    out = _Two()
-    places = (ctypes.byref(out), ctypes.byref(out, _SIZE))
-    run(lib.ag_lstm_cell, input, h, c, w_ih, w_hh, _optional(b_ih), _optional(b_hh), *places)
-    return adopt(out[0]), adopt(out[1])
+    biases = (_optional(b_ih), _optional(b_hh))
+    return two_results(lib.ag_lstm_cell, input, h, c, w_ih, w_hh, *biases)
 
 
 def _cell(native: Any, kind: str) -> Any:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 from typing import Any, NamedTuple
 
-from .._capi import ZERO, ArgumentError, argument_error, call, lib, not_null, raise_last_error, run
+from .._capi import ZERO, ArgumentError, argument_error, call, lib, not_null, raise_last_error
 from ..binding import op, public_names
 from ..dtypes import dtype as _dtype
-from ..operands import Dims, dims_argument, dtype_code
-from ..tensor import NO_TENSOR, Tensor, adopt
+from ..operands import Dims, dims_argument, dtype_code, two_results
+from ..tensor import NO_TENSOR, Tensor
 from .pointwise import abs, add, eq, le, maximum, minimum, mul, ne, sub
 
 _sum, _mean = lib.ag_sum, lib.ag_mean
@@ -101,14 +100,6 @@ def _moments(dim: Any, unbiased: bool | None, correction: float | None) -> tuple
     return (*dims_argument(dim), correction)
 
 
-def _pair(native: Any, *arguments: Any) -> tuple[Tensor, Tensor]:
-    """The two results that a native function writes."""
-    out = (ctypes.c_void_p * 2)()
-    second = ctypes.byref(out, ctypes.sizeof(ctypes.c_void_p))
-    run(native, *arguments, ctypes.byref(out), second)
-    return adopt(out[0]), adopt(out[1])
-
-
 @op
 def var_mean(
     input: Tensor,
@@ -120,7 +111,7 @@ def var_mean(
 ) -> tuple[Tensor, Tensor]:
     """Returns (var(), mean())."""
     dims, n, correction = _moments(dim, unbiased, correction)
-    return _pair(lib.ag_var_mean, input, dims, n, correction, keepdim)
+    return two_results(lib.ag_var_mean, input, dims, n, correction, keepdim)
 
 
 @op
@@ -134,7 +125,7 @@ def std_mean(
 ) -> tuple[Tensor, Tensor]:
     """Returns (std(), mean())."""
     dims, n, correction = _moments(dim, unbiased, correction)
-    return _pair(lib.ag_std_mean, input, dims, n, correction, keepdim)
+    return two_results(lib.ag_std_mean, input, dims, n, correction, keepdim)
 
 
 @op
@@ -152,7 +143,7 @@ def amin(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 
 def _along(native: Any, input: Tensor, dim: int, keepdim: bool) -> max_result:
-    return max_result(*_pair(native, input, dim, keepdim))
+    return max_result(*two_results(native, input, dim, keepdim))
 
 
 @op
@@ -226,7 +217,7 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
         dims: Any = tuple(range(input.ndim))
         return aminmax_result(amin(input, dims, True), amax(input, dims, True))
     dims, n = dims_argument(dim)
-    return aminmax_result(*_pair(lib.ag_aminmax, input, dims, n, keepdim))
+    return aminmax_result(*two_results(lib.ag_aminmax, input, dims, n, keepdim))
 
 
 @op

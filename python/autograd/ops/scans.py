@@ -8,9 +8,9 @@ from .._capi import call, lib
 from ..binding import function_only as function
 from ..binding import op, public_names
 from ..dtypes import dtype as _dtype
-from ..operands import dtype_code
+from ..operands import dtype_code, two_results
 from ..tensor import NO_TENSOR, Tensor
-from .reductions import _pair, max_result
+from .reductions import max_result
 
 _MISSING: Any = object()
 
@@ -42,13 +42,13 @@ def cumprod(input: Tensor, dim: int = _MISSING, *, dtype: _dtype | None = None) 
 @op
 def cummax(input: Tensor, dim: int = _MISSING) -> max_result:
     """Returns (values, indices): the largest element up to each along dim, and where it stands last."""
-    return max_result(*_pair(lib.ag_cummax, input, _dim("cummax", dim)))
+    return max_result(*two_results(lib.ag_cummax, input, _dim("cummax", dim)))
 
 
 @op
 def cummin(input: Tensor, dim: int = _MISSING) -> max_result:
     """Returns (values, indices): the smallest element up to each along dim, and where it stands last."""
-    return max_result(*_pair(lib.ag_cummin, input, _dim("cummin", dim)))
+    return max_result(*two_results(lib.ag_cummin, input, _dim("cummin", dim)))
 
 
 @op

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
 from typing import Any, NamedTuple
 
 from .._capi import ZERO, call, lib, run
 from ..binding import function_only as function
 from ..binding import op, public_names
 from ..dtypes import int32
-from ..operands import tensor_argument
-from ..tensor import NO_TENSOR, Tensor, adopt, pack
-
-_WORD = ctypes.sizeof(ctypes.c_void_p)
+from ..operands import room_for, tensor_argument, two_results
+from ..tensor import NO_TENSOR, Tensor, pack
 
 
 class sort_result(NamedTuple):
@@ -36,12 +33,6 @@ class kthvalue_result(NamedTuple):
     indices: Tensor
 
 
-def _pair(native: Any, *arguments: Any) -> tuple[Tensor, Tensor]:
-    out = (ctypes.c_void_p * 2)()
-    run(native, *arguments, ctypes.byref(out), ctypes.byref(out, _WORD))
-    return adopt(out[0]), adopt(out[1])
-
-
 @op
 def sort(
     input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False
@@ -50,7 +41,7 @@ def sort(
 
     NaN is the largest. Always stable. The gradient goes to where the elements were.
     """
-    return sort_result(*_pair(lib.ag_sort, input, dim, descending))
+    return sort_result(*two_results(lib.ag_sort, input, dim, descending))
 
 
 @op
@@ -62,7 +53,7 @@ def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool
 @op
 def msort(input: Tensor) -> Tensor:
     """Returns the elements in order along dim 0."""
-    return _pair(lib.ag_sort, input, 0, False)[0]
+    return two_results(lib.ag_sort, input, 0, False)[0]
 
 
 @op
@@ -70,28 +61,20 @@ def topk(
     input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
 ) -> topk_result:
     """Returns (values, indices) of the k largest, or smallest, elements along dim; always in order."""
-    return topk_result(*_pair(lib.ag_topk, input, k, dim, largest))
+    return topk_result(*two_results(lib.ag_topk, input, k, dim, largest))
 
 
 @op
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> kthvalue_result:
     """Returns (values, indices) of the k-th smallest element along dim, k from 1."""
-    return kthvalue_result(*_pair(lib.ag_kthvalue, input, k, dim, keepdim))
+    return kthvalue_result(*two_results(lib.ag_kthvalue, input, k, dim, keepdim))
 
 
 def _unique(native: Any, input: Tensor, inverse: bool, counts: bool, dim: int | None) -> Any:
-    out = (ctypes.c_void_p * 3)()
     dims, n = (None, ZERO) if dim is None else pack((dim,))
-    run(
-        native,
-        input,
-        dims,
-        n,
-        ctypes.byref(out),
-        ctypes.byref(out, _WORD) if inverse else None,
-        ctypes.byref(out, 2 * _WORD) if counts else None,
-    )
-    found = [adopt(address) for address in out if address]
+    places = [room_for(1) if wanted else None for wanted in (True, inverse, counts)]
+    run(native, input, dims, n, *places)
+    found = [place[0] for place in places if place is not None]
     return found[0] if len(found) == 1 else tuple(found)
 
 

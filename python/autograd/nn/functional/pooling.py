@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
 from typing import Any, Union
 
-from ..._capi import ZERO, call, lib, run
-from ...tensor import Tensor, adopt, pack
+from ..._capi import ZERO, call, lib
+from ...operands import two_results
+from ...tensor import Tensor, pack
 from .convolution import spatial
 
 Ints = Union[int, Sequence[int]]
@@ -20,13 +20,6 @@ _FIRST[3] = "volumes [N, C, D, H, W] or [C, D, H, W]"
 
 def _stride(name: str, stride: Ints | None) -> tuple[Any, Any]:
     return _NO_STRIDE if stride is None else spatial(name, "stride", stride)
-
-
-def _pair(native: Any, *arguments: Any) -> tuple[Tensor, Tensor]:
-    out = (ctypes.c_void_p * 2)()
-    second = ctypes.byref(out, ctypes.sizeof(ctypes.c_void_p))
-    run(native, *arguments, ctypes.byref(out), second)
-    return adopt(out[0]), adopt(out[1])
 
 
 def _named(function: Any, name: str, doc: str) -> Any:
@@ -47,7 +40,7 @@ def _max_pool(dims: int, native: Any, native_pair: Any) -> tuple[Any, Any]:
         ceil_mode: bool = False,
         return_indices: bool = False,
     ) -> tuple[Tensor, Tensor]:
-        return _pair(
+        return two_results(
             native_pair,
             input,
             *spatial(name, "kernel_size", kernel_size),
@@ -151,7 +144,7 @@ def _adaptive_max_pool(dims: int, native: Any, native_pair: Any) -> tuple[Any, A
     def with_indices(
         input: Tensor, output_size: Sizes, return_indices: bool = False
     ) -> tuple[Tensor, Tensor]:
-        return _pair(native_pair, input, *_output_size(name, dims, input, output_size))
+        return two_results(native_pair, input, *_output_size(name, dims, input, output_size))
 
     def function(input: Tensor, output_size: Sizes, return_indices: bool = False) -> Any:
         if return_indices:
