@@ -211,10 +211,10 @@ void draw_with(const double* p, int64_t n, cpu::Philox rng, int64_t at, int64_t 
 // sampling with a reservoir", 2006).
 void draw_without(const double* p, int64_t n, cpu::Philox rng, int64_t at, int64_t samples,
                   int64_t* out, double* keys, int64_t* places) {
+  cpu::fill_uniform(DType::kFloat64, rng, at, keys, n);
   for (int64_t i = 0; i < n; ++i) {
-    double u;
-    cpu::fill_uniform(DType::kFloat64, rng, at + i, &u, 1);
-    keys[i] = p[i] > 0 ? p[i] / std::max(-std::log1p(-u), 1e-300) : -static_cast<double>(i + 1);
+    const double exponential = std::max(-std::log1p(-keys[i]), 1e-300);
+    keys[i] = p[i] > 0 ? p[i] / exponential : -static_cast<double>(i + 1);
     places[i] = i;
   }
   std::partial_sort(places, places + samples, places + n,
