@@ -25,8 +25,9 @@
  *  9. Dims may be negative and count from the end. dims with count 0 means: all dims. Sizes and
  * strides are in elements. Booleans are int32_t, 0 or 1. Handles may be used from any thread, one
  * thread at a time per tensor.
- * 10. AG_BLOCKING marks functions that may run long: a binding should release its interpreter lock
- * around them.
+ * 10. AG_BLOCKING marks functions that may run long whatever they are called with: a binding should
+ * release its interpreter lock around them. Ops on many elements give the lock up by themselves
+ * once ag_set_interpreter_lock has told how.
  */
 #ifndef AUTOGRAD_H_
 #define AUTOGRAD_H_
@@ -129,12 +130,21 @@ typedef ag_status (*ag_hook)(void* context, ag_tensor* grad, ag_tensor** replace
 typedef ag_status (*ag_rule)(void* context, ag_tensor* const* grads, int64_t n_outputs,
                              ag_tensor** out, int64_t n_inputs);
 
+/* How an interpreter's lock is given up (never NULL; `take` gets it), taken again, and whether the
+ * calling thread has it (not NULL if so). */
+typedef void* (*ag_lock_release)(void);
+typedef void (*ag_lock_take)(void* state);
+typedef void* (*ag_lock_held)(void);
+
 /* ---- library ---- */
 
 /* The ABI number the library was built with. */
 AG_API int32_t ag_abi_version(void);
 /* The library's version, "major.minor.patch"; static memory. */
 AG_API const char* ag_version(void);
+/* From now on ops on many elements run without the interpreter's lock, if their thread has it, so
+ * that other threads of the interpreter go on. NULLs: ops leave locks alone, as at the start. */
+AG_API void ag_set_interpreter_lock(ag_lock_release release, ag_lock_take take, ag_lock_held held);
 /* Text of the calling thread's last failure, "" if there was none; valid until the thread's next
  * failure. */
 AG_API const char* ag_last_error(void);
@@ -636,172 +646,159 @@ AG_API ag_status ag_geometric_(ag_tensor* self, double p);
 /* ---- products ---- */
 
 /* [m, k] x [k, n] -> [m, n]. */
-AG_API AG_BLOCKING ag_tensor* ag_mm(const ag_tensor* a, const ag_tensor* b);
+AG_API ag_tensor* ag_mm(const ag_tensor* a, const ag_tensor* b);
 /* [B, m, k] x [B, k, n] -> [B, m, n]. */
-AG_API AG_BLOCKING ag_tensor* ag_bmm(const ag_tensor* a, const ag_tensor* b);
+AG_API ag_tensor* ag_bmm(const ag_tensor* a, const ag_tensor* b);
 /* As PyTorch's matmul: vectors, matrices, and batches that broadcast. */
-AG_API AG_BLOCKING ag_tensor* ag_matmul(const ag_tensor* a, const ag_tensor* b);
+AG_API ag_tensor* ag_matmul(const ag_tensor* a, const ag_tensor* b);
 /* [m, k] x [k] -> [m]. */
-AG_API AG_BLOCKING ag_tensor* ag_mv(const ag_tensor* a, const ag_tensor* b);
+AG_API ag_tensor* ag_mv(const ag_tensor* a, const ag_tensor* b);
 /* [n] x [n] -> 0-d. */
-AG_API AG_BLOCKING ag_tensor* ag_dot(const ag_tensor* a, const ag_tensor* b);
-AG_API AG_BLOCKING ag_tensor* ag_vdot(const ag_tensor* a, const ag_tensor* b);
+AG_API ag_tensor* ag_dot(const ag_tensor* a, const ag_tensor* b);
+AG_API ag_tensor* ag_vdot(const ag_tensor* a, const ag_tensor* b);
 /* [m] x [n] -> [m, n]. */
-AG_API AG_BLOCKING ag_tensor* ag_outer(const ag_tensor* a, const ag_tensor* b);
+AG_API ag_tensor* ag_outer(const ag_tensor* a, const ag_tensor* b);
 /* Sums of products over the last dims of both. */
-AG_API AG_BLOCKING ag_tensor* ag_inner(const ag_tensor* a, const ag_tensor* b);
+AG_API ag_tensor* ag_inner(const ag_tensor* a, const ag_tensor* b);
 /* beta * input + alpha * (a x b); input broadcasts to [m, n] and is not read if beta is 0. */
-AG_API AG_BLOCKING ag_tensor* ag_addmm(const ag_tensor* input, const ag_tensor* a,
-                                       const ag_tensor* b, double beta, double alpha);
+AG_API ag_tensor* ag_addmm(const ag_tensor* input, const ag_tensor* a, const ag_tensor* b,
+                           double beta, double alpha);
 /* The same for batches, [B, m, k] x [B, k, n]. */
-AG_API AG_BLOCKING ag_tensor* ag_baddbmm(const ag_tensor* input, const ag_tensor* a,
-                                         const ag_tensor* b, double beta, double alpha);
+AG_API ag_tensor* ag_baddbmm(const ag_tensor* input, const ag_tensor* a, const ag_tensor* b,
+                             double beta, double alpha);
 /* The same with the products summed over the batch. */
-AG_API AG_BLOCKING ag_tensor* ag_addbmm(const ag_tensor* input, const ag_tensor* a,
-                                        const ag_tensor* b, double beta, double alpha);
+AG_API ag_tensor* ag_addbmm(const ag_tensor* input, const ag_tensor* a, const ag_tensor* b,
+                            double beta, double alpha);
 /* beta * input + alpha * (a x b) for a matrix a and a vector b. */
-AG_API AG_BLOCKING ag_tensor* ag_addmv(const ag_tensor* input, const ag_tensor* a,
-                                       const ag_tensor* b, double beta, double alpha);
+AG_API ag_tensor* ag_addmv(const ag_tensor* input, const ag_tensor* a, const ag_tensor* b,
+                           double beta, double alpha);
 /* beta * input + alpha * outer(a, b). */
-AG_API AG_BLOCKING ag_tensor* ag_addr(const ag_tensor* input, const ag_tensor* a,
-                                      const ag_tensor* b, double beta, double alpha);
+AG_API ag_tensor* ag_addr(const ag_tensor* input, const ag_tensor* a, const ag_tensor* b,
+                          double beta, double alpha);
 /* Einstein summation in PyTorch's grammar: "...ij,...jk->...ik". Repeated subscripts take
  * diagonals, subscripts that the output lacks are summed. */
-AG_API AG_BLOCKING ag_tensor* ag_einsum(const char* equation, const ag_tensor* const* operands,
-                                        int64_t n);
+AG_API ag_tensor* ag_einsum(const char* equation, const ag_tensor* const* operands, int64_t n);
 /* Contracts dim dims_a[i] of a with dim dims_b[i] of b. */
-AG_API AG_BLOCKING ag_tensor* ag_tensordot(const ag_tensor* a, const ag_tensor* b,
-                                           const int64_t* dims_a, int64_t n_dims_a,
-                                           const int64_t* dims_b, int64_t n_dims_b);
+AG_API ag_tensor* ag_tensordot(const ag_tensor* a, const ag_tensor* b, const int64_t* dims_a,
+                               int64_t n_dims_a, const int64_t* dims_b, int64_t n_dims_b);
 /* Every element of a times all of b. */
-AG_API AG_BLOCKING ag_tensor* ag_kron(const ag_tensor* a, const ag_tensor* b);
+AG_API ag_tensor* ag_kron(const ag_tensor* a, const ag_tensor* b);
 /* The sum of a matrix's diagonal. */
 AG_API ag_tensor* ag_trace(const ag_tensor* x);
 /* The product of two or more matrices in the cheapest order; the first and last may be vectors. */
-AG_API AG_BLOCKING ag_tensor* ag_multi_dot(const ag_tensor* const* matrices, int64_t n);
+AG_API ag_tensor* ag_multi_dot(const ag_tensor* const* matrices, int64_t n);
 /* x [..., in] times weight [out, in] transposed, plus bias [out] (may be NULL). */
-AG_API AG_BLOCKING ag_tensor* ag_linear(const ag_tensor* x, const ag_tensor* weight,
-                                        const ag_tensor* bias);
+AG_API ag_tensor* ag_linear(const ag_tensor* x, const ag_tensor* weight, const ag_tensor* bias);
 /* x1^T weight[k] x2 + bias[k], for x1 [..., in1], x2 [..., in2], weight [out, in1, in2], bias [out]
  * (may be NULL). */
-AG_API AG_BLOCKING ag_tensor* ag_bilinear(const ag_tensor* x1, const ag_tensor* x2,
-                                          const ag_tensor* weight, const ag_tensor* bias);
+AG_API ag_tensor* ag_bilinear(const ag_tensor* x1, const ag_tensor* x2, const ag_tensor* weight,
+                              const ag_tensor* bias);
 
 /* ---- linear algebra ---- */
 
 /* Over the last two dims, [..., n, n] in float32 or float64; leading dims are a batch. A matrix
  * without a result is AG_ERROR_LINALG. The inverse. */
-AG_API AG_BLOCKING ag_tensor* ag_linalg_inv(const ag_tensor* a);
+AG_API ag_tensor* ag_linalg_inv(const ag_tensor* a);
 /* The inverse without that error (unless check_errors), and per matrix (int32) the number of the
  * pivot that is 0, or 0. */
-AG_API AG_BLOCKING ag_status ag_linalg_inv_ex(const ag_tensor* a, int32_t check_errors,
-                                              ag_tensor** inverse, ag_tensor** info);
+AG_API ag_status ag_linalg_inv_ex(const ag_tensor* a, int32_t check_errors, ag_tensor** inverse,
+                                  ag_tensor** info);
 /* x with a x = b (x a = b if not left). b [..., n, k], [n], or the sizes of a without the last. */
-AG_API AG_BLOCKING ag_tensor* ag_linalg_solve(const ag_tensor* a, const ag_tensor* b, int32_t left);
+AG_API ag_tensor* ag_linalg_solve(const ag_tensor* a, const ag_tensor* b, int32_t left);
 /* The same for a triangular a, whose other half (and diagonal, if unitriangular) is not read. */
-AG_API AG_BLOCKING ag_tensor* ag_linalg_solve_triangular(const ag_tensor* a, const ag_tensor* b,
-                                                         int32_t upper, int32_t left,
-                                                         int32_t unitriangular);
+AG_API ag_tensor* ag_linalg_solve_triangular(const ag_tensor* a, const ag_tensor* b, int32_t upper,
+                                             int32_t left, int32_t unitriangular);
 /* l with l l^T = a, from the lower half of a; or u with u^T u = a, from the upper. */
-AG_API AG_BLOCKING ag_tensor* ag_linalg_cholesky(const ag_tensor* a, int32_t upper);
-AG_API AG_BLOCKING ag_tensor* ag_linalg_det(const ag_tensor* a);
+AG_API ag_tensor* ag_linalg_cholesky(const ag_tensor* a, int32_t upper);
+AG_API ag_tensor* ag_linalg_det(const ag_tensor* a);
 /* Sign and log of the absolute value of the determinant; 0 and -inf for a singular matrix. */
-AG_API AG_BLOCKING ag_status ag_linalg_slogdet(const ag_tensor* a, ag_tensor** sign,
-                                               ag_tensor** logabsdet);
+AG_API ag_status ag_linalg_slogdet(const ag_tensor* a, ag_tensor** sign, ag_tensor** logabsdet);
 /* a to an integer power; any dtype but bool for n >= 0. */
-AG_API AG_BLOCKING ag_tensor* ag_linalg_matrix_power(const ag_tensor* a, int64_t n);
+AG_API ag_tensor* ag_linalg_matrix_power(const ag_tensor* a, int64_t n);
 /* The cross product of vectors of 3 along dim. */
 AG_API ag_tensor* ag_linalg_cross(const ag_tensor* a, const ag_tensor* b, int64_t dim);
 
 /* ---- reductions ---- */
 
 /* dtype -1: integers and bool are summed as int64, floats keep theirs. */
-AG_API AG_BLOCKING ag_tensor* ag_sum(const ag_tensor* x, const int64_t* dims, int64_t ndims,
-                                     int32_t keepdim, int32_t dtype);
-AG_API AG_BLOCKING ag_tensor* ag_mean(const ag_tensor* x, const int64_t* dims, int64_t ndims,
-                                      int32_t keepdim, int32_t dtype);
+AG_API ag_tensor* ag_sum(const ag_tensor* x, const int64_t* dims, int64_t ndims, int32_t keepdim,
+                         int32_t dtype);
+AG_API ag_tensor* ag_mean(const ag_tensor* x, const int64_t* dims, int64_t ndims, int32_t keepdim,
+                          int32_t dtype);
 /* Variance with divisor max(0, N - correction). */
-AG_API AG_BLOCKING ag_tensor* ag_var(const ag_tensor* x, const int64_t* dims, int64_t ndims,
-                                     double correction, int32_t keepdim);
+AG_API ag_tensor* ag_var(const ag_tensor* x, const int64_t* dims, int64_t ndims, double correction,
+                         int32_t keepdim);
 /* Over all elements, or over dims; ties share the gradient evenly. */
-AG_API AG_BLOCKING ag_tensor* ag_amax(const ag_tensor* x, const int64_t* dims, int64_t ndims,
-                                      int32_t keepdim);
-AG_API AG_BLOCKING ag_tensor* ag_amin(const ag_tensor* x, const int64_t* dims, int64_t ndims,
-                                      int32_t keepdim);
+AG_API ag_tensor* ag_amax(const ag_tensor* x, const int64_t* dims, int64_t ndims, int32_t keepdim);
+AG_API ag_tensor* ag_amin(const ag_tensor* x, const int64_t* dims, int64_t ndims, int32_t keepdim);
 /* Over all elements. */
-AG_API AG_BLOCKING ag_tensor* ag_max(const ag_tensor* x);
-AG_API AG_BLOCKING ag_tensor* ag_min(const ag_tensor* x);
+AG_API ag_tensor* ag_max(const ag_tensor* x);
+AG_API ag_tensor* ag_min(const ag_tensor* x);
 /* Values and int64 positions along one dim; the gradient goes to the position. */
-AG_API AG_BLOCKING ag_status ag_max_dim(const ag_tensor* x, int64_t dim, int32_t keepdim,
-                                        ag_tensor** values, ag_tensor** indices);
-AG_API AG_BLOCKING ag_status ag_min_dim(const ag_tensor* x, int64_t dim, int32_t keepdim,
-                                        ag_tensor** values, ag_tensor** indices);
+AG_API ag_status ag_max_dim(const ag_tensor* x, int64_t dim, int32_t keepdim, ag_tensor** values,
+                            ag_tensor** indices);
+AG_API ag_status ag_min_dim(const ag_tensor* x, int64_t dim, int32_t keepdim, ag_tensor** values,
+                            ag_tensor** indices);
 /* int64 position of the first maximum, along dims[0] or (ndims 0) in the flattened tensor. */
-AG_API AG_BLOCKING ag_tensor* ag_argmax(const ag_tensor* x, const int64_t* dims, int64_t ndims,
-                                        int32_t keepdim);
-AG_API AG_BLOCKING ag_tensor* ag_argmin(const ag_tensor* x, const int64_t* dims, int64_t ndims,
-                                        int32_t keepdim);
+AG_API ag_tensor* ag_argmax(const ag_tensor* x, const int64_t* dims, int64_t ndims,
+                            int32_t keepdim);
+AG_API ag_tensor* ag_argmin(const ag_tensor* x, const int64_t* dims, int64_t ndims,
+                            int32_t keepdim);
 
 /* Product of all elements, or along dims[0] if ndims is 1; dtype as in ag_sum. */
-AG_API AG_BLOCKING ag_tensor* ag_prod(const ag_tensor* x, const int64_t* dims, int64_t ndims,
-                                      int32_t keepdim, int32_t dtype);
+AG_API ag_tensor* ag_prod(const ag_tensor* x, const int64_t* dims, int64_t ndims, int32_t keepdim,
+                          int32_t dtype);
 /* Square root of ag_var. */
-AG_API AG_BLOCKING ag_tensor* ag_std(const ag_tensor* x, const int64_t* dims, int64_t ndims,
-                                     double correction, int32_t keepdim);
-AG_API AG_BLOCKING ag_status ag_var_mean(const ag_tensor* x, const int64_t* dims, int64_t ndims,
-                                         double correction, int32_t keepdim, ag_tensor** var,
-                                         ag_tensor** mean);
-AG_API AG_BLOCKING ag_status ag_std_mean(const ag_tensor* x, const int64_t* dims, int64_t ndims,
-                                         double correction, int32_t keepdim, ag_tensor** std,
-                                         ag_tensor** mean);
+AG_API ag_tensor* ag_std(const ag_tensor* x, const int64_t* dims, int64_t ndims, double correction,
+                         int32_t keepdim);
+AG_API ag_status ag_var_mean(const ag_tensor* x, const int64_t* dims, int64_t ndims,
+                             double correction, int32_t keepdim, ag_tensor** var, ag_tensor** mean);
+AG_API ag_status ag_std_mean(const ag_tensor* x, const int64_t* dims, int64_t ndims,
+                             double correction, int32_t keepdim, ag_tensor** std, ag_tensor** mean);
 /* log(sum exp(x)), without overflow; integers become floats. */
-AG_API AG_BLOCKING ag_tensor* ag_logsumexp(const ag_tensor* x, const int64_t* dims, int64_t ndims,
-                                           int32_t keepdim);
+AG_API ag_tensor* ag_logsumexp(const ag_tensor* x, const int64_t* dims, int64_t ndims,
+                               int32_t keepdim);
 /* (sum |x|^ord)^(1 / ord); ord 0 counts what is not 0, inf and -inf give the extremes of |x|. dtype
  * -1: that of x. */
-AG_API AG_BLOCKING ag_tensor* ag_vector_norm(const ag_tensor* x, double ord, const int64_t* dims,
-                                             int64_t ndims, int32_t keepdim, int32_t dtype);
+AG_API ag_tensor* ag_vector_norm(const ag_tensor* x, double ord, const int64_t* dims, int64_t ndims,
+                                 int32_t keepdim, int32_t dtype);
 /* Some element, or every element, is not 0: bool, for uint8 uint8; no gradient. */
-AG_API AG_BLOCKING ag_tensor* ag_any(const ag_tensor* x, const int64_t* dims, int64_t ndims,
-                                     int32_t keepdim);
-AG_API AG_BLOCKING ag_tensor* ag_all(const ag_tensor* x, const int64_t* dims, int64_t ndims,
-                                     int32_t keepdim);
+AG_API ag_tensor* ag_any(const ag_tensor* x, const int64_t* dims, int64_t ndims, int32_t keepdim);
+AG_API ag_tensor* ag_all(const ag_tensor* x, const int64_t* dims, int64_t ndims, int32_t keepdim);
 /* int64. */
-AG_API AG_BLOCKING ag_tensor* ag_count_nonzero(const ag_tensor* x, const int64_t* dims,
-                                               int64_t ndims);
+AG_API ag_tensor* ag_count_nonzero(const ag_tensor* x, const int64_t* dims, int64_t ndims);
 /* Sum and mean of what is not NaN. */
-AG_API AG_BLOCKING ag_tensor* ag_nansum(const ag_tensor* x, const int64_t* dims, int64_t ndims,
-                                        int32_t keepdim, int32_t dtype);
-AG_API AG_BLOCKING ag_tensor* ag_nanmean(const ag_tensor* x, const int64_t* dims, int64_t ndims,
-                                         int32_t keepdim, int32_t dtype);
+AG_API ag_tensor* ag_nansum(const ag_tensor* x, const int64_t* dims, int64_t ndims, int32_t keepdim,
+                            int32_t dtype);
+AG_API ag_tensor* ag_nanmean(const ag_tensor* x, const int64_t* dims, int64_t ndims,
+                             int32_t keepdim, int32_t dtype);
 /* How often each number occurs in x [n] of non-negative integers, or the sums of their weights (may
  * be NULL); at least minlength numbers. */
-AG_API AG_BLOCKING ag_tensor* ag_bincount(const ag_tensor* x, const ag_tensor* weights,
-                                          int64_t minlength);
+AG_API ag_tensor* ag_bincount(const ag_tensor* x, const ag_tensor* weights, int64_t minlength);
 /* ag_amin and ag_amax, of all elements or along dims[0]. */
-AG_API AG_BLOCKING ag_status ag_aminmax(const ag_tensor* x, const int64_t* dims, int64_t ndims,
-                                        int32_t keepdim, ag_tensor** min, ag_tensor** max);
+AG_API ag_status ag_aminmax(const ag_tensor* x, const int64_t* dims, int64_t ndims, int32_t keepdim,
+                            ag_tensor** min, ag_tensor** max);
 /* The lower median of all elements; equal ones share the gradient. A NaN is the median, or is
  * passed over by nanmedian. */
-AG_API AG_BLOCKING ag_tensor* ag_median(const ag_tensor* x);
-AG_API AG_BLOCKING ag_tensor* ag_nanmedian(const ag_tensor* x);
+AG_API ag_tensor* ag_median(const ag_tensor* x);
+AG_API ag_tensor* ag_nanmedian(const ag_tensor* x);
 /* Values and int64 positions along one dim; the gradient goes to the position. */
-AG_API AG_BLOCKING ag_status ag_median_dim(const ag_tensor* x, int64_t dim, int32_t keepdim,
-                                           ag_tensor** values, ag_tensor** indices);
-AG_API AG_BLOCKING ag_status ag_nanmedian_dim(const ag_tensor* x, int64_t dim, int32_t keepdim,
-                                              ag_tensor** values, ag_tensor** indices);
+AG_API ag_status ag_median_dim(const ag_tensor* x, int64_t dim, int32_t keepdim, ag_tensor** values,
+                               ag_tensor** indices);
+AG_API ag_status ag_nanmedian_dim(const ag_tensor* x, int64_t dim, int32_t keepdim,
+                                  ag_tensor** values, ag_tensor** indices);
 /* The most frequent element along dim, the smallest of several, and its last position. */
-AG_API AG_BLOCKING ag_status ag_mode(const ag_tensor* x, int64_t dim, int32_t keepdim,
-                                     ag_tensor** values, ag_tensor** indices);
+AG_API ag_status ag_mode(const ag_tensor* x, int64_t dim, int32_t keepdim, ag_tensor** values,
+                         ag_tensor** indices);
 /* Running sums and products along a dim; dtype as in ag_sum. */
-AG_API AG_BLOCKING ag_tensor* ag_cumsum(const ag_tensor* x, int64_t dim, int32_t dtype);
-AG_API AG_BLOCKING ag_tensor* ag_cumprod(const ag_tensor* x, int64_t dim, int32_t dtype);
+AG_API ag_tensor* ag_cumsum(const ag_tensor* x, int64_t dim, int32_t dtype);
+AG_API ag_tensor* ag_cumprod(const ag_tensor* x, int64_t dim, int32_t dtype);
 /* Running extremes and their int64 positions, the last of equal ones. */
-AG_API AG_BLOCKING ag_status ag_cummax(const ag_tensor* x, int64_t dim, ag_tensor** values,
-                                       ag_tensor** indices);
-AG_API AG_BLOCKING ag_status ag_cummin(const ag_tensor* x, int64_t dim, ag_tensor** values,
-                                       ag_tensor** indices);
-AG_API AG_BLOCKING ag_tensor* ag_logcumsumexp(const ag_tensor* x, int64_t dim);
+AG_API ag_status ag_cummax(const ag_tensor* x, int64_t dim, ag_tensor** values,
+                           ag_tensor** indices);
+AG_API ag_status ag_cummin(const ag_tensor* x, int64_t dim, ag_tensor** values,
+                           ag_tensor** indices);
+AG_API ag_tensor* ag_logcumsumexp(const ag_tensor* x, int64_t dim);
 /* n-th differences of neighbours along dim, after joining prepend and append (may be NULL). */
 AG_API ag_tensor* ag_diff(const ag_tensor* x, int64_t n, int64_t dim, const ag_tensor* prepend,
                           const ag_tensor* append);
@@ -912,8 +909,8 @@ AG_API ag_tensor* ag_pad(const ag_tensor* x, const int64_t* pads, int64_t n, ag_
                          double value);
 /* [N, C, ...] with other sizes of its 1 to 3 spatial dims. scales, NULL or n of them, say how far
  * output positions lie apart; 0 stands for the quotient of the sizes. */
-AG_API AG_BLOCKING ag_tensor* ag_interpolate(const ag_tensor* x, const int64_t* sizes, int64_t n,
-                                             const double* scales, ag_interpolation mode);
+AG_API ag_tensor* ag_interpolate(const ag_tensor* x, const int64_t* sizes, int64_t n,
+                                 const double* scales, ag_interpolation mode);
 /* t itself if it is contiguous, else a row-major copy. */
 AG_API ag_tensor* ag_contiguous(const ag_tensor* x);
 /* A copy with gradient. */
@@ -1007,18 +1004,18 @@ AG_API ag_tensor* ag_one_hot(const ag_tensor* index, int64_t num_classes);
 /* ---- sorting ---- */
 
 /* Elements in order along dim, NaN last, and their positions before (int64). */
-AG_API AG_BLOCKING ag_status ag_sort(const ag_tensor* x, int64_t dim, int32_t descending,
-                                     ag_tensor** values, ag_tensor** indices);
-AG_API AG_BLOCKING ag_tensor* ag_argsort(const ag_tensor* x, int64_t dim, int32_t descending);
+AG_API ag_status ag_sort(const ag_tensor* x, int64_t dim, int32_t descending, ag_tensor** values,
+                         ag_tensor** indices);
+AG_API ag_tensor* ag_argsort(const ag_tensor* x, int64_t dim, int32_t descending);
 /* The k largest, or smallest, in order. */
-AG_API AG_BLOCKING ag_status ag_topk(const ag_tensor* x, int64_t k, int64_t dim, int32_t largest,
-                                     ag_tensor** values, ag_tensor** indices);
+AG_API ag_status ag_topk(const ag_tensor* x, int64_t k, int64_t dim, int32_t largest,
+                         ag_tensor** values, ag_tensor** indices);
 /* The k-th smallest, k from 1. */
-AG_API AG_BLOCKING ag_status ag_kthvalue(const ag_tensor* x, int64_t k, int64_t dim,
-                                         int32_t keepdim, ag_tensor** values, ag_tensor** indices);
+AG_API ag_status ag_kthvalue(const ag_tensor* x, int64_t k, int64_t dim, int32_t keepdim,
+                             ag_tensor** values, ag_tensor** indices);
 /* Different elements, or slices along dims[0], in order; inverse and counts may be NULL. */
-AG_API AG_BLOCKING ag_status ag_unique(const ag_tensor* x, const int64_t* dims, int64_t ndims,
-                                       ag_tensor** values, ag_tensor** inverse, ag_tensor** counts);
+AG_API ag_status ag_unique(const ag_tensor* x, const int64_t* dims, int64_t ndims,
+                           ag_tensor** values, ag_tensor** inverse, ag_tensor** counts);
 /* One for every run of equal ones. */
 AG_API ag_status ag_unique_consecutive(const ag_tensor* x, const int64_t* dims, int64_t ndims,
                                        ag_tensor** values, ag_tensor** inverse, ag_tensor** counts);
@@ -1117,154 +1114,134 @@ AG_API ag_tensor* ag_triplet_margin_loss(const ag_tensor* anchor, const ag_tenso
  * input [N, C, spatial...] or [C, spatial...], weight [O, C / groups, kernel...], bias [O] or
  * NULL; output sizes (in + 2 padding - dilation (kernel - 1) - 1) / stride + 1. n_padding -1 means
  * the padding that keeps the sizes; it needs stride 1. */
-AG_API AG_BLOCKING ag_tensor* ag_conv1d(const ag_tensor* input, const ag_tensor* weight,
-                                        const ag_tensor* bias, const int64_t* stride,
-                                        int64_t n_stride, const int64_t* padding, int64_t n_padding,
-                                        const int64_t* dilation, int64_t n_dilation,
-                                        int64_t groups);
+AG_API ag_tensor* ag_conv1d(const ag_tensor* input, const ag_tensor* weight, const ag_tensor* bias,
+                            const int64_t* stride, int64_t n_stride, const int64_t* padding,
+                            int64_t n_padding, const int64_t* dilation, int64_t n_dilation,
+                            int64_t groups);
 /* As conv1d over two dims. */
-AG_API AG_BLOCKING ag_tensor* ag_conv2d(const ag_tensor* input, const ag_tensor* weight,
-                                        const ag_tensor* bias, const int64_t* stride,
-                                        int64_t n_stride, const int64_t* padding, int64_t n_padding,
-                                        const int64_t* dilation, int64_t n_dilation,
-                                        int64_t groups);
+AG_API ag_tensor* ag_conv2d(const ag_tensor* input, const ag_tensor* weight, const ag_tensor* bias,
+                            const int64_t* stride, int64_t n_stride, const int64_t* padding,
+                            int64_t n_padding, const int64_t* dilation, int64_t n_dilation,
+                            int64_t groups);
 /* As conv1d over three dims. */
-AG_API AG_BLOCKING ag_tensor* ag_conv3d(const ag_tensor* input, const ag_tensor* weight,
-                                        const ag_tensor* bias, const int64_t* stride,
-                                        int64_t n_stride, const int64_t* padding, int64_t n_padding,
-                                        const int64_t* dilation, int64_t n_dilation,
-                                        int64_t groups);
+AG_API ag_tensor* ag_conv3d(const ag_tensor* input, const ag_tensor* weight, const ag_tensor* bias,
+                            const int64_t* stride, int64_t n_stride, const int64_t* padding,
+                            int64_t n_padding, const int64_t* dilation, int64_t n_dilation,
+                            int64_t groups);
 /* The transposed map of a convolution: weight [C, O / groups, kernel...], output sizes
  * (in - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1. */
-AG_API AG_BLOCKING ag_tensor* ag_conv_transpose1d(const ag_tensor* input, const ag_tensor* weight,
-                                                  const ag_tensor* bias, const int64_t* stride,
-                                                  int64_t n_stride, const int64_t* padding,
-                                                  int64_t n_padding, const int64_t* output_padding,
-                                                  int64_t n_output_padding, int64_t groups,
-                                                  const int64_t* dilation, int64_t n_dilation);
+AG_API ag_tensor* ag_conv_transpose1d(const ag_tensor* input, const ag_tensor* weight,
+                                      const ag_tensor* bias, const int64_t* stride,
+                                      int64_t n_stride, const int64_t* padding, int64_t n_padding,
+                                      const int64_t* output_padding, int64_t n_output_padding,
+                                      int64_t groups, const int64_t* dilation, int64_t n_dilation);
 /* As conv_transpose1d over two dims. */
-AG_API AG_BLOCKING ag_tensor* ag_conv_transpose2d(const ag_tensor* input, const ag_tensor* weight,
-                                                  const ag_tensor* bias, const int64_t* stride,
-                                                  int64_t n_stride, const int64_t* padding,
-                                                  int64_t n_padding, const int64_t* output_padding,
-                                                  int64_t n_output_padding, int64_t groups,
-                                                  const int64_t* dilation, int64_t n_dilation);
+AG_API ag_tensor* ag_conv_transpose2d(const ag_tensor* input, const ag_tensor* weight,
+                                      const ag_tensor* bias, const int64_t* stride,
+                                      int64_t n_stride, const int64_t* padding, int64_t n_padding,
+                                      const int64_t* output_padding, int64_t n_output_padding,
+                                      int64_t groups, const int64_t* dilation, int64_t n_dilation);
 /* As conv_transpose1d over three dims. */
-AG_API AG_BLOCKING ag_tensor* ag_conv_transpose3d(const ag_tensor* input, const ag_tensor* weight,
-                                                  const ag_tensor* bias, const int64_t* stride,
-                                                  int64_t n_stride, const int64_t* padding,
-                                                  int64_t n_padding, const int64_t* output_padding,
-                                                  int64_t n_output_padding, int64_t groups,
-                                                  const int64_t* dilation, int64_t n_dilation);
+AG_API ag_tensor* ag_conv_transpose3d(const ag_tensor* input, const ag_tensor* weight,
+                                      const ag_tensor* bias, const int64_t* stride,
+                                      int64_t n_stride, const int64_t* padding, int64_t n_padding,
+                                      const int64_t* output_padding, int64_t n_output_padding,
+                                      int64_t groups, const int64_t* dilation, int64_t n_dilation);
 
 /* Pooling over windows of one spatial dim of [N, C, spatial] or [C, spatial]. n_stride 0 means the
  * kernel's size. The maximum of each window; padding never wins, NaN does. */
-AG_API AG_BLOCKING ag_tensor* ag_max_pool1d(const ag_tensor* input, const int64_t* kernel,
+AG_API ag_tensor* ag_max_pool1d(const ag_tensor* input, const int64_t* kernel, int64_t n_kernel,
+                                const int64_t* stride, int64_t n_stride, const int64_t* padding,
+                                int64_t n_padding, const int64_t* dilation, int64_t n_dilation,
+                                int32_t ceil_mode);
+/* And its int64 position in the flattened spatial dims. */
+AG_API ag_status ag_max_pool1d_with_indices(const ag_tensor* input, const int64_t* kernel,
                                             int64_t n_kernel, const int64_t* stride,
                                             int64_t n_stride, const int64_t* padding,
                                             int64_t n_padding, const int64_t* dilation,
-                                            int64_t n_dilation, int32_t ceil_mode);
-/* And its int64 position in the flattened spatial dims. */
-AG_API AG_BLOCKING ag_status ag_max_pool1d_with_indices(
-    const ag_tensor* input, const int64_t* kernel, int64_t n_kernel, const int64_t* stride,
-    int64_t n_stride, const int64_t* padding, int64_t n_padding, const int64_t* dilation,
-    int64_t n_dilation, int32_t ceil_mode, ag_tensor** values, ag_tensor** indices);
+                                            int64_t n_dilation, int32_t ceil_mode,
+                                            ag_tensor** values, ag_tensor** indices);
 /* The sum of each window over *divisor_override or, if that is NULL, over its number of elements,
  * padding counted or not. */
-AG_API AG_BLOCKING ag_tensor* ag_avg_pool1d(const ag_tensor* input, const int64_t* kernel,
-                                            int64_t n_kernel, const int64_t* stride,
-                                            int64_t n_stride, const int64_t* padding,
-                                            int64_t n_padding, int32_t ceil_mode,
-                                            int32_t count_include_pad,
-                                            const int64_t* divisor_override);
+AG_API ag_tensor* ag_avg_pool1d(const ag_tensor* input, const int64_t* kernel, int64_t n_kernel,
+                                const int64_t* stride, int64_t n_stride, const int64_t* padding,
+                                int64_t n_padding, int32_t ceil_mode, int32_t count_include_pad,
+                                const int64_t* divisor_override);
 /* The mean of windows i in / out to (i + 1) in / out, rounded down and up. */
-AG_API AG_BLOCKING ag_tensor* ag_adaptive_avg_pool1d(const ag_tensor* input,
-                                                     const int64_t* output_size,
-                                                     int64_t n_output_size);
+AG_API ag_tensor* ag_adaptive_avg_pool1d(const ag_tensor* input, const int64_t* output_size,
+                                         int64_t n_output_size);
 /* The maximum of the same windows. */
-AG_API AG_BLOCKING ag_tensor* ag_adaptive_max_pool1d(const ag_tensor* input,
+AG_API ag_tensor* ag_adaptive_max_pool1d(const ag_tensor* input, const int64_t* output_size,
+                                         int64_t n_output_size);
+AG_API ag_status ag_adaptive_max_pool1d_with_indices(const ag_tensor* input,
                                                      const int64_t* output_size,
-                                                     int64_t n_output_size);
-AG_API AG_BLOCKING ag_status ag_adaptive_max_pool1d_with_indices(const ag_tensor* input,
-                                                                 const int64_t* output_size,
-                                                                 int64_t n_output_size,
-                                                                 ag_tensor** values,
-                                                                 ag_tensor** indices);
+                                                     int64_t n_output_size, ag_tensor** values,
+                                                     ag_tensor** indices);
 /* As max_pool1d over two dims. */
-AG_API AG_BLOCKING ag_tensor* ag_max_pool2d(const ag_tensor* input, const int64_t* kernel,
+AG_API ag_tensor* ag_max_pool2d(const ag_tensor* input, const int64_t* kernel, int64_t n_kernel,
+                                const int64_t* stride, int64_t n_stride, const int64_t* padding,
+                                int64_t n_padding, const int64_t* dilation, int64_t n_dilation,
+                                int32_t ceil_mode);
+/* And its int64 position in the flattened spatial dims. */
+AG_API ag_status ag_max_pool2d_with_indices(const ag_tensor* input, const int64_t* kernel,
                                             int64_t n_kernel, const int64_t* stride,
                                             int64_t n_stride, const int64_t* padding,
                                             int64_t n_padding, const int64_t* dilation,
-                                            int64_t n_dilation, int32_t ceil_mode);
-/* And its int64 position in the flattened spatial dims. */
-AG_API AG_BLOCKING ag_status ag_max_pool2d_with_indices(
-    const ag_tensor* input, const int64_t* kernel, int64_t n_kernel, const int64_t* stride,
-    int64_t n_stride, const int64_t* padding, int64_t n_padding, const int64_t* dilation,
-    int64_t n_dilation, int32_t ceil_mode, ag_tensor** values, ag_tensor** indices);
+                                            int64_t n_dilation, int32_t ceil_mode,
+                                            ag_tensor** values, ag_tensor** indices);
 /* The sum of each window over *divisor_override or, if that is NULL, over its number of elements,
  * padding counted or not. */
-AG_API AG_BLOCKING ag_tensor* ag_avg_pool2d(const ag_tensor* input, const int64_t* kernel,
-                                            int64_t n_kernel, const int64_t* stride,
-                                            int64_t n_stride, const int64_t* padding,
-                                            int64_t n_padding, int32_t ceil_mode,
-                                            int32_t count_include_pad,
-                                            const int64_t* divisor_override);
+AG_API ag_tensor* ag_avg_pool2d(const ag_tensor* input, const int64_t* kernel, int64_t n_kernel,
+                                const int64_t* stride, int64_t n_stride, const int64_t* padding,
+                                int64_t n_padding, int32_t ceil_mode, int32_t count_include_pad,
+                                const int64_t* divisor_override);
 /* The mean of windows i in / out to (i + 1) in / out, rounded down and up. */
-AG_API AG_BLOCKING ag_tensor* ag_adaptive_avg_pool2d(const ag_tensor* input,
-                                                     const int64_t* output_size,
-                                                     int64_t n_output_size);
+AG_API ag_tensor* ag_adaptive_avg_pool2d(const ag_tensor* input, const int64_t* output_size,
+                                         int64_t n_output_size);
 /* The maximum of the same windows. */
-AG_API AG_BLOCKING ag_tensor* ag_adaptive_max_pool2d(const ag_tensor* input,
+AG_API ag_tensor* ag_adaptive_max_pool2d(const ag_tensor* input, const int64_t* output_size,
+                                         int64_t n_output_size);
+AG_API ag_status ag_adaptive_max_pool2d_with_indices(const ag_tensor* input,
                                                      const int64_t* output_size,
-                                                     int64_t n_output_size);
-AG_API AG_BLOCKING ag_status ag_adaptive_max_pool2d_with_indices(const ag_tensor* input,
-                                                                 const int64_t* output_size,
-                                                                 int64_t n_output_size,
-                                                                 ag_tensor** values,
-                                                                 ag_tensor** indices);
+                                                     int64_t n_output_size, ag_tensor** values,
+                                                     ag_tensor** indices);
 /* As max_pool1d over three dims. */
-AG_API AG_BLOCKING ag_tensor* ag_max_pool3d(const ag_tensor* input, const int64_t* kernel,
+AG_API ag_tensor* ag_max_pool3d(const ag_tensor* input, const int64_t* kernel, int64_t n_kernel,
+                                const int64_t* stride, int64_t n_stride, const int64_t* padding,
+                                int64_t n_padding, const int64_t* dilation, int64_t n_dilation,
+                                int32_t ceil_mode);
+/* And its int64 position in the flattened spatial dims. */
+AG_API ag_status ag_max_pool3d_with_indices(const ag_tensor* input, const int64_t* kernel,
                                             int64_t n_kernel, const int64_t* stride,
                                             int64_t n_stride, const int64_t* padding,
                                             int64_t n_padding, const int64_t* dilation,
-                                            int64_t n_dilation, int32_t ceil_mode);
-/* And its int64 position in the flattened spatial dims. */
-AG_API AG_BLOCKING ag_status ag_max_pool3d_with_indices(
-    const ag_tensor* input, const int64_t* kernel, int64_t n_kernel, const int64_t* stride,
-    int64_t n_stride, const int64_t* padding, int64_t n_padding, const int64_t* dilation,
-    int64_t n_dilation, int32_t ceil_mode, ag_tensor** values, ag_tensor** indices);
+                                            int64_t n_dilation, int32_t ceil_mode,
+                                            ag_tensor** values, ag_tensor** indices);
 /* The sum of each window over *divisor_override or, if that is NULL, over its number of elements,
  * padding counted or not. */
-AG_API AG_BLOCKING ag_tensor* ag_avg_pool3d(const ag_tensor* input, const int64_t* kernel,
-                                            int64_t n_kernel, const int64_t* stride,
-                                            int64_t n_stride, const int64_t* padding,
-                                            int64_t n_padding, int32_t ceil_mode,
-                                            int32_t count_include_pad,
-                                            const int64_t* divisor_override);
+AG_API ag_tensor* ag_avg_pool3d(const ag_tensor* input, const int64_t* kernel, int64_t n_kernel,
+                                const int64_t* stride, int64_t n_stride, const int64_t* padding,
+                                int64_t n_padding, int32_t ceil_mode, int32_t count_include_pad,
+                                const int64_t* divisor_override);
 /* The mean of windows i in / out to (i + 1) in / out, rounded down and up. */
-AG_API AG_BLOCKING ag_tensor* ag_adaptive_avg_pool3d(const ag_tensor* input,
-                                                     const int64_t* output_size,
-                                                     int64_t n_output_size);
+AG_API ag_tensor* ag_adaptive_avg_pool3d(const ag_tensor* input, const int64_t* output_size,
+                                         int64_t n_output_size);
 /* The maximum of the same windows. */
-AG_API AG_BLOCKING ag_tensor* ag_adaptive_max_pool3d(const ag_tensor* input,
+AG_API ag_tensor* ag_adaptive_max_pool3d(const ag_tensor* input, const int64_t* output_size,
+                                         int64_t n_output_size);
+AG_API ag_status ag_adaptive_max_pool3d_with_indices(const ag_tensor* input,
                                                      const int64_t* output_size,
-                                                     int64_t n_output_size);
-AG_API AG_BLOCKING ag_status ag_adaptive_max_pool3d_with_indices(const ag_tensor* input,
-                                                                 const int64_t* output_size,
-                                                                 int64_t n_output_size,
-                                                                 ag_tensor** values,
-                                                                 ag_tensor** indices);
+                                                     int64_t n_output_size, ag_tensor** values,
+                                                     ag_tensor** indices);
 /* The windows of images [N, C, H, W] or [C, H, W] as columns [N, C kernel, windows]. */
-AG_API AG_BLOCKING ag_tensor* ag_im2col(const ag_tensor* input, const int64_t* kernel,
-                                        int64_t n_kernel, const int64_t* dilation,
-                                        int64_t n_dilation, const int64_t* padding,
-                                        int64_t n_padding, const int64_t* stride, int64_t n_stride);
+AG_API ag_tensor* ag_im2col(const ag_tensor* input, const int64_t* kernel, int64_t n_kernel,
+                            const int64_t* dilation, int64_t n_dilation, const int64_t* padding,
+                            int64_t n_padding, const int64_t* stride, int64_t n_stride);
 /* The transposed map: adds columns up to images [N, C, output_size]. */
-AG_API AG_BLOCKING ag_tensor* ag_col2im(const ag_tensor* input, const int64_t* output_size,
-                                        int64_t n_output_size, const int64_t* kernel,
-                                        int64_t n_kernel, const int64_t* dilation,
-                                        int64_t n_dilation, const int64_t* padding,
-                                        int64_t n_padding, const int64_t* stride, int64_t n_stride);
+AG_API ag_tensor* ag_col2im(const ag_tensor* input, const int64_t* output_size,
+                            int64_t n_output_size, const int64_t* kernel, int64_t n_kernel,
+                            const int64_t* dilation, int64_t n_dilation, const int64_t* padding,
+                            int64_t n_padding, const int64_t* stride, int64_t n_stride);
 
 /* ---- normalization and dropout ---- */
 
@@ -1272,28 +1249,25 @@ AG_API AG_BLOCKING ag_tensor* ag_col2im(const ag_tensor* input, const int64_t* o
 
 /* (x - mean) / sqrt(var + eps) * weight + bias over the last dims, whose sizes are
  * normalized_shape. */
-AG_API AG_BLOCKING ag_tensor* ag_layer_norm(const ag_tensor* x, const int64_t* normalized_shape,
-                                            int64_t ndims, const ag_tensor* weight,
-                                            const ag_tensor* bias, double eps);
+AG_API ag_tensor* ag_layer_norm(const ag_tensor* x, const int64_t* normalized_shape, int64_t ndims,
+                                const ag_tensor* weight, const ag_tensor* bias, double eps);
 /* x / sqrt(mean x^2 + eps) * weight over the last dims; eps NaN: the dtype's machine epsilon. */
-AG_API AG_BLOCKING ag_tensor* ag_rms_norm(const ag_tensor* x, const int64_t* normalized_shape,
-                                          int64_t ndims, const ag_tensor* weight, double eps);
+AG_API ag_tensor* ag_rms_norm(const ag_tensor* x, const int64_t* normalized_shape, int64_t ndims,
+                              const ag_tensor* weight, double eps);
 /* x [N, C, ...]: each group of channels of each sample is normalized; weight and bias [C]. */
-AG_API AG_BLOCKING ag_tensor* ag_group_norm(const ag_tensor* x, int64_t num_groups,
-                                            const ag_tensor* weight, const ag_tensor* bias,
-                                            double eps);
+AG_API ag_tensor* ag_group_norm(const ag_tensor* x, int64_t num_groups, const ag_tensor* weight,
+                                const ag_tensor* bias, double eps);
 /* x [N, C, ...]: each channel is normalized. If training, its own statistics are used and the
  * running ones become (1 - momentum) running + momentum own; else the running ones are used and
  * must be given. */
-AG_API AG_BLOCKING ag_tensor* ag_batch_norm(const ag_tensor* x, ag_tensor* running_mean,
-                                            ag_tensor* running_var, const ag_tensor* weight,
-                                            const ag_tensor* bias, int32_t training,
-                                            double momentum, double eps);
+AG_API ag_tensor* ag_batch_norm(const ag_tensor* x, ag_tensor* running_mean, ag_tensor* running_var,
+                                const ag_tensor* weight, const ag_tensor* bias, int32_t training,
+                                double momentum, double eps);
 /* x [N, C, ...]: each channel of each sample is normalized, otherwise as batch norm. */
-AG_API AG_BLOCKING ag_tensor* ag_instance_norm(const ag_tensor* x, ag_tensor* running_mean,
-                                               ag_tensor* running_var, const ag_tensor* weight,
-                                               const ag_tensor* bias, int32_t use_input_stats,
-                                               double momentum, double eps);
+AG_API ag_tensor* ag_instance_norm(const ag_tensor* x, ag_tensor* running_mean,
+                                   ag_tensor* running_var, const ag_tensor* weight,
+                                   const ag_tensor* bias, int32_t use_input_stats, double momentum,
+                                   double eps);
 /* Zeros elements with probability p and multiplies the others by 1 / (1 - p); x itself if not
  * training. */
 AG_API ag_tensor* ag_dropout(const ag_tensor* x, double p, int32_t training);
@@ -1310,52 +1284,47 @@ AG_API ag_tensor* ag_feature_alpha_dropout(const ag_tensor* x, double p, int32_t
  * [..., S, Ev] with leading dims that broadcast. mask (may be NULL) broadcasts to [..., L, S]:
  * bool, 0 hides a key, or of query's dtype and added. A scale of NaN means 1 / sqrt(E). enable_gqa:
  * heads (dim -3) of query share those of key and value. */
-AG_API AG_BLOCKING ag_tensor* ag_scaled_dot_product_attention(
-    const ag_tensor* query, const ag_tensor* key, const ag_tensor* value, const ag_tensor* mask,
-    double dropout_p, int32_t is_causal, double scale, int32_t enable_gqa);
+AG_API ag_tensor* ag_scaled_dot_product_attention(const ag_tensor* query, const ag_tensor* key,
+                                                  const ag_tensor* value, const ag_tensor* mask,
+                                                  double dropout_p, int32_t is_causal, double scale,
+                                                  int32_t enable_gqa);
 /* Recurrent layers over a sequence. input [L, N, in] ([N, L, in] if batch_first); h0, c0
  * [num_layers * directions, N, H] or NULL for zeros. params: per layer and direction w_ih [gates *
  * H, in], w_hh [gates * H, H], and if has_biases b_ih, b_hh [gates * H]; an LSTM may add w_hr [P,
  * H], which makes outputs and h0 P wide. dropout applies between layers if train. output is as
  * input with directions * H features, h_n and c_n as h0 and c0. */
-AG_API AG_BLOCKING ag_status ag_lstm(const ag_tensor* input, const ag_tensor* h0,
-                                     const ag_tensor* c0, const ag_tensor* const* params,
-                                     int64_t n_params, int32_t has_biases, int64_t num_layers,
-                                     double dropout, int32_t train, int32_t bidirectional,
-                                     int32_t batch_first, ag_tensor** output, ag_tensor** h_n,
-                                     ag_tensor** c_n);
-AG_API AG_BLOCKING ag_status ag_gru(const ag_tensor* input, const ag_tensor* h0,
-                                    const ag_tensor* const* params, int64_t n_params,
-                                    int32_t has_biases, int64_t num_layers, double dropout,
-                                    int32_t train, int32_t bidirectional, int32_t batch_first,
-                                    ag_tensor** output, ag_tensor** h_n);
-AG_API AG_BLOCKING ag_status ag_rnn_tanh(const ag_tensor* input, const ag_tensor* h0,
-                                         const ag_tensor* const* params, int64_t n_params,
-                                         int32_t has_biases, int64_t num_layers, double dropout,
-                                         int32_t train, int32_t bidirectional, int32_t batch_first,
-                                         ag_tensor** output, ag_tensor** h_n);
-AG_API AG_BLOCKING ag_status ag_rnn_relu(const ag_tensor* input, const ag_tensor* h0,
-                                         const ag_tensor* const* params, int64_t n_params,
-                                         int32_t has_biases, int64_t num_layers, double dropout,
-                                         int32_t train, int32_t bidirectional, int32_t batch_first,
-                                         ag_tensor** output, ag_tensor** h_n);
+AG_API ag_status ag_lstm(const ag_tensor* input, const ag_tensor* h0, const ag_tensor* c0,
+                         const ag_tensor* const* params, int64_t n_params, int32_t has_biases,
+                         int64_t num_layers, double dropout, int32_t train, int32_t bidirectional,
+                         int32_t batch_first, ag_tensor** output, ag_tensor** h_n, ag_tensor** c_n);
+AG_API ag_status ag_gru(const ag_tensor* input, const ag_tensor* h0, const ag_tensor* const* params,
+                        int64_t n_params, int32_t has_biases, int64_t num_layers, double dropout,
+                        int32_t train, int32_t bidirectional, int32_t batch_first,
+                        ag_tensor** output, ag_tensor** h_n);
+AG_API ag_status ag_rnn_tanh(const ag_tensor* input, const ag_tensor* h0,
+                             const ag_tensor* const* params, int64_t n_params, int32_t has_biases,
+                             int64_t num_layers, double dropout, int32_t train,
+                             int32_t bidirectional, int32_t batch_first, ag_tensor** output,
+                             ag_tensor** h_n);
+AG_API ag_status ag_rnn_relu(const ag_tensor* input, const ag_tensor* h0,
+                             const ag_tensor* const* params, int64_t n_params, int32_t has_biases,
+                             int64_t num_layers, double dropout, int32_t train,
+                             int32_t bidirectional, int32_t batch_first, ag_tensor** output,
+                             ag_tensor** h_n);
 /* One step of an LSTM: input [N, in] or [in]; h and c [N, H] or [H], or NULL for zeros; b_ih and
  * b_hh may be NULL. */
-AG_API AG_BLOCKING ag_status ag_lstm_cell(const ag_tensor* input, const ag_tensor* h,
-                                          const ag_tensor* c, const ag_tensor* w_ih,
-                                          const ag_tensor* w_hh, const ag_tensor* b_ih,
-                                          const ag_tensor* b_hh, ag_tensor** h_out,
-                                          ag_tensor** c_out);
+AG_API ag_status ag_lstm_cell(const ag_tensor* input, const ag_tensor* h, const ag_tensor* c,
+                              const ag_tensor* w_ih, const ag_tensor* w_hh, const ag_tensor* b_ih,
+                              const ag_tensor* b_hh, ag_tensor** h_out, ag_tensor** c_out);
 /* One step, the new state. */
-AG_API AG_BLOCKING ag_tensor* ag_gru_cell(const ag_tensor* input, const ag_tensor* h,
-                                          const ag_tensor* w_ih, const ag_tensor* w_hh,
-                                          const ag_tensor* b_ih, const ag_tensor* b_hh);
-AG_API AG_BLOCKING ag_tensor* ag_rnn_tanh_cell(const ag_tensor* input, const ag_tensor* h,
-                                               const ag_tensor* w_ih, const ag_tensor* w_hh,
-                                               const ag_tensor* b_ih, const ag_tensor* b_hh);
-AG_API AG_BLOCKING ag_tensor* ag_rnn_relu_cell(const ag_tensor* input, const ag_tensor* h,
-                                               const ag_tensor* w_ih, const ag_tensor* w_hh,
-                                               const ag_tensor* b_ih, const ag_tensor* b_hh);
+AG_API ag_tensor* ag_gru_cell(const ag_tensor* input, const ag_tensor* h, const ag_tensor* w_ih,
+                              const ag_tensor* w_hh, const ag_tensor* b_ih, const ag_tensor* b_hh);
+AG_API ag_tensor* ag_rnn_tanh_cell(const ag_tensor* input, const ag_tensor* h,
+                                   const ag_tensor* w_ih, const ag_tensor* w_hh,
+                                   const ag_tensor* b_ih, const ag_tensor* b_hh);
+AG_API ag_tensor* ag_rnn_relu_cell(const ag_tensor* input, const ag_tensor* h,
+                                   const ag_tensor* w_ih, const ag_tensor* w_hh,
+                                   const ag_tensor* b_ih, const ag_tensor* b_hh);
 
 /* ---- optimizers ---- */
 
@@ -1425,8 +1394,8 @@ AG_API ag_status ag_take_batch(const ag_tensor* const* tensors, int64_t n, const
 
 /* The norm of the norms of n tensors, 0-d; 0 if n is 0. Runtime error if it is not finite and
  * error_if_nonfinite. */
-AG_API AG_BLOCKING ag_tensor* ag_total_norm(ag_tensor* const* tensors, int64_t n, double norm_type,
-                                            int32_t error_if_nonfinite);
+AG_API ag_tensor* ag_total_norm(ag_tensor* const* tensors, int64_t n, double norm_type,
+                                int32_t error_if_nonfinite);
 /* Scales the gradients of n parameters by min(1, max_norm / (norm + 1e-6)) and returns their norm
  * before. */
 AG_API AG_BLOCKING ag_tensor* ag_clip_grad_norm(ag_tensor* const* params, int64_t n,

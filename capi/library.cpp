@@ -8,6 +8,10 @@ int32_t ag_abi_version() { return AG_ABI_VERSION; }
 
 const char* ag_version() { return AUTOGRAD_VERSION; }
 
+void ag_set_interpreter_lock(ag_lock_release release, ag_lock_take take, ag_lock_held held) {
+  set_interpreter_lock({release, take, held});
+}
+
 void ag_manual_seed(int64_t seed) {
   run(__func__, [&](Arguments) { manual_seed(seed); });
 }

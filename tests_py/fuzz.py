@@ -56,6 +56,7 @@ class Native:
         "ag_tensor_from_data",
         "ag_tensor_copy_out",
         "ag_tensor_free",
+        "ag_set_interpreter_lock",
     }
     LEFT_OUT |= {"ag_set_num_threads", "ag_graph_free", "ag_memory_release", "ag_set_grad_enabled"}
     ROOM = 4096  # entries of every array; counts stay far below it, or are beyond any memory

@@ -6,6 +6,8 @@ import os
 import re
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -79,7 +81,74 @@ def test_results_have_the_types_of_the_header():
     assert lib.ag_add_.restype is ctypes.c_int32
     assert lib.ag_tensor_numel.restype is ctypes.c_int64
     assert lib.ag_tensor_free.restype is None
-    assert lib.ag_matmul.declaration.blocking
+    assert lib.ag_backward.declaration.blocking
+    assert not lib.ag_matmul.declaration.blocking
+
+
+class CountingLock:
+    """An interpreter's lock that only counts how often it is given up and taken again."""
+
+    def __init__(self):
+        self.released = self.taken = 0
+        self.functions = (
+            ctypes.PYFUNCTYPE(ctypes.c_void_p)(self.release),
+            ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(self.take),
+            ctypes.PYFUNCTYPE(ctypes.c_void_p)(lambda: 1),
+        )
+
+    def release(self):
+        self.released += 1
+        return 77
+
+    def take(self, state):
+        assert state == 77
+        self.taken += 1
+
+    def __enter__(self):
+        _capi.lib.ag_set_interpreter_lock(
+            *(ctypes.cast(f, ctypes.c_void_p) for f in self.functions)
+        )
+        return self
+
+    def __exit__(self, *error):
+        _capi._share_lock()
+
+
+def test_ops_on_many_elements_give_the_lock_up():
+    many, few = ag.rand(1 << 16), ag.rand(1 << 10)
+    far = ag.tensor([0, 1 << 20])
+    with CountingLock() as lock:
+        _ = few.cos(), few.sum(), few.mul_(2.0)
+        assert (lock.released, lock.taken) == (0, 0)
+        _ = many.cos(), many.sum(), many.mul_(2.0)
+        assert (lock.released, lock.taken) == (3, 3)
+        with pytest.raises(IndexError):  # found by the kernel
+            many.index_select(0, far)
+        assert lock.released == lock.taken == 4
+
+
+def test_other_threads_run_during_an_op_on_many_elements():
+    x = ag.rand(1 << 21)
+    span = []
+
+    def run():
+        span.append(time.perf_counter())
+        ag.sort(x)
+        span.append(time.perf_counter())
+
+    worker = threading.Thread(target=run)
+    ticks = []
+    worker.start()
+    while worker.is_alive():
+        ticks.append(time.perf_counter())
+    assert sum(span[0] < tick < span[1] for tick in ticks) > 1000
+
+
+def test_lock_functions_come_all_or_none():
+    with CountingLock() as lock:
+        _capi.lib.ag_set_interpreter_lock(lock.functions[0], None, None)
+        assert ag.rand(1 << 16).sum().item() > 0
+        assert lock.released == 0
 
 
 def strings_given_to(*makers):

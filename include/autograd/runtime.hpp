@@ -26,6 +26,16 @@ int64_t memory_allocated();
 /// Gives cached memory of this thread and of the shared cache back to the system.
 void memory_release();
 
+/// How to give up and take again the lock of an interpreter that calls the library.
+struct InterpreterLock {
+  void* (*release)() = nullptr;  ///< returns what `take` is to get; never nullptr
+  void (*take)(void*) = nullptr;
+  void* (*held)() = nullptr;  ///< not nullptr if the calling thread has the lock
+};
+/// From now on the library gives the lock up by itself during ops on many elements, so that other
+/// threads of the interpreter run. All three functions, or none.
+void set_interpreter_lock(const InterpreterLock& lock);
+
 /// Names of all registered ops, and "<name>: <doc>" of one; throws Error (value) for an unknown
 /// name.
 std::vector<std::string> op_names();

@@ -5,6 +5,7 @@
 
 #include "autograd/grad.hpp"
 #include "autograd/ops.hpp"
+#include "core/interpreter_lock.hpp"
 #include "core/record.hpp"
 
 namespace autograd::detail {
@@ -34,6 +35,11 @@ inline void refresh_views(const Arg* inputs, int n) {
     if (inputs[i].body && inputs[i].body->source) refresh_view(inputs[i].body);
 }
 
+bool is_long(const Call& call) {
+  const TensorBody* in = call.n_inputs > 0 ? call.inputs[0].body : nullptr;
+  return call.out().numel >= kLongWork || (in && in->numel >= kLongWork);
+}
+
 // A kernel's own calls are not the program's.
 [[gnu::cold, gnu::noinline]] void run_unobserved(const Call& call) {
   const Unobserved pause;
@@ -41,6 +47,7 @@ inline void refresh_views(const Arg* inputs, int n) {
 }
 
 inline void run_kernel(const Call& call) {
+  const Unlocked unlocked(is_long(call));
   if (thread_state.observer) [[unlikely]]
     return run_unobserved(call);
   call.op.forward[kCpu](call);

@@ -1,7 +1,8 @@
 """Loads the native library and binds every function that autograd.h declares.
 
 The header is the only list of functions: argument types, result types and docs are read from it. Calls
-marked AG_BLOCKING release the interpreter lock (``CDLL``), all others keep it (``PyDLL``), which is faster.
+marked AG_BLOCKING release the interpreter lock (``CDLL``), all others keep it (``PyDLL``), which is faster; the
+library itself gives it up during ops on many elements.
 """
 
 from __future__ import annotations
@@ -142,6 +143,9 @@ _VALUES: dict[str, Any] = {
     "ag_deleter": DELETER,
     "ag_hook": HOOK,
     "ag_rule": RULE,
+    "ag_lock_release": ctypes.c_void_p,
+    "ag_lock_take": ctypes.c_void_p,
+    "ag_lock_held": ctypes.c_void_p,
 }
 
 
@@ -254,6 +258,19 @@ header = parse_header(find_header().read_text(encoding="utf-8"))
 constants = header.constants
 check_abi(library_path, constants["AG_ABI_VERSION"])
 lib: Any = bind(header, library_path)
+
+
+def _share_lock() -> None:
+    """Tells the library how to give up the interpreter's lock; interpreters without CPython's functions keep it."""
+    names = ("PyEval_SaveThread", "PyEval_RestoreThread", "_PyThreadState_UncheckedGet")
+    try:
+        functions = [getattr(ctypes.pythonapi, name) for name in names]
+    except AttributeError:
+        return
+    lib.ag_set_interpreter_lock(*(ctypes.cast(f, ctypes.c_void_p) for f in functions))
+
+
+_share_lock()
 
 
 # ---- calling ---------------------------------------------------------------------------------------------

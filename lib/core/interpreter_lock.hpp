@@ -1,0 +1,33 @@
+// The lock of an interpreter that called the library, given up while an op works for long.
+#pragma once
+#include <cstdint>
+
+#include "autograd/runtime.hpp"
+
+namespace autograd::detail {
+
+/// Ops on this many elements take so much longer than giving a lock up and taking it again that it
+/// does not show.
+constexpr int64_t kLongWork = 16384;
+
+extern InterpreterLock interpreter_lock;
+
+/// While it lives, the calling thread is without its interpreter's lock, if `is_long` and if it had
+/// it.
+class Unlocked {
+ public:
+  explicit Unlocked(bool is_long) {
+    if (is_long && interpreter_lock.release && interpreter_lock.held()) [[unlikely]]
+      state_ = interpreter_lock.release();
+  }
+  ~Unlocked() {
+    if (state_) interpreter_lock.take(state_);
+  }
+  Unlocked(const Unlocked&) = delete;
+  Unlocked& operator=(const Unlocked&) = delete;
+
+ private:
+  void* state_ = nullptr;
+};
+
+}  // namespace autograd::detail
