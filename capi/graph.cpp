@@ -32,9 +32,35 @@ int64_t ag_graph_num_values(const ag_graph* graph) {
       __func__, -1, [&](Arguments in) { return in.pointer(graph, "graph")->graph.num_values(); });
 }
 
-int64_t ag_graph_dot(const ag_graph* graph, char* buffer, int64_t capacity) {
-  return text(__func__, buffer, capacity,
-              [&](Arguments in) { return in.pointer(graph, "graph")->graph.dot(); });
+namespace {
+
+DrawOptions draw_options(int32_t direction, int64_t depth, int32_t phases, int32_t flags) {
+  if (direction < 0 || direction > 3)
+    throw Error(ErrorCode::kValue, "direction must be 0 (down), 1 (right), 2 (up) or 3 (left)");
+  if (flags < 0 || flags > 3) throw Error(ErrorCode::kValue, "flags: bits 1 and 2 only");
+  DrawOptions options;
+  options.direction = static_cast<DrawDirection>(direction);
+  options.depth = depth;
+  options.phases = static_cast<uint32_t>(phases);
+  options.roll_up = flags & 1;
+  options.legend = flags & 2;
+  return options;
+}
+
+}  // namespace
+
+int64_t ag_graph_dot(const ag_graph* graph, int32_t direction, int64_t depth, int32_t phases,
+                     int32_t flags, char* buffer, int64_t capacity) {
+  return text(__func__, buffer, capacity, [&](Arguments in) {
+    return in.pointer(graph, "graph")->graph.dot(draw_options(direction, depth, phases, flags));
+  });
+}
+
+int64_t ag_graph_svg(const ag_graph* graph, int32_t direction, int64_t depth, int32_t phases,
+                     int32_t flags, char* buffer, int64_t capacity) {
+  return text(__func__, buffer, capacity, [&](Arguments in) {
+    return in.pointer(graph, "graph")->graph.svg(draw_options(direction, depth, phases, flags));
+  });
 }
 
 int64_t ag_graph_text(const ag_graph* graph, char* buffer, int64_t capacity) {

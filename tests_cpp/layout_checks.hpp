@@ -32,12 +32,12 @@ inline Diagram random_dag(int boxes, int extra_edges, int reach, uint64_t seed) 
     box.size = {30.0 + dice.below(90), 20.0 + dice.below(3) * 12};
     box.outputs.assign(dice.below(8) == 0 ? 2 : 1, Size{double(dice.below(2) * 50), 12});
     d.boxes.push_back(box);
-    if (b > 2) d.edges.push_back({b - 1 - dice.below(std::min(b, reach)), b, 0});
+    if (b > 2) d.edges.push_back({b - 1 - dice.below(std::min(b, reach)), b, 0, dice.below(3)});
   }
   for (int e = 0; e < extra_edges && boxes > 1; ++e) {
     const int to = 1 + dice.below(boxes - 1);
     const int from = to - 1 - dice.below(std::min(to, reach));
-    d.edges.push_back({from, to, dice.below(2)});
+    d.edges.push_back({from, to, dice.below(2), dice.below(3)});
   }
   return d;
 }

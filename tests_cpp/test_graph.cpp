@@ -48,21 +48,23 @@ return %9
 }
 
 TEST(Graph, dot_is_golden) {
+  DrawOptions plain;
+  plain.legend = false;
   const Tensor w = parameter({2}, DType::kFloat64);
-  const std::string dot = Graph::from_tensor(sum(mul(w, ones({3, 2}))), {{"w", w}}).dot();
+  const std::string dot = Graph::from_tensor(sum(mul(w, ones({3, 2}))), {{"w", w}}).dot(plain);
   const size_t first = dot.find("  v0");
   ASSERT_NE(first, std::string::npos);
   EXPECT_EQ(dot.substr(0, 19), "digraph autograd {\n");
   EXPECT_EQ(
       dot.substr(first),
-      R"(  v0 [label=<w<br/><font point-size="9" color="#3e4c59">float64 [2]</font>>, color="#b26a00", fillcolor="#fdebc8"]
-  v1 [label=<input<br/><font point-size="9" color="#3e4c59">[3, 2]</font>>, color="#0072b2", fillcolor="#dceefa"]
+      R"(  v0 [label=<w<br/><font point-size="9">float64 [2]</font>>, color="#b26a00", fillcolor="#fdebc8", fontcolor="#4a2f05"]
+  v1 [label=<input<br/><font point-size="9">[3, 2]</font>>, color="#0072b2", fillcolor="#dceefa", fontcolor="#10324a"]
   op0 [label=<mul>]
+  op1 [label=<sum<br/><font point-size="9">dims=[0, 1]</font>>]
+  out0 [label=<output>, color="#00684d", fillcolor="#d3efe5", fontcolor="#053d2e", penwidth=1.8]
   v0 -> op0
-  v1 -> op0 [style=dashed, color="#9aa5b1"]
-  op1 [label=<sum<br/><font point-size="9" color="#3e4c59">dims=[0, 1]</font>>]
+  v1 -> op0 [style=dashed, color="#a3aebb"]
   op0 -> op1 [label="  float64 [3, 2]"]
-  out0 [label=<output>, color="#00684d", fillcolor="#d3efe5", penwidth=1.6]
   op1 -> out0 [label="  float64 []"]
 }
 )");

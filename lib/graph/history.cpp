@@ -161,7 +161,6 @@ const detail::GraphData kEmpty;
 
 int64_t Graph::num_ops() const { return data_ ? static_cast<int64_t>(data_->ops.size()) : 0; }
 int64_t Graph::num_values() const { return data_ ? static_cast<int64_t>(data_->values.size()) : 0; }
-std::string Graph::dot() const { return detail::dot_text(data_ ? *data_ : kEmpty); }
 std::string Graph::text() const { return detail::ssa_text(data_ ? *data_ : kEmpty); }
 
 }  // namespace autograd

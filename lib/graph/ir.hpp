@@ -78,7 +78,6 @@ std::string attrs_text(const Op& op, const Attrs& attrs);
 /// The shortest text that reads back as the number.
 std::string number_text(double number);
 
-std::string dot_text(const GraphData& graph);
 std::string ssa_text(const GraphData& graph);
 
 }  // namespace autograd::detail

@@ -385,13 +385,15 @@ def run(native: Any, *arguments: Any) -> None:
         raise_last_error()
 
 
-def text(native: Any, *arguments: Any) -> str:
-    """The text that a native function writes into a buffer."""
-    length = native(*arguments, None, 0)
+def text(native: Any, *arguments: Any, room: int = 0) -> str:
+    """The text that a native function writes into a buffer; one call is enough if `room` bytes are."""
+    buffer = ctypes.create_string_buffer(room) if room else None
+    length = native(*arguments, buffer, room)
     if length < 0:
         raise_last_error()
-    buffer = ctypes.create_string_buffer(length + 1)
-    native(*arguments, buffer, length + 1)
+    if length >= room:
+        buffer = ctypes.create_string_buffer(length + 1)
+        native(*arguments, buffer, length + 1)
     return buffer.value.decode("utf-8", "replace")
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -84,8 +82,6 @@ def _run(options: argparse.Namespace) -> None:
     curves = out / "curves.svg"
     curves.write_text(_curves(title, note, epochs), encoding="utf-8")
     print("written: " + ", ".join(str(path) for path in [*written, curves]))
-    if len(written) == 1:
-        print("(graph.svg needs Graphviz's dot: apt-get install graphviz)")
 
 
 def _train(model: ag.nn.Module, train: Digits, test: Digits, options: argparse.Namespace):
@@ -146,24 +142,15 @@ def _bar_characters() -> tuple[str, str]:
 
 
 def _write_graph(out: Path, model: ag.nn.Module, train: Digits, size: int) -> list[Path]:
-    """The graph of one training step's loss: as DOT, and as a picture where dot is installed."""
+    """The graph of one training step's loss, as DOT and as a picture."""
     images, digits = train.data[:size], train.target[:size]
     loss = ag.nn.functional.cross_entropy(model(images), digits)
     named = {"images": images, "digits": digits, **dict(model.named_parameters())}
-    text = ag.graph.from_tensor(loss, named).dot()
-    source, picture = out / "graph.dot", out / "graph.svg"
-    source.write_text(text, encoding="utf-8")
-    dot = shutil.which("dot")
-    if not dot:
-        return [source]
-    try:
-        subprocess.run(
-            [dot, "-Tsvg", str(source), "-o", str(picture)], check=True, capture_output=True
-        )
-    except (OSError, subprocess.CalledProcessError) as error:
-        detail = getattr(error, "stderr", b"") or b""
-        raise Failure(f"dot could not draw {source}: {error} {detail.decode()}") from error
-    return [source, picture]
+    graph = ag.graph.from_tensor(loss, named)
+    paths = [out / "graph.dot", out / "graph.svg"]
+    for path in paths:
+        graph.save(path)
+    return paths
 
 
 def _curves(title: str, note: str, epochs: list[Epoch]) -> str:

@@ -55,6 +55,26 @@ std::vector<char> find_conflicts(const Level& level) {
   return conflicts;
 }
 
+// Segments beside a heavier one at the same vertex bend as well.
+void add_lighter(const Level& level, std::vector<char>& conflicts) {
+  const auto heaviest = [&](const std::vector<int>& segments) {
+    int weight = 0;
+    for (int s : segments) weight = std::max(weight, level.segments[static_cast<size_t>(s)].weight);
+    return weight;
+  };
+  std::vector<int> above, below;
+  for (size_t v = 0; v < level.vertices.size(); ++v) {
+    above.push_back(heaviest(level.above[v]));
+    below.push_back(heaviest(level.below[v]));
+  }
+  for (size_t s = 0; s < conflicts.size(); ++s) {
+    const Segment& segment = level.segments[s];
+    if (segment.weight < below[static_cast<size_t>(segment.upper)] ||
+        segment.weight < above[static_cast<size_t>(segment.lower)])
+      conflicts[s] = 1;
+  }
+}
+
 class Alignment {
  public:
   Alignment(const Level& level, const std::vector<char>& conflicts, bool from_above, bool leftmost)
@@ -101,6 +121,7 @@ void Alignment::align_row(const std::vector<int>& row) {
     const int v = row[leftmost_ ? i : row.size() - 1 - i];
     sides.clear();
     for (int s : (from_above_ ? level_.above : level_.below)[static_cast<size_t>(v)]) {
+      if (conflicts_[static_cast<size_t>(s)]) continue;
       const Segment& segment = level_.segments[static_cast<size_t>(s)];
       const Vertex& w =
           level_.vertices[static_cast<size_t>(from_above_ ? segment.upper : segment.lower)];
@@ -122,7 +143,7 @@ bool Alignment::try_align(int vertex, int segment, double& last_place) {
   const size_t v = static_cast<size_t>(vertex);
   const size_t w = static_cast<size_t>(from_above_ ? s.upper : s.lower);
   const double place = sign() * level_.vertices[w].place;
-  if (conflicts_[static_cast<size_t>(segment)] || aligned_[w] || place <= last_place) return false;
+  if (aligned_[w] || place <= last_place) return false;
   const double w_dx = from_above_ ? s.upper_dx : s.lower_dx;
   const double v_dx = from_above_ ? s.lower_dx : s.upper_dx;
   aligned_[w] = 1;
@@ -199,7 +220,8 @@ void keep_apart(Level& level) {
 }  // namespace
 
 void place_columns(Level& level) {
-  const std::vector<char> conflicts = find_conflicts(level);
+  std::vector<char> conflicts = find_conflicts(level);
+  add_lighter(level, conflicts);
   std::array<std::vector<double>, 4> ways;
   std::array<Span, 4> spans;
   size_t narrowest = 0;

@@ -126,10 +126,11 @@ void Drawing::measure_box(size_t b) {
     item.tail = std::max(item.tail, box.outputs[k].height);
   }
   double side = box.size.width / 2;
-  if (box.outputs.size() == 1) {
-    output_dx_[b] = {0};
-    side = std::max(side, box.outputs[0].width + kLabelGap);
-  } else if (!box.outputs.empty()) {
+  const auto& used = nesting_.used[b];
+  if (std::count(used.begin(), used.end(), 1) <= 1) {
+    output_dx_[b].assign(used.size(), 0);
+    for (const Size& label : box.outputs) side = std::max(side, label.width + kLabelGap);
+  } else {
     side = side_by_side(b);
   }
   item.left = sideways_ ? side : box.size.width / 2;

@@ -39,6 +39,7 @@ struct Box {
 struct Edge {
   int from = 0, to = 0;  ///< boxes
   int output = 0;        ///< of `from`; past its outputs means: without a text
+  int weight = 0;        ///< the heaviest at a box are drawn straight first
 };
 
 struct Cluster {

@@ -21,6 +21,7 @@ struct Item {
 struct Link {
   int from = 0, to = 0;
   double from_dx = 0, to_dx = 0;
+  int weight = 0;
   bool free_end = false;  ///< may be attached anywhere along the upper side of `to`
 };
 
@@ -37,6 +38,7 @@ struct Vertex {
 struct Segment {
   int upper = 0, lower = 0;  ///< vertices
   double upper_dx = 0, lower_dx = 0;
+  int weight = 0;
 };
 
 struct Level {

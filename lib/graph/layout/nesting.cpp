@@ -1,5 +1,6 @@
 #include "graph/layout/nesting.hpp"
 
+#include <algorithm>
 #include <string>
 
 #include "autograd/error.hpp"
@@ -154,6 +155,8 @@ void Nesting::add_leg(size_t e, size_t level, const Attachment& from, const Atta
     link.to = lower.item;
     link.free_end = at_box;
   }
+  int& weight = levels[level].links[entry->second].weight;
+  weight = std::max(weight, d_.edges[e].weight);
   legs[e].push_back({level, entry->second});
 }
 

@@ -29,6 +29,7 @@ class Routes {
   void measure_width();
   void spread_ends();
   void spread_ends(std::vector<int>& links);
+  static void spread(std::vector<double>& dx, size_t main, double reach);
   void place_rows();
   double band_below(size_t row) const;
   Point place_of(const Item& item) const;
@@ -70,6 +71,20 @@ void Routes::spread_ends() {
     if (links.size() > 1) spread_ends(links);
 }
 
+// Numbers in order within +-reach are moved apart; that of the main link stays if it can.
+void Routes::spread(std::vector<double>& dx, size_t main, double reach) {
+  const double left = static_cast<double>(main), right = static_cast<double>(dx.size() - 1 - main);
+  const double least = std::min(kEndStep / 2, 2 * reach / (left + right));
+  dx[main] = std::clamp(dx[main], -reach + least * left, reach - least * right);
+  double step = std::min(kEndStep, (dx[main] + reach) / std::max(1.0, left));
+  for (size_t i = main; i-- > 0;)
+    dx[i] = std::max(-reach + step * static_cast<double>(i), std::min(dx[i], dx[i + 1] - step));
+  step = std::min(kEndStep, (reach - dx[main]) / std::max(1.0, right));
+  for (size_t i = main + 1; i < dx.size(); ++i)
+    dx[i] = std::min(reach - step * static_cast<double>(dx.size() - 1 - i),
+                     std::max(dx[i], dx[i - 1] + step));
+}
+
 void Routes::spread_ends(std::vector<int>& links) {
   const auto last = [&](int link) -> Segment& {
     return level_.segments[static_cast<size_t>(level_.chains[static_cast<size_t>(link)].back())];
@@ -79,16 +94,16 @@ void Routes::spread_ends(std::vector<int>& links) {
   const Item& item =
       level_.items[static_cast<size_t>(level_.links[static_cast<size_t>(links[0])].to)];
   const double x = level_.vertices[static_cast<size_t>(last(links[0]).lower)].x;
-  const double n = static_cast<double>(links.size());
+  const size_t n = links.size();
   const double room = std::max(0.0, std::min(item.left, item.right) - kEndMargin);
-  const double reach = std::min(room, kEndStep * (n - 1));
-  const double step = std::min(kEndStep, 2 * reach / (n - 1));
-  // Where they come down if that is on the box; then moved apart from the left and from the right.
+  const double reach = std::min(room, kEndStep * static_cast<double>(n - 1));
   std::vector<double> dx;
-  for (int link : links) dx.push_back(std::clamp(upper_x(last(link)) - x, -reach, reach));
-  for (size_t i = 1; i < dx.size(); ++i) dx[i] = std::max(dx[i], dx[i - 1] + step);
-  double limit = reach;
-  for (size_t i = dx.size(); i-- > 0; limit -= step) dx[i] = std::min(dx[i], limit);
+  size_t main = 0;
+  for (size_t i = 0; i < n; ++i) {
+    dx.push_back(std::clamp(upper_x(last(links[i])) - x, -reach, reach));
+    if (last(links[i]).weight > last(links[main]).weight) main = i;
+  }
+  spread(dx, main, reach);
   for (size_t i = 0; i < dx.size(); ++i) {
     last(links[i]).lower_dx = dx[i];
     level_.links[static_cast<size_t>(links[i])].to_dx = dx[i];

@@ -59,14 +59,17 @@ void Rows::add_chain(const Link& link) {
       const auto [entry, added] =
           passing_.try_emplace({link.from, link.from_dx, track, row}, segment);
       segment = entry->second;
-      if (added) {
+      if (!added) {
+        int& weight = level_.segments[static_cast<size_t>(segment)].weight;
+        weight = std::max(weight, link.weight);
+      } else {
         Vertex& v = level_.vertices.emplace_back();
         v.row = row;
         level_.segments.push_back(
-            {upper, static_cast<int>(level_.vertices.size()) - 1, upper_dx, 0});
+            {upper, static_cast<int>(level_.vertices.size()) - 1, upper_dx, 0, link.weight});
       }
     } else {
-      level_.segments.push_back({upper, link.to, upper_dx, link.to_dx});
+      level_.segments.push_back({upper, link.to, upper_dx, link.to_dx, link.weight});
     }
     chain.push_back(segment);
     upper = level_.segments[static_cast<size_t>(segment)].lower;

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .._capi import as_method, hide_buffer, lib, set_handle_class, text
-from .drawing import draw, save, show
+from .drawing import dot, save, show, svg
 
 __all__ = ["Graph"]
 
@@ -41,9 +41,15 @@ class Graph:
         """The number of values: leaves and results."""
         return lib.ag_graph_num_values(self._handle)
 
-    def dot(self) -> str:
-        """The graph in Graphviz's DOT language, the same text for the same computation."""
-        return text(lib.ag_graph_dot, self._handle)
+    def dot(self, **options: Any) -> str:
+        """The graph in Graphviz's DOT language, the same text for the same computation.
+
+        Options of all drawings: ``direction``, where edges run, is "TB" (down), "LR", "BT" or "RL"; ``depth``: modules
+        nested deeper than this are drawn closed; ``phases``: only "forward", "backward", "optimizer", or several of
+        them; ``repeats=False`` draws every one of three and more equal modules in a row, which else are one, "x 3";
+        ``legend=False`` leaves the legend out. Raises ValueError for an option that is none.
+        """
+        return dot(self, **options)
 
     def text(self) -> str:
         """One operation a line, each value assigned once."""
@@ -55,14 +61,26 @@ class Graph:
     def __repr__(self) -> str:
         return f"<autograd.graph.Graph with {self.num_ops} ops and {self.num_values} values>"
 
-    def svg(self) -> str:
-        """The drawing as SVG text. Raises RuntimeError if Graphviz's program `dot` is missing or fails."""
-        return draw(self, "svg").decode("utf-8")
+    def svg(self, engine: str = "auto", **options: Any) -> str:
+        """The drawing as SVG text, for light and dark pages, with the options of :meth:`dot`.
 
-    def save(self, path: str | Path) -> None:
-        """Writes the graph to a file in the format of its suffix: .dot, .txt, or .svg, .png, .pdf through Graphviz."""
-        save(self, path)
+        engine: "builtin" needs nothing installed; "dot" uses Graphviz and raises RuntimeError if its program `dot` is
+        missing or fails; "auto" is the built-in one.
+        """
+        return svg(self, engine, **options)
+
+    def save(self, path: str | Path, **options: Any) -> None:
+        """Writes the graph to a file in the format of its suffix, with the options of :meth:`dot`.
+
+        .svg, .dot and .txt need nothing installed; .png and .pdf are made by Graphviz's program `dot`, and RuntimeError
+        says what to do if it is missing. Raises ValueError for another suffix, OSError if the file cannot be written.
+        """
+        save(self, path, **options)
+
+    def _repr_svg_(self) -> str | None:
+        """What a notebook shows."""
+        return show(self).get("image/svg+xml")
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """What a notebook shows: the drawing, or the listing where Graphviz is missing."""
+        """What a notebook shows: the drawing, and the listing where it cannot."""
         return show(self)

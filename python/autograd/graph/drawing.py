@@ -4,47 +4,104 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from .._capi import lib, text
 
 if TYPE_CHECKING:
     from .content import Graph
 
+_DIRECTIONS = {"TB": 0, "LR": 1, "BT": 2, "RL": 3}
+_PHASES = {"forward": 1, "backward": 2, "optimizer": 4}
+_ENGINES = ("auto", "builtin", "dot")
+_INSTALL = "install it (Debian, Ubuntu: apt install graphviz; macOS: brew install graphviz)"
+_STILL = "graph.save('graph.svg'), graph.save('graph.html') and graph.save('graph.dot') need nothing installed"
 
-def draw(graph: Graph, kind: str) -> bytes:
+
+def dot(graph: Graph, **options: Any) -> str:
+    """The graph in Graphviz's DOT language."""
+    return text(lib.ag_graph_dot, graph._handle, *_native(**options), room=1 << 14)
+
+
+def svg(graph: Graph, engine: str = "auto", **options: Any) -> str:
+    """The drawing as SVG text by the built-in layout or by Graphviz."""
+    if engine not in _ENGINES:
+        raise ValueError(f"engine must be one of {', '.join(map(repr, _ENGINES))}, not {engine!r}")
+    if engine == "dot":
+        return _run_dot(graph, "svg", options).decode("utf-8")
+    room = 1 << 14 | 1500 * graph.num_values
+    return text(lib.ag_graph_svg, graph._handle, *_native(**options), room=room)
+
+
+def _native(
+    direction: str = "TB",
+    depth: int | None = None,
+    phases: str | Iterable[str] | None = None,
+    repeats: bool = True,
+    legend: bool = True,
+) -> tuple[int, int, int, int]:
+    """The options of a drawing as the C functions take them."""
+    if direction not in _DIRECTIONS:
+        raise ValueError(
+            f"direction must be one of {', '.join(map(repr, _DIRECTIONS))}, not {direction!r}"
+        )
+    if depth is not None and (isinstance(depth, bool) or not isinstance(depth, int) or depth < 0):
+        raise ValueError(f"depth must be an int of at least 0 or None, not {depth!r}")
+    names = (phases,) if isinstance(phases, str) else tuple(phases or ())
+    unknown = [name for name in names if name not in _PHASES]
+    if unknown:
+        raise ValueError(
+            f"phases must be among {', '.join(map(repr, _PHASES))}, not {unknown[0]!r}"
+        )
+    mask = sum({_PHASES[name] for name in names})
+    flags = (1 if repeats else 0) + (2 if legend else 0)
+    return _DIRECTIONS[direction], -1 if depth is None else min(depth, 1 << 30), mask, flags
+
+
+def _run_dot(graph: Graph, kind: str, options: dict[str, Any]) -> bytes:
     """The drawing in a format of Graphviz's program `dot`. Raises RuntimeError if it is missing or fails."""
+    source = dot(graph, **options)
     program = shutil.which("dot")
     if program is None:
         raise RuntimeError(
-            "drawing a graph needs Graphviz's program `dot`, which was not found: install it (Debian, Ubuntu: "
-            "apt install graphviz; macOS: brew install graphviz), or save the DOT text with graph.save('graph.dot')"
+            f"a drawing as {kind} needs Graphviz's program `dot`, which was not found: {_INSTALL}; {_STILL}"
         )
-    done = subprocess.run(
-        [program, f"-T{kind}"], input=graph.dot().encode(), capture_output=True, check=False
-    )
-    if done.returncode != 0:
-        raise RuntimeError(f"Graphviz's dot failed: {done.stderr.decode(errors='replace').strip()}")
+    try:
+        done = subprocess.run([program, f"-T{kind}"], input=source.encode(), capture_output=True)
+    except OSError as error:
+        raise RuntimeError(f"Graphviz's dot did not start: {error}; {_STILL}") from error
+    if done.returncode != 0 or not done.stdout:
+        said = done.stderr.decode(errors="replace").strip() or f"exit status {done.returncode}"
+        raise RuntimeError(f"Graphviz's dot failed: {said}; {_STILL}")
     return done.stdout
 
 
-def save(graph: Graph, path: str | Path) -> None:
+def save(graph: Graph, path: str | Path, **options: Any) -> None:
     """Writes a graph to a file in the format of its suffix. Raises ValueError for an unknown one."""
     path = Path(path)
     kind = path.suffix[1:].lower()
     if kind in ("dot", "gv"):
-        data = graph.dot().encode()
+        data = dot(graph, **options).encode()
     elif kind == "txt":
         data = graph.text().encode()
-    elif kind in ("svg", "png", "pdf"):
-        data = draw(graph, kind)
+    elif kind == "svg":
+        data = svg(graph, **options).encode()
+    elif kind in ("png", "pdf"):
+        data = _run_dot(graph, kind, options)
     else:
-        raise ValueError(f"unknown suffix {path.suffix!r}: use .dot, .gv, .txt, .svg, .png or .pdf")
+        raise ValueError(f"unknown suffix {path.suffix!r}: use .svg, .png, .pdf, .dot, .gv or .txt")
     path.write_bytes(data)
 
 
+# A notebook is no place for a drawing of many megabytes.
+_MOST_OPS_SHOWN = 3000
+
+
 def show(graph: Graph) -> dict[str, str]:
-    """What a notebook shows: the drawing, or the listing where Graphviz is missing."""
+    """What a notebook shows: the drawing, and the listing where it cannot."""
     bundle = {"text/plain": str(graph)}
-    if shutil.which("dot") is not None:
-        bundle["image/svg+xml"] = graph.svg()
+    if graph.num_ops <= _MOST_OPS_SHOWN:
+        bundle["image/svg+xml"] = svg(graph)
     return bundle

@@ -1,0 +1,292 @@
+// Sketches with less in them: repeated modules once, deep modules closed.
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "graph/draw/sketch.hpp"
+
+namespace autograd::detail {
+namespace {
+
+// Fewer stand beside each other well enough.
+constexpr size_t kFewest = 3;
+
+struct Source {
+  int node, output;
+  bool operator==(const Source& other) const {
+    return node == other.node && output == other.output;
+  }
+  bool operator<(const Source& other) const {
+    return std::tie(node, output) < std::tie(other.node, other.output);
+  }
+};
+
+class Repeats {
+ public:
+  explicit Repeats(Sketch& sketch) : sketch_(sketch) {}
+
+  void roll_up() {
+    const size_t clusters = sketch_.clusters.size();
+    node_kept_.assign(sketch_.nodes.size(), 1);
+    cluster_kept_.assign(clusters, 1);
+    stands_for_.resize(sketch_.nodes.size());
+    for (size_t i = 0; i < stands_for_.size(); ++i) stands_for_[i] = static_cast<int>(i);
+    gather();
+    // From the outside to the inside: what is inside of a repeated module is looked at once.
+    for (size_t parent = 0; parent <= clusters; ++parent)
+      if (parent == 0 || cluster_kept_[parent - 1]) roll_up_inside(children_[parent]);
+    redirect_edges();
+    keep_only(sketch_, node_kept_, cluster_kept_);
+  }
+
+ private:
+  void gather();
+  std::vector<int> nodes_inside(int cluster) const;
+  std::string signature(int cluster) const;
+  bool is_inside(int cluster, int of) const;
+  void roll_up_inside(std::vector<int>& siblings);
+  bool fit_together(const std::vector<int>& row) const;
+  void merge(const std::vector<int>& row);
+  void redirect_edges();
+
+  Sketch& sketch_;
+  std::vector<char> node_kept_, cluster_kept_;
+  std::vector<int> stands_for_;  // the node that is drawn instead of a node
+  std::vector<std::vector<int>>
+      children_;  // clusters in order of their first op; [0] the outermost
+  std::vector<std::vector<int>> own_nodes_;
+  std::vector<std::vector<size_t>> edges_in_;  // of each node
+  std::vector<std::vector<size_t>> edges_out_;
+};
+
+void Repeats::gather() {
+  children_.resize(sketch_.clusters.size() + 1);
+  own_nodes_.resize(sketch_.clusters.size());
+  for (size_t c = 0; c < sketch_.clusters.size(); ++c)
+    if (!sketch_.clusters[c].is_phase || sketch_.clusters[c].parent < 0)
+      children_[static_cast<size_t>(sketch_.clusters[c].parent + 1)].push_back(static_cast<int>(c));
+  for (size_t n = 0; n < sketch_.nodes.size(); ++n)
+    if (sketch_.nodes[n].cluster >= 0)
+      own_nodes_[static_cast<size_t>(sketch_.nodes[n].cluster)].push_back(static_cast<int>(n));
+  edges_in_.resize(sketch_.nodes.size());
+  edges_out_.resize(sketch_.nodes.size());
+  for (size_t e = 0; e < sketch_.edges.size(); ++e) {
+    edges_in_[static_cast<size_t>(sketch_.edges[e].to)].push_back(e);
+    edges_out_[static_cast<size_t>(sketch_.edges[e].from)].push_back(e);
+  }
+}
+
+std::vector<int> Repeats::nodes_inside(int cluster) const {
+  std::vector<int> found, waiting{cluster};
+  while (!waiting.empty()) {
+    const size_t c = static_cast<size_t>(waiting.back());
+    waiting.pop_back();
+    found.insert(found.end(), own_nodes_[c].begin(), own_nodes_[c].end());
+    waiting.insert(waiting.end(), children_[c + 1].begin(), children_[c + 1].end());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+bool Repeats::is_inside(int cluster, int of) const {
+  while (cluster >= 0 && cluster != of)
+    cluster = sketch_.clusters[static_cast<size_t>(cluster)].parent;
+  return cluster == of;
+}
+
+// All that can be seen of a cluster but its own name.
+std::string Repeats::signature(int cluster) const {
+  const std::string& title = sketch_.clusters[static_cast<size_t>(cluster)].title;
+  const size_t colon = title.rfind(": ");
+  std::string text = colon == std::string::npos ? "" : title.substr(colon);
+  const std::vector<int> nodes = nodes_inside(cluster);
+  std::map<int, size_t> number;
+  for (size_t i = 0; i < nodes.size(); ++i) number[nodes[i]] = i;
+  for (int n : nodes) {
+    const SketchNode& node = sketch_.nodes[static_cast<size_t>(n)];
+    text += "\n" + std::to_string(static_cast<int>(node.look)) + node.title + "\t" + node.detail;
+    for (int c = node.cluster; c != cluster; c = sketch_.clusters[static_cast<size_t>(c)].parent)
+      text += "/" + sketch_.clusters[static_cast<size_t>(c)].title;
+    for (const std::string& output : node.outputs) text += "\t" + output;
+    for (size_t e : edges_in_[static_cast<size_t>(n)]) {
+      const SketchEdge& edge = sketch_.edges[e];
+      const auto inside = number.find(edge.from);
+      text += inside == number.end() ? " ." : " " + std::to_string(inside->second);
+      if (inside != number.end()) text += ":" + std::to_string(edge.output);
+    }
+  }
+  return text;
+}
+
+void Repeats::roll_up_inside(std::vector<int>& siblings) {
+  std::map<int, int> first_op;
+  for (int c : siblings) {
+    first_op[c] = 1 << 30;
+    for (int n : nodes_inside(c))
+      if (sketch_.nodes[static_cast<size_t>(n)].op >= 0)
+        first_op[c] = std::min(first_op[c], sketch_.nodes[static_cast<size_t>(n)].op);
+  }
+  std::stable_sort(siblings.begin(), siblings.end(),
+                   [&](int a, int b) { return first_op[a] < first_op[b]; });
+  std::vector<std::string> signatures;
+  for (int c : siblings) signatures.push_back(signature(c));
+  for (size_t begin = 0, end; begin < siblings.size(); begin = end) {
+    for (end = begin + 1; end < siblings.size() && signatures[end] == signatures[begin];) ++end;
+    if (end - begin < kFewest || sketch_.clusters[static_cast<size_t>(siblings[begin])].is_phase)
+      continue;
+    const std::vector<int> row(siblings.begin() + static_cast<ptrdiff_t>(begin),
+                               siblings.begin() + static_cast<ptrdiff_t>(end));
+    if (fit_together(row)) merge(row);
+  }
+}
+
+// A row can be drawn as its first module if the others are fed by each other or by what feeds the
+// first, and if what is made is read by each other, by the same reader, or by readers of the last.
+bool Repeats::fit_together(const std::vector<int>& row) const {
+  std::set<int> members;
+  std::vector<std::vector<int>> nodes;
+  for (int c : row) {
+    nodes.push_back(nodes_inside(c));
+    members.insert(nodes.back().begin(), nodes.back().end());
+  }
+  std::set<Source> feeds_first;
+  std::set<int> readers_of_first;
+  for (size_t k = 0; k < row.size(); ++k) {
+    std::set<int> readers;
+    for (int n : nodes[k]) {
+      for (size_t e : edges_in_[static_cast<size_t>(n)]) {
+        const SketchEdge& edge = sketch_.edges[e];
+        if (members.count(edge.from)) continue;
+        const Source source{edge.from, edge.output};
+        if (k == 0)
+          feeds_first.insert(source);
+        else if (!feeds_first.count(source))
+          return false;
+      }
+      for (size_t e : edges_out_[static_cast<size_t>(n)])
+        if (!members.count(sketch_.edges[e].to)) readers.insert(sketch_.edges[e].to);
+    }
+    if (k == 0) readers_of_first = readers;
+    if (k + 1 < row.size() && !readers.empty() && readers != readers_of_first) return false;
+    if (k + 1 == row.size() && !readers_of_first.empty() && readers != readers_of_first)
+      return false;
+  }
+  return true;
+}
+
+void Repeats::merge(const std::vector<int>& row) {
+  SketchCluster& first = sketch_.clusters[static_cast<size_t>(row[0])];
+  first.times = static_cast<int>(row.size());
+  const std::vector<int> nodes = nodes_inside(row[0]);
+  for (size_t k = 1; k < row.size(); ++k) {
+    const std::vector<int> others = nodes_inside(row[k]);
+    for (size_t i = 0; i < others.size(); ++i) {
+      stands_for_[static_cast<size_t>(others[i])] = nodes[i];
+      node_kept_[static_cast<size_t>(others[i])] = 0;
+    }
+    for (size_t c = 0; c < cluster_kept_.size(); ++c)
+      if (is_inside(static_cast<int>(c), row[k])) cluster_kept_[c] = 0;
+  }
+}
+
+void Repeats::redirect_edges() {
+  const auto drawn = [&](int node) {
+    while (stands_for_[static_cast<size_t>(node)] != node)
+      node = stands_for_[static_cast<size_t>(node)];
+    return node;
+  };
+  std::set<std::tuple<int, int, int>> seen;
+  std::vector<SketchEdge> edges;
+  for (const SketchEdge& edge : sketch_.edges) {
+    const int from = drawn(edge.from), to = drawn(edge.to);
+    const bool moved = from != edge.from || to != edge.to;
+    // From one module of a row to the next, or drawn already for the first.
+    const bool repeats = moved && from != edge.from && to != edge.to;
+    if (moved && (repeats || !seen.insert({from, edge.output, to}).second)) continue;
+    if (!moved) seen.insert({from, edge.output, to});
+    edges.push_back({from, to, edge.output, edge.carries_grad});
+  }
+  sketch_.edges = std::move(edges);
+}
+
+int depth_of(const Sketch& sketch, int cluster) {
+  int depth = 0;
+  for (; cluster >= 0; cluster = sketch.clusters[static_cast<size_t>(cluster)].parent)
+    depth += sketch.clusters[static_cast<size_t>(cluster)].is_phase ? 0 : 1;
+  return depth;
+}
+
+// The cluster around a node that is to be closed, the outermost; -1 for none.
+int closed_around(const Sketch& sketch, int cluster, int64_t depth) {
+  int found = -1;
+  for (int c = cluster; c >= 0; c = sketch.clusters[static_cast<size_t>(c)].parent)
+    if (!sketch.clusters[static_cast<size_t>(c)].is_phase && depth_of(sketch, c) > depth) found = c;
+  return found;
+}
+
+std::string count_text(int n) { return std::to_string(n) + (n == 1 ? " op" : " ops"); }
+
+}  // namespace
+
+void roll_up_repeats(Sketch& sketch) { Repeats(sketch).roll_up(); }
+
+void close_modules(Sketch& sketch, int64_t depth) {
+  const size_t n = sketch.nodes.size();
+  std::vector<char> kept(n, 1), clusters(sketch.clusters.size(), 1);
+  std::vector<int> drawn(n);
+  std::map<int, int> node_of_cluster;
+  for (size_t i = 0; i < n; ++i) {
+    drawn[i] = static_cast<int>(i);
+    const int c = closed_around(sketch, sketch.nodes[i].cluster, depth);
+    if (c < 0) continue;
+    const auto [entry, added] =
+        node_of_cluster.try_emplace(c, static_cast<int>(sketch.nodes.size()));
+    if (added) {
+      const SketchCluster& cluster = sketch.clusters[static_cast<size_t>(c)];
+      SketchNode node;
+      node.id = "module" + cluster.id.substr(5);
+      node.look = Look::kModule;
+      node.phase = cluster.phase;
+      node.title = cluster.title;
+      node.name = cluster.path;
+      node.cluster = cluster.parent;
+      if (cluster.times > 1) node.title += " \xC3\x97 " + std::to_string(cluster.times);
+      sketch.nodes.push_back(std::move(node));
+      kept.push_back(1);
+    }
+    drawn[i] = entry->second;
+    kept[i] = 0;
+    sketch.nodes[static_cast<size_t>(drawn[i])].inside += sketch.nodes[i].op >= 0;
+  }
+  for (size_t c = 0; c < clusters.size(); ++c)
+    clusters[c] = closed_around(sketch, static_cast<int>(c), depth) < 0;
+  for (const auto& [cluster, node] : node_of_cluster) {
+    SketchNode& module = sketch.nodes[static_cast<size_t>(node)];
+    module.detail = count_text(module.inside);
+  }
+  std::map<Source, int> output_of;  // what a module hands out, by what makes it inside
+  std::set<std::tuple<int, int, int>> seen;
+  std::vector<SketchEdge> edges;
+  for (SketchEdge edge : sketch.edges) {
+    const int from = drawn[static_cast<size_t>(edge.from)],
+              to = drawn[static_cast<size_t>(edge.to)];
+    if (from == to && from != edge.from) continue;
+    if (from != edge.from) {
+      SketchNode& module = sketch.nodes[static_cast<size_t>(from)];
+      const auto [entry, added] = output_of.try_emplace(Source{edge.from, edge.output},
+                                                        static_cast<int>(module.outputs.size()));
+      if (added)
+        module.outputs.push_back(
+            sketch.nodes[static_cast<size_t>(edge.from)].outputs[static_cast<size_t>(edge.output)]);
+      edge.output = entry->second;
+    }
+    const bool moved = from != edge.from || to != edge.to;
+    if (moved && to != edge.to && !seen.insert({from, edge.output, to}).second) continue;
+    edges.push_back({from, to, edge.output, edge.carries_grad});
+  }
+  sketch.edges = std::move(edges);
+  keep_only(sketch, kept, clusters);
+}
+
+}  // namespace autograd::detail

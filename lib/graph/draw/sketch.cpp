@@ -1,0 +1,347 @@
+#include "graph/draw/sketch.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "autograd/error.hpp"
+#include "core/tensor_body.hpp"
+
+namespace autograd::detail {
+namespace {
+
+constexpr size_t kTitleLength = 44, kDetailLength = 64;
+
+std::string numbered(const char* prefix, size_t number) {
+  return std::string(prefix) + std::to_string(number);
+}
+
+// "[2, 3]", with the dtype where it is not the usual one.
+std::string shape_text(const GraphValue& value) {
+  const std::string sizes = to_string(value.sizes);
+  return value.dtype == DType::kFloat32 ? sizes : std::string(name_of(value.dtype)) + " " + sizes;
+}
+
+std::string bytes_text(const GraphValue& value) {
+  return std::to_string(checked_numel(value.sizes) * static_cast<int64_t>(size_of(value.dtype))) +
+         " bytes";
+}
+
+std::string type_text(const GraphValue& value) {
+  return std::string(name_of(value.dtype)) + " " + to_string(value.sizes) + ", " +
+         bytes_text(value);
+}
+
+Look look_of(Role role) {
+  switch (role) {
+    case Role::kParameter:
+      return Look::kParameter;
+    case Role::kBuffer:
+      return Look::kBuffer;
+    case Role::kConstant:
+      return Look::kConstant;
+    default:
+      return Look::kInput;
+  }
+}
+
+Look look_of(const GraphOp& op) {
+  if (op.body) return Look::kFused;
+  if (op.op->traits & kProduct) return Look::kProduct;
+  return op.op->traits & kView ? Look::kView : Look::kOp;
+}
+
+// "matmul, add, relu": the ops of a body in order, the rest counted.
+std::string contents_text(const GraphData& body, size_t limit) {
+  std::string text;
+  for (size_t i = 0; i < body.ops.size() && i < limit; ++i)
+    text += (i ? ", " : "") + std::string(body.ops[i].op->name);
+  if (body.ops.size() > limit) text += " and " + std::to_string(body.ops.size() - limit) + " more";
+  return text;
+}
+
+class Sketcher {
+ public:
+  Sketcher(const GraphData& graph, uint32_t phases) : graph_(graph), phases_(phases) {
+    uint32_t seen = 0;
+    for (const GraphOp& op : graph.ops) seen |= shown(op) ? bit(op.phase) : 0;
+    sketch_.has_phases = (seen & (seen - 1)) != 0;
+    node_of_value_.assign(graph.values.size(), -1);
+    node_of_op_.assign(graph.ops.size(), -1);
+    for (size_t i = 0; i < graph.values.size(); ++i)
+      if (graph.values[i].is_leaf()) add_leaf(i);
+    for (size_t i = 0; i < graph.ops.size(); ++i)
+      if (shown(graph.ops[i])) add_op(i);
+    for (size_t i = 0; i < graph.outputs.size(); ++i) add_output(i);
+    for (size_t i = 0; i < graph.ops.size(); ++i)
+      if (shown(graph.ops[i])) add_edges(i);
+    settle_leaves();
+    drop_idle_leaves();
+  }
+  Sketch take() { return std::move(sketch_); }
+
+ private:
+  static uint32_t bit(Phase phase) { return 1u << static_cast<int>(phase); }
+  bool shown(const GraphOp& op) const { return phases_ & bit(op.phase); }
+  const GraphValue& value(int v) const { return graph_.values[static_cast<size_t>(v)]; }
+
+  void add_leaf(size_t v);
+  void add_op(size_t o);
+  void add_output(size_t i);
+  void add_edges(size_t o);
+  void add_edge(int value, int to);
+  void describe_value(SketchNode& node, const char* what, const GraphValue& v) const;
+  int cluster_of(const GraphOp& op);
+  int phase_cluster(Phase phase);
+  int add_cluster(Phase phase, int scope);
+  void settle_leaves();
+  void drop_idle_leaves();
+
+  const GraphData& graph_;
+  uint32_t phases_;
+  Sketch sketch_;
+  std::vector<int> node_of_value_;  // of leaves, and of results whose op is not shown
+  std::vector<int> node_of_op_;
+  std::map<std::pair<int, int>, int> clusters_;  // phase and scope
+};
+
+void Sketcher::describe_value(SketchNode& node, const char* what, const GraphValue& v) const {
+  node.facts.emplace_back(what, type_text(v));
+}
+
+void Sketcher::add_leaf(size_t i) {
+  const GraphValue& v = graph_.values[i];
+  SketchNode node;
+  node.id = numbered("v", i);
+  node.look = look_of(v.role);
+  const char* kind = style_of(node.look).name;
+  node.name = v.name;
+  node.title = !v.name.empty()             ? v.name
+               : v.has_number              ? number_text(v.number)
+               : v.role == Role::kConstant ? "scalar"
+                                           : kind;
+  if (v.role != Role::kConstant) node.detail = shape_text(v);
+  node.outputs = {""};
+  node.facts.emplace_back("kind", kind);
+  describe_value(node, "holds", v);
+  node_of_value_[i] = static_cast<int>(sketch_.nodes.size());
+  sketch_.nodes.push_back(std::move(node));
+}
+
+void Sketcher::add_op(size_t i) {
+  const GraphOp& op = graph_.ops[i];
+  SketchNode node;
+  node.id = numbered("op", i);
+  node.look = look_of(op);
+  node.phase = op.phase;
+  node.op = static_cast<int>(i);
+  node.title = op.op->name;
+  if (op.in_place && node.title.back() != '_') node.title += '_';
+  const std::string attrs = attrs_text(*op.op, op.attrs);
+  node.detail = op.body ? contents_text(*op.body, 4) : attrs;
+  if (!attrs.empty()) node.facts.emplace_back("attributes", attrs);
+  if (op.body) node.facts.emplace_back("holds", contents_text(*op.body, 64));
+  for (int input : op.inputs)
+    if (input >= 0) describe_value(node, "reads", value(input));
+  for (int output : op.outputs) {
+    node.outputs.push_back(shape_text(value(output)));
+    describe_value(node, "makes", value(output));
+  }
+  for (int saved : op.saved)
+    if (saved >= 0) describe_value(node, "keeps for backward", value(saved));
+  if (!op.file.empty())
+    node.facts.emplace_back("called at", op.file + ":" + std::to_string(op.line));
+  node.cluster = cluster_of(op);
+  node_of_op_[i] = static_cast<int>(sketch_.nodes.size());
+  sketch_.nodes.push_back(std::move(node));
+}
+
+void Sketcher::add_output(size_t i) {
+  const int v = graph_.outputs[i];
+  if (v < 0 || (value(v).op >= 0 && node_of_op_[static_cast<size_t>(value(v).op)] < 0)) return;
+  SketchNode node;
+  node.id = numbered("out", i);
+  node.look = Look::kOutput;
+  node.title = value(v).is_leaf() || value(v).name.empty() ? "output" : value(v).name;
+  describe_value(node, "holds", value(v));
+  sketch_.nodes.push_back(std::move(node));
+  add_edge(v, static_cast<int>(sketch_.nodes.size()) - 1);
+}
+
+void Sketcher::add_edge(int v, int to) {
+  const GraphValue& source = value(v);
+  SketchEdge edge;
+  edge.to = to;
+  edge.carries_grad = source.needs_grad;
+  if (!source.is_leaf() && node_of_op_[static_cast<size_t>(source.op)] >= 0) {
+    const auto& outputs = graph_.ops[static_cast<size_t>(source.op)].outputs;
+    edge.from = node_of_op_[static_cast<size_t>(source.op)];
+    edge.output = static_cast<int>(std::find(outputs.begin(), outputs.end(), v) - outputs.begin());
+  } else {
+    // The result of a phase that is not shown is an input to those that are.
+    int& node = node_of_value_[static_cast<size_t>(v)];
+    if (node < 0) {
+      add_leaf(static_cast<size_t>(v));
+      const GraphOp& op = graph_.ops[static_cast<size_t>(source.op)];
+      if (source.name.empty()) sketch_.nodes.back().title = op.op->name;
+      sketch_.nodes.back().facts[0].second = std::string("from ") + name_of(op.phase);
+    }
+    edge.from = node;
+  }
+  sketch_.edges.push_back(edge);
+}
+
+void Sketcher::add_edges(size_t o) {
+  for (int input : graph_.ops[o].inputs)
+    if (input >= 0) add_edge(input, node_of_op_[o]);
+}
+
+int Sketcher::phase_cluster(Phase phase) {
+  if (!sketch_.has_phases) return -1;
+  const auto [entry, added] = clusters_.try_emplace({static_cast<int>(phase), -1},
+                                                    static_cast<int>(sketch_.clusters.size()));
+  if (added) {
+    SketchCluster& cluster = sketch_.clusters.emplace_back();
+    cluster.id = std::string("phase_") + name_of(phase);
+    cluster.title = name_of(phase);
+    cluster.phase = phase;
+    cluster.is_phase = true;
+  }
+  return entry->second;
+}
+
+int Sketcher::cluster_of(const GraphOp& op) {
+  int cluster = phase_cluster(op.phase);
+  std::vector<int> path;
+  for (int s = op.scope; s >= 0; s = graph_.scopes[static_cast<size_t>(s)].parent)
+    path.push_back(s);
+  for (size_t i = path.size(); i-- > 0;) {
+    const auto [entry, added] = clusters_.try_emplace({static_cast<int>(op.phase), path[i]},
+                                                      static_cast<int>(sketch_.clusters.size()));
+    if (added) {
+      const GraphScope& scope = graph_.scopes[static_cast<size_t>(path[i])];
+      SketchCluster made;
+      made.id = numbered("scope", static_cast<size_t>(path[i])) +
+                (op.phase == Phase::kForward ? "" : std::string("_") + name_of(op.phase));
+      made.title = scope.name.empty()   ? scope.type
+                   : scope.type.empty() ? scope.name
+                                        : scope.name + ": " + scope.type;
+      const std::string above =
+          cluster >= 0 ? sketch_.clusters[static_cast<size_t>(cluster)].path : "";
+      made.path = above.empty()        ? scope.name
+                  : scope.name.empty() ? above
+                                       : above + "." + scope.name;
+      made.parent = cluster;
+      made.phase = op.phase;
+      sketch_.clusters.push_back(std::move(made));
+    }
+    cluster = entry->second;
+  }
+  return cluster;
+}
+
+// A parameter, buffer or constant stands in the innermost cluster that holds all that read it, in
+// the first phase that does; its title there needs no path.
+void Sketcher::settle_leaves() {
+  std::vector<int> place(sketch_.nodes.size(), -2);  // -2: nobody reads it yet
+  std::vector<Phase> phase(sketch_.nodes.size(), Phase::kForward);
+  const auto around = [&](int c) {
+    std::vector<int> path;
+    for (; c >= 0; c = sketch_.clusters[static_cast<size_t>(c)].parent) path.push_back(c);
+    std::reverse(path.begin(), path.end());
+    return path;
+  };
+  for (const SketchEdge& edge : sketch_.edges) {
+    const size_t from = static_cast<size_t>(edge.from);
+    const SketchNode& reader = sketch_.nodes[static_cast<size_t>(edge.to)];
+    if (sketch_.nodes[from].op >= 0 || reader.op < 0) continue;
+    if (place[from] == -2 || reader.phase < phase[from]) {
+      place[from] = reader.cluster;
+      phase[from] = reader.phase;
+    } else if (reader.phase == phase[from]) {
+      const std::vector<int> a = around(place[from]), b = around(reader.cluster);
+      size_t same = 0;
+      while (same < a.size() && same < b.size() && a[same] == b[same]) ++same;
+      place[from] = same ? a[same - 1] : -1;
+    }
+  }
+  for (size_t i = 0; i < place.size(); ++i) {
+    SketchNode& node = sketch_.nodes[i];
+    if (place[i] < 0 || node.look == Look::kOutput) continue;
+    int cluster = place[i];
+    // What comes in from outside stands outside of modules.
+    while (node.look == Look::kInput && cluster >= 0 &&
+           !sketch_.clusters[static_cast<size_t>(cluster)].is_phase)
+      cluster = sketch_.clusters[static_cast<size_t>(cluster)].parent;
+    node.cluster = cluster;
+    if (cluster < 0) continue;
+    const std::string prefix = sketch_.clusters[static_cast<size_t>(cluster)].path + ".";
+    if (prefix.size() > 1 && node.title.compare(0, prefix.size(), prefix) == 0)
+      node.title.erase(0, prefix.size());
+  }
+}
+
+// Leaves of phases that are not shown; all are kept where everything is shown.
+void Sketcher::drop_idle_leaves() {
+  std::vector<char> read(sketch_.nodes.size());
+  for (const SketchEdge& edge : sketch_.edges) read[static_cast<size_t>(edge.from)] = 1;
+  for (size_t i = 0; i < read.size(); ++i) {
+    const SketchNode& node = sketch_.nodes[i];
+    const bool everything = (phases_ & 7) == 7;
+    if (everything || node.op >= 0 || node.look == Look::kOutput) read[i] = 1;
+  }
+  keep_only(sketch_, read, std::vector<char>(sketch_.clusters.size(), 1));
+}
+
+}  // namespace
+
+void keep_only(Sketch& sketch, const std::vector<char>& nodes, const std::vector<char>& clusters) {
+  std::vector<int> new_node(nodes.size(), -1), new_cluster(clusters.size(), -1);
+  const auto at = [](const std::vector<int>& map, int i) {
+    return i < 0 ? -1 : map[static_cast<size_t>(i)];
+  };
+  Sketch kept;
+  kept.has_phases = sketch.has_phases;
+  for (size_t c = 0; c < clusters.size(); ++c) {
+    if (!clusters[c]) continue;
+    new_cluster[c] = static_cast<int>(kept.clusters.size());
+    kept.clusters.push_back(std::move(sketch.clusters[c]));
+    kept.clusters.back().parent = at(new_cluster, kept.clusters.back().parent);
+  }
+  for (size_t n = 0; n < nodes.size(); ++n) {
+    if (!nodes[n]) continue;
+    new_node[n] = static_cast<int>(kept.nodes.size());
+    kept.nodes.push_back(std::move(sketch.nodes[n]));
+    kept.nodes.back().cluster = at(new_cluster, kept.nodes.back().cluster);
+  }
+  for (SketchEdge edge : sketch.edges) {
+    edge.from = at(new_node, edge.from);
+    edge.to = at(new_node, edge.to);
+    if (edge.from >= 0 && edge.to >= 0) kept.edges.push_back(edge);
+  }
+  sketch = std::move(kept);
+}
+
+Sketch full_sketch(const GraphData& graph, uint32_t phases) {
+  return Sketcher(graph, phases).take();
+}
+
+Sketch make_sketch(const GraphData& graph, const DrawOptions& options) {
+  if (options.depth < -1) throw Error(ErrorCode::kValue, "depth must be at least 0, or -1 for all");
+  if (options.phases & ~7u) throw Error(ErrorCode::kValue, "phases: bits 1, 2 and 4 only");
+  Sketch sketch = full_sketch(graph, options.phases ? options.phases : 7u);
+  if (options.roll_up) roll_up_repeats(sketch);
+  if (options.depth >= 0) close_modules(sketch, options.depth);
+  for (SketchNode& node : sketch.nodes) {
+    if (node.name.empty() && node.title.size() > kTitleLength) node.name = node.title;
+    node.title = shortened(node.title, kTitleLength);
+    node.detail = shortened(node.detail, kDetailLength);
+    for (std::string& output : node.outputs) output = shortened(output, kTitleLength);
+  }
+  for (SketchCluster& cluster : sketch.clusters) {
+    cluster.title = shortened(cluster.title, kTitleLength);
+    if (cluster.times > 1) cluster.title += " \xC3\x97 " + std::to_string(cluster.times);
+  }
+  return sketch;
+}
+
+}  // namespace autograd::detail

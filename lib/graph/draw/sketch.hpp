@@ -1,0 +1,68 @@
+// A graph as a reader sees it: nodes with texts and looks, edges, nested clusters. All drawings
+// start here.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "autograd/graph.hpp"
+#include "graph/draw/style.hpp"
+
+namespace autograd::detail {
+
+struct SketchNode {
+  std::string id;  ///< unique: v<value>, op<op>, out<output>, module<scope>
+  Look look = Look::kOp;
+  Phase phase = Phase::kForward;
+  std::string title, detail;
+  std::string name;                  ///< in full, where the title is not
+  std::vector<std::string> outputs;  ///< texts beside the edges that leave, "" for none
+  std::vector<std::pair<std::string, std::string>> facts;  ///< what else there is to say
+  int cluster = -1;
+  int op = -1;     ///< of the graph
+  int inside = 0;  ///< ops that a module stands for
+};
+
+struct SketchEdge {
+  int from = 0, to = 0;
+  int output = 0;  ///< of `from`
+  bool carries_grad = true;
+};
+
+struct SketchCluster {
+  std::string id;  ///< phase<phase> or scope<scope>
+  std::string title;
+  std::string path;  ///< names from the outside to here: "encoder.layers.0"
+  int parent = -1;   ///< comes first
+  Phase phase = Phase::kForward;
+  bool is_phase = false;
+  int times = 1;  ///< as often it stands there in a row
+};
+
+struct Sketch {
+  std::vector<SketchNode> nodes;
+  std::vector<SketchEdge> edges;
+  std::vector<SketchCluster> clusters;
+  bool has_phases = false;
+};
+
+/// Everything in the phases asked for, with nothing folded.
+Sketch full_sketch(const GraphData& graph, uint32_t phases);
+/// Three and more equal modules in a row become the first of them, times 3.
+void roll_up_repeats(Sketch& sketch);
+/// Modules deeper than `depth` become nodes.
+void close_modules(Sketch& sketch, int64_t depth);
+/// The above as the options say. Throws Error for options that are none.
+Sketch make_sketch(const GraphData& graph, const DrawOptions& options);
+
+/// Removes the nodes and clusters that are not kept, and edges that lose an end.
+void keep_only(Sketch& sketch, const std::vector<char>& nodes, const std::vector<char>& clusters);
+
+/// The styles of its nodes, for a legend.
+std::vector<const Style*> styles_in(const Sketch& sketch);
+
+std::string dot_text(const GraphData& graph, const DrawOptions& options);
+std::string svg_text(const GraphData& graph, const DrawOptions& options);
+
+}  // namespace autograd::detail

@@ -1,0 +1,158 @@
+"""Drawings: well formed, escaped, honest about options, with and without Graphviz."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+import autograd as ag
+
+HOSTILE = "</script><script>alert(1)</script>\"'&\\N\n{x|y}]]>\x01\x1b ☃ 模型 \u2028"
+
+
+def small_graph():
+    w = ag.ones(2, 3, requires_grad=True)
+    return ag.graph.from_tensor((w * ag.ones(2, 3)).sum(), {"w": w})
+
+
+def parsed(svg: str) -> ElementTree.Element:
+    root = ElementTree.fromstring(svg)
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    return root
+
+
+def test_svg_needs_nothing_installed(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    found = [e.text for e in parsed(small_graph().svg()).iter() if e.tag.endswith("}text")]
+    assert {"w", "[2, 3]", "mul", "sum", "dims=[0, 1]", "output", "parameter"} <= set(found)
+
+
+def test_svg_is_the_same_every_time():
+    assert small_graph().svg() == small_graph().svg()
+
+
+def test_svg_is_for_readers_of_all_kinds():
+    root = parsed(small_graph().svg())
+    assert root.get("role") == "img"
+    assert root[0].tag.endswith("}title") and root[0].text == "Computation graph"
+    assert root[1].tag.endswith("}desc") and "parameter 1" in root[1].text
+    style = next(e.text for e in root.iter() if e.tag.endswith("}style"))
+    assert "prefers-color-scheme:dark" in style
+    width, height = float(root.get("width")), float(root.get("height"))
+    assert root.get("viewBox").split()[2:] == [root.get("width"), root.get("height")]
+    assert width > 50 and height > 100
+
+
+@pytest.mark.parametrize("direction", ["TB", "LR", "BT", "RL"])
+def test_directions(direction):
+    graph = small_graph()
+    assert f"rankdir={direction}" in graph.dot(direction=direction)
+    rects = {}
+    for g in parsed(graph.svg(direction=direction)).iter("{http://www.w3.org/2000/svg}g"):
+        rect = g.find("{http://www.w3.org/2000/svg}rect")
+        rects.setdefault(g.get("class"), (float(rect.get("x")), float(rect.get("y"))))
+    (x0, y0), (x1, y1) = rects["k-parameter"], rects["k-output"]
+    ahead = {"TB": y1 - y0, "LR": x1 - x0, "BT": y0 - y1, "RL": x0 - x1}[direction]
+    across = abs({"TB": x1 - x0, "LR": y1 - y0, "BT": x1 - x0, "RL": y1 - y0}[direction])
+    assert ahead > across
+
+
+def test_names_cannot_break_out():
+    w = ag.ones(2, requires_grad=True)
+    graph = ag.graph.from_tensor(w.sum(), {HOSTILE: w})
+    svg = graph.svg()
+    parsed(svg)
+    assert "<script" not in svg and "\x01" not in svg and "\x1b" not in svg
+    assert "☃" in svg and "模型" in svg
+    if shutil.which("dot"):
+        assert "<script" not in graph.svg(engine="dot")
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"direction": "up"}, "direction must be one of 'TB', 'LR', 'BT', 'RL', not 'up'"),
+        ({"depth": -1}, "depth must be an int of at least 0"),
+        ({"depth": 1.5}, "depth must be an int"),
+        ({"phases": "sideways"}, "phases must be among 'forward', 'backward', 'optimizer'"),
+        ({"engine": "neato"}, "engine must be one of 'auto', 'builtin', 'dot'"),
+    ],
+)
+def test_options_that_are_none(options, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        small_graph().svg(**options)
+
+
+def test_legend_can_be_left_out():
+    graph = small_graph()
+    assert "operation" in graph.svg() and "operation" in graph.dot()
+    without = graph.svg(legend=False)
+    assert ">operation<" not in without and "operation" not in graph.dot(legend=False)
+
+
+def test_missing_dot_says_what_to_install_and_what_still_works(monkeypatch, tmp_path):
+    graph = small_graph()
+    monkeypatch.setenv("PATH", "")
+    for kind in ("png", "pdf"):
+        with pytest.raises(RuntimeError, match="apt install graphviz.*graph.svg.*need nothing"):
+            graph.save(tmp_path / f"x.{kind}")
+        assert not (tmp_path / f"x.{kind}").exists()
+    with pytest.raises(RuntimeError, match="apt install graphviz"):
+        graph.svg(engine="dot")
+    graph.save(tmp_path / "x.svg")
+    parsed((tmp_path / "x.svg").read_text(encoding="utf-8"))
+
+
+def test_failing_dot_says_so(monkeypatch, tmp_path):
+    program = tmp_path / "dot"
+    program.write_text("#!/bin/sh\necho no layout engine >&2\nexit 3\n")
+    program.chmod(program.stat().st_mode | stat.S_IEXEC)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/bin{os.pathsep}/usr/bin")
+    with pytest.raises(RuntimeError, match="dot failed: no layout engine.*still|need nothing"):
+        small_graph().save(tmp_path / "x.png")
+
+
+def test_graphviz_draws_the_dot_text(tmp_path):
+    if shutil.which("dot") is None:
+        pytest.skip("Graphviz is not installed")
+    graph = small_graph()
+    assert "<svg" in graph.svg(engine="dot")
+    graph.save(tmp_path / "x.png", direction="LR")
+    assert (tmp_path / "x.png").read_bytes()[:4] == b"\x89PNG"
+    graph.save(tmp_path / "x.pdf")
+    assert (tmp_path / "x.pdf").read_bytes()[:4] == b"%PDF"
+
+
+def test_unwritable_paths_and_unknown_suffixes(tmp_path):
+    graph = small_graph()
+    with pytest.raises(OSError):
+        graph.save(tmp_path / "no" / "such" / "folder.svg")
+    with pytest.raises(ValueError, match="unknown suffix '.gif'"):
+        graph.save(tmp_path / "x.gif")
+    with pytest.raises(ValueError, match="unknown suffix ''"):
+        graph.save(tmp_path / "x")
+
+
+def test_notebooks():
+    graph = small_graph()
+    bundle = graph._repr_mimebundle_()
+    assert bundle["text/plain"] == str(graph)
+    assert bundle["image/svg+xml"] == graph._repr_svg_() == graph.svg()
+
+
+def test_graph_without_ops():
+    parsed(ag.graph.from_tensor(ag.ones(2)).svg())
+
+
+def test_large_graph_is_drawn_in_time():
+    x = w = ag.ones(4, requires_grad=True)
+    for i in range(1250):
+        x = (x * w).sigmoid() + (x if i % 5 else w.exp())
+    graph = ag.graph.from_tensor(x.sum())
+    assert graph.num_ops > 3500
+    parsed(graph.svg())
