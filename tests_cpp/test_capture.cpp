@@ -73,7 +73,7 @@ TEST(Capture, OfTheSameStepTwiceIsTheSame) {
   const Tensor x = ones({6});
   const Capture a = captured({x}, [&] { return model.step(x); }),
                 b = captured({x}, [&] { return model.step(x); });
-  EXPECT_EQ(difference(a, b), "");
+  EXPECT_EQ(difference(a, b).text, "");
 }
 
 TEST(Capture, NumbersThatChangeAreFound) {
@@ -83,9 +83,10 @@ TEST(Capture, NumbersThatChangeAreFound) {
                 c = captured({x}, [&] {
                   return x * tensor(std::vector<float>{1, 2, 3, 4, 5, 6});
                 });
-  EXPECT_NE(difference(a, b).find("2 in one call and 3 in the next"), std::string::npos)
-      << difference(a, b);
-  EXPECT_NE(difference(a, c), "");
+  EXPECT_NE(difference(a, b).text.find("2 in one call and 3 in the next"), std::string::npos)
+      << difference(a, b).text;
+  EXPECT_TRUE(difference(a, b).in_numbers);
+  EXPECT_NE(difference(a, c).text, "");
 }
 
 TEST(Capture, ViewsAreTakenAnewAfterAChange) {
@@ -145,8 +146,8 @@ TEST(Capture, GradientsThatAreThereBeforeAreLeaves) {
                 third = captured({x}, accumulate);
   EXPECT_EQ(first.grads[0].start, CapturedGrad::Start::kNone);
   EXPECT_EQ(second.grads[0].start, CapturedGrad::Start::kSome);
-  EXPECT_NE(difference(first, second), "");
-  EXPECT_EQ(difference(second, third), "");
+  EXPECT_NE(difference(first, second).text, "");
+  EXPECT_EQ(difference(second, third).text, "");
 }
 
 TEST(Capture, DoesNotNest) {

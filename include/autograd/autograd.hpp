@@ -1,6 +1,7 @@
 // Everything public, in one include.
 #pragma once
 #include "autograd/clip.hpp"
+#include "autograd/compile.hpp"
 #include "autograd/data.hpp"
 #include "autograd/dtype.hpp"
 #include "autograd/error.hpp"

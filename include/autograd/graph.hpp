@@ -31,6 +31,12 @@ class Graph {
   /// The recorded history of t. `named` leaves get their names.
   static Graph from_tensor(const Tensor& t,
                            const std::vector<std::pair<std::string, Tensor>>& named = {});
+  /// A graph of the library's own making.
+  static Graph from_data(std::shared_ptr<const detail::GraphData> data) {
+    Graph graph;
+    graph.data_ = std::move(data);
+    return graph;
+  }
   int64_t num_ops() const;
   int64_t num_values() const;
   /// DOT text for Graphviz: canonical, the same for the same computation.

@@ -44,8 +44,10 @@ const Op kChangedOp = {.name = "changed",
                        .forward = {nullptr},
                        .doc = "x after a part of its memory was changed through another tensor"};
 
-Recorder::Recorder(std::vector<Tensor> inputs, const RecorderOptions& options)
-    : options_(options), inputs_(std::move(inputs)), first_id_(fresh_ids()) {}
+Recorder::Recorder(const std::vector<Tensor>& inputs, const RecorderOptions& options)
+    : options_(options), first_id_(fresh_ids()) {
+  for (const Tensor& t : inputs) inputs_.push_back({t, t.requires_grad(), t.is_leaf()});
+}
 
 Recorder::~Recorder() { stop(); }
 
@@ -94,7 +96,7 @@ int Recorder::add_leaf(TensorBody& b) {
   CapturedLeaf leaf;
   leaf.tensor = borrow(&b);
   for (size_t i = 0; i < inputs_.size(); ++i)
-    if (body(inputs_[i]) == &b) {
+    if (body(inputs_[i].tensor) == &b) {
       leaf.origin = Origin::kInput;
       leaf.number = static_cast<int>(i);
     }
@@ -218,6 +220,7 @@ void Recorder::on_call(const Call& call) {
   for (int i = 0; i < call.n_inputs; ++i)
     op.inputs.push_back(call.has(i) ? value_of(call.in(i)) : -1);
   op.phase = phase_of(call.op);
+  if (thread_state.visiting) visited_.insert(thread_state.visiting);
   const auto rule_of = op_by_node_.find(thread_state.visiting);
   if (op.phase == Phase::kBackward && rule_of != op_by_node_.end()) op.forward = rule_of->second;
   const int n = static_cast<int>(graph_.ops.size());
@@ -260,15 +263,23 @@ CapturedGrad& Recorder::grad_of(TensorBody& b, bool reads) {
   CapturedGrad grad;
   grad.of = borrow(&b);
   for (size_t i = 0; i < inputs_.size(); ++i)
-    if (body(inputs_[i]) == &b) grad.input = static_cast<int>(i);
+    if (body(inputs_[i].tensor) == &b) grad.input = static_cast<int>(i);
   if (reads) grad.start = b.grad ? CapturedGrad::Start::kSome : CapturedGrad::Start::kNone;
-  if (reads && b.grad) grad.start_value = value_of(*b.grad);
+  if (reads && b.grad) {
+    grad.start_value = value_of(*b.grad);
+    const auto leaf = leaves_.find(grad.start_value);
+    if (leaf != leaves_.end() && leaf->second.origin == Origin::kOutside) {
+      leaf->second.origin = Origin::kGradient;
+      leaf->second.number = static_cast<int>(grads_.size());
+    }
+  }
   grads_.push_back(std::move(grad));
   grad_ids_.push_back(b.id);
   return grads_.back();
 }
 
 void Recorder::on_grad_read(TensorBody& of) {
+  if (thread_state.visiting) visited_.insert(thread_state.visiting);
   if (of.id < first_id_) grad_of(of, true);
 }
 
@@ -337,6 +348,7 @@ Capture Recorder::finish(const std::vector<Tensor>& outputs) {
     TensorBody* now = body(grads_[i].of)->grad;
     grads_[i].end_value = now ? value_of(*now) : -1;
   }
+  capture.inputs = inputs_;
   capture.grads = std::move(grads_);
   capture.graph.ops = std::move(graph_.ops);
   capture.graph.outputs = std::move(results);

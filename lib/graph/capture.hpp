@@ -2,6 +2,7 @@
 #pragma once
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "core/dispatch.hpp"
@@ -11,17 +12,25 @@ namespace autograd::detail {
 
 /// Where a leaf of a captured graph comes from.
 enum class Origin {
-  kOutside,  ///< a tensor that was there before: parameters, buffers, states of an optimizer
-  kInput,    ///< one of the tensors that the recorder was told of
-  kOptions,  ///< numbers of an optimizer, which may be others in each step
-  kInside    ///< made during the capture by no op: numbers in the code, zeros
+  kOutside,   ///< a tensor that was there before: parameters, buffers, states of an optimizer
+  kInput,     ///< one of the tensors that the recorder was told of
+  kOptions,   ///< numbers of an optimizer, which may be others in each step
+  kGradient,  ///< the gradient that a tensor has before; its CapturedGrad says of which
+  kInside     ///< made during the capture by no op: numbers in the code, zeros
 };
 
 struct CapturedLeaf {
   Origin origin = Origin::kOutside;
-  int number = -1;  ///< of the input, or of the optimizer's step
+  int number = -1;  ///< of the input, of the optimizer's step, or in Capture::grads
   Tensor tensor;
   Tensor initial;  ///< a copy from before the first change, if the graph changes it
+};
+
+/// An input as it was when the capture began.
+struct CapturedInput {
+  Tensor tensor;
+  bool requires_grad = false;
+  bool is_leaf = true;
 };
 
 /// The gradient that a tensor from outside holds before and after.
@@ -42,6 +51,7 @@ struct CapturedGrad {
 /// A captured graph with the tensors behind its leaves: leaves[i] is that of values[i].
 struct Capture {
   GraphData graph;
+  std::vector<CapturedInput> inputs;
   std::vector<CapturedLeaf> leaves;
   std::vector<CapturedGrad> grads;
 };
@@ -60,7 +70,7 @@ struct RecorderOptions {
 /// old one.
 class Recorder : public Observer {
  public:
-  explicit Recorder(std::vector<Tensor> inputs, const RecorderOptions& options = {});
+  explicit Recorder(const std::vector<Tensor>& inputs, const RecorderOptions& options = {});
   ~Recorder() override;
   Recorder(const Recorder&) = delete;
   Recorder& operator=(const Recorder&) = delete;
@@ -75,6 +85,8 @@ class Recorder : public Observer {
 
   /// Why the calls so far cannot be repeated from the graph alone; "" if they can.
   const std::string& obstacle() const { return obstacle_; }
+  /// True if a backward pass within the capture ran the node's gradient rule.
+  bool visited(const Node* node) const { return visited_.count(node) != 0; }
 
   void on_call(const Call& call) override;
   void before_in_place(const Call& call) override;
@@ -112,7 +124,7 @@ class Recorder : public Observer {
   Phase phase_of(const Op& op) const;
 
   RecorderOptions options_;
-  std::vector<Tensor> inputs_;
+  std::vector<CapturedInput> inputs_;
   std::string obstacle_;
   bool watching_ = false;
   Observer* before_ = nullptr;
@@ -128,6 +140,7 @@ class Recorder : public Observer {
   std::vector<char> made_;                      ///< by storage: an op made it
   std::unordered_map<uint64_t, int> storages_;  ///< by id
   std::unordered_map<const Node*, int> op_by_node_;
+  std::unordered_set<const Node*> visited_;
   std::vector<CapturedGrad> grads_;
   std::vector<uint64_t> grad_ids_;  ///< of the tensors in grads_
 };
@@ -136,7 +149,15 @@ class Recorder : public Observer {
 /// only. Input 0 is the old value, input 1 what changed it.
 extern const Op kChangedOp;
 
-/// "": both captures do the same with the same tensors. Otherwise what differs, in words.
-std::string difference(const Capture& a, const Capture& b);
+/// In what two captures of one function differ.
+struct Difference {
+  std::string text;  ///< "": they do the same with the same tensors
+  /// Only a number, an argument of an op or the elements of a constant: what a later call would
+  /// have again if the function depended on its inputs alone.
+  bool in_numbers = false;
+};
+Difference difference(const Capture& a, const Capture& b);
+/// True if both were given inputs of the same kind.
+bool same_inputs(const Capture& a, const Capture& b);
 
 }  // namespace autograd::detail

@@ -1,0 +1,100 @@
+// Compiled functions: a whole training step is captured as it runs, and then repeated natively.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "autograd/graph.hpp"
+#include "autograd/tensor.hpp"
+
+namespace autograd {
+
+struct CompileOptions {
+  int max_plans = 8;     ///< of one function: shapes of inputs, gradients there before or not
+  int max_captures = 8;  ///< in a row that gave no plan, because each did something else
+};
+
+/// A function of tensors whose calls are captured until two are alike; from then on the calls of
+/// its operations are repeated without it.
+///
+/// Everything the function does to tensors is captured: forward, backward, gradients, clipping,
+/// steps of optimizers, random numbers. Parameters, buffers, gradients and states of optimizers
+/// stay the tensors that they are. What the function does otherwise happens in captured calls only.
+/// Each captured call is an ordinary one: it counts.
+///
+///     Compiled step;
+///     std::vector<Tensor> results;
+///     if (!step.run({x, y}, &results)) {
+///       step.begin({x, y});
+///       results = {train(x, y)};
+///       step.end(results);
+///     }
+///
+/// `Compiled(f)` does this for a function f. One thread at a time.
+class Compiled {
+ public:
+  using Function = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
+
+  explicit Compiled(const CompileOptions& options = {});
+  explicit Compiled(Function f, const CompileOptions& options = {});
+  ~Compiled();
+  Compiled(Compiled&&) noexcept;
+  Compiled& operator=(Compiled&&) noexcept;
+
+  /// The function's results, by a plan or by the function itself.
+  std::vector<Tensor> operator()(const std::vector<Tensor>& inputs);
+
+  /// Runs the plan that fits the inputs. False if there is none yet, or if this thread's calls are
+  /// being captured: the function itself has to be called.
+  bool run(const Tensor* inputs, int64_t n, std::vector<Tensor>* outputs);
+  bool run(const std::vector<Tensor>& inputs, std::vector<Tensor>* outputs) {
+    return run(inputs.data(), static_cast<int64_t>(inputs.size()), outputs);
+  }
+  /// Starts to capture this thread's calls. False if another capture is going on already, of which
+  /// the calls become a part. Throws Error (runtime) if there are too many plans or captures.
+  bool begin(const std::vector<Tensor>& inputs);
+  /// Ends the capture; outputs are the results. Throws Error (runtime) if the calls cannot be
+  /// repeated, or differed from the last time until the limit of captures was reached.
+  void end(const std::vector<Tensor>& outputs);
+  /// Ends the capture without a result, after an exception.
+  void cancel();
+  /// True between begin() and end().
+  bool capturing() const;
+
+  /// Runs the plans over batches of rows (slices along dim 0) of the inputs: rows start to
+  /// start + batch_size and so on, or those that `index` (int64, 1-d) names. The first result of
+  /// each batch, of one element, goes to losses, if there are any. Returns the number of batches
+  /// done: fewer than there are if no plan fits the next.
+  int64_t run_batches(const std::vector<Tensor>& inputs, const Tensor& index, int64_t start,
+                      int64_t rows, int64_t batch_size, bool drop_last, double* losses);
+
+  /// The options of the optimizers' steps, in order of the calls of step(), as the numbers that
+  /// their struct of options holds. They are those of the last captured call until they are set.
+  void set_options(int64_t step, const double* numbers, int64_t n);
+  int64_t num_options() const;
+
+  int64_t num_plans() const;
+  int64_t num_captures() const;
+  /// Forgets all plans and captures.
+  void clear();
+  /// Why no plan fits; "" if one does or if there is none.
+  std::string misfit(const std::vector<Tensor>& inputs) const;
+  /// Why the last captured call gave no plan: "" if it did or if it was the first.
+  const std::string& difference() const;
+  /// The graph of a plan: as it was captured, or as it runs. Throws Error (index).
+  Graph graph(int64_t plan, bool as_captured = false) const;
+  /// What was done to the graph of a plan, and how much memory it needs.
+  std::string explain(int64_t plan) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// For code that reads elements or gives an address away by ways of its own: a capture refuses it,
+/// because it cannot be repeated. `what` names it.
+void note_read(const Tensor& t, const char* what);
+
+}  // namespace autograd

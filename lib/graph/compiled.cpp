@@ -1,0 +1,306 @@
+// Compiled functions: which plan is run, and when a call is captured.
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "autograd/compile.hpp"
+#include "autograd/data.hpp"
+#include "autograd/grad.hpp"
+#include "core/node.hpp"
+#include "core/text.hpp"
+#include "graph/plan.hpp"
+
+namespace autograd {
+
+using detail::body;
+using detail::Capture;
+using detail::Plan;
+
+namespace {
+
+constexpr size_t kMaxPending = 4;
+
+/// A plan and what else has to be as it was.
+struct Entry {
+  std::unique_ptr<Plan> plan;
+  bool grad_enabled = true;
+  uint64_t options_seen = 0;
+};
+
+struct Pending {
+  Capture capture;
+  bool grad_enabled;
+};
+
+// True if gradients could still flow through the result: it has a history through which no
+// backward pass of the captured call went.
+bool awaits_backward(const Tensor& t, const detail::Recorder& recorder) {
+  const detail::Node* root = body(t)->node;
+  if (!root) return false;
+  std::vector<const detail::Node*> pending = {root};
+  std::vector<const detail::Node*> seen;
+  while (!pending.empty()) {
+    const detail::Node* node = pending.back();
+    pending.pop_back();
+    if (std::find(seen.begin(), seen.end(), node) != seen.end()) continue;
+    seen.push_back(node);
+    if (node->released || recorder.visited(node)) return false;
+    for (const detail::NodeInput& input : node->inputs)
+      if (input.node) pending.push_back(input.node);
+  }
+  return true;
+}
+
+}  // namespace
+
+struct Compiled::State {
+  CompileOptions limits;
+  Function function;
+  std::vector<Entry> plans;
+  size_t last = 0;  ///< the plan that ran last
+  std::vector<Pending> pending;
+  int captures = 0;   ///< all
+  int fruitless = 0;  ///< in a row
+  std::string difference;
+  std::optional<detail::Recorder> recorder;
+  std::vector<std::vector<double>> options;
+  uint64_t options_version = 0;
+
+  Entry* find(const Tensor* inputs, int n);
+  void set_options_of(Entry& entry);
+  void read_options(const Capture& capture);
+};
+
+Compiled::Compiled(const CompileOptions& options) : state_(std::make_unique<State>()) {
+  if (options.max_plans < 1 || options.max_captures < 2)
+    fail(ErrorCode::kValue, "compile: at least 1 plan and 2 captures must be allowed, got ",
+         options.max_plans, " and ", options.max_captures);
+  state_->limits = options;
+}
+Compiled::Compiled(Function f, const CompileOptions& options) : Compiled(options) {
+  state_->function = std::move(f);
+}
+Compiled::~Compiled() = default;
+Compiled::Compiled(Compiled&&) noexcept = default;
+Compiled& Compiled::operator=(Compiled&&) noexcept = default;
+
+std::vector<Tensor> Compiled::operator()(const std::vector<Tensor>& inputs) {
+  if (!state_->function) fail(ErrorCode::kRuntime, "compile: there is no function to call");
+  std::vector<Tensor> outputs;
+  if (run(inputs, &outputs)) return outputs;
+  if (!begin(inputs)) return state_->function(inputs);
+  try {
+    outputs = state_->function(inputs);
+  } catch (...) {
+    cancel();
+    throw;
+  }
+  end(outputs);
+  return outputs;
+}
+
+// ---- plans
+
+Entry* Compiled::State::find(const Tensor* inputs, int n) {
+  const bool grad_enabled = autograd::grad_enabled();
+  const auto fits = [&](const Entry& entry) {
+    return entry.grad_enabled == grad_enabled && entry.plan->fits(inputs, n);
+  };
+  if (last < plans.size() && fits(plans[last])) return &plans[last];
+  for (size_t i = 0; i < plans.size(); ++i)
+    if (i != last && fits(plans[i])) {
+      last = i;
+      return &plans[i];
+    }
+  return nullptr;
+}
+
+void Compiled::State::set_options_of(Entry& entry) {
+  if (entry.options_seen == options_version) return;
+  entry.options_seen = options_version;
+  for (int k = 0; k < entry.plan->n_options() && k < static_cast<int>(options.size()); ++k)
+    entry.plan->set_options(k, options[static_cast<size_t>(k)].data(),
+                            static_cast<int>(options[static_cast<size_t>(k)].size()));
+}
+
+bool Compiled::run(const Tensor* inputs, int64_t n, std::vector<Tensor>* outputs) {
+  if (detail::observer() || state_->plans.empty()) return false;
+  Entry* entry = state_->find(inputs, static_cast<int>(n));
+  if (!entry) return false;
+  state_->set_options_of(*entry);
+  outputs->resize(static_cast<size_t>(entry->plan->n_outputs()));
+  entry->plan->run(inputs, outputs->data());
+  return true;
+}
+
+// ---- captures
+
+bool Compiled::begin(const std::vector<Tensor>& inputs) {
+  State& s = *state_;
+  if (detail::observer()) return false;
+  for (const Tensor& t : inputs) body(t);
+  if (static_cast<int>(s.plans.size()) >= s.limits.max_plans)
+    fail(ErrorCode::kRuntime, "compile: this function has ", s.plans.size(),
+         " plans already, and none fits: ", misfit(inputs),
+         ". Give it inputs of few different shapes (pad, or drop the last batch), or allow more "
+         "with max_plans");
+  if (s.fruitless >= s.limits.max_captures)
+    fail(ErrorCode::kRuntime, "compile: ", s.fruitless,
+         " calls were captured in a row and each did something else: ", s.difference,
+         ". Pass what changes as tensor arguments, or pass fallback=True");
+  s.recorder.emplace(inputs, detail::RecorderOptions{.refuses_reads = true});
+  s.recorder->start();
+  return true;
+}
+
+void Compiled::cancel() { state_->recorder.reset(); }
+bool Compiled::capturing() const { return state_->recorder.has_value(); }
+
+void Compiled::State::read_options(const Capture& capture) {
+  for (const detail::CapturedLeaf& leaf : capture.leaves) {
+    if (leaf.origin != detail::Origin::kOptions) continue;
+    if (static_cast<int>(options.size()) <= leaf.number)
+      options.resize(static_cast<size_t>(leaf.number) + 1);
+    options[static_cast<size_t>(leaf.number)] = leaf.tensor.to_vector();
+  }
+  ++options_version;
+}
+
+void Compiled::end(const std::vector<Tensor>& outputs) {
+  State& s = *state_;
+  if (!s.recorder) fail(ErrorCode::kRuntime, "compile: end() without begin()");
+  s.recorder->stop();
+  const std::string obstacle = s.recorder->obstacle();
+  bool awaits = false;
+  for (const Tensor& t : outputs) awaits |= t.defined() && awaits_backward(t, *s.recorder);
+  Capture capture = s.recorder->finish(outputs);
+  s.recorder.reset();
+  ++s.captures;
+  if (!obstacle.empty()) fail(ErrorCode::kRuntime, "compile: ", obstacle);
+  if (awaits)
+    fail(ErrorCode::kRuntime,
+         "compile: a result requires grad, but gradients cannot flow out of a compiled function. "
+         "Call backward() inside it, or compute the result with no_grad() or detach() it");
+  if (capture.inputs.empty() && capture.leaves.empty())
+    fail(ErrorCode::kRuntime, "compile: the function uses no tensors: there is nothing to compile");
+  s.read_options(capture);
+  const bool grad_enabled = autograd::grad_enabled();
+  for (Pending& before : s.pending) {
+    if (before.grad_enabled != grad_enabled || !detail::same_inputs(before.capture, capture))
+      continue;
+    const detail::Difference difference = detail::difference(before.capture, capture);
+    if (difference.in_numbers)
+      fail(ErrorCode::kRuntime,
+           "compile: the function does not do the same in each call: ", difference.text);
+    if (!difference.text.empty()) {
+      s.difference = difference.text;
+      continue;
+    }
+    detail::GraphData graph = capture.graph;
+    graph.outputs = detail::outputs_for_passes(capture);
+    Entry entry;
+    entry.plan = std::make_unique<Plan>(std::move(capture), std::move(graph));
+    entry.grad_enabled = grad_enabled;
+    s.pending.erase(s.pending.begin() + (&before - s.pending.data()));
+    s.last = s.plans.size();
+    s.plans.push_back(std::move(entry));
+    s.fruitless = 0;
+    s.difference.clear();
+    return;
+  }
+  ++s.fruitless;
+  if (s.pending.size() >= kMaxPending) s.pending.erase(s.pending.begin());
+  s.pending.push_back({std::move(capture), grad_enabled});
+}
+
+// ---- batches
+
+int64_t Compiled::run_batches(const std::vector<Tensor>& inputs, const Tensor& index, int64_t start,
+                              int64_t rows, int64_t batch_size, bool drop_last, double* losses) {
+  if (batch_size < 1)
+    fail(ErrorCode::kValue, "compile: batch_size should be a positive integer value, but got ",
+         batch_size);
+  State& s = *state_;
+  if (detail::observer() || s.plans.empty()) return 0;
+  std::vector<Tensor> batch(inputs.size()), outputs;
+  int64_t done = 0;
+  for (int64_t at = start; at < rows; at += batch_size, ++done) {
+    const int64_t count = std::min(batch_size, rows - at);
+    if (count < batch_size && drop_last) break;
+    take_batch(inputs.data(), static_cast<int64_t>(inputs.size()), index, at, count, batch.data());
+    if (!run(batch, &outputs)) break;
+    if (!losses) continue;
+    if (outputs.empty() || outputs[0].numel() != 1)
+      fail(ErrorCode::kRuntime,
+           "compile: run() wants a function whose first result is one number, the loss");
+    losses[done] = outputs[0].item();
+  }
+  return done;
+}
+
+// ---- options and descriptions
+
+void Compiled::set_options(int64_t step, const double* numbers, int64_t n) {
+  State& s = *state_;
+  if (step < 0 || step >= static_cast<int64_t>(s.options.size()))
+    fail(ErrorCode::kIndex, "compile: no step ", step, " of an optimizer was captured, only ",
+         s.options.size());
+  std::vector<double>& to = s.options[static_cast<size_t>(step)];
+  if (n != static_cast<int64_t>(to.size()))
+    fail(ErrorCode::kValue, "compile: step ", step, " of an optimizer has ", to.size(),
+         " options, got ", n);
+  to.assign(numbers, numbers + n);
+  ++s.options_version;
+}
+
+int64_t Compiled::num_options() const { return static_cast<int64_t>(state_->options.size()); }
+int64_t Compiled::num_plans() const { return static_cast<int64_t>(state_->plans.size()); }
+int64_t Compiled::num_captures() const { return state_->captures; }
+const std::string& Compiled::difference() const { return state_->difference; }
+
+void Compiled::clear() {
+  state_->plans.clear();
+  state_->pending.clear();
+  state_->last = 0;
+  state_->fruitless = 0;
+  state_->difference.clear();
+}
+
+std::string Compiled::misfit(const std::vector<Tensor>& inputs) const {
+  std::string reasons;
+  for (const Entry& entry : state_->plans) {
+    const std::string reason =
+        entry.grad_enabled != autograd::grad_enabled()
+            ? concat("gradients are ", entry.grad_enabled ? "off" : "on")
+            : entry.plan->misfit(inputs.data(), static_cast<int>(inputs.size()));
+    if (reason.empty()) return "";
+    if (reasons.find(reason) != std::string::npos) continue;
+    reasons += (reasons.empty() ? "" : "; ") + reason;
+  }
+  return reasons;
+}
+
+namespace {
+const Plan& plan_at(const std::vector<Entry>& plans, int64_t i) {
+  if (i < 0 || i >= static_cast<int64_t>(plans.size()))
+    fail(ErrorCode::kIndex, "compile: there is no plan ", i, ", but ", plans.size());
+  return *plans[static_cast<size_t>(i)].plan;
+}
+}  // namespace
+
+Graph Compiled::graph(int64_t plan, bool as_captured) const {
+  const Plan& p = plan_at(state_->plans, plan);
+  detail::GraphData data = as_captured ? p.captured() : p.graph();
+  data.outputs.erase(std::remove(data.outputs.begin(), data.outputs.end(), -1), data.outputs.end());
+  return Graph::from_data(std::make_shared<const detail::GraphData>(std::move(data)));
+}
+
+std::string Compiled::explain(int64_t plan) const {
+  const Plan& p = plan_at(state_->plans, plan);
+  return concat(p.captured().ops.size(), " operations captured, ", p.graph().ops.size(),
+                " run; intermediate values need ", p.arena_bytes(), " bytes\n");
+}
+
+void note_read(const Tensor& t, const char* what) { detail::note_read(*body(t), what); }
+
+}  // namespace autograd

@@ -1,0 +1,190 @@
+// Running a plan: addresses of this run's tensors, the kernels, then what the run leaves behind.
+#include <cstring>
+
+#include "autograd/grad.hpp"
+#include "core/text.hpp"
+#include "graph/plan.hpp"
+#include "ops/broadcast.hpp"
+
+namespace autograd::detail {
+
+namespace {
+
+/// One run at a time.
+class Turn {
+ public:
+  explicit Turn(std::atomic<bool>& running) : running_(running) {
+    if (running_.exchange(true, std::memory_order_acquire))
+      fail(ErrorCode::kRuntime,
+           "compile: this compiled function is running already, in another thread or further up "
+           "in this one; give each thread a compiled function of its own");
+  }
+  ~Turn() { running_.store(false, std::memory_order_release); }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  std::atomic<bool>& running_;
+};
+
+// The kernel may read and write the same elements, but not shifted ones.
+void run_apart(void (*forward)(const Call&), const Call& call) {
+  std::vector<Tensor> copies;
+  std::vector<Arg> inputs(call.inputs, call.inputs + call.n_inputs);
+  const TensorBody& self = call.in(0);
+  for (size_t i = 1; i < inputs.size(); ++i) {
+    TensorBody* b = inputs[i].body;
+    if (!b || b->storage != self.storage ||
+        (b->data == self.data && b->sizes == self.sizes && b->strides == self.strides))
+      continue;
+    copies.push_back(make_tensor(b->sizes, b->dtype));
+    copy_into(*body(copies.back()), *b);
+    inputs[i] = Arg(copies.back());
+  }
+  forward(Call{call.op, inputs.data(), call.n_inputs, call.attrs, call.outputs, call.n_outputs});
+}
+
+// True if nobody but its owner can see the gradient, so that the next one may be written over it.
+bool is_private(const TensorBody& grad) {
+  return grad.refs.load() == 1 && !grad.storage->is_shared() && grad.storage->is_own &&
+         !grad.needs_grad() && grad.is_contiguous;
+}
+
+}  // namespace
+
+void Plan::bind(Memory& memory, char* base) {
+  memory.storage->data = base;
+  for (const auto& [b, offset] : memory.bodies) b->data = base + offset;
+}
+
+void Plan::bind_result(Memory& memory) {
+  if (memory.number >= 0) {
+    const CapturedGrad& grad = capture_.grads[static_cast<size_t>(memory.number)];
+    const TensorBody* now = body(grad.of)->grad;
+    const GraphValue& value =
+        graph_.values[static_cast<size_t>(grad_ends_[static_cast<size_t>(memory.number)])];
+    if (grad.start == CapturedGrad::Start::kAny && grad.input < 0 && now && is_private(*now) &&
+        now->sizes == value.sizes && now->dtype == value.dtype && now->data == now->storage->data &&
+        static_cast<int64_t>(size_of(value.dtype)) * now->numel == memory.bytes) {
+      memory.held = Tensor();
+      return bind(memory, now->data);
+    }
+  }
+  memory.held = make_over(Storage::make(static_cast<size_t>(memory.bytes)), DType::kUInt8,
+                          {memory.bytes}, {1});
+  bind(memory, static_cast<char*>(memory.held.data()));
+}
+
+void Plan::bind(const Tensor* inputs) {
+  for (int s : dynamic_) {
+    Memory& memory = memories_[static_cast<size_t>(s)];
+    if (memory.kind == Memory::kResult) {
+      bind_result(memory);
+    } else if (memory.kind == Memory::kInput) {
+      bind(memory, body(inputs[memory.number])->data);
+    } else {
+      const CapturedGrad& grad = capture_.grads[static_cast<size_t>(memory.number)];
+      bind(memory, body(grad.input >= 0 ? inputs[grad.input] : grad.of)->grad->data);
+    }
+  }
+}
+
+Tensor Plan::result_of(const Result& result, const Tensor* inputs) const {
+  if (result.input >= 0) return inputs[result.input];
+  const Memory& memory = memory_of(result.value);
+  TensorBody* b = bodies_[static_cast<size_t>(result.value)];
+  Storage* storage = b->storage;
+  switch (memory.kind) {
+    case Memory::kOutside:
+      for (const CapturedLeaf& leaf : capture_.leaves)
+        if (body(leaf.tensor) == b) return borrow(b);
+      break;
+    case Memory::kInput:
+      storage = body(inputs[memory.number])->storage;
+      break;
+    case Memory::kGradient: {
+      const CapturedGrad& grad = capture_.grads[static_cast<size_t>(memory.number)];
+      storage = body(grad.input >= 0 ? inputs[grad.input] : grad.of)->grad->storage;
+      break;
+    }
+    case Memory::kResult:
+      if (!memory.held) {  // written over the gradient that was there
+        const CapturedGrad& grad = capture_.grads[static_cast<size_t>(memory.number)];
+        storage = body(grad.of)->grad->storage;
+      } else {
+        storage = body(memory.held)->storage;
+      }
+      break;
+    default: {
+      Tensor copy = make_tensor(b->sizes, b->dtype);
+      copy_into(*body(copy), *b);
+      return copy;
+    }
+  }
+  storage->retain();
+  Tensor t = make_over(storage, b->dtype, b->sizes, b->strides);
+  body(t)->data = b->data;
+  return t;
+}
+
+void Plan::finish(const Tensor* inputs, Tensor* outputs) {
+  for (const Memory& memory : memories_) {
+    if (memory.changes == 0) continue;
+    const uint32_t n = static_cast<uint32_t>(memory.changes);
+    if (memory.kind == Memory::kOutside)
+      memory.storage->version.fetch_add(n, std::memory_order_relaxed);
+    if (memory.kind == Memory::kInput)
+      body(inputs[memory.number])->storage->version.fetch_add(n, std::memory_order_relaxed);
+    if (memory.kind == Memory::kGradient) {
+      const CapturedGrad& grad = capture_.grads[static_cast<size_t>(memory.number)];
+      const TensorBody* of = body(grad.input >= 0 ? inputs[grad.input] : grad.of);
+      of->grad->storage->version.fetch_add(n, std::memory_order_relaxed);
+    }
+  }
+  for (size_t i = 0; i < results_.size(); ++i) outputs[i] = result_of(results_[i], inputs);
+  for (size_t i = 0; i < inputs_.size(); ++i)
+    if (inputs_[i].sets_requires_grad != inputs_[i].requires_grad)
+      body(inputs[i])->requires_grad = inputs_[i].sets_requires_grad;
+  for (size_t i = 0; i < capture_.grads.size(); ++i) {
+    const CapturedGrad& grad = capture_.grads[i];
+    if (!grad.is_set) continue;
+    const Tensor& of = grad.input >= 0 ? inputs[grad.input] : grad.of;
+    if (grad_ends_[i] < 0) {
+      if (body(of)->grad) of.set_grad(Tensor());
+      continue;
+    }
+    const Memory& memory = memory_of(grad_ends_[i]);
+    if (memory.kind == Memory::kResult && memory.number == static_cast<int>(i) && !memory.held)
+      continue;  // written where it was
+    Result end;
+    end.value = grad_ends_[i];
+    of.set_grad(result_of(end, inputs));
+  }
+  for (int s : dynamic_) memories_[static_cast<size_t>(s)].held = Tensor();
+}
+
+void Plan::run(const Tensor* inputs, Tensor* outputs) {
+  const Turn turn(running_);
+  const Unobserved pause;
+  NoGrad off;
+  for (const Reset& reset : resets_) std::memcpy(reset.to, reset.bytes.data(), reset.bytes.size());
+  bind(inputs);
+  for (const Instruction& each : instructions_) {
+    if (each.overlaps) [[unlikely]]
+      run_apart(each.forward, each.call);
+    else
+      each.forward(each.call);
+  }
+  finish(inputs, outputs);
+}
+
+void Plan::set_options(int step, const double* numbers, int n) {
+  if (step < 0 || step >= n_options() || !options_[static_cast<size_t>(step)])
+    fail(ErrorCode::kValue, "this plan has no step ", step, " of an optimizer");
+  TensorBody* to = options_[static_cast<size_t>(step)];
+  if (n != to->numel)
+    fail(ErrorCode::kValue, "step ", step, " of an optimizer has ", to->numel, " options, got ", n);
+  std::memcpy(to->data, numbers, static_cast<size_t>(n) * sizeof(double));
+}
+
+}  // namespace autograd::detail
