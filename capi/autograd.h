@@ -136,6 +136,11 @@ typedef void* (*ag_lock_release)(void);
 typedef void (*ag_lock_take)(void* state);
 typedef void* (*ag_lock_held)(void);
 
+/* Says which line of the user's program an instruction belongs to, see ag_location_follow_python():
+ * the number that ag_location_make() gave for it, -1 if the code belongs to the binding and the line
+ * of its caller is wanted, 0 if it can't tell. */
+typedef int32_t (*ag_code_resolver)(const void* code, int32_t offset);
+
 /* ---- library ---- */
 
 /* The ABI number the library was built with. */
@@ -286,6 +291,35 @@ AG_API ag_status ag_tensor_register_hook(ag_tensor* t, ag_hook hook, void* conte
 AG_API ag_status ag_record_function(ag_tensor* const* inputs, int64_t n_inputs,
                                     ag_tensor* const* outputs, int64_t n_outputs, ag_rule rule,
                                     void* context, ag_deleter deleter, ag_tensor** out);
+
+/* ---- source locations ---- */
+
+/* Lines of the user's program are numbers > 1 that stay valid for as long as the process lives; 0
+ * and 1 mean: unknown. The same line has the same number. function may be NULL; -1 if file is. */
+AG_API int32_t ag_location_make(const char* file, int64_t line, const char* function);
+/* What the number stands for; texts, "" where it is unknown. */
+AG_API int64_t ag_location_file(int32_t location, char* buffer, int64_t capacity);
+AG_API int64_t ag_location_function(int32_t location, char* buffer, int64_t capacity);
+AG_API int64_t ag_location_line(int32_t location);
+/* Where the calling thread is now. */
+AG_API int32_t ag_location_here(void);
+/* What the calling thread does from now on belongs to this line; 0: to where it is found to be.
+ * Returns what was set before. */
+AG_API int32_t ag_location_set(int32_t location);
+/* Where t was made; what a backward makes has the line of the forward op that it belongs to. */
+AG_API int32_t ag_tensor_made_at(const ag_tensor* t);
+/* Where the memory of t was last changed in place, through any tensor that shares it, and by which
+ * op; text. */
+AG_API int32_t ag_tensor_changed_at(const ag_tensor* t);
+AG_API int64_t ag_tensor_changed_by(const ag_tensor* t, char* buffer, int64_t capacity);
+/* For the binding of a CPython that this process runs: from now on the lines of threads that are in
+ * its code are found by themselves. resolver is called once for each instruction that leads into
+ * the library, from any thread, and takes the interpreter's lock itself. NULL ends it and waits for
+ * calls under way. Returns 1, or 0 where that can't be done: an interpreter of an unknown kind, or
+ * another resolver in place. */
+AG_API AG_BLOCKING int32_t ag_location_follow_python(ag_code_resolver resolver);
+/* To be called when a code object that the resolver was asked about is freed. */
+AG_API void ag_location_forget_code(const void* code);
 
 /* ---- creation ---- */
 

@@ -58,7 +58,7 @@ class Native:
         "ag_tensor_free",
         "ag_set_interpreter_lock",
     }
-    LEFT_OUT |= {"ag_set_num_threads", "ag_graph_free", "ag_memory_release", "ag_set_grad_enabled"}
+    LEFT_OUT |= {"ag_location_follow_python", "ag_set_num_threads", "ag_graph_free", "ag_memory_release", "ag_set_grad_enabled"}
     ROOM = 4096  # entries of every array; counts stay far below it, or are beyond any memory
     COUNTS = [0, 1, 2, 3, 4, 6, 12, 13, 40, -1, -(2**63), 2**31, 2**62, 2**63 - 1]
     LIKELY_COUNTS = [0, 1, 2, 3, 4]

@@ -8,6 +8,7 @@
 #include "autograd/function.hpp"
 #include "autograd/grad.hpp"
 #include "autograd/graph.hpp"
+#include "autograd/location.hpp"
 #include "autograd/ops.hpp"
 #include "autograd/optim.hpp"
 #include "autograd/random.hpp"

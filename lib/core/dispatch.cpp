@@ -28,6 +28,14 @@ inline bool any_needs_grad(const Arg* inputs, int n) {
   return false;
 }
 
+// True if an input has, or had, a history.
+inline bool any_comes_from_leaves(const Arg* inputs, int n) {
+  for (int i = 0; i < n; ++i)
+    if (inputs[i].body && (inputs[i].body->needs_grad() || inputs[i].body->cut != Cut::kNone))
+      return true;
+  return false;
+}
+
 // A view whose source became part of a graph by an in-place change may need a gradient without
 // knowing it yet.
 inline void refresh_views(const Arg* inputs, int n) {
@@ -57,6 +65,7 @@ Tensor make_output(const Call& call, const OutputMeta& meta) {
   if (!meta.is_view) return make_tensor(meta.sizes, meta.dtype);
   TensorBody& source = call.in(0);
   Tensor view = make_alias(&source, meta.sizes, meta.strides, meta.offset);
+  body(view)->made_at = here();
   body(view)->source = static_cast<TensorBody*>(borrow(&source).release());
   body(view)->seen_rewrites = source.storage->rewrites.load(std::memory_order_relaxed);
   return view;
@@ -73,13 +82,16 @@ void dispatch(const Op& op, const Arg* inputs, int n_inputs, const Attrs& attrs,
   for (int i = 0; i < n_outputs; ++i) outputs[i] = make_output(call, metas[i]);
   if (op.forward[kCpu]) run_kernel(call);
   const ThreadState& state = thread_state;
+  bool recording = false;
   if (state.grad_enabled && op.backward) {
     refresh_views(inputs, n_inputs);
-    if (any_needs_grad(inputs, n_inputs))
+    recording = any_needs_grad(inputs, n_inputs);
+    if (recording)
       record(call);
     else if (op.traits & kView)
       remember_view(call);
   }
+  if (!recording && any_comes_from_leaves(inputs, n_inputs)) trace_cut(call);
   if (state.observer) [[unlikely]]
     state.observer->on_call(call);
 }
@@ -133,6 +145,12 @@ bool overlaps_differently(const TensorBody& a, const TensorBody& b) {
   return a.data != b.data || a.sizes != b.sizes || a.strides != b.strides || a.dtype != b.dtype;
 }
 
+void finish_unrecorded(const Call& call) {
+  TensorBody& self = call.in(0);
+  self.storage->mark_changed(call.op.name);
+  if (!self.needs_grad() && any_comes_from_leaves(call.inputs, call.n_inputs)) trace_cut(call);
+}
+
 }  // namespace
 
 void dispatch_in_place(const Op& op, std::initializer_list<Arg> inputs, const Attrs& attrs) {
@@ -170,7 +188,7 @@ void dispatch_in_place(const Op& op, std::initializer_list<Arg> inputs, const At
   if (recording)
     record_in_place(call, old_self);
   else
-    self.storage->version.fetch_add(1, std::memory_order_relaxed);
+    finish_unrecorded(call);
   if (state.observer) [[unlikely]]
     state.observer->on_call(call);
 }

@@ -104,6 +104,7 @@ class Run {
     discover();
     if (!inputs_.empty()) mark_paths_to_inputs();
     GradMode mode(options_.create_graph);
+    const LocationScope caller(known_here());
     for (int n : order_)
       if (wanted_.empty() || wanted_[static_cast<size_t>(n)]) visit(n);
     AtWork::on(nullptr);
@@ -185,6 +186,7 @@ Tensor root_gradient(const Tensor& output, const Tensor& grad, size_t i) {
 }
 
 Tensor run_hooks(const Hooks& hooks, Tensor grad) {
+  const LocationScope user(0);
   // By number: a hook may register further ones.
   for (size_t i = 0; i < hooks.list.size(); ++i) {
     const GradientHook hook = hooks.list[i];
@@ -266,6 +268,8 @@ bool Run::mark_wanted(const Node& node) {
 void Run::visit(int n) {
   Node& node = *node_of_[static_cast<size_t>(n)];
   AtWork::on(&node);
+  // What a rule computes belongs to the line of the forward op.
+  const LocationScope forward(node.location ? node.location : kNowhere);
   const int n_out = node.outputs.size(), n_in = node.inputs.size();
   Vector<Tensor> grads = std::move(rule_grads_), results = std::move(rule_results_);
   grads.assign(static_cast<size_t>(n_out), Tensor());

@@ -16,9 +16,12 @@ struct NodeInput {
   uint32_t index = 0;          ///< which output of node
   uint32_t version = 0;        ///< of the saved value's storage
   DType dtype = DType::kFloat32;
+  Location cut_at = 0;
   Shape sizes;
   Tensor saved;
-  uint64_t id = 0;  ///< of the tensor, for drawing
+  uint64_t id = 0;       ///< of the tensor, for drawing
+  uint64_t leaves = 0;   ///< behind the cut
+  Cut cut = Cut::kNone;  ///< why the input has no history
 
   bool needs_grad() const { return node || leaf; }
 };
@@ -83,8 +86,10 @@ struct Node {
   /// 1 + the largest depth of the inputs' nodes: sorting by it orders a graph topologically.
   uint32_t depth = 1;
   bool released = false;  ///< the saved tensors were freed by a backward
+  Location location = 0;  ///< where the op was called
   const Op* op = nullptr;
   const Op* view_op = nullptr;  ///< for view_assign: the view through which the change was made
+  uint64_t leaves = 0;          ///< that gradients flow to from here, as bits that may clash
   Attrs attrs;
   NodeList<NodeInput, 3> inputs;
   NodeList<NodeOutput, 1> outputs;
@@ -98,6 +103,12 @@ struct Node {
   /// Frees the saved tensors; a later backward that reads them is an error.
   void release_saved();
 };
+
+/// The leaves behind a tensor, as bits that may clash.
+inline uint64_t leaves_behind(const TensorBody* b) {
+  if (b->node) return b->node->leaves;
+  return b->requires_grad ? uint64_t{1} << b->leaf_number : b->leaves;
+}
 
 /// The op that took a view while nothing was recorded.
 struct ViewRecord {

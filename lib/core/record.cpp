@@ -24,6 +24,10 @@ void set_edge(NodeInput& input, TensorBody* b) {
   } else if (b->requires_grad) {
     input.leaf = b;
     b->refs.fetch_add(1, std::memory_order_relaxed);
+  } else {
+    input.cut = b->cut;
+    input.cut_at = b->cut_at;
+    input.leaves = b->leaves;
   }
 }
 
@@ -31,7 +35,14 @@ void add_edge(Node* node, TensorBody* b) {
   NodeInput& input = node->inputs.add();
   if (!b) return;
   set_edge(input, b);
+  if (input.needs_grad()) node->leaves |= leaves_behind(b);
   if (b->node) node->depth = std::max(node->depth, b->node->depth + 1);
+}
+
+void set_cut(TensorBody* b, Cut cut, Location at, uint64_t leaves) {
+  b->cut = cut;
+  b->cut_at = at;
+  b->leaves = leaves;
 }
 
 void set_history(TensorBody* b, Node* node, int index) {
@@ -97,7 +108,10 @@ void attach_outputs(Node* node, const Call& call) {
       output.saved = make_alias(&b, b.sizes, b.strides, 0);
       output.version = version_of(&b);
     }
-    if (is_floating(b.dtype)) set_history(&b, node, i);
+    if (is_floating(b.dtype))
+      set_history(&b, node, i);
+    else
+      set_cut(&b, Cut::kNoValue, b.made_at, node->leaves);
   }
 }
 
@@ -143,6 +157,7 @@ uint32_t rewrites_of(const TensorBody* b) {
 void retake_view(TensorBody* view, const ViewRecord& how) {
   Node* node = Node::make(*how.op);
   node->attrs = how.attrs;
+  node->location = view->made_at;
   add_edge(node, view->source);
   add_output(node, view);
   set_history(view, node, 0);
@@ -168,6 +183,7 @@ void rebase_sources(TensorBody* view, ViewRecord how) {
     Node* assign = Node::make(kViewAssign);
     assign->view_op = how.op;
     assign->attrs = how.attrs;
+    assign->location = view->storage->changed_at.load(std::memory_order_relaxed);
     add_edge(assign, source);
     add_edge(assign, view);
     add_output(assign, source);
@@ -214,8 +230,35 @@ void remember_view(const Call& call) {
   call.out().how = how;
 }
 
+void trace_cut(const Call& call) {
+  uint64_t leaves = 0;
+  const TensorBody* wanted = nullptr;  // the first input that has a history
+  const TensorBody* cut = nullptr;     // or had one before it was cut off
+  for (int i = 0; i < call.n_inputs; ++i) {
+    const TensorBody* b = call.inputs[i].body;
+    if (!b) continue;
+    leaves |= leaves_behind(b);
+    if (!wanted && b->needs_grad()) wanted = b;
+    if (!cut && b->cut != Cut::kNone) cut = b;
+  }
+  if (!wanted && !cut) return;
+  for (int i = 0; i < call.n_outputs; ++i) {
+    TensorBody& out = call.out(i);
+    if (out.needs_grad()) continue;
+    if (!wanted)
+      set_cut(&out, cut->cut, cut->cut_at, leaves);
+    else
+      set_cut(&out,
+              !thread_state.grad_enabled ? Cut::kNoGrad
+              : is_floating(out.dtype)   ? Cut::kNoRule
+                                         : Cut::kNoValue,
+              here(), leaves);
+  }
+}
+
 void record(const Call& call) {
   Node* node = make_node(call);
+  node->location = call.out().made_at;
   attach_outputs(node, call);
   node->drop();
 }
@@ -224,6 +267,7 @@ namespace {
 void backward_function(Backward& b) {
   std::vector<Tensor> grads;
   for (int i = 0; i < b.n_outputs(); ++i) grads.push_back(b.has_grad(i) ? b.grad(i) : Tensor());
+  const LocationScope user(0);
   std::vector<Tensor> results = b.node().function->rule(grads);
   const int n = std::min(b.n_inputs(), static_cast<int>(results.size()));
   for (int i = 0; i < n; ++i) b.set(i, std::move(results[static_cast<size_t>(i)]));
@@ -240,6 +284,7 @@ constexpr Op kFunction = {.name = "function",
 void record_rule(const std::vector<Tensor>& inputs, std::vector<Tensor>& outputs,
                  GradientRule rule) {
   Node* node = Node::make(kFunction);
+  node->location = here();
   node->function = std::make_unique<FunctionRule>();
   node->function->rule = std::move(rule);
   node->inputs.reserve(static_cast<int>(inputs.size()));
@@ -299,7 +344,8 @@ void record_in_place(const Call& call, const Tensor& old_self) {
   if (self.source) refresh_view(&self);
   const ViewRecord how = how_taken(&self);
   Node* node = make_node(call, old_self);
-  self.storage->version.fetch_add(1, std::memory_order_relaxed);
+  self.storage->mark_changed(call.op.name);
+  node->location = self.storage->changed_at.load(std::memory_order_relaxed);
   attach_outputs(node, call);
   node->drop();
   self.storage->rewrites.fetch_add(1, std::memory_order_relaxed);

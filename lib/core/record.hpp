@@ -13,6 +13,10 @@ void record(const Call& call);
 void record_rule(const std::vector<Tensor>& inputs, std::vector<Tensor>& outputs,
                  GradientRule rule);
 
+/// Notes in the outputs of a call that was not recorded that gradients end here, if one of its
+/// inputs has, or had, a history.
+void trace_cut(const Call& call);
+
 /// Notes how a view was taken whose source has no history, for the case that a change in place
 /// gives it one.
 void remember_view(const Call& call);

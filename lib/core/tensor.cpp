@@ -123,6 +123,7 @@ Tensor make_tensor(const Shape& sizes, DType dtype) {
   b->strides = contiguous_strides(sizes);
   b->numel = numel;
   b->data = b->storage->data;
+  b->made_at = here();
   return Tensor::adopt(b);
 }
 
@@ -143,6 +144,7 @@ Tensor make_over(Storage* storage, DType dtype, const Shape& sizes, const Shape&
   b->numel = checked_numel(sizes);
   b->is_contiguous = is_row_major(sizes, strides);
   b->data = storage->data;
+  b->made_at = here();
   return Tensor::adopt(b);
 }
 

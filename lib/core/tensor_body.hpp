@@ -6,6 +6,7 @@
 
 #include "autograd/tensor.hpp"
 #include "core/allocator.hpp"
+#include "core/location.hpp"
 
 namespace autograd::detail {
 
@@ -18,18 +19,26 @@ struct Hooks;
 /// header.
 struct alignas(64) Storage {
   std::atomic<uint32_t> refs{1};
-  std::atomic<uint32_t> version{0};   ///< in-place changes so far; views share it
-  std::atomic<uint32_t> rewrites{0};  ///< those of them that changed the history of a tensor
+  std::atomic<uint32_t> version{0};     ///< in-place changes so far; views share it
+  std::atomic<uint32_t> rewrites{0};    ///< those of them that changed the history of a tensor
+  std::atomic<Location> changed_at{0};  ///< where the last change was made
   char* data = nullptr;
   uint64_t id = 0;                   ///< of the tensor it was made for: no other storage has had it
   size_t bytes = 0;                  ///< of the whole block for own memory
   void (*deleter)(void*) = nullptr;  ///< for memory of the caller
   void* context = nullptr;
   bool is_own = true;
+  std::atomic<const char*> changed_by{nullptr};  ///< name of the op that made the last change
 
   static Storage* make(size_t data_bytes);
   static Storage* wrap(void* data, size_t bytes, void (*deleter)(void*), void* context);
   void retain() { refs.fetch_add(1, std::memory_order_relaxed); }
+  /// To be called after every change of the elements.
+  void mark_changed(const char* by) {
+    version.fetch_add(1, std::memory_order_relaxed);
+    changed_at.store(here(), std::memory_order_relaxed);
+    changed_by.store(by, std::memory_order_relaxed);
+  }
   void drop() {
     if (refs.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
   }
@@ -39,22 +48,35 @@ struct alignas(64) Storage {
   void destroy();
 };
 
+/// Why a tensor has no history though something that it was computed from has one.
+enum class Cut : uint8_t {
+  kNone,     ///< it has a history, or nothing behind it requires grad
+  kDetach,   ///< detach() or .data
+  kNoGrad,   ///< made while nothing was recorded
+  kNoValue,  ///< of integers or bools
+  kNoRule,   ///< made by an op that has no gradient
+};
+
 struct TensorBody : TensorHead {
   Storage* storage = nullptr;
   uint64_t id = 0;
   bool requires_grad =
       false;  ///< set on leaves only; a recorded tensor requires grad through its node
   bool retains_grad = false;
+  Cut cut = Cut::kNone;
+  uint8_t leaf_number = 0;       ///< of a leaf that requires grad: its bit in `leaves`
   uint32_t output_index = 0;     ///< which output of node this is
   Node* node = nullptr;          ///< owned reference to the op that recorded this tensor
   TensorBody* grad = nullptr;    ///< owned reference
   TensorBody* source = nullptr;  ///< owned reference to what this tensor is a view of
   uint32_t seen_rewrites =
-      0;  ///< of the storage, when this view's history was last known to be right
+      0;                ///< of the storage, when this view's history was last known to be right
+  Location cut_at = 0;  ///< where the cut was made
   ViewRecord* how =
       nullptr;  ///< owned; how a view without history was taken, for later changes through it
 
   Hooks* hooks = nullptr;  ///< owned; of a leaf, those of a recorded tensor are with its node
+  uint64_t leaves = 0;  ///< behind a cut: the leaves this was computed from, as bits that may clash
 
   bool needs_grad() const { return node != nullptr || requires_grad; }
 };

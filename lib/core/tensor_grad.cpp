@@ -35,6 +35,10 @@ Tensor& Tensor::requires_grad_(bool value) {
          "variable in a subgraph that doesn't require differentiation use var_no_grad = "
          "var.detach().");
   }
+  // Consecutive leaves get different bits: the parameters of a small model clash with none.
+  static std::atomic<uint8_t> next_leaf{0};
+  if (value && !b->requires_grad)
+    b->leaf_number = next_leaf.fetch_add(1, std::memory_order_relaxed) % 64;
   b->requires_grad = value;
   return *this;
 }
@@ -90,7 +94,13 @@ void Tensor::backward(const Tensor& grad, bool retain_graph, bool create_graph) 
 
 Tensor Tensor::detach() const {
   const TensorBody* b = body(*this);
-  return detail::make_alias(b, b->sizes, b->strides, 0);
+  Tensor alias = detail::make_alias(b, b->sizes, b->strides, 0);
+  TensorBody* detached = body(alias);
+  detached->made_at = detail::here();
+  detached->cut = b->needs_grad() ? detail::Cut::kDetach : b->cut;
+  detached->cut_at = b->needs_grad() ? detached->made_at : b->cut_at;
+  detached->leaves = detail::leaves_behind(b);
+  return alias;
 }
 
 void zero_grad(const std::vector<Tensor>& tensors, bool set_to_none) {

@@ -17,6 +17,7 @@ struct ThreadState {
   bool cache_closed = false;  ///< the thread is ending: free straight to the shared cache
   bool dropping = false;      ///< a graph is being dropped: queue, do not recurse
   bool in_backward = false;   ///< the engine is at work
+  uint32_t location = 0;      ///< where the thread is; 0: look at the interpreter's frames
   Observer* observer = nullptr;
   const Node* visiting =
       nullptr;  ///< the recorded op whose gradient rule runs; nullptr between them

@@ -84,10 +84,6 @@ double read_number(const Tensor& t) {
                                       : *t.data_as<double>();
 }
 
-void mark_changed(const Tensor& t) {
-  body(t)->storage->version.fetch_add(1, std::memory_order_relaxed);
-}
-
 /// Makes the states that a parameter lacks and reads its counters.
 Counters open_states(const List& list, int64_t i) {
   Counters counters;
@@ -115,7 +111,7 @@ void write_counters(const List& list, int64_t i, const Counters& counters) {
   for (int k = 0; k < kMaxStates; ++k) {
     if (!list.uses(k) || !list.recipe.states[k].is_counter) continue;
     fill(list.state(k, i), counters.values[count++]);
-    mark_changed(list.state(k, i));
+    body(list.state(k, i))->storage->mark_changed(list.recipe.name);
   }
 }
 
@@ -150,9 +146,9 @@ class Dense {
   Dense() = default;
   explicit Dense(const Tensor& t) : original_(body(t)), copy_(detail::dense(*original_)) {}
   char* data() const { return body(copy_)->data; }
-  void close() {
+  void close(const char* changed_by) {
     if (body(copy_) != original_) detail::copy_into(*original_, *body(copy_));
-    original_->storage->version.fetch_add(1, std::memory_order_relaxed);
+    original_->storage->mark_changed(changed_by);
   }
 
  private:
@@ -180,7 +176,7 @@ void apply(const List& list, int64_t i, TensorBody& gradient, Counters counters,
     cpu::optim_update(update, param.dtype, at[0],
                       static_cast<const char*>(grad.data()) + begin * item, at + 1, end - begin);
   });
-  for (int k = 0; k < count; ++k) arrays[k].close();
+  for (int k = 0; k < count; ++k) arrays[k].close(list.recipe.name);
 }
 
 /// The same step as a call of its op: (param, grad, states..., options), of which all but the
@@ -210,6 +206,7 @@ void apply(const List& list, int64_t i, TensorBody& gradient, Counters counters,
 void run(const List& list) {
   for (int64_t i = 0; i < list.n; ++i) check(list, i);
   Planner planner(list.recipe);
+  const detail::LocationScope once(detail::known_here());
   for (int64_t i = 0; i < list.n; ++i) {
     TensorBody& param = *body(list.params[i]);
     if (detail::observer()) detail::observer()->on_grad_read(param);

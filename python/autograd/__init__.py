@@ -38,6 +38,7 @@ from .dtypes import int32 as int
 from .dtypes import int64 as long
 from .grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .library import *  # noqa: F403
+from .location import SourceLocation
 from .nn.functional.convolution import *  # noqa: F403
 from .nn.functional.pooling import (
     adaptive_avg_pool1d,
@@ -58,6 +59,7 @@ __version__: str = _lib.ag_version().decode()
 
 __all__ = [
     "Size",
+    "SourceLocation",
     "Tensor",
     "adaptive_avg_pool1d",
     "adaptive_max_pool1d",

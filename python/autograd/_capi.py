@@ -133,6 +133,7 @@ HOOK = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, _Addre
 RULE = ctypes.CFUNCTYPE(
     ctypes.c_int32, ctypes.c_void_p, _Addresses, ctypes.c_int64, _Addresses, ctypes.c_int64
 )
+CODE_RESOLVER = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int32)
 _HANDLE = re.compile(r"(const )?(ag_tensor|ag_graph)\*")
 _VALUES: dict[str, Any] = {
     "void": None,
@@ -146,6 +147,7 @@ _VALUES: dict[str, Any] = {
     "ag_lock_release": ctypes.c_void_p,
     "ag_lock_take": ctypes.c_void_p,
     "ag_lock_held": ctypes.c_void_p,
+    "ag_code_resolver": CODE_RESOLVER,
 }
 
 

@@ -6,7 +6,7 @@ from functools import wraps
 from inspect import signature
 from typing import Any, Callable, TypeVar
 
-from ._capi import ArgumentError, argument_error, call, lib, not_null, raise_last_error
+from ._capi import PACKAGE, ArgumentError, argument_error, call, lib, not_null, raise_last_error
 from .operands import operand, sizes_argument, tensor_argument
 from .tensor import PACKERS, Size, Tensor, tensor_classes
 
@@ -222,10 +222,15 @@ def {name}({first}, {sizes}=None, *more):
 """
 
 
+# A file of the package, so that its frames are known as the package's.
+_WRITTEN = str(PACKAGE / "<written>")
+
+
 def _written(function: Function, template: str, names: dict[str, Any], **parts: str) -> Function:
     """The function that a template makes, with the signature, the docstring and the place of another one."""
     space: dict[str, Any] = {"not_null": not_null, "raise_last_error": raise_last_error, **names}
-    exec(template.format(name=function.__name__, **parts), space)
+    source = template.format(name=function.__name__, **parts)
+    exec(compile(source, _WRITTEN, "exec"), space)
     return wraps(function)(space[function.__name__])  # type: ignore[return-value]
 
 

@@ -1,0 +1,49 @@
+// Where the user's program is, as a number that costs an op a few nanoseconds.
+#pragma once
+#include <atomic>
+#include <cstdint>
+
+#include "core/thread_state.hpp"
+
+namespace autograd::detail {
+
+/// A line of the user's program: find_location() in autograd/location.hpp says which. 0 is unknown.
+using Location = uint32_t;
+
+/// A location that is unknown and stays so: nothing is searched for.
+constexpr Location kNowhere = 1;
+
+/// True while the frames of a Python interpreter are read.
+extern std::atomic<bool> follows_python;
+
+/// The innermost frame of this thread's Python that belongs to the user.
+Location python_location() noexcept;
+
+/// Where this thread is: the scope's location if one is set, else the line that Python runs.
+inline Location here() noexcept {
+  const Location set = thread_state.location;
+  if (set) return set;
+  return follows_python.load(std::memory_order_relaxed) ? python_location() : 0;
+}
+
+/// The same, never 0: for a scope in which it need not be found again.
+inline Location known_here() noexcept {
+  const Location found = here();
+  return found ? found : kNowhere;
+}
+
+/// Sets the location of what this thread does within a scope; 0 lets it be found.
+class LocationScope {
+ public:
+  explicit LocationScope(Location location) : previous_(thread_state.location) {
+    thread_state.location = location;
+  }
+  ~LocationScope() { thread_state.location = previous_; }
+  LocationScope(const LocationScope&) = delete;
+  LocationScope& operator=(const LocationScope&) = delete;
+
+ private:
+  Location previous_;
+};
+
+}  // namespace autograd::detail

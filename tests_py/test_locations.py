@@ -1,0 +1,281 @@
+"""Tensors know the line of the user's program that made them, and the one that changed them last."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+from test_bare_python import find_python
+
+import autograd as ag
+from autograd import location as locations
+from autograd._capi import lib, library_path
+
+
+def is_here(found, above=0):
+    """True if a location is the line of the caller, or that many lines above it."""
+    frame = sys._getframe(1)
+    return (found.file, found.line) == (frame.f_code.co_filename, frame.f_lineno - above)
+
+
+def test_the_line_is_found_on_this_interpreter():
+    assert locations._is_right()
+    assert is_here(locations.location(lib.ag_location_here()))
+
+
+def test_results_of_operations():
+    x = ag.randn(3, requires_grad=True)
+    assert is_here(x.made_at, above=1)
+    y = (x * 2).sum()
+    assert is_here(y.made_at, above=1)
+    assert y.made_at.function.endswith("test_results_of_operations")
+    assert str(y.made_at) == f"{__file__}:{y.made_at.line}"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ag.tensor([1.0]),
+        lambda: ag.zeros(2),
+        lambda: ag.arange(3),
+        lambda: ag.from_numpy(np.ones(2)),
+        lambda: ag.matmul(ag.ones(2, 2), ag.ones(2, 2)),  # lets go of the interpreter's lock
+        lambda: ag.ones(2, 3).t()[0],
+        lambda: ag.ones(2).detach(),
+        lambda: ag.ones(2).data,
+        lambda: ag.ones(4).split(2)[1],
+        lambda: ag.nn.functional.softmax(ag.ones(2), dim=0),
+        lambda: ag.ones(2).numpy() is None or ag.ones(2).clone(),
+    ],
+)
+def test_everything_that_makes_a_tensor(make):
+    found = make().made_at
+    assert (found.file, found.line) == (__file__, make.__code__.co_firstlineno)
+
+
+def test_frames_of_the_package_are_passed_by():
+    class Net(ag.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = ag.nn.Sequential(ag.nn.Sequential(ag.nn.Linear(2, 3)), ag.nn.ReLU())
+
+        def forward(self, x):
+            return self.inner(x)
+
+    net = Net()
+    found = net(ag.ones(1, 2)).made_at
+    assert found.line == Net.forward.__code__.co_firstlineno + 1
+    assert found.function.endswith("Net.forward")
+
+
+def test_lines_of_a_call_over_several_lines():
+    x = ag.ones(2)
+    y = ag.add(
+        x,
+        x,
+    )
+    assert is_here(y.made_at, above=4)
+
+
+def test_generators_comprehensions_and_recursion():
+    def steps(n):
+        yield ag.ones(1)
+        if n:
+            yield from steps(n - 1)
+
+    first = steps.__code__.co_firstlineno
+    assert {t.made_at.line for t in steps(5)} == {first + 1}
+    many = [ag.ones(1) for _ in range(3)]
+    assert all(is_here(t.made_at, above=1) for t in many)
+
+
+def test_changes_in_place():
+    x = ag.zeros(4)
+    assert x.changed_at is None
+    x += 1
+    assert is_here(x.changed_at, above=1)
+    row = x[:2]
+    row.mul_(3)
+    assert is_here(x.changed_at, above=1)
+    assert is_here(row.made_at, above=3)
+    x[0] = 5.0
+    assert is_here(row.changed_at, above=1)
+
+
+def test_optimizer_steps():
+    net = ag.nn.Linear(2, 1)
+    optimizer = ag.optim.Adam(net.parameters())
+    net(ag.ones(1, 2)).sum().backward()
+    optimizer.step()
+    assert is_here(net.weight.changed_at, above=1)
+    assert is_here(net.bias.changed_at, above=2)
+
+
+def test_gradients_have_the_line_of_the_forward_operation():
+    x = ag.randn(3, requires_grad=True)
+    y = x * x
+    z = y.exp()
+    (grad,) = ag.autograd.grad(z.sum(), x, create_graph=True)
+    assert is_here(grad.made_at, above=3)
+
+
+def test_hooks_are_where_they_are():
+    seen = []
+    x = ag.randn(3, requires_grad=True)
+    y = x * 2
+    y.register_hook(lambda grad: seen.append(grad * 1))
+    y.sum().backward()
+    assert is_here(seen[0].made_at, above=2)
+
+
+def test_threads_have_lines_of_their_own():
+    found = [None] * 4
+
+    def work(i):
+        for _ in range(200):
+            t = ag.matmul(ag.ones(2, 2), ag.ones(2, 2)) if i % 2 else ag.ones(2) + 1
+            found[i] = t.made_at
+
+    threads = [threading.Thread(target=work, args=[i]) for i in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert {f.line for f in found} == {work.__code__.co_firstlineno + 2}
+
+
+def test_code_that_is_freed_leaves_no_wrong_lines():
+    x = ag.ones(2)
+    for i in range(500):
+        space = {"x": x}
+        exec(compile("\n" * (i % 7) + f"y = x + {i}", f"<cell {i % 11}>", "exec"), space)
+        assert (space["y"].made_at.file, space["y"].made_at.line) == (f"<cell {i % 11}>", i % 7 + 1)
+    del space
+    gc.collect()
+    assert len([r for r in locations._codes.values() if r() is None]) == 0
+
+
+def test_files_with_any_name():
+    space = {"ag": ag}
+    exec(compile("\ny = ag.ones(1)", "über/日本 \ud800.py", "exec"), space)
+    assert space["y"].made_at.file == "über/日本 ?.py"
+    assert space["y"].made_at.line == 2
+
+
+def test_given_locations_go_before_found_ones():
+    number = lib.ag_location_make(b"model.cc", 17, b"forward")
+    assert number == lib.ag_location_make(b"model.cc", 17, b"forward")
+    before = lib.ag_location_set(number)
+    try:
+        x = ag.ones(2)
+    finally:
+        lib.ag_location_set(before)
+    assert x.made_at == ("model.cc", 17, "forward")
+    assert is_here(ag.ones(2).made_at)
+
+
+def test_numbers_that_nobody_gave_are_unknown():
+    for number in (0, 1, -1, 2**31 - 1, -(2**31), 1 << 23):
+        assert locations.location(number) is None
+        before = lib.ag_location_set(number)
+        found = ag.ones(1).made_at
+        lib.ag_location_set(before)
+        assert found is None or (number == 0 and is_here(found, above=2))
+
+
+def test_a_second_resolver_is_refused():
+    assert lib.ag_location_follow_python(locations._resolve) == 0
+    assert is_here(ag.ones(1).made_at)
+
+
+FOLDER = os.path.dirname(os.path.dirname(ag.__file__))
+PROGRAM = """
+import threading
+import autograd as ag
+def f(x):
+    return x.exp()
+y = f(ag.ones(2))
+z = ag.matmul(ag.ones(2, 2), ag.ones(2, 2))
+def late():
+    import time
+    while True:
+        ag.matmul(ag.ones(2, 2), ag.ones(2, 2))
+        exec(compile("ag.ones(1)", "<late>", "exec"))
+threading.Thread(target=late, daemon=True).start()
+print(y.made_at.line, z.made_at.line) if y.made_at else print("unknown")
+"""
+
+
+def run(program, python=sys.executable, **environment):
+    done = subprocess.run(
+        [python, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": FOLDER, **environment},
+    )
+    return done.returncode, done.stdout.strip(), done.stderr.strip()
+
+
+INTERPRETERS = list(
+    filter(None, [sys.executable, *(find_python(f"3.{minor}") for minor in range(9, 14))])
+)
+
+
+@pytest.mark.parametrize("python", INTERPRETERS)
+def test_other_interpreters(python):
+    """A thread that is still at work when the program ends does no harm."""
+    assert run(PROGRAM, python) == (0, "5 7", "")
+
+
+def test_package_behind_a_link(tmp_path):
+    (tmp_path / "autograd").symlink_to(os.path.dirname(ag.__file__), target_is_directory=True)
+    assert run(PROGRAM, PYTHONPATH=str(tmp_path), AUTOGRAD_LIBRARY=library_path)[:2] == (0, "5 7")
+
+
+def test_switched_off():
+    assert run(PROGRAM, AUTOGRAD_LOCATIONS="0") == (0, "unknown", "")
+
+
+def test_after_a_fork():
+    program = """
+import os, threading
+import autograd as ag
+def work():
+    while True:
+        exec(compile("ag.ones(1)", "<cell>", "exec"))
+for _ in range(2): threading.Thread(target=work, daemon=True).start()
+for _ in range(20):
+    child = os.fork()
+    if child == 0:
+        exec(compile("\\nx = ag.ones(2)", "<child>", "exec"))
+        os._exit(x.made_at.line)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 2
+"""
+    code, out, err = run(program)
+    assert (code, out) == (0, ""), err
+
+
+def test_another_interpreter_in_the_process_ends_it():
+    """Nothing is claimed where frames of two interpreters may be mixed up."""
+    program = """
+import autograd as ag
+assert ag.ones(1).made_at
+try:
+    import _xxsubinterpreters as sub
+except ImportError:
+    import _interpreters as sub
+made = sub.create()
+try:
+    sub.run_string(made, "import autograd as ag; assert ag.ones(1).made_at is None")
+except BaseException as error:
+    print(type(error).__name__)
+assert ag.ones(1).sum().item() == 1
+"""
+    code, _, err = run(program)
+    assert code == 0, err
