@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "autograd/autograd.hpp"
+#include "capi_test.hpp"
 
 using namespace autograd;
 
@@ -62,4 +63,43 @@ TEST(Location, NumbersAreTheSameInAllThreads) {
   EXPECT_EQ(find_location(found[0]).line, 77);
   EXPECT_EQ(make_location("", 1, "f"), 0u);
   EXPECT_FALSE(find_location(0xFFFFFFFF).known());
+}
+
+TEST_F(Capi, locations) {
+  const int32_t line = ag_location_make("model.c", 42, "main");
+  EXPECT_GT(line, 1);
+  EXPECT_EQ(ag_location_make("model.c", 42, "main"), line);
+  EXPECT_EQ(ag_location_line(line), 42);
+  EXPECT_EQ(text_of([&](char* b, int64_t n) { return ag_location_file(line, b, n); }), "model.c");
+  EXPECT_EQ(text_of([&](char* b, int64_t n) { return ag_location_function(line, b, n); }), "main");
+  expect_failure(ag_location_make(nullptr, 1, "f") == -1, AG_ERROR_VALUE, "'file' is NULL");
+  EXPECT_EQ(ag_location_make("", 1, nullptr), 0);
+  EXPECT_EQ(ag_location_line(-5), 0);
+
+  EXPECT_EQ(ag_location_here(), 0);
+  EXPECT_EQ(ag_location_set(line), 0);
+  EXPECT_EQ(ag_location_here(), line);
+  ag_tensor* x = parameter({1, 2});
+  ag_tensor* y = ag_exp(x);
+  EXPECT_EQ(ag_location_set(0), line);
+  EXPECT_EQ(ag_tensor_made_at(y), line);
+  EXPECT_EQ(ag_tensor_changed_at(y), 0);
+  EXPECT_EQ(text_of([&](char* b, int64_t n) { return ag_tensor_changed_by(y, b, n); }), "");
+  const int32_t other = ag_location_make("model.c", 43, nullptr);
+  ag_location_set(other);
+  EXPECT_EQ(ag_neg_(y), AG_OK);
+  ag_location_set(0);
+  EXPECT_EQ(ag_tensor_changed_at(y), other);
+  EXPECT_EQ(text_of([&](char* b, int64_t n) { return ag_tensor_changed_by(y, b, n); }), "neg");
+  expect_failure(ag_tensor_made_at(nullptr) == -1, AG_ERROR_VALUE, "'t' is NULL");
+  ag_tensor_free(y);
+  ag_tensor_free(x);
+}
+
+TEST_F(Capi, no_interpreter_no_lines) {
+  EXPECT_EQ(ag_location_follow_python([](const void*, int32_t) { return int32_t{0}; }), 0);
+  EXPECT_EQ(ag_location_follow_python(nullptr), 1);
+  ag_location_forget_code(nullptr);
+  ag_location_forget_code("no code");
+  EXPECT_EQ(ag_location_here(), 0);
 }
