@@ -137,8 +137,8 @@ typedef void (*ag_lock_take)(void* state);
 typedef void* (*ag_lock_held)(void);
 
 /* Says which line of the user's program an instruction belongs to, see ag_location_follow_python():
- * the number that ag_location_make() gave for it, -1 if the code belongs to the binding and the line
- * of its caller is wanted, 0 if it can't tell. */
+ * the number that ag_location_make() gave for it, -1 if the code belongs to the binding and the
+ * line of its caller is wanted, 0 if it can't tell. */
 typedef int32_t (*ag_code_resolver)(const void* code, int32_t offset);
 
 /* ---- library ---- */

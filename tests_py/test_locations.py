@@ -168,14 +168,13 @@ def test_files_with_any_name():
 
 
 def test_given_locations_go_before_found_ones():
-    number = lib.ag_location_make(b"model.cc", 17, b"forward")
-    assert number == lib.ag_location_make(b"model.cc", 17, b"forward")
-    before = lib.ag_location_set(number)
-    try:
+    here = locations.at("model.txt", 17, "forward")
+    with here, here, locations.at("model.txt", 18):
         x = ag.ones(2)
-    finally:
-        lib.ag_location_set(before)
-    assert x.made_at == ("model.cc", 17, "forward")
+        with here:
+            x += 1
+    assert (x.made_at, x.changed_at) == (("model.txt", 18, ""), ("model.txt", 17, "forward"))
+    assert x.changed_by == "add"
     assert is_here(ag.ones(2).made_at)
 
 

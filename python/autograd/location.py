@@ -13,12 +13,12 @@ import sys
 import weakref
 from functools import lru_cache
 from types import CodeType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ._capi import CODE_RESOLVER, PACKAGE, lib, text
 from .tensor import Tensor
 
-__all__ = ["SourceLocation"]
+__all__ = ["SourceLocation", "at"]
 
 
 class SourceLocation(NamedTuple):
@@ -56,8 +56,28 @@ def _changed_at(self: Tensor) -> SourceLocation | None:
     return location(lib.ag_tensor_changed_at(self))
 
 
+def _changed_by(self: Tensor) -> str | None:
+    """The name of the operation that last changed the memory of this tensor in place, None if none has."""
+    return text(lib.ag_tensor_changed_by, self) or None
+
+
+Tensor.changed_by = property(_changed_by)  # type: ignore[attr-defined]
 Tensor.made_at = property(_made_at)  # type: ignore[attr-defined]
 Tensor.changed_at = property(_changed_at)  # type: ignore[attr-defined]
+
+
+class at:
+    """A context manager within which everything is said to happen at a line, for code that is made from other code."""
+
+    def __init__(self, file: str, line: int, function: str = "") -> None:
+        self._number = lib.ag_location_make(file.encode(), line, function.encode())
+        self._before: list[int] = []
+
+    def __enter__(self) -> None:
+        self._before.append(lib.ag_location_set(self._number))
+
+    def __exit__(self, *exception: Any) -> None:
+        lib.ag_location_set(self._before.pop())
 
 
 # ---- what the library asks -------------------------------------------------------------------------------
