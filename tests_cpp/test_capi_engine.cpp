@@ -148,8 +148,10 @@ TEST_F(Capi, graph_outlives_its_tensors) {
   EXPECT_EQ(ag_memory_allocated(), before_);
   EXPECT_EQ(ag_graph_num_ops(graph), 2);
   EXPECT_EQ(ag_graph_num_values(graph), 3);
-  EXPECT_NE(text_of([&](char* b, int64_t n) { return ag_graph_dot(graph, b, n); }).find("weight"),
-            std::string::npos);
+  const auto dot = [&](char* b, int64_t n) { return ag_graph_dot(graph, 0, -1, 0, 3, b, n); };
+  const auto svg = [&](char* b, int64_t n) { return ag_graph_svg(graph, 1, -1, 0, 3, b, n); };
+  EXPECT_NE(text_of(dot).find("weight"), std::string::npos);
+  EXPECT_NE(text_of(svg).find("weight"), std::string::npos);
   EXPECT_EQ(text_of([&](char* b, int64_t n) {
               return ag_graph_text(graph, b, n);
             }).find("%0 = parameter \"weight\""),
@@ -172,7 +174,17 @@ TEST_F(Capi, graph_refuses_bad_arguments) {
   expect_null(ag_graph_from_tensor(x, &x, &name, -1), "'named' cannot have -1");
   EXPECT_EQ(ag_graph_num_ops(nullptr), -1);
   EXPECT_EQ(ag_graph_num_values(nullptr), -1);
-  EXPECT_EQ(ag_graph_dot(nullptr, nullptr, 0), -1);
+  EXPECT_EQ(ag_graph_dot(nullptr, 0, -1, 0, 3, nullptr, 0), -1);
+  ag_graph* graph = ag_graph_from_tensor(x, nullptr, nullptr, 0);
+  for (const auto draw : {ag_graph_dot, ag_graph_svg}) {
+    EXPECT_EQ(draw(graph, 4, -1, 0, 3, nullptr, 0), -1);
+    EXPECT_EQ(draw(graph, 0, -2, 0, 3, nullptr, 0), -1);
+    EXPECT_EQ(draw(graph, 0, -1, 8, 3, nullptr, 0), -1);
+    EXPECT_EQ(draw(graph, 0, -1, -1, 3, nullptr, 0), -1);
+    EXPECT_EQ(draw(graph, 0, -1, 0, 4, nullptr, 0), -1);
+    EXPECT_GT(draw(graph, 3, 0, 7, 0, nullptr, 0), 0);
+  }
+  ag_graph_free(graph);
   EXPECT_EQ(ag_graph_text(nullptr, nullptr, 0), -1);
   ag_tensor_free(x);
 }

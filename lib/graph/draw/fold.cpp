@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <sstream>
 #include <tuple>
 
 #include "graph/draw/sketch.hpp"
@@ -99,24 +100,27 @@ bool Repeats::is_inside(int cluster, int of) const {
 std::string Repeats::signature(int cluster) const {
   const std::string& title = sketch_.clusters[static_cast<size_t>(cluster)].title;
   const size_t colon = title.rfind(": ");
-  std::string text = colon == std::string::npos ? "" : title.substr(colon);
+  std::ostringstream text;
+  if (colon != std::string::npos) text << title.substr(colon);
   const std::vector<int> nodes = nodes_inside(cluster);
   std::map<int, size_t> number;
   for (size_t i = 0; i < nodes.size(); ++i) number[nodes[i]] = i;
   for (int n : nodes) {
     const SketchNode& node = sketch_.nodes[static_cast<size_t>(n)];
-    text += "\n" + std::to_string(static_cast<int>(node.look)) + node.title + "\t" + node.detail;
+    text << '\n' << static_cast<int>(node.look) << node.title << '\t' << node.detail;
     for (int c = node.cluster; c != cluster; c = sketch_.clusters[static_cast<size_t>(c)].parent)
-      text += "/" + sketch_.clusters[static_cast<size_t>(c)].title;
-    for (const std::string& output : node.outputs) text += "\t" + output;
+      text << '/' << sketch_.clusters[static_cast<size_t>(c)].title;
+    for (const std::string& output : node.outputs) text << '\t' << output;
     for (size_t e : edges_in_[static_cast<size_t>(n)]) {
       const SketchEdge& edge = sketch_.edges[e];
       const auto inside = number.find(edge.from);
-      text += inside == number.end() ? " ." : " " + std::to_string(inside->second);
-      if (inside != number.end()) text += ":" + std::to_string(edge.output);
+      if (inside == number.end())
+        text << " .";
+      else
+        text << ' ' << inside->second << ':' << edge.output;
     }
   }
-  return text;
+  return text.str();
 }
 
 void Repeats::roll_up_inside(std::vector<int>& siblings) {

@@ -71,9 +71,9 @@ class Sketcher {
       if (graph.values[i].is_leaf()) add_leaf(i);
     for (size_t i = 0; i < graph.ops.size(); ++i)
       if (shown(graph.ops[i])) add_op(i);
-    for (size_t i = 0; i < graph.outputs.size(); ++i) add_output(i);
     for (size_t i = 0; i < graph.ops.size(); ++i)
       if (shown(graph.ops[i])) add_edges(i);
+    for (size_t i = 0; i < graph.outputs.size(); ++i) add_output(i);
     settle_leaves();
     drop_idle_leaves();
   }
