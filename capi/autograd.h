@@ -130,11 +130,11 @@ typedef ag_status (*ag_hook)(void* context, ag_tensor* grad, ag_tensor** replace
 typedef ag_status (*ag_rule)(void* context, ag_tensor* const* grads, int64_t n_outputs,
                              ag_tensor** out, int64_t n_inputs);
 
-/* How an interpreter's lock is given up (never NULL; `take` gets it), taken again, and whether the
- * calling thread has it (not NULL if so). */
+/* How an interpreter's lock is given up (never NULL; `take` gets it), taken again, and which thread
+ * has it, or which one the calling thread is: NULL if none. */
 typedef void* (*ag_lock_release)(void);
 typedef void (*ag_lock_take)(void* state);
-typedef void* (*ag_lock_held)(void);
+typedef void* (*ag_lock_thread)(void);
 
 /* Says which line of the user's program an instruction belongs to, see ag_location_follow_python():
  * the number that ag_location_make() gave for it, -1 if the code belongs to the binding and the
@@ -149,7 +149,8 @@ AG_API int32_t ag_abi_version(void);
 AG_API const char* ag_version(void);
 /* From now on ops on many elements run without the interpreter's lock, if their thread has it, so
  * that other threads of the interpreter go on. NULLs: ops leave locks alone, as at the start. */
-AG_API void ag_set_interpreter_lock(ag_lock_release release, ag_lock_take take, ag_lock_held held);
+AG_API void ag_set_interpreter_lock(ag_lock_release release, ag_lock_take take,
+                                    ag_lock_thread holder, ag_lock_thread self);
 /* Text of the calling thread's last failure, "" if there was none; valid until the thread's next
  * failure. */
 AG_API const char* ag_last_error(void);
@@ -1454,11 +1455,11 @@ AG_API int64_t ag_graph_num_ops(const ag_graph* graph);
 /* Number of values (leaves and results); -1 for NULL. */
 AG_API int64_t ag_graph_num_values(const ag_graph* graph);
 /* Canonical DOT text, the same for the same computation; text.
- * direction: edges run 0 down, 1 right, 2 up, 3 left. depth: modules deeper than this are drawn closed, -1 for
- * none. phases: the sum of 1 forward, 2 backward, 4 optimizer; 0 for all. flags: the sum of 1, draw three and
- * more equal modules in a row once, and 2, with a legend. */
-AG_API int64_t ag_graph_dot(const ag_graph* graph, int32_t direction, int64_t depth,
-                            int32_t phases, int32_t flags, char* buffer, int64_t capacity);
+ * direction: edges run 0 down, 1 right, 2 up, 3 left. depth: modules deeper than this are drawn
+ * closed, -1 for none. phases: the sum of 1 forward, 2 backward, 4 optimizer; 0 for all. flags: the
+ * sum of 1, draw three and more equal modules in a row once, and 2, with a legend. */
+AG_API int64_t ag_graph_dot(const ag_graph* graph, int32_t direction, int64_t depth, int32_t phases,
+                            int32_t flags, char* buffer, int64_t capacity);
 /* The drawing as SVG, with the options of ag_graph_dot; needs nothing installed; text. */
 AG_API AG_BLOCKING int64_t ag_graph_svg(const ag_graph* graph, int32_t direction, int64_t depth,
                                         int32_t phases, int32_t flags, char* buffer,

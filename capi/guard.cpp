@@ -1,6 +1,9 @@
 // The calling thread's last failure.
 #include "guard.hpp"
 
+#include <cxxabi.h>
+#include <unistd.h>
+
 #include <new>
 
 namespace autograd::capi {
@@ -40,6 +43,10 @@ ag_status report() noexcept {
     return keep(ErrorCode::kMemory, "out of memory");
   } catch (const std::exception& e) {
     return keep(ErrorCode::kRuntime, e.what());
+  } catch (abi::__forced_unwind&) {
+    // A callback's interpreter is ending and wants to end this thread, which C++ frames do not
+    // allow; the process is about to end.
+    for (;;) pause();
   } catch (...) {
     return keep(ErrorCode::kRuntime, "unknown failure");
   }

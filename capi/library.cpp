@@ -8,8 +8,9 @@ int32_t ag_abi_version() { return AG_ABI_VERSION; }
 
 const char* ag_version() { return AUTOGRAD_VERSION; }
 
-void ag_set_interpreter_lock(ag_lock_release release, ag_lock_take take, ag_lock_held held) {
-  set_interpreter_lock({release, take, held});
+void ag_set_interpreter_lock(ag_lock_release release, ag_lock_take take, ag_lock_thread holder,
+                             ag_lock_thread self) {
+  set_interpreter_lock({release, take, holder, self});
 }
 
 void ag_manual_seed(int64_t seed) {

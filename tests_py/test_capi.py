@@ -90,10 +90,12 @@ class CountingLock:
 
     def __init__(self):
         self.released = self.taken = 0
+        self.thread = 1
         self.functions = (
             ctypes.PYFUNCTYPE(ctypes.c_void_p)(self.release),
             ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(self.take),
             ctypes.PYFUNCTYPE(ctypes.c_void_p)(lambda: 1),
+            ctypes.PYFUNCTYPE(ctypes.c_void_p)(lambda: self.thread),
         )
 
     def release(self):
@@ -144,9 +146,58 @@ def test_other_threads_run_during_an_op_on_many_elements():
     assert sum(span[0] < tick < span[1] for tick in ticks) > 1000
 
 
+def test_the_lock_of_another_thread_is_left_alone():
+    many = ag.rand(1 << 16)
+    with CountingLock() as lock:
+        for lock.thread in (2, None):
+            many.cos()
+        assert lock.released == 0
+
+
+def test_threads_that_run_python_while_another_is_in_backward():
+    """The lock that a backward finds held is another thread's."""
+    program = """
+import threading, autograd as ag
+at_work, counts = True, {}
+def count():
+    n = 0
+    while at_work:
+        n += 1
+        counts[n % 100] = [i for i in range(5)]
+threads = [threading.Thread(target=count) for _ in range(2)]
+for t in threads: t.start()
+x = ag.randn(300, 300, requires_grad=True)
+for i in range(30):
+    y = x
+    for _ in range(10): y = (y * 1.0001).tanh()
+    y.sum().backward()
+at_work = False
+for t in threads: t.join()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_threads_at_work_when_the_program_ends():
+    program = """
+import threading, time, autograd as ag
+x = ag.randn(400, 400, requires_grad=True)
+x.register_hook(lambda g: g * 1)
+def work():
+    while True:
+        (x @ x).tanh().sum().backward()
+        x.detach().cos().sort()
+for _ in range(4): threading.Thread(target=work, daemon=True).start()
+time.sleep(0.2)
+"""
+    for _ in range(5):
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_lock_functions_come_all_or_none():
     with CountingLock() as lock:
-        _capi.lib.ag_set_interpreter_lock(lock.functions[0], None, None)
+        _capi.lib.ag_set_interpreter_lock(lock.functions[0], None, None, None)
         assert ag.rand(1 << 16).sum().item() > 0
         assert lock.released == 0
 

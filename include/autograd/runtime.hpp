@@ -30,10 +30,11 @@ void memory_release();
 struct InterpreterLock {
   void* (*release)() = nullptr;  ///< returns what `take` is to get; never nullptr
   void (*take)(void*) = nullptr;
-  void* (*held)() = nullptr;  ///< not nullptr if the calling thread has the lock
+  void* (*holder)() = nullptr;  ///< who has the lock: a thread, not always the calling one
+  void* (*self)() = nullptr;    ///< the calling thread, nullptr if the interpreter doesn't know it
 };
 /// From now on the library gives the lock up by itself during ops on many elements, so that other
-/// threads of the interpreter run. All three functions, or none.
+/// threads of the interpreter run. All four functions, or none.
 void set_interpreter_lock(const InterpreterLock& lock);
 
 /// Names of all registered ops, and "<name>: <doc>" of one; throws Error (value) for an unknown

@@ -12,16 +12,27 @@ constexpr int64_t kLongWork = 16384;
 
 extern InterpreterLock interpreter_lock;
 
+/// True if the calling thread has its interpreter's lock. The holder alone does not say: it may be
+/// another thread.
+inline bool has_lock() {
+  const void* self = interpreter_lock.self();
+  return self && self == interpreter_lock.holder();
+}
+
+/// Takes the lock again; never returns if the interpreter has come to its end in the meantime.
+void take_lock(void* state);
+
 /// While it lives, the calling thread is without its interpreter's lock, if `is_long` and if it had
 /// it.
 class Unlocked {
  public:
   explicit Unlocked(bool is_long) {
-    if (is_long && interpreter_lock.release && interpreter_lock.held()) [[unlikely]]
+    if (is_long && interpreter_lock.release && has_lock()) [[unlikely]]
       state_ = interpreter_lock.release();
   }
   ~Unlocked() {
-    if (state_) interpreter_lock.take(state_);
+    if (state_) [[unlikely]]
+      take_lock(state_);
   }
   Unlocked(const Unlocked&) = delete;
   Unlocked& operator=(const Unlocked&) = delete;

@@ -146,7 +146,7 @@ _VALUES: dict[str, Any] = {
     "ag_rule": RULE,
     "ag_lock_release": ctypes.c_void_p,
     "ag_lock_take": ctypes.c_void_p,
-    "ag_lock_held": ctypes.c_void_p,
+    "ag_lock_thread": ctypes.c_void_p,
     "ag_code_resolver": CODE_RESOLVER,
 }
 
@@ -264,7 +264,12 @@ lib: Any = bind(header, library_path)
 
 def _share_lock() -> None:
     """Tells the library how to give up the interpreter's lock; interpreters without CPython's functions keep it."""
-    names = ("PyEval_SaveThread", "PyEval_RestoreThread", "_PyThreadState_UncheckedGet")
+    names = (
+        "PyEval_SaveThread",
+        "PyEval_RestoreThread",
+        "_PyThreadState_UncheckedGet",
+        "PyGILState_GetThisThreadState",
+    )
     try:
         functions = [getattr(ctypes.pythonapi, name) for name in names]
     except AttributeError:
