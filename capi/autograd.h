@@ -50,6 +50,7 @@ extern "C" {
 
 typedef struct ag_tensor ag_tensor;
 typedef struct ag_graph ag_graph;
+typedef struct ag_recording ag_recording;
 
 /* Status of a call. The values never change. */
 typedef enum ag_status {
@@ -1445,10 +1446,10 @@ AG_API AG_BLOCKING ag_status ag_clip_grad_value(ag_tensor* const* params, int64_
 
 /* ---- graphs ---- */
 
-/* The history of t as a graph. `named` leaves (parameters, inputs) are drawn with their names; n
- * may be 0. */
+/* The history of t as a graph. `named` tensors, n in number, get their names; the last n_buffers of
+ * them are buffers: what a module keeps that is not a parameter. */
 AG_API ag_graph* ag_graph_from_tensor(const ag_tensor* t, const ag_tensor* const* named,
-                                      const char* const* names, int64_t n);
+                                      const char* const* names, int64_t n, int64_t n_buffers);
 AG_API void ag_graph_free(ag_graph* graph);
 /* Number of op nodes; -1 for NULL. */
 AG_API int64_t ag_graph_num_ops(const ag_graph* graph);
@@ -1466,6 +1467,37 @@ AG_API AG_BLOCKING int64_t ag_graph_svg(const ag_graph* graph, int32_t direction
                                         int64_t capacity);
 /* One op a line in static single assignment form; text. */
 AG_API int64_t ag_graph_text(const ag_graph* graph, char* buffer, int64_t capacity);
+/* Everything that is known of the graph, as JSON text: ops with their costs, values, scopes. */
+AG_API int64_t ag_graph_json(const ag_graph* graph, char* buffer, int64_t capacity);
+/* Records what the calling thread does from now on: every op, also on tensors without gradients,
+ * changes in place, backward passes, steps of optimizers. profile: with the time of each op. */
+AG_API ag_recording* ag_recording_begin(int32_t profile);
+/* Ends the recording, in the thread in which it began; what was recorded stays. */
+AG_API ag_status ag_recording_stop(ag_recording* recording);
+/* The same, if it has not ended yet, and returns what was recorded; a second call
+ * returns the same. Names as in ag_graph_from_tensor. */
+AG_API ag_graph* ag_recording_end(ag_recording* recording, const ag_tensor* const* named,
+                                  const char* const* names, int64_t n, int64_t n_buffers);
+/* Frees a recording; one that has not ended records nothing more. */
+AG_API void ag_recording_free(ag_recording* recording);
+/* What follows, until ag_recording_leave, belongs to a module of that name and type. */
+AG_API ag_status ag_recording_enter(ag_recording* recording, const char* name, const char* type);
+AG_API ag_status ag_recording_leave(ag_recording* recording);
+/* Gives the first n modules that were entered, by any of the ways below and above, new names and
+ * types. */
+AG_API ag_status ag_recording_name_modules(ag_recording* recording, const char* const* names,
+                                           const char* const* types, int64_t n);
+/* Within which of the entered modules each of them was entered: numbers in order of entering, -1 for
+ * none. Writes at most `capacity` of them; returns how many there are, -1 on failure. */
+AG_API int64_t ag_recording_parents(ag_recording* recording, int64_t* parents, int64_t capacity);
+/* For Python: the modules that the calling thread calls through ag_python_module_call() are entered
+ * and left, and each is appended to `list`, a list, by PyList_Append. NULL ends it. */
+AG_API ag_status ag_recording_watch(ag_recording* recording, void* list);
+/* For Python: the address of a function of METH_FASTCALL | METH_KEYWORDS that calls a method of its
+ * first argument with the others. functions: PyObject_VectorcallMethod, PyList_Append and
+ * PyErr_BadArgument; method: a str, its name. The first call decides for the whole process. NULL on failure. */
+AG_API const void* ag_python_module_call(const void* const* functions, int64_t n_functions,
+                                         const void* method);
 
 #ifdef __cplusplus
 }

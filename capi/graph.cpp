@@ -1,5 +1,6 @@
 // C functions of graphs.
 #include "guard.hpp"
+#include "python_call.hpp"
 
 using namespace autograd;
 using namespace autograd::capi;
@@ -8,15 +9,40 @@ struct ag_graph {
   Graph graph;
 };
 
+struct ag_recording {
+  Recording recording;
+};
+
+namespace {
+
+GraphNames graph_names(Arguments in, const ag_tensor* const* named, const char* const* names,
+                       int64_t n, int64_t n_buffers) {
+  const std::vector<Tensor> tensors = in.tensors(named, n, "named");
+  in.array(names, n, "names");
+  if (n_buffers < 0 || n_buffers > n) in.reject("n_buffers", n_buffers);
+  GraphNames given;
+  for (int64_t i = 0; i < n; ++i) {
+    auto& list = i < n - n_buffers ? given.tensors : given.buffers;
+    list.emplace_back(in.pointer(names[i], "names"), tensors[static_cast<size_t>(i)]);
+  }
+  return given;
+}
+
+std::vector<std::string> texts(Arguments in, const char* const* values, int64_t n,
+                               const char* name) {
+  in.array(values, n, name);
+  std::vector<std::string> list;
+  for (int64_t i = 0; i < n; ++i) list.emplace_back(in.pointer(values[i], name));
+  return list;
+}
+
+}  // namespace
+
 ag_graph* ag_graph_from_tensor(const ag_tensor* t, const ag_tensor* const* named,
-                               const char* const* names, int64_t n) {
+                               const char* const* names, int64_t n, int64_t n_buffers) {
   return read<ag_graph*>(__func__, nullptr, [&](Arguments in) {
-    std::vector<Tensor> leaves = in.tensors(named, n, "named");
-    in.array(names, n, "names");
-    std::vector<std::pair<std::string, Tensor>> pairs;
-    for (size_t i = 0; i < leaves.size(); ++i)
-      pairs.emplace_back(in.pointer(names[i], "names"), leaves[i]);
-    return new ag_graph{Graph::from_tensor(in.tensor(t, "t"), pairs)};
+    return new ag_graph{
+        Graph::from_tensor(in.tensor(t, "t"), graph_names(in, named, names, n, n_buffers))};
   });
 }
 
@@ -66,4 +92,66 @@ int64_t ag_graph_svg(const ag_graph* graph, int32_t direction, int64_t depth, in
 int64_t ag_graph_text(const ag_graph* graph, char* buffer, int64_t capacity) {
   return text(__func__, buffer, capacity,
               [&](Arguments in) { return in.pointer(graph, "graph")->graph.text(); });
+}
+
+int64_t ag_graph_json(const ag_graph* graph, char* buffer, int64_t capacity) {
+  return text(__func__, buffer, capacity,
+              [&](Arguments in) { return in.pointer(graph, "graph")->graph.json(); });
+}
+
+ag_recording* ag_recording_begin(int32_t profile) {
+  return read<ag_recording*>(__func__, nullptr, [&](Arguments) {
+    return new ag_recording{Recording({.profile = profile != 0})};
+  });
+}
+
+ag_status ag_recording_stop(ag_recording* recording) {
+  return run(__func__, [&](Arguments in) { in.pointer(recording, "recording")->recording.stop(); });
+}
+
+ag_graph* ag_recording_end(ag_recording* recording, const ag_tensor* const* named,
+                           const char* const* names, int64_t n, int64_t n_buffers) {
+  return read<ag_graph*>(__func__, nullptr, [&](Arguments in) {
+    Recording& open = in.pointer(recording, "recording")->recording;
+    return new ag_graph{open.finish(graph_names(in, named, names, n, n_buffers))};
+  });
+}
+
+void ag_recording_free(ag_recording* recording) { delete recording; }
+
+ag_status ag_recording_enter(ag_recording* recording, const char* name, const char* type) {
+  return run(__func__, [&](Arguments in) {
+    in.pointer(recording, "recording")
+        ->recording.enter(in.pointer(name, "name"), in.pointer(type, "type"));
+  });
+}
+
+ag_status ag_recording_leave(ag_recording* recording) {
+  return run(__func__,
+             [&](Arguments in) { in.pointer(recording, "recording")->recording.leave(); });
+}
+
+ag_status ag_recording_name_modules(ag_recording* recording, const char* const* names,
+                                    const char* const* types, int64_t n) {
+  return run(__func__, [&](Arguments in) {
+    in.pointer(recording, "recording")
+        ->recording.name_scopes(texts(in, names, n, "names"), texts(in, types, n, "types"));
+  });
+}
+
+int64_t ag_recording_parents(ag_recording* recording, int64_t* parents, int64_t capacity) {
+  return read<int64_t>(__func__, -1, [&](Arguments in) {
+    in.array(parents, capacity, "parents");
+    const auto marks = in.pointer(recording, "recording")->recording.marks();
+    const int64_t n = static_cast<int64_t>(marks->parents.size());
+    for (int64_t i = 0; i < n && i < capacity; ++i)
+      parents[i] = marks->parents[static_cast<size_t>(i)] - 1;
+    return n;
+  });
+}
+
+ag_status ag_recording_watch(ag_recording* recording, void* list) {
+  return run(__func__, [&](Arguments in) {
+    watch_python_modules(in.pointer(recording, "recording")->recording.marks(), list);
+  });
 }

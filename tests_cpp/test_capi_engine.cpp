@@ -142,7 +142,7 @@ TEST_F(Capi, sgd_refuses_bad_arguments_and_keeps_parameters) {
 TEST_F(Capi, graph_outlives_its_tensors) {
   ag_tensor *x = parameter({1, 2}), *y = sum_of_squares(x);
   const char* name = "weight";
-  ag_graph* graph = ag_graph_from_tensor(y, &x, &name, 1);
+  ag_graph* graph = ag_graph_from_tensor(y, &x, &name, 1, 0);
   ag_tensor_free(y);
   ag_tensor_free(x);
   EXPECT_EQ(ag_memory_allocated(), before_);
@@ -166,12 +166,12 @@ TEST_F(Capi, graph_refuses_bad_arguments) {
   const auto expect_null = [](ag_graph* graph, const std::string& part) {
     expect_failure(graph == nullptr, AG_ERROR_VALUE, part);
   };
-  expect_null(ag_graph_from_tensor(nullptr, nullptr, nullptr, 0), "'t' is NULL");
-  expect_null(ag_graph_from_tensor(x, &null, &name, 1), "'named' is NULL");
-  expect_null(ag_graph_from_tensor(x, nullptr, &name, 1), "'named' is NULL");
-  expect_null(ag_graph_from_tensor(x, &x, nullptr, 1), "'names' is NULL");
-  expect_null(ag_graph_from_tensor(x, &x, &no_name, 1), "'names' is NULL");
-  expect_null(ag_graph_from_tensor(x, &x, &name, -1), "'named' cannot have -1");
+  expect_null(ag_graph_from_tensor(nullptr, nullptr, nullptr, 0, 0), "'t' is NULL");
+  expect_null(ag_graph_from_tensor(x, &null, &name, 1, 0), "'named' is NULL");
+  expect_null(ag_graph_from_tensor(x, nullptr, &name, 1, 0), "'named' is NULL");
+  expect_null(ag_graph_from_tensor(x, &x, nullptr, 1, 0), "'names' is NULL");
+  expect_null(ag_graph_from_tensor(x, &x, &no_name, 1, 0), "'names' is NULL");
+  expect_null(ag_graph_from_tensor(x, &x, &name, -1, 0), "'named' cannot have -1");
   EXPECT_EQ(ag_graph_num_ops(nullptr), -1);
   EXPECT_EQ(ag_graph_num_values(nullptr), -1);
   EXPECT_EQ(ag_graph_dot(nullptr, 0, -1, 0, 3, nullptr, 0), -1);

@@ -57,8 +57,17 @@ class Native:
         "ag_tensor_copy_out",
         "ag_tensor_free",
         "ag_set_interpreter_lock",
+        "ag_recording_watch",
+        "ag_python_module_call",
     }
-    LEFT_OUT |= {"ag_location_follow_python", "ag_set_num_threads", "ag_graph_free", "ag_memory_release", "ag_set_grad_enabled"}
+    LEFT_OUT |= {
+        "ag_location_follow_python",
+        "ag_set_num_threads",
+        "ag_graph_free",
+        "ag_recording_free",
+        "ag_memory_release",
+        "ag_set_grad_enabled",
+    }
     ROOM = 4096  # entries of every array; counts stay far below it, or are beyond any memory
     COUNTS = [0, 1, 2, 3, 4, 6, 12, 13, 40, -1, -(2**63), 2**31, 2**62, 2**63 - 1]
     LIKELY_COUNTS = [0, 1, 2, 3, 4]
@@ -79,6 +88,7 @@ class Native:
             function.argtypes = None
         self.pool: list[int] = []
         self.graphs: list[int] = []
+        self.recordings: list[int] = []
         pointer, integer = ctypes.c_void_p, ctypes.c_int64
         hook = ctypes.CFUNCTYPE(ctypes.c_int32, pointer, pointer, pointer)
         rule = ctypes.CFUNCTYPE(ctypes.c_int32, pointer, pointer, integer, pointer, integer)
@@ -114,6 +124,10 @@ class Native:
             self.graphs.append(result)
             if len(self.graphs) > 5:
                 self.library.ag_graph_free(ctypes.c_void_p(self.graphs.pop(0)))
+        if declaration.result == "ag_recording*" and result:
+            self.recordings.append(result)
+            if len(self.recordings) > 2:
+                self.library.ag_recording_free(ctypes.c_void_p(self.recordings.pop(0)))
 
     @staticmethod
     def show(argument: Any) -> str:
@@ -130,6 +144,8 @@ class Native:
         if c_type in ("const ag_graph*", "ag_graph*"):
             known = [None, *self.graphs]
             return ctypes.c_void_p(rng.choice(known))
+        if c_type == "ag_recording*":
+            return ctypes.c_void_p(rng.choice([None, *self.recordings]))
         if c_type == "double":
             return ctypes.c_double(pick(rng, REALS[:5], REALS))
         if c_type in self.callbacks:

@@ -1,6 +1,7 @@
-// The history of a tensor as a graph that can be printed and drawn.
+// Computations as graphs: recorded, printed, counted, compared and drawn.
 #pragma once
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <utility>
@@ -12,7 +13,30 @@ namespace autograd {
 
 namespace detail {
 struct GraphData;
-}
+class CallRecorder;
+
+/// The calls of modules in a recording: 1 + an index into parents is the number of a call.
+struct ScopeMarks {
+  int32_t current = 0;           ///< the call that ops belong to now; 0: none
+  std::vector<int32_t> parents;  ///< the call within which each call was made
+
+  int32_t enter() {
+    parents.push_back(current);
+    return current = static_cast<int32_t>(parents.size());
+  }
+};
+}  // namespace detail
+
+/// Names for leaves, results and gradients. Buffers are what a module or optimizer keeps: running
+/// statistics, moments.
+struct GraphNames {
+  std::vector<std::pair<std::string, Tensor>> tensors;
+  std::vector<std::pair<std::string, Tensor>> buffers;
+
+  GraphNames() = default;
+  GraphNames(std::initializer_list<std::pair<std::string, Tensor>> named) : tensors(named) {}
+  GraphNames(std::vector<std::pair<std::string, Tensor>> named) : tensors(std::move(named)) {}
+};
 
 /// Where the edges of a drawing run.
 enum class DrawDirection { kDown, kRight, kUp, kLeft };
@@ -28,9 +52,8 @@ struct DrawOptions {
 /// Ops and values in single assignment form. A graph holds no tensor memory.
 class Graph {
  public:
-  /// The recorded history of t. `named` leaves get their names.
-  static Graph from_tensor(const Tensor& t,
-                           const std::vector<std::pair<std::string, Tensor>>& named = {});
+  /// The recorded history of t.
+  static Graph from_tensor(const Tensor& t, const GraphNames& names = {});
   /// A graph of the library's own making.
   static Graph from_data(std::shared_ptr<const detail::GraphData> data) {
     Graph graph;
@@ -45,9 +68,49 @@ class Graph {
   std::string svg(const DrawOptions& options = {}) const;
   /// One op a line: "%3 = mul(%1, %2) : float32 [2, 3]".
   std::string text() const;
+  /// Everything that is known of the graph. docs/graph.md describes the schema.
+  std::string json() const;
+
+  const detail::GraphData& data() const;
 
  private:
   std::shared_ptr<const detail::GraphData> data_;
+};
+
+struct RecordOptions {
+  bool profile = false;  ///< measure the time of each op
+};
+
+/// Records every op that this thread runs from its construction to finish(): also ops on tensors
+/// without gradients, changes in place, backward passes and steps of optimizers.
+class Recording {
+ public:
+  explicit Recording(const RecordOptions& options = {});
+  ~Recording();
+  Recording(const Recording&) = delete;
+  Recording& operator=(const Recording&) = delete;
+
+  /// Ends the recording, if it has not ended yet. Throws Error (runtime) in another thread than the
+  /// recorded one.
+  void stop();
+  /// The same, and returns what was recorded.
+  Graph finish(const GraphNames& names = {});
+  /// What follows, until leave(), belongs to a module of that name ("0", "encoder") and type
+  /// ("Linear"), within the one entered before.
+  void enter(const std::string& name, const std::string& type);
+  /// Throws Error (runtime) if nothing was entered.
+  void leave();
+
+  // ---- for bindings
+  /// Where calls of modules are marked; shared, because a thread may still hold it when the
+  /// recording is gone.
+  std::shared_ptr<detail::ScopeMarks> marks();
+  /// Names the first modules that were entered, all others stay as they are. Throws Error (value)
+  /// if there are more names than modules.
+  void name_scopes(const std::vector<std::string>& names, const std::vector<std::string>& types);
+
+ private:
+  detail::CallRecorder* recorder_;
 };
 
 }  // namespace autograd

@@ -14,6 +14,23 @@ Observer* set_observer(Observer* observer) {
   return std::exchange(thread_state.observer, observer);
 }
 
+void add_observer(Observer& observer) {
+  observer.below = std::exchange(thread_state.observer, &observer);
+}
+
+void remove_observer(Observer& observer) {
+  Observer** link = &thread_state.observer;
+  while (*link && *link != &observer) link = &(*link)->below;
+  if (*link) *link = observer.below;
+}
+
+void show_call(const Call& call) {
+  for (Observer *o = thread_state.observer, *below; o; o = below) {
+    below = o->below;  // o may be gone afterwards
+    o->on_call(call);
+  }
+}
+
 namespace {
 
 inline void check_defined(const Op& op, const Arg* inputs, int n) {
@@ -93,7 +110,7 @@ void dispatch(const Op& op, const Arg* inputs, int n_inputs, const Attrs& attrs,
   }
   if (!recording && any_comes_from_leaves(inputs, n_inputs)) trace_cut(call);
   if (state.observer) [[unlikely]]
-    state.observer->on_call(call);
+    show_call(call);
 }
 
 Tensor dispatch(const Op& op, const Arg* inputs, int n_inputs, const Attrs& attrs) {
@@ -190,7 +207,7 @@ void dispatch_in_place(const Op& op, std::initializer_list<Arg> inputs, const At
   else
     finish_unrecorded(call);
   if (state.observer) [[unlikely]]
-    state.observer->on_call(call);
+    show_call(call);
 }
 
 }  // namespace autograd::detail

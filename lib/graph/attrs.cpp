@@ -60,12 +60,6 @@ std::string int_text(std::string_view name, int64_t value) {
   return std::to_string(value);
 }
 
-void append(std::string& text, std::string_view name, const std::string& value) {
-  if (value.empty()) return;
-  if (!text.empty()) text += ", ";
-  text.append(name).append("=").append(value);
-}
-
 // Calls print(name, position) for each name of one group of the schema.
 template <class Print>
 void for_each_name(std::string_view group, int limit, const Print& print) {
@@ -74,18 +68,26 @@ void for_each_name(std::string_view group, int limit, const Print& print) {
 
 }  // namespace
 
-std::string attrs_text(const Op& op, const Attrs& attrs) {
-  std::string text;
+std::vector<std::pair<std::string, std::string>> attr_pairs(const Op& op, const Attrs& attrs) {
+  std::vector<std::pair<std::string, std::string>> pairs;
+  const auto append = [&](std::string_view name, std::string value) {
+    if (!value.empty()) pairs.emplace_back(name, std::move(value));
+  };
   std::string_view schema = op.attrs;
   for_each_name(take(schema, ';'), 3, [&](std::string_view name, int i) {
-    append(text, name, list_text(name, attrs.lists[i]));
+    append(name, list_text(name, attrs.lists[i]));
   });
-  for_each_name(take(schema, ';'), 3, [&](std::string_view name, int i) {
-    append(text, name, number_text(attrs.reals[i]));
-  });
-  for_each_name(take(schema, ';'), 3, [&](std::string_view name, int i) {
-    append(text, name, int_text(name, attrs.ints[i]));
-  });
+  for_each_name(take(schema, ';'), 3,
+                [&](std::string_view name, int i) { append(name, number_text(attrs.reals[i])); });
+  for_each_name(take(schema, ';'), 3,
+                [&](std::string_view name, int i) { append(name, int_text(name, attrs.ints[i])); });
+  return pairs;
+}
+
+std::string attrs_text(const Op& op, const Attrs& attrs) {
+  std::string text;
+  for (const auto& [name, value] : attr_pairs(op, attrs))
+    text.append(text.empty() ? "" : ", ").append(name).append("=").append(value);
   return text;
 }
 

@@ -53,15 +53,17 @@ Recorder::~Recorder() { stop(); }
 
 void Recorder::start() {
   if (watching_) return;
-  if (observer())
-    fail(ErrorCode::kRuntime, "a capture is running already in this thread; captures do not nest");
-  before_ = set_observer(this);
+  for (const Observer* o = observer(); o; o = o->below)
+    if (dynamic_cast<const Recorder*>(o))
+      fail(ErrorCode::kRuntime,
+           "a capture is running already in this thread; captures do not nest");
+  add_observer(*this);
   watching_ = true;
 }
 
 void Recorder::stop() {
   if (!watching_) return;
-  set_observer(before_);
+  remove_observer(*this);
   watching_ = false;
 }
 
@@ -213,7 +215,7 @@ void Recorder::before_in_place(const Call& call) {
 }
 
 void Recorder::on_call(const Call& call) {
-  GraphOp op;
+  GraphOp op{};
   op.op = &call.op;
   op.attrs = call.attrs;
   op.inputs.reserve(static_cast<size_t>(call.n_inputs));

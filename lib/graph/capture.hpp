@@ -127,7 +127,6 @@ class Recorder : public Observer {
   std::vector<CapturedInput> inputs_;
   std::string obstacle_;
   bool watching_ = false;
-  Observer* before_ = nullptr;
   uint64_t first_id_ = 0;  ///< tensors made since have this id or a higher one
   int n_options_ = 0;
 

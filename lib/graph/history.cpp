@@ -1,15 +1,15 @@
 // Graphs of recorded history: the live nodes behind a tensor, each once, as ops in topological
 // order.
 #include <unordered_map>
+#include <unordered_set>
 
 #include "autograd/graph.hpp"
 #include "core/node.hpp"
 #include "core/record.hpp"
 #include "graph/ir.hpp"
+#include "graph/places.hpp"
 
 namespace autograd {
-
-using Names = std::vector<std::pair<std::string, Tensor>>;
 
 namespace detail {
 namespace {
@@ -18,8 +18,12 @@ namespace {
 /// of tensors.
 class History {
  public:
-  History(const Tensor& t, const Names& named) {
-    for (const auto& [name, tensor] : named) names_.emplace(body(tensor)->id, name);
+  History(const Tensor& t, const GraphNames& names) {
+    for (const auto& [name, tensor] : names.tensors) names_.emplace(body(tensor)->id, name);
+    for (const auto& [name, tensor] : names.buffers) {
+      names_.emplace(body(tensor)->id, name);
+      buffers_.insert(body(tensor)->id);
+    }
     TensorBody* root = body(t);
     if (root->source) refresh_view(root);
     if (!root->node) {
@@ -53,7 +57,9 @@ class History {
   void add_op(const Node& node);
 
   GraphData graph_;
+  Places places_;
   std::unordered_map<uint64_t, std::string> names_;  // by id of the tensor
+  std::unordered_set<uint64_t> buffers_;             // by id of the tensor
   std::unordered_map<uint64_t, int> leaves_;         // by id of the tensor
   std::vector<const Node*> order_;                   // inputs before users
   std::unordered_map<const Node*, std::vector<int>> values_of_;
@@ -105,6 +111,7 @@ int History::add_leaf(uint64_t id, DType dtype, const Shape& sizes, bool is_para
   const auto name = names_.find(id);
   if (name != names_.end()) value.name = name->second;
   value.role = is_parameter                            ? Role::kParameter
+               : buffers_.count(id)                    ? Role::kBuffer
                : sizes.empty() && name == names_.end() ? Role::kConstant
                                                        : Role::kInput;
   value.dtype = dtype;
@@ -128,6 +135,7 @@ void History::add_op(const Node& node) {
   GraphOp& op = graph_.ops.emplace_back();
   op.op = node.op;
   op.attrs = node.attrs;
+  places_.set(node.location, op);
   for (const NodeInput& input : node.inputs) {
     const Source source = source_of(input);
     if (source.node)
@@ -149,18 +157,8 @@ void History::add_op(const Node& node) {
 }  // namespace
 }  // namespace detail
 
-Graph Graph::from_tensor(const Tensor& t, const Names& named) {
-  Graph graph;
-  graph.data_ = std::make_shared<const detail::GraphData>(detail::History(t, named).take());
-  return graph;
+Graph Graph::from_tensor(const Tensor& t, const GraphNames& names) {
+  return from_data(std::make_shared<const detail::GraphData>(detail::History(t, names).take()));
 }
-
-namespace {
-const detail::GraphData kEmpty;
-}  // namespace
-
-int64_t Graph::num_ops() const { return data_ ? static_cast<int64_t>(data_->ops.size()) : 0; }
-int64_t Graph::num_values() const { return data_ ? static_cast<int64_t>(data_->values.size()) : 0; }
-std::string Graph::text() const { return detail::ssa_text(data_ ? *data_ : kEmpty); }
 
 }  // namespace autograd

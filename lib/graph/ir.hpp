@@ -2,6 +2,7 @@
 #pragma once
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/op.hpp"
@@ -46,7 +47,8 @@ struct GraphOp {
   std::vector<int> inputs;   ///< values; -1 for an absent optional input
   std::vector<int> outputs;  ///< values
   std::vector<int> saved;    ///< those of them that the gradient rule keeps
-  bool in_place = false;  ///< output 0 is input 0 after the change: a new value, the same storage
+  std::vector<int> after;  ///< ops whose changes in place it sees through other names of the memory
+  bool in_place = false;   ///< output 0 is input 0 after the change: a new value, the same storage
   Phase phase = Phase::kForward;
   int forward = -1;  ///< of an op of the backward phase: the op whose gradient rule made it
   int scope = -1;    ///< index into scopes; -1 outside of any module
@@ -71,13 +73,29 @@ struct GraphData {
   std::vector<GraphValue> values;
   std::vector<int> outputs;  ///< values; a leaf if the graph has no ops
   std::vector<GraphScope> scopes;
+  double seconds = -1;  ///< measured from the begin to the end of a recording, -1 if not
 };
 
 /// "dims=[0, 1], keepdim=true": the attributes that say something, named by the op's schema.
 std::string attrs_text(const Op& op, const Attrs& attrs);
+/// The same one by one: name, and the value's text.
+std::vector<std::pair<std::string, std::string>> attr_pairs(const Op& op, const Attrs& attrs);
 /// The shortest text that reads back as the number.
 std::string number_text(double number);
 
 std::string ssa_text(const GraphData& graph);
+std::string json_text(const GraphData& graph);
+
+/// "pointwise", "reduction", "product", "view", ...: the first of the op's traits.
+const char* kind_name(const Op& op);
+const char* role_name(Role role);
+/// "encoder.layers.0": the names of the scope and those around it; a scope without a name is left
+/// out.
+std::string scope_path(const GraphData& graph, int scope);
+
+/// By op: a number made of what it computes (its op, attributes, shapes and, by their numbers, the
+/// ops and leaves that it reads), not of where it stands. Equal ops after each other get different
+/// ones.
+std::vector<uint64_t> content_ids(const GraphData& graph);
 
 }  // namespace autograd::detail

@@ -200,7 +200,7 @@ void apply(const List& list, int64_t i, TensorBody& gradient, Counters counters,
     const detail::Unobserved pause;
     apply(list, i, gradient, counters, planner);
   }
-  detail::observer()->on_call(call);
+  detail::show_call(call);
 }
 
 void run(const List& list) {

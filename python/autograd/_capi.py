@@ -134,7 +134,7 @@ RULE = ctypes.CFUNCTYPE(
     ctypes.c_int32, ctypes.c_void_p, _Addresses, ctypes.c_int64, _Addresses, ctypes.c_int64
 )
 CODE_RESOLVER = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int32)
-_HANDLE = re.compile(r"(const )?(ag_tensor|ag_graph)\*")
+_HANDLE = re.compile(r"(const )?(ag_tensor|ag_graph|ag_recording)\*")
 _VALUES: dict[str, Any] = {
     "void": None,
     "int32_t": ctypes.c_int32,

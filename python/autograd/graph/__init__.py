@@ -1,6 +1,7 @@
-"""Computations as graphs: what a tensor was computed with, printed, drawn and saved."""
+"""Computations as graphs: recorded, printed, drawn and saved."""
 
 from .content import Graph
 from .history import from_tensor
+from .recording import record
 
-__all__ = ["Graph", "from_tensor"]
+__all__ = ["Graph", "from_tensor", "record"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,17 @@ class Graph:
     """
 
     def __init__(self, handle: Any) -> None:
-        self._handle = handle
+        self._native = handle
+        self._read: dict[str, Any] | None = None
+
+    def _finish(self, handle: Any) -> None:
+        self._native = handle
+
+    @property
+    def _handle(self) -> Any:
+        if self._native is None:
+            raise RuntimeError("the graph is still being recorded: use it after the with block")
+        return self._native
 
     @property
     def num_ops(self) -> int:
@@ -51,6 +62,15 @@ class Graph:
         """
         return dot(self, **options)
 
+    def json(self) -> str:
+        """Everything that is known of the graph as JSON; the schema is described in docs/graph.md."""
+        return text(lib.ag_graph_json, self._handle)
+
+    def _content(self) -> dict[str, Any]:
+        if self._read is None:
+            self._read = json.loads(self.json())
+        return self._read
+
     def text(self) -> str:
         """One operation a line, each value assigned once."""
         return text(lib.ag_graph_text, self._handle)
@@ -59,6 +79,8 @@ class Graph:
         return self.text()
 
     def __repr__(self) -> str:
+        if self._native is None:
+            return "<autograd.graph.Graph, still being recorded>"
         return f"<autograd.graph.Graph with {self.num_ops} ops and {self.num_values} values>"
 
     def svg(self, engine: str = "auto", **options: Any) -> str:

@@ -44,13 +44,19 @@ class _Calls:
     """Which function is ``Module.__call__``: the fast one while no module has a hook, else the one that runs hooks."""
 
     count = 0
+    watchers: tuple[Any, Any] = (None, None)
     module_class: Any = None
     plain: Any = None
 
     @classmethod
     def add(cls, change: int) -> None:
         cls.count += change
-        wanted = _call if cls.count else cls.plain
+        cls.choose()
+
+    @classmethod
+    def choose(cls) -> None:
+        with_hooks = cls.count > 0
+        wanted = cls.watchers[with_hooks] or (_call if with_hooks else cls.plain)
         if cls.module_class.__dict__["__call__"] is not wanted:
             cls.module_class.__call__ = wanted
 
@@ -58,6 +64,20 @@ class _Calls:
 def follow_hooks(module_class: Any) -> None:
     """Switches ``module_class.__call__`` to the function that runs hooks as long as there are any."""
     _Calls.module_class, _Calls.plain = module_class, module_class.__dict__["__call__"]
+
+
+def watch_calls(plain: Any, with_hooks: Any) -> None:
+    """Makes these functions ``Module.__call__``: plain as long as no module has a hook, with_hooks, which goes on with
+    call(), else. None ends it."""
+    _Calls.watchers = (plain, with_hooks)
+    _Calls.choose()
+
+
+def call(module: Any, *args: Any, **kwargs: Any) -> Any:
+    """The call that a watcher goes on with."""
+    if _Calls.count:
+        return _call(module, *args, **kwargs)
+    return module.forward(*args, **kwargs)
 
 
 class _CallHookHandle(RemovableHandle):

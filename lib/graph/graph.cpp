@@ -1,0 +1,76 @@
+// The public side of graphs and recordings.
+#include "autograd/graph.hpp"
+
+#include "core/text.hpp"
+#include "graph/ir.hpp"
+#include "graph/recording.hpp"
+
+namespace autograd {
+
+namespace {
+const detail::GraphData kEmpty;
+}  // namespace
+
+const detail::GraphData& Graph::data() const { return data_ ? *data_ : kEmpty; }
+int64_t Graph::num_ops() const { return static_cast<int64_t>(data().ops.size()); }
+int64_t Graph::num_values() const { return static_cast<int64_t>(data().values.size()); }
+std::string Graph::text() const { return detail::ssa_text(data()); }
+std::string Graph::json() const { return detail::json_text(data()); }
+
+Recording::Recording(const RecordOptions& options)
+    : recorder_(new detail::CallRecorder(options.profile)) {}
+
+Recording::~Recording() {
+  if (recorder_->is_open() && !recorder_->is_own_thread()) {
+    // It still stands in the other thread's list, where only that thread can take it out.
+    recorder_->abandoned.store(true, std::memory_order_relaxed);
+    return;
+  }
+  recorder_->close();
+  delete recorder_;
+}
+
+void Recording::stop() {
+  if (recorder_->is_open() && !recorder_->is_own_thread())
+    fail(ErrorCode::kRuntime, "a recording ends in the thread in which it began");
+  recorder_->close();
+}
+
+Graph Recording::finish(const GraphNames& names) {
+  stop();
+  std::vector<detail::GivenName> given;
+  for (const auto& [name, tensor] : names.tensors) given.push_back({name, tensor, false});
+  for (const auto& [name, tensor] : names.buffers) given.push_back({name, tensor, true});
+  for (const detail::GivenName& each : given) detail::body(each.tensor);
+  return Graph::from_data(std::make_shared<const detail::GraphData>(recorder_->graph(given)));
+}
+
+void Recording::enter(const std::string& name, const std::string& type) {
+  constexpr size_t kMostScopes = size_t{1} << 24;
+  detail::ScopeMarks& marks = *recorder_->marks;
+  if (marks.parents.size() >= kMostScopes)
+    fail(ErrorCode::kRuntime, "a recording holds at most ", kMostScopes, " calls of modules");
+  marks.enter();
+  recorder_->names.resize(marks.parents.size());
+  recorder_->names.back() = {name, type};
+}
+
+void Recording::leave() {
+  detail::ScopeMarks& marks = *recorder_->marks;
+  if (marks.current <= 0) fail(ErrorCode::kRuntime, "leave: no module was entered");
+  marks.current = marks.parents[static_cast<size_t>(marks.current) - 1];
+}
+
+std::shared_ptr<detail::ScopeMarks> Recording::marks() { return recorder_->marks; }
+
+void Recording::name_scopes(const std::vector<std::string>& names,
+                            const std::vector<std::string>& types) {
+  const size_t n = recorder_->marks->parents.size();
+  if (names.size() > n || types.size() != names.size())
+    fail(ErrorCode::kValue, "name_scopes: ", names.size(), " names and ", types.size(),
+         " types for ", n, " calls of modules");
+  recorder_->names.resize(n);
+  for (size_t i = 0; i < names.size(); ++i) recorder_->names[i] = {names[i], types[i]};
+}
+
+}  // namespace autograd

@@ -1,0 +1,106 @@
+"""The names of tensors: of parameters and buffers from their modules, of others from variables."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterable, Mapping
+from types import FrameType
+from typing import Any
+
+from ..operands import handles
+from ..tensor import Tensor
+
+# Variables of one function that are looked at; a notebook may hold many.
+_MOST_VARIABLES = 10_000
+
+
+def is_module(value: Any) -> bool:
+    """True for an nn.Module, which can say the names of its parameters and buffers."""
+    return hasattr(type(value), "named_parameters") and hasattr(type(value), "named_buffers")
+
+
+class Names:
+    """Tensors with names. The first name that a tensor is given stays."""
+
+    def __init__(self, function: str, params: Any | None = None) -> None:
+        self._function = function
+        self._tensors: dict[int, tuple[str, Tensor]] = {}
+        self._buffers: dict[int, tuple[str, Tensor]] = {}
+        if params is not None:
+            self._add_given(params)
+
+    def _add_given(self, params: Any) -> None:
+        if is_module(params):
+            self.add_module("", params)
+            return
+        pairs: Any = params.items() if isinstance(params, Mapping) else params
+        if isinstance(params, (str, Tensor)) or not isinstance(pairs, Iterable):
+            raise self._error(params)
+        for pair in pairs:
+            if not (isinstance(pair, (tuple, list)) and len(pair) == 2):
+                raise self._error(params)
+            name, value = pair
+            if is_module(value):
+                self.add_module(str(name), value)
+            elif isinstance(value, Tensor):
+                self.add(str(name), value)
+            else:
+                raise TypeError(
+                    f"{self._function}(): argument 'params' names {name!r}, which must be a Tensor or a Module, "
+                    f"not {type(value).__name__}"
+                )
+
+    def _error(self, params: Any) -> TypeError:
+        return TypeError(
+            f"{self._function}(): argument 'params' must be a Module or a dict of tensors, or (name, tensor) pairs, "
+            f"not {type(params).__name__}"
+        )
+
+    def add(self, name: str, tensor: Tensor) -> None:
+        """Names a tensor, unless it has a name."""
+        if id(tensor) not in self._buffers:
+            self._tensors.setdefault(id(tensor), (name, tensor))
+
+    def add_module(self, prefix: str, module: Any) -> None:
+        """Names the parameters and buffers of a module: "encoder.layers.0.weight"."""
+        for name, tensor in module.named_parameters(prefix):
+            self.add(name, tensor)
+        for name, tensor in module.named_buffers(prefix):
+            if id(tensor) not in self._tensors:
+                self._buffers.setdefault(id(tensor), (name, tensor))
+
+    def add_modules(self, modules: Iterable[tuple[str, Any]]) -> None:
+        """Names what several modules hold; the name of a module stands before only where there are several."""
+        holding = [(n, m) for n, m in modules if any(True for _ in m.parameters())]
+        inside = {id(part) for _, m in holding for part in m.modules() if part is not m}
+        roots = {id(m): (n, m) for n, m in reversed(holding) if id(m) not in inside}
+        # Modules that hold each other are all inside of one.
+        chosen = list(roots.values())[::-1] or holding[:1]
+        for name, module in chosen:
+            self.add_module(name if len(chosen) > 1 else "", module)
+
+    def add_variables(self, frame: FrameType | None) -> None:
+        """Names tensors after the variables of a running function that hold them, or a module that does."""
+        if frame is None:
+            return
+        found = [
+            (name, value)
+            for name, value in list(frame.f_locals.items())[:_MOST_VARIABLES]
+            if not name.startswith("_")
+        ]
+        self.add_modules((name, value) for name, value in found if is_module(value))
+        for name, value in found:
+            if isinstance(value, Tensor):
+                self.add(name, value)
+
+    def native(self) -> tuple[Any, Any, int, int]:
+        """Handles, names, their number and how many buffers are at their end, as the C functions take them."""
+        pairs = [*self._tensors.values(), *self._buffers.values()]
+        array = handles(self._function, "params", [tensor for _, tensor in pairs])
+        return array, texts(name for name, _ in pairs), len(pairs), len(self._buffers)
+
+
+def texts(values: Iterable[str]) -> Any:
+    """A native array of texts. A NUL, which would end one, becomes a blank."""
+    encoded = [value.encode("utf-8", "replace").replace(b"\0", b" ") for value in values]
+    return (ctypes.c_char_p * len(encoded))(*encoded)

@@ -1,0 +1,186 @@
+"""record: everything that is executed in a block, as a graph."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+from .._capi import (
+    as_method,
+    call,
+    hide_buffer,
+    lib,
+    raise_last_error,
+    run,
+    set_handle_class,
+)
+from ..nn import module_hooks
+from .content import Graph
+from .names import Names, texts
+
+__all__ = ["record"]
+
+
+class _Handle(ctypes.c_void_p):
+    """Owns one native recording."""
+
+    __del__ = as_method(lib.ag_recording_free)
+
+
+hide_buffer(_Handle)
+set_handle_class("ag_recording", _Handle)
+
+
+class _MethodDef(ctypes.Structure):
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("function", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
+    )
+
+
+_FORWARD = sys.intern("forward")
+_FASTCALL_KEYWORDS = 0x0080 | 0x0002
+
+
+def _make_watcher() -> tuple[Any, _MethodDef]:
+    """``Module.__call__`` while something is recorded, and what it is made of.
+
+    It does what ``module.forward(...)`` does, and marks in the recording where the call begins and ends.
+    """
+    api = ctypes.pythonapi
+    functions = (api.PyObject_VectorcallMethod, api.PyList_Append, api.PyErr_BadArgument)
+    addresses = [ctypes.cast(function, ctypes.c_void_p) for function in functions]
+    address = lib.ag_python_module_call((ctypes.c_void_p * 3)(*addresses), 3, id(_FORWARD))
+    if not address:
+        raise_last_error()
+    definition = _MethodDef(b"__call__", address, _FASTCALL_KEYWORDS, b"Calls forward().")
+    make = api.PyCFunction_NewEx
+    make.restype = ctypes.py_object
+    make.argtypes = [ctypes.POINTER(_MethodDef), ctypes.c_void_p, ctypes.c_void_p]
+    return as_method(make(ctypes.byref(definition), None, None)), definition
+
+
+_watcher, _definition = _make_watcher()
+
+
+class _Running(threading.local):
+    """The innermost recording of each thread."""
+
+    record: record | None = None
+
+
+_running = _Running()
+_lock = threading.Lock()
+_count = 0
+# Lists that a thread may go on writing to: of recordings that ended in another one.
+_kept: list[Any] = []
+
+
+def _watched_hooks(module: Any, *args: Any, **kwargs: Any) -> Any:
+    """``module(x)`` while something is recorded and modules have hooks."""
+    running = _running.record
+    if running is None:
+        return module_hooks.call(module, *args, **kwargs)
+    handle = running._handle
+    running._modules.append(module)
+    run(lib.ag_recording_enter, handle, b"", b"")
+    try:
+        return module_hooks.call(module, *args, **kwargs)
+    finally:
+        if handle is running._handle:
+            lib.ag_recording_leave(handle)
+
+
+def _watch_modules(change: int) -> None:
+    global _count
+    with _lock:
+        _count += change
+        module_hooks.watch_calls(*((_watcher, _watched_hooks) if _count else (None, None)))
+
+
+class record:
+    """Records everything that this thread executes in a block: ``with ag.graph.record() as g:``.
+
+    The graph holds each operation, also on tensors that need no gradient, changes in place, backward passes and steps
+    of optimizers, with the modules that they belong to. It can be used when the block has ended.
+
+    params: a Module, a dict of names and tensors or modules, or pairs of them, for names. Modules that were called
+    name their parameters without it, and the variables of the function around the block name other tensors. profile:
+    measure the time of each operation; the sum of these times is the time of the block up to the last operation.
+    """
+
+    def __init__(self, params: Any | None = None, *, profile: bool = False) -> None:
+        self._names: Any = Names("record", params)
+        self._profile = bool(profile)
+        self._graph: Graph | None = None
+        self._handle: Any = None
+        self._modules: list[Any] = []
+
+    def __enter__(self) -> Graph:
+        if self._graph is not None:
+            raise RuntimeError(
+                "record(): a recording can be used once; make a new one for another block"
+            )
+        self._outer = _running.record
+        self._thread = threading.get_ident()
+        self._graph = Graph(None)
+        self._handle = call(lib.ag_recording_begin, self._profile)
+        self._watch()
+        _watch_modules(1)
+        return self._graph
+
+    def _watch(self) -> None:
+        run(lib.ag_recording_watch, self._handle, id(self._modules))
+        _running.record = self
+
+    def __exit__(self, *error: Any) -> None:
+        _watch_modules(-1)
+        if threading.get_ident() != self._thread:
+            _kept.append(self._modules)
+            raise RuntimeError("record(): a recording ends in the thread in which it began")
+        handle, self._handle = self._handle, None
+        run(lib.ag_recording_watch, handle, None)
+        _running.record = None
+        if self._outer is not None and self._outer._handle is not None:
+            self._outer._watch()
+        run(lib.ag_recording_stop, handle)
+        self._finish(handle, sys._getframe(1))
+
+    def _finish(self, handle: Any, frame: Any) -> None:
+        modules, names = self._modules, self._names
+        parents = (ctypes.c_int64 * len(modules))()
+        lib.ag_recording_parents(handle, parents, len(modules))
+        run(
+            lib.ag_recording_name_modules,
+            handle,
+            texts(_names_within(modules, parents)),
+            texts(type(module).__name__ for module in modules),
+            len(modules),
+        )
+        names.add_modules((m._get_name(), m) for m, p in zip(modules, parents) if p < 0)
+        names.add_variables(frame)
+        assert self._graph is not None
+        self._graph._finish(call(lib.ag_recording_end, handle, *names.native()))
+        del self._names, self._modules
+
+
+def _names_within(modules: list[Any], parents: Iterable[int]) -> list[str]:
+    """The name of each call's module within the module that called it; "" where no module did."""
+    inside: dict[int, dict[int, str]] = {}
+    names = []
+    for module, parent in zip(modules, parents):
+        if parent < 0:
+            names.append("")
+            continue
+        caller = modules[parent]
+        known = inside.get(id(caller))
+        if known is None:
+            known = {id(part): name for name, part in caller.named_modules()}
+            inside[id(caller)] = known
+        names.append(known.get(id(module)) or type(module).__name__)
+    return names
