@@ -9,6 +9,7 @@
 #include "core/dispatch.hpp"
 #include "core/parallel.hpp"
 #include "core/thread_state.hpp"
+#include "kernels/cpu/product.hpp"
 #include "ops/broadcast.hpp"
 #include "ops/reduce.hpp"
 #include "ops/registry.hpp"
@@ -225,8 +226,15 @@ void infer_prod_backward(const Call& call, OutputMetas& outputs) {
 
 void forward_prod_backward(const Call& call) {
   const Tensor g = dense(call.in(0)), x = dense(call.in(1));
-  if (x.numel())
-    cpu::prod_backward(x.dtype(), g.data(), x.data(), call.out().data, shape_of(call, x.sizes()));
+  if (x.numel() == 0) return;
+  const cpu::ScanShape s = shape_of(call, x.sizes());
+  const int64_t item = static_cast<int64_t>(size_of(x.dtype()));
+  over_outer(s, kGrain, [&](int64_t first, const cpu::ScanShape& part) {
+    const int64_t at = first * s.n * s.inner * item;
+    cpu::float_products_backward(
+        x.dtype(), static_cast<const char*>(g.data()) + first * s.inner * item,
+        static_cast<const char*>(x.data()) + at, call.out().data + at, part);
+  });
 }
 
 constexpr Op op_prod_backward = {.name = "prod_backward",

@@ -7,6 +7,9 @@
 #include <limits>
 #include <type_traits>
 
+#include "kernels/cpu/element_types.hpp"
+#include "kernels/cpu/product.hpp"
+
 namespace autograd::cpu {
 namespace {
 
@@ -89,63 +92,12 @@ struct Multiply {
   }
 };
 
-template <class T>
-T product_of_row(const T* x, int64_t n) {
-  Wide<T> acc[8];
-  std::fill_n(acc, 8, Wide<T>{1});
-  int64_t j = 0;
-  for (; j + 8 <= n; j += 8)
-    for (int64_t i = 0; i < 8; ++i) acc[i] *= static_cast<Wide<T>>(x[j + i]);
-  for (; j < n; ++j) acc[0] *= static_cast<Wide<T>>(x[j]);
-  return static_cast<T>(((acc[0] * acc[1]) * (acc[2] * acc[3])) *
-                        ((acc[4] * acc[5]) * (acc[6] * acc[7])));
-}
-
-template <class T>
-void prod_of(const T* x, T* y, const ScanShape& s) {
-  for (int64_t o = 0; o < s.outer; ++o, x += s.n * s.inner, y += s.inner) {
-    if (s.inner == 1) {
-      *y = product_of_row(x, s.n);
-      continue;
-    }
-    for (int64_t i = 0; i < s.inner; i += kLanes) {
-      const int64_t count = std::min(kLanes, s.inner - i);
-      Wide<T> acc[kLanes];
-      std::fill_n(acc, kLanes, Wide<T>{1});
-      const auto body = [&](int64_t lanes) {
-        for (int64_t j = 0; j < s.n; ++j)
-          for (int64_t k = 0; k < lanes; ++k)
-            acc[k] *= static_cast<Wide<T>>(x[j * s.inner + i + k]);
-      };
-      if (count == kLanes)
-        body(kLanes);
-      else
-        body(count);
-      for (int64_t k = 0; k < count; ++k) y[i + k] = static_cast<T>(acc[k]);
-    }
+void products(const int64_t* x, int64_t* y, const ScanShape& s) {
+  for (int64_t o = 0; o < s.outer; ++o, y += s.inner) {
+    std::fill_n(y, s.inner, int64_t{1});
+    for (int64_t j = 0; j < s.n; ++j, x += s.inner)
+      for (int64_t i = 0; i < s.inner; ++i) y[i] = mul(y[i], x[i]);
   }
-}
-
-/// The products from the left are written, those from the right multiplied on the way back.
-template <class T>
-void prod_backward_of(const T* g, const T* x, T* dx, const ScanShape& s) {
-  for_blocks(s, [&](int64_t first, int64_t count) {
-    // The gradient has one number for each column of each outer.
-    const int64_t outer = first / (s.n * s.inner), column = first - outer * s.n * s.inner;
-    double left[kLanes], right[kLanes];
-    std::copy_n(g + outer * s.inner + column, count, left);
-    std::fill_n(right, kLanes, 1.0);
-    for (int64_t j = 0; j < s.n; ++j)
-      for (int64_t i = 0, at = first + j * s.inner; i < count; ++i, ++at) {
-        dx[at] = static_cast<T>(left[i]);
-        left[i] *= static_cast<double>(x[at]);
-      }
-    for (int64_t j = s.n - 1; j >= 0; --j)
-      for (int64_t i = 0, at = first + j * s.inner; i < count; ++i, ++at) {
-        dx[at] = static_cast<T>(static_cast<double>(dx[at]) * right[i]);
-        right[i] *= static_cast<double>(x[at]);
-      }
-  });
 }
 
 template <class T, class Better>
@@ -244,17 +196,8 @@ void cumprod(DType dtype, const void* x, void* y, const ScanShape& s) {
 }
 
 void prod(DType dtype, const void* x, void* y, const ScanShape& s) {
-  with_number(dtype, [&](auto t) {
-    using T = decltype(t);
-    prod_of(in<T>(x), out_as<T>(y), s);
-  });
-}
-
-void prod_backward(DType dtype, const void* g, const void* x, void* dx, const ScanShape& s) {
-  with_float(dtype, [&](auto t) {
-    using T = decltype(t);
-    prod_backward_of(in<T>(g), in<T>(x), out_as<T>(dx), s);
-  });
+  if (dtype == DType::kInt64) return products(in<int64_t>(x), out_as<int64_t>(y), s);
+  float_products(dtype, x, y, s);
 }
 
 void cumulative_extreme(DType dtype, bool largest, const void* x, void* y, int64_t* index,

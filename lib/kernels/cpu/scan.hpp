@@ -18,8 +18,6 @@ void cumsum(DType dtype, bool reverse, const void* x, void* y, const ScanShape& 
 void cumprod(DType dtype, const void* x, void* y, const ScanShape& s);
 /// y = x[0] * ... * x[n-1], one for each outer and inner; the same dtypes.
 void prod(DType dtype, const void* x, void* y, const ScanShape& s);
-/// dx[j] = g * the product of all others; g [outer, inner]; floats.
-void prod_backward(DType dtype, const void* g, const void* x, void* dx, const ScanShape& s);
 /// The largest (smallest) so far and the last place where it stood; NaN wins. Any dtype.
 void cumulative_extreme(DType dtype, bool largest, const void* x, void* y, int64_t* index,
                         const ScanShape& s);

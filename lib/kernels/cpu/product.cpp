@@ -1,0 +1,245 @@
+// Products in float64 for every instruction set: a row runs through the lanes, columns lie across
+// them. The gradient divides the product by each factor, unless there is a zero or the product has
+// left the range of float64; then it multiplies what is before by what is behind.
+#include "kernels/cpu/product.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/cpu/simd_targets.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/product.cpp"
+// foreach_target.h must come first.
+// clang-format off
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "hwy/highway.h"
+// clang-format on
+
+HWY_BEFORE_NAMESPACE();
+namespace autograd::cpu {
+namespace HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D = hn::ScalableTag<double>;
+using V = hn::Vec<D>;
+
+HWY_INLINE V load(const double* p) { return hn::LoadU(D(), p); }
+HWY_INLINE V load(const float* p) {
+  return hn::PromoteTo(D(), hn::LoadU(hn::Rebind<float, D>(), p));
+}
+HWY_INLINE void store(V v, double* p) { hn::StoreU(v, D(), p); }
+HWY_INLINE void store(V v, float* p) {
+  const hn::Rebind<float, D> half;
+  hn::StoreU(hn::DemoteTo(half, v), half, p);
+}
+
+constexpr int kVectors = 4;
+
+template <class T>
+double row_product(const T* x, int64_t n) {
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(D())), step = kVectors * lanes;
+  V acc[kVectors];
+  for (V& a : acc) a = hn::Set(D(), 1.0);
+  int64_t j = 0;
+  for (; j + step <= n; j += step)
+    for (int k = 0; k < kVectors; ++k) acc[k] = hn::Mul(acc[k], load(x + j + k * lanes));
+  HWY_ALIGN double lane[hn::MaxLanes(D())];
+  hn::Store(hn::Mul(hn::Mul(acc[0], acc[1]), hn::Mul(acc[2], acc[3])), D(), lane);
+  double product = 1;
+  for (int64_t i = 0; i < lanes; ++i) product *= lane[i];
+  for (; j < n; ++j) product *= static_cast<double>(x[j]);
+  return product;
+}
+
+/// The products of `count` columns of a matrix with rows `stride` apart, to y.
+template <class T>
+void column_products(const T* x, int64_t n, int64_t stride, int64_t count, double* y) {
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(D())), step = kVectors * lanes;
+  int64_t c = 0;
+  for (; c + step <= count; c += step) {
+    V acc[kVectors];
+    for (V& a : acc) a = hn::Set(D(), 1.0);
+    const T* row = x + c;
+    for (int64_t j = 0; j < n; ++j, row += stride)
+      for (int k = 0; k < kVectors; ++k) acc[k] = hn::Mul(acc[k], load(row + k * lanes));
+    for (int k = 0; k < kVectors; ++k) store(acc[k], y + c + k * lanes);
+  }
+  std::fill(y + c, y + count, 1.0);
+  for (int64_t j = 0; j < n && c < count; ++j)
+    for (int64_t i = c; i < count; ++i) y[i] *= static_cast<double>(x[j * stride + i]);
+}
+
+/// Columns whose products are formed together.
+constexpr int64_t kColumns = 256;
+
+template <class T>
+void products(const T* x, T* y, const ScanShape& s) {
+  double found[kColumns];
+  for (int64_t o = 0; o < s.outer; ++o, x += s.n * s.inner, y += s.inner) {
+    if (s.inner == 1) {
+      *y = static_cast<T>(row_product(x, s.n));
+      continue;
+    }
+    for (int64_t i = 0; i < s.inner; i += kColumns) {
+      const int64_t count = std::min(kColumns, s.inner - i);
+      column_products(x + i, s.n, s.inner, count, found);
+      for (int64_t k = 0; k < count; ++k) y[i + k] = static_cast<T>(found[k]);
+    }
+  }
+}
+
+/// May the product, and the gradient times it, be divided by a factor without loss?
+bool is_safe(double product, double total) {
+  const double size = std::abs(product), all = std::abs(total);
+  return size > 1e-250 && size < 1e250 && all < 1e250 && (all > 1e-250 || all == 0);
+}
+
+/// Does a product this small leave nothing to the gradients, as no factor of type T is smaller?
+template <class T>
+bool is_nothing(double product, double total) {
+  return std::isfinite(total) && (product == 0 || (sizeof(T) == 4 && std::abs(product) < 1e-250 &&
+                                                   std::abs(total) < 1e-200));
+}
+
+/// Without denormal numbers, which are a hundred times as slow.
+double normal(double x) { return std::abs(x) < 2.3e-308 ? 0.0 : x; }
+
+/// One column with `stride` between its elements: what is before times what is behind.
+template <class T>
+void multiply_around(double g, const T* x, T* dx, int64_t n, int64_t stride) {
+  double left = g, right = 1;
+  for (int64_t j = 0; j < n; ++j) {
+    dx[j * stride] = static_cast<T>(left);
+    left = normal(left * static_cast<double>(x[j * stride]));
+  }
+  for (int64_t j = n - 1; j >= 0; --j) {
+    dx[j * stride] = static_cast<T>(static_cast<double>(dx[j * stride]) * right);
+    right = normal(right * static_cast<double>(x[j * stride]));
+  }
+}
+
+/// One column with a single factor of 0, which alone has a gradient; dx is 0 before.
+template <class T>
+void at_zero(double g, const T* x, T* dx, int64_t n, int64_t stride) {
+  double others = g;
+  int64_t place = 0;
+  for (int64_t j = 0; j < n; ++j) {
+    if (x[j * stride] == 0)
+      place = j;
+    else
+      others = normal(others * static_cast<double>(x[j * stride]));
+  }
+  dx[place * stride] = static_cast<T>(others);
+}
+
+/// total / x, and 0 where x is 0.
+HWY_INLINE V quotient(V total, V x) {
+  return hn::IfThenZeroElse(hn::Eq(x, hn::Zero(D())), hn::Div(total, x));
+}
+
+template <class T>
+void row_backward(double g, const T* x, T* dx, int64_t n) {
+  const double product = row_product(x, n), total = g * product;
+  if (is_safe(product, total)) {
+    const int64_t lanes = static_cast<int64_t>(hn::Lanes(D()));
+    const V all = hn::Set(D(), total);
+    int64_t j = 0;
+    for (; j + lanes <= n; j += lanes) store(hn::Div(all, load(x + j)), dx + j);
+    for (; j < n; ++j) dx[j] = static_cast<T>(total / static_cast<double>(x[j]));
+  } else if (is_nothing<T>(product, total)) {
+    std::fill_n(dx, n, T{0});
+    if (product == 0 && std::count(x, x + n, T{0}) == 1) at_zero(g, x, dx, n, 1);
+  } else {
+    multiply_around(g, x, dx, n, 1);
+  }
+}
+
+/// Up to kColumns columns, row by row.
+template <class T>
+void columns_backward(const T* g, const T* x, T* dx, int64_t n, int64_t stride, int64_t count) {
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(D()));
+  double total[kColumns], product[kColumns];
+  int64_t zeros[kColumns] = {};
+  column_products(x, n, stride, count, product);
+  bool all_safe = true;
+  for (int64_t i = 0; i < count; ++i) {
+    total[i] = static_cast<double>(g[i]) * product[i];
+    all_safe = all_safe && is_safe(product[i], total[i]);
+  }
+  for (int64_t j = 0; j < n && !all_safe; ++j)
+    for (int64_t i = 0; i < count; ++i) zeros[i] += x[j * stride + i] == 0;
+  if (!all_safe)
+    for (int64_t i = 0; i < count; ++i)
+      if (is_nothing<T>(product[i], total[i])) total[i] = 0;
+  for (int64_t j = 0; j < n; ++j) {
+    const T* from = x + j * stride;
+    T* to = dx + j * stride;
+    int64_t i = 0;
+    for (; i + lanes <= count; i += lanes) store(quotient(load(total + i), load(from + i)), to + i);
+    for (; i < count; ++i)
+      to[i] = from[i] == 0 ? T{0} : static_cast<T>(total[i] / static_cast<double>(from[i]));
+  }
+  for (int64_t i = 0; i < count && !all_safe; ++i) {
+    const double grad = static_cast<double>(g[i]);
+    if (is_safe(product[i], total[i])) continue;
+    if (!is_nothing<T>(product[i], total[i]))
+      multiply_around(grad, x + i, dx + i, n, stride);
+    else if (zeros[i] == 1)
+      at_zero(grad, x + i, dx + i, n, stride);
+  }
+}
+
+template <class T>
+void products_backward(const T* g, const T* x, T* dx, const ScanShape& s) {
+  for (int64_t o = 0; o < s.outer; ++o, g += s.inner, x += s.n * s.inner, dx += s.n * s.inner) {
+    if (s.inner == 1) {
+      row_backward(static_cast<double>(*g), x, dx, s.n);
+      continue;
+    }
+    for (int64_t i = 0; i < s.inner; i += kColumns)
+      columns_backward(g + i, x + i, dx + i, s.n, s.inner, std::min(kColumns, s.inner - i));
+  }
+}
+
+}  // namespace
+
+void forward_of(DType dtype, const void* x, void* y, const ScanShape& s) {
+  if (dtype == DType::kFloat64)
+    products(static_cast<const double*>(x), static_cast<double*>(y), s);
+  else
+    products(static_cast<const float*>(x), static_cast<float*>(y), s);
+}
+
+void backward_of(DType dtype, const void* g, const void* x, void* dx, const ScanShape& s) {
+  if (dtype == DType::kFloat64)
+    products_backward(static_cast<const double*>(g), static_cast<const double*>(x),
+                      static_cast<double*>(dx), s);
+  else
+    products_backward(static_cast<const float*>(g), static_cast<const float*>(x),
+                      static_cast<float*>(dx), s);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace autograd::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace autograd::cpu {
+
+HWY_EXPORT(forward_of);
+HWY_EXPORT(backward_of);
+
+void float_products(DType dtype, const void* x, void* y, const ScanShape& s) {
+  HWY_DYNAMIC_DISPATCH(forward_of)(dtype, x, y, s);
+}
+
+void float_products_backward(DType dtype, const void* g, const void* x, void* dx,
+                             const ScanShape& s) {
+  HWY_DYNAMIC_DISPATCH(backward_of)(dtype, g, x, dx, s);
+}
+
+}  // namespace autograd::cpu
+#endif  // HWY_ONCE
