@@ -175,7 +175,7 @@ TEST_F(Capi, graph_refuses_bad_arguments) {
   EXPECT_EQ(ag_graph_num_ops(nullptr), -1);
   EXPECT_EQ(ag_graph_num_values(nullptr), -1);
   EXPECT_EQ(ag_graph_dot(nullptr, 0, -1, 0, 3, nullptr, 0), -1);
-  ag_graph* graph = ag_graph_from_tensor(x, nullptr, nullptr, 0);
+  ag_graph* graph = ag_graph_from_tensor(x, nullptr, nullptr, 0, 0);
   for (const auto draw : {ag_graph_dot, ag_graph_svg}) {
     EXPECT_EQ(draw(graph, 4, -1, 0, 3, nullptr, 0), -1);
     EXPECT_EQ(draw(graph, 0, -2, 0, 3, nullptr, 0), -1);
