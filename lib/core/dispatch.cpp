@@ -164,7 +164,7 @@ bool overlaps_differently(const TensorBody& a, const TensorBody& b) {
 
 void finish_unrecorded(const Call& call) {
   TensorBody& self = call.in(0);
-  self.storage->mark_changed(call.op.name);
+  self.storage->mark_changed(call.op);
   if (!self.needs_grad() && any_comes_from_leaves(call.inputs, call.n_inputs)) trace_cut(call);
 }
 

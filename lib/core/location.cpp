@@ -31,6 +31,12 @@ Locations& locations() {
 }
 
 }  // namespace
+
+std::string at_line(Location location) {
+  const SourceLocation found = find_location(location);
+  return found.known() ? " at " + found.text() : "";
+}
+
 }  // namespace detail
 
 uint32_t make_location(const std::string& file, int64_t line, const std::string& function) {
@@ -73,8 +79,8 @@ uint32_t changed_at_number(const Tensor& t) { return detail::body(t)->storage->c
 SourceLocation made_at(const Tensor& t) { return find_location(made_at_number(t)); }
 SourceLocation changed_at(const Tensor& t) { return find_location(changed_at_number(t)); }
 std::string changed_by(const Tensor& t) {
-  const char* name = detail::body(t)->storage->changed_by;
-  return name ? name : "";
+  const detail::Op* op = detail::body(t)->storage->changed_by;
+  return op ? op->name : "";
 }
 
 }  // namespace autograd

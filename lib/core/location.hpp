@@ -2,6 +2,7 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <string>
 
 #include "core/thread_state.hpp"
 
@@ -31,6 +32,9 @@ inline Location known_here() noexcept {
   const Location found = here();
   return found ? found : kNowhere;
 }
+
+/// " at file:line", or nothing if it is unknown; for error texts.
+std::string at_line(Location location);
 
 /// Sets the location of what this thread does within a scope; 0 lets it be found.
 class LocationScope {

@@ -69,24 +69,39 @@ Tensor Backward::grad(int i) const {
   return grads_[i];
 }
 
+namespace {
+[[noreturn]] void fail_changed(const Node& node, const char* what, const Tensor& saved,
+                               uint32_t version) {
+  const Storage& storage = *body(saved)->storage;
+  const Op* by = storage.changed_by.load();
+  const bool is_optimizer = by && (by->traits & kUpdate);
+  fail(ErrorCode::kRuntime,
+       "one of the variables needed for gradient computation has been modified by an inplace "
+       "operation: the ",
+       what, " of '", node.op->name, "' (", name_of(saved.dtype()), " ", saved.sizes(),
+       ") is at version ", storage.version.load(), "; expected version ", version,
+       " instead. It was saved by '", node.op->name, "'", at_line(node.location),
+       " and changed in place by '", by ? by->name : "another program", "'",
+       at_line(storage.changed_at.load()),
+       is_optimizer
+           ? ". Call backward() before the optimizer's step(), or compute the loss anew "
+             "after it"
+           : ". Use the out-of-place form of that change, or clone() the tensor before it");
+}
+}  // namespace
+
 void Backward::check_version(const char* what, const Tensor& saved, uint32_t version) const {
   if (!saved)
     fail(ErrorCode::kRuntime,
          "Trying to backward through the graph a second time (or directly access saved tensors "
          "after they have "
          "already been freed), at op '",
-         node_.op->name,
-         "'. Saved intermediate values of the graph are freed when you call .backward() or "
+         node_.op->name, "'", at_line(node_.location),
+         ". Saved intermediate values of the graph are freed when you call .backward() or "
          "autograd.grad(). "
          "Specify retain_graph=True if you need to backward through the graph a second time");
   const uint32_t now = body(saved)->storage->version.load(std::memory_order_relaxed);
-  if (now != version)
-    fail(ErrorCode::kRuntime,
-         "one of the variables needed for gradient computation has been modified by an inplace "
-         "operation: the ",
-         what, " of '", node_.op->name, "' (", name_of(saved.dtype()), " ", saved.sizes(),
-         ") is at version ", now, "; expected version ", version,
-         " instead. Use the out-of-place form of the later change, or clone() first");
+  if (now != version) fail_changed(node_, what, saved, version);
 }
 
 namespace {

@@ -344,7 +344,7 @@ void record_in_place(const Call& call, const Tensor& old_self) {
   if (self.source) refresh_view(&self);
   const ViewRecord how = how_taken(&self);
   Node* node = make_node(call, old_self);
-  self.storage->mark_changed(call.op.name);
+  self.storage->mark_changed(call.op);
   node->location = self.storage->changed_at.load(std::memory_order_relaxed);
   attach_outputs(node, call);
   node->drop();

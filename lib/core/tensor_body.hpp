@@ -11,6 +11,7 @@
 namespace autograd::detail {
 
 struct Node;
+struct Op;
 
 struct ViewRecord;
 struct Hooks;
@@ -28,16 +29,16 @@ struct alignas(64) Storage {
   void (*deleter)(void*) = nullptr;  ///< for memory of the caller
   void* context = nullptr;
   bool is_own = true;
-  std::atomic<const char*> changed_by{nullptr};  ///< name of the op that made the last change
+  std::atomic<const Op*> changed_by{nullptr};  ///< the op that made the last change
 
   static Storage* make(size_t data_bytes);
   static Storage* wrap(void* data, size_t bytes, void (*deleter)(void*), void* context);
   void retain() { refs.fetch_add(1, std::memory_order_relaxed); }
   /// To be called after every change of the elements.
-  void mark_changed(const char* by) {
+  void mark_changed(const Op& by) {
     version.fetch_add(1, std::memory_order_relaxed);
     changed_at.store(here(), std::memory_order_relaxed);
-    changed_by.store(by, std::memory_order_relaxed);
+    changed_by.store(&by, std::memory_order_relaxed);
   }
   void drop() {
     if (refs.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();

@@ -30,7 +30,7 @@ struct List {
   Tensor* states;
   int64_t n;
   const Recipe& recipe;
-  const detail::Op* op = nullptr;  ///< shown to an observer, with the options
+  const detail::Op* op = nullptr;  ///< the record of the step
   Tensor options = {};
 
   Tensor& state(int kind, int64_t i) const { return states[kind * n + i]; }
@@ -111,7 +111,7 @@ void write_counters(const List& list, int64_t i, const Counters& counters) {
   for (int k = 0; k < kMaxStates; ++k) {
     if (!list.uses(k) || !list.recipe.states[k].is_counter) continue;
     fill(list.state(k, i), counters.values[count++]);
-    body(list.state(k, i))->storage->mark_changed(list.recipe.name);
+    body(list.state(k, i))->storage->mark_changed(*list.op);
   }
 }
 
@@ -146,7 +146,7 @@ class Dense {
   Dense() = default;
   explicit Dense(const Tensor& t) : original_(body(t)), copy_(detail::dense(*original_)) {}
   char* data() const { return body(copy_)->data; }
-  void close(const char* changed_by) {
+  void close(const detail::Op& changed_by) {
     if (body(copy_) != original_) detail::copy_into(*original_, *body(copy_));
     original_->storage->mark_changed(changed_by);
   }
@@ -176,7 +176,7 @@ void apply(const List& list, int64_t i, TensorBody& gradient, Counters counters,
     cpu::optim_update(update, param.dtype, at[0],
                       static_cast<const char*>(grad.data()) + begin * item, at + 1, end - begin);
   });
-  for (int k = 0; k < count; ++k) arrays[k].close(list.recipe.name);
+  for (int k = 0; k < count; ++k) arrays[k].close(*list.op);
 }
 
 /// The same step as a call of its op: (param, grad, states..., options), of which all but the
@@ -235,7 +235,8 @@ void forward_step(const detail::Call& call) {
   for (int k = 0; 2 + k < call.n_inputs - 1; ++k)
     if (call.has(2 + k)) states[k] = detail::borrow(&call.in(2 + k));
   const Recipe how = recipe(options);
-  const List list{&param, states, 1, how};
+  List list{&param, states, 1, how};
+  list.op = &call.op;
   Planner planner(how);
   const Counters counters = open_states(list, 0);
   apply(list, 0, call.in(1), counters, planner);
@@ -298,11 +299,11 @@ template <class Options>
 void step(const Tensor* params, Tensor* states, int64_t n, const Options& options) {
   const Recipe how = recipe(options);
   List list{params, states, n, how};
+  list.op = &step_op<typename StepOf<Options>::type>();
   if (detail::observer()) [[unlikely]] {
     double numbers[kMaxOptions];
     const int count = to_numbers<typename StepOf<Options>::type>(options, numbers);
     list.options = options_tensor(numbers, count);
-    list.op = &step_op<typename StepOf<Options>::type>();
   }
   run(list);
 }

@@ -326,9 +326,12 @@ def raise_last_error() -> NoReturn:
     error = _raised.__dict__.pop("error", None)
     if error is not None:
         raise error
-    raise _EXCEPTIONS.get(lib.ag_last_status(), RuntimeError)(
-        lib.ag_last_error().decode("utf-8", "replace")
-    )
+    message = lib.ag_last_error().decode("utf-8", "replace")
+    if "modified by an inplace operation" in message:
+        from .in_place_errors import with_fix
+
+        message = with_fix(message)
+    raise _EXCEPTIONS.get(lib.ag_last_status(), RuntimeError)(message)
 
 
 def check(status: int) -> None:
