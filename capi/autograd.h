@@ -1465,6 +1465,12 @@ AG_API int64_t ag_graph_dot(const ag_graph* graph, int32_t direction, int64_t de
 AG_API AG_BLOCKING int64_t ag_graph_svg(const ag_graph* graph, int32_t direction, int64_t depth,
                                         int32_t phases, int32_t flags, char* buffer,
                                         int64_t capacity);
+/* One HTML page that needs no network and shows one of n >= 1 graphs at a time, each under its name; with the
+ * options of ag_graph_dot; text. */
+AG_API AG_BLOCKING int64_t ag_graph_html(const ag_graph* const* graphs, const char* const* names,
+                                         int64_t n, const char* title, int32_t direction,
+                                         int64_t depth, int32_t phases, int32_t flags,
+                                         char* buffer, int64_t capacity);
 /* One op a line in static single assignment form; text. */
 AG_API int64_t ag_graph_text(const ag_graph* graph, char* buffer, int64_t capacity);
 /* Everything that is known of the graph, as JSON text: ops with their costs, values, scopes. */

@@ -155,3 +155,20 @@ ag_status ag_recording_watch(ag_recording* recording, void* list) {
     watch_python_modules(in.pointer(recording, "recording")->recording.marks(), list);
   });
 }
+
+int64_t ag_graph_html(const ag_graph* const* graphs, const char* const* names, int64_t n,
+                      const char* title, int32_t direction, int64_t depth, int32_t phases,
+                      int32_t flags, char* buffer, int64_t capacity) {
+  return text(__func__, buffer, capacity, [&](Arguments in) {
+    if (n < 1) throw Error(ErrorCode::kValue, "argument 'n' must be at least 1");
+    in.array(graphs, n, "graphs");
+    in.array(names, n, "names");
+    std::vector<std::pair<std::string, Graph>> others;
+    for (int64_t i = 0; i < n; ++i)
+      others.emplace_back(in.pointer(names[i], "names"), in.pointer(graphs[i], "graphs")->graph);
+    const auto first = others.front();
+    others.erase(others.begin());
+    return first.second.html(in.pointer(title, "title"), first.first, others,
+                             draw_options(direction, depth, phases, flags));
+  });
+}

@@ -66,6 +66,12 @@ class Graph {
   std::string dot(const DrawOptions& options = {}) const;
   /// The drawing as SVG, for light and dark pages; needs nothing installed.
   std::string svg(const DrawOptions& options = {}) const;
+  /// One page that needs no network: move, zoom, search, open and close modules. It shows this
+  /// graph, under `name`, or one of the others.
+  std::string html(const std::string& title = "Computation graph",
+                   const std::string& name = "graph",
+                   const std::vector<std::pair<std::string, Graph>>& others = {},
+                   const DrawOptions& options = {}) const;
   /// One op a line: "%3 = mul(%1, %2) : float32 [2, 3]".
   std::string text() const;
   /// Everything that is known of the graph. docs/graph.md describes the schema.

@@ -15,4 +15,13 @@ std::string Graph::svg(const DrawOptions& options) const {
   return detail::svg_text(data_ ? *data_ : kNothing, options);
 }
 
+std::string Graph::html(const std::string& title, const std::string& name,
+                        const std::vector<std::pair<std::string, Graph>>& others,
+                        const DrawOptions& options) const {
+  std::vector<detail::NamedGraph> graphs{{name, data_ ? data_.get() : &kNothing}};
+  for (const auto& [other, graph] : others)
+    graphs.emplace_back(other, graph.data_ ? graph.data_.get() : &kNothing);
+  return detail::html_text(graphs, title, options);
+}
+
 }  // namespace autograd

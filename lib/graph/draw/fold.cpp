@@ -47,6 +47,7 @@ class Repeats {
   std::string signature(int cluster) const;
   bool is_inside(int cluster, int of) const;
   void roll_up_inside(std::vector<int>& siblings);
+  bool crosses_phases(const SketchEdge& edge) const;
   bool fit_together(const std::vector<int>& row) const;
   void merge(const std::vector<int>& row);
   void redirect_edges();
@@ -145,6 +146,14 @@ void Repeats::roll_up_inside(std::vector<int>& siblings) {
   }
 }
 
+// What the way back keeps of a module, and what it does to its parameters, do not tell modules
+// apart.
+bool Repeats::crosses_phases(const SketchEdge& edge) const {
+  const SketchNode &from = sketch_.nodes[static_cast<size_t>(edge.from)],
+                   &to = sketch_.nodes[static_cast<size_t>(edge.to)];
+  return from.phase != to.phase && to.look != Look::kOutput;
+}
+
 // A row can be drawn as its first module if the others are fed by each other or by what feeds the
 // first, and if what is made is read by each other, by the same reader, or by readers of the last.
 bool Repeats::fit_together(const std::vector<int>& row) const {
@@ -161,7 +170,7 @@ bool Repeats::fit_together(const std::vector<int>& row) const {
     for (int n : nodes[k]) {
       for (size_t e : edges_in_[static_cast<size_t>(n)]) {
         const SketchEdge& edge = sketch_.edges[e];
-        if (members.count(edge.from)) continue;
+        if (members.count(edge.from) || crosses_phases(edge)) continue;
         const Source source{edge.from, edge.output};
         if (k == 0)
           feeds_first.insert(source);
@@ -169,7 +178,8 @@ bool Repeats::fit_together(const std::vector<int>& row) const {
           return false;
       }
       for (size_t e : edges_out_[static_cast<size_t>(n)])
-        if (!members.count(sketch_.edges[e].to)) readers.insert(sketch_.edges[e].to);
+        if (!members.count(sketch_.edges[e].to) && !crosses_phases(sketch_.edges[e]))
+          readers.insert(sketch_.edges[e].to);
     }
     if (k == 0) readers_of_first = readers;
     if (k + 1 < row.size() && !readers.empty() && readers != readers_of_first) return false;

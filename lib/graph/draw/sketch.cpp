@@ -4,7 +4,6 @@
 #include <map>
 
 #include "autograd/error.hpp"
-#include "core/tensor_body.hpp"
 
 namespace autograd::detail {
 namespace {
@@ -21,14 +20,15 @@ std::string shape_text(const GraphValue& value) {
   return value.dtype == DType::kFloat32 ? sizes : std::string(name_of(value.dtype)) + " " + sizes;
 }
 
-std::string bytes_text(const GraphValue& value) {
-  return std::to_string(checked_numel(value.sizes) * static_cast<int64_t>(size_of(value.dtype))) +
-         " bytes";
+double bytes_of(const GraphValue& value) {
+  double bytes = static_cast<double>(size_of(value.dtype));
+  for (int64_t size : value.sizes) bytes *= static_cast<double>(size);
+  return bytes;
 }
 
 std::string type_text(const GraphValue& value) {
   return std::string(name_of(value.dtype)) + " " + to_string(value.sizes) + ", " +
-         bytes_text(value);
+         number_text(bytes_of(value)) + " bytes";
 }
 
 Look look_of(Role role) {
@@ -123,6 +123,7 @@ void Sketcher::add_leaf(size_t i) {
   node.outputs = {""};
   node.facts.emplace_back("kind", kind);
   describe_value(node, "holds", v);
+  node.bytes = bytes_of(v);
   node_of_value_[i] = static_cast<int>(sketch_.nodes.size());
   sketch_.nodes.push_back(std::move(node));
 }
@@ -142,7 +143,11 @@ void Sketcher::add_op(size_t i) {
   if (op.body) node.facts.emplace_back("holds", contents_text(*op.body, 64));
   for (int input : op.inputs)
     if (input >= 0) describe_value(node, "reads", value(input));
+  node.seconds = op.seconds;
+  node.bytes = 0;
+  const bool makes_data = !op.in_place && !(op.op->traits & kView);
   for (int output : op.outputs) {
+    if (makes_data) node.bytes += bytes_of(value(output));
     node.outputs.push_back(shape_text(value(output)));
     describe_value(node, "makes", value(output));
   }

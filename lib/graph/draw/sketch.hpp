@@ -20,8 +20,9 @@ struct SketchNode {
   std::vector<std::string> outputs;  ///< texts beside the edges that leave, "" for none
   std::vector<std::pair<std::string, std::string>> facts;  ///< what else there is to say
   int cluster = -1;
-  int op = -1;     ///< of the graph
-  int inside = 0;  ///< ops that a module stands for
+  int op = -1;                                  ///< of the graph
+  int inside = 0;                               ///< ops that a module stands for
+  double seconds = -1, bytes = -1, flops = -1;  ///< -1 where it is not known
 };
 
 struct SketchEdge {
@@ -64,5 +65,9 @@ std::vector<const Style*> styles_in(const Sketch& sketch);
 
 std::string dot_text(const GraphData& graph, const DrawOptions& options);
 std::string svg_text(const GraphData& graph, const DrawOptions& options);
+using NamedGraph = std::pair<std::string, const GraphData*>;
+/// A page that shows one of several graphs at a time.
+std::string html_text(const std::vector<NamedGraph>& graphs, const std::string& title,
+                      const DrawOptions& options);
 
 }  // namespace autograd::detail

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from .._capi import as_method, hide_buffer, lib, set_handle_class, text
-from .drawing import dot, save, show, svg
+from .drawing import dot, html, save, show, svg
 
 __all__ = ["Graph"]
 
@@ -91,10 +92,26 @@ class Graph:
         """
         return svg(self, engine, **options)
 
-    def save(self, path: str | Path, **options: Any) -> None:
-        """Writes the graph to a file in the format of its suffix, with the options of :meth:`dot`.
+    def html(
+        self,
+        title: str = "Computation graph",
+        others: Mapping[str, Graph] | None = None,
+        name: str = "graph",
+        **options: Any,
+    ) -> str:
+        """One HTML page that needs no network, with the options of :meth:`dot`: move, zoom, search, hover, open and
+        close modules, switch phases, colour by time or memory.
 
-        .svg, .dot and .txt need nothing installed; .png and .pdf are made by Graphviz's program `dot`, and RuntimeError
+        others: further graphs by name, such as the fused one, which the page can switch to; name: of this graph there.
+        depth: modules nested deeper are closed at first; where it is left out, as many as make the drawing clear.
+        """
+        return html(self, title, others, name, **options)
+
+    def save(self, path: str | Path, **options: Any) -> None:
+        """Writes the graph to a file in the format of its suffix, with the options of :meth:`dot` (and of
+        :meth:`svg` or :meth:`html`).
+
+        .svg, .html, .dot and .txt need nothing installed; .png and .pdf are made by Graphviz's program `dot`, and RuntimeError
         says what to do if it is missing. Raises ValueError for another suffix, OSError if the file cannot be written.
         """
         save(self, path, **options)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,22 @@ def svg(graph: Graph, engine: str = "auto", **options: Any) -> str:
         return _run_dot(graph, "svg", options).decode("utf-8")
     room = 1 << 14 | 1500 * graph.num_values
     return text(lib.ag_graph_svg, graph._handle, *_native(**options), room=room)
+
+
+def html(
+    graph: Graph,
+    title: str = "Computation graph",
+    others: Mapping[str, Graph] | None = None,
+    name: str = "graph",
+    **options: Any,
+) -> str:
+    """One HTML page that needs no network and shows the graph, or one of the others."""
+    shown = {name: graph, **(others or {})}
+    graphs = (ctypes.c_void_p * len(shown))(*[g._handle.value for g in shown.values()])
+    names = (ctypes.c_char_p * len(shown))(*[str(key).encode() for key in shown])
+    room = 1 << 17 | 1500 * sum(g.num_values for g in shown.values())
+    arguments = (graphs, names, len(shown), str(title).encode(), *_native(**options))
+    return text(lib.ag_graph_html, *arguments, room=room)
 
 
 def _native(
@@ -88,10 +105,12 @@ def save(graph: Graph, path: str | Path, **options: Any) -> None:
         data = graph.text().encode()
     elif kind == "svg":
         data = svg(graph, **options).encode()
+    elif kind in ("html", "htm"):
+        data = html(graph, **options).encode()
     elif kind in ("png", "pdf"):
         data = _run_dot(graph, kind, options)
     else:
-        raise ValueError(f"unknown suffix {path.suffix!r}: use .svg, .png, .pdf, .dot, .gv or .txt")
+        raise ValueError(f"unknown suffix {path.suffix!r}: use .svg, .html, .png, .pdf, .dot, .gv or .txt")
     path.write_bytes(data)
 
 

@@ -1,0 +1,204 @@
+// What a drawing shows of a graph: modules, phases, repeats, depth; and that DOT, SVG and HTML show
+// the same.
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "autograd/error.hpp"
+#include "graph/draw/sketch.hpp"
+#include "ops/registry.hpp"
+
+namespace autograd::detail {
+namespace {
+
+int count(const std::string& text, const std::string& part) {
+  int n = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
+  return n;
+}
+
+// Makes graphs by hand: layers of a linear and a relu in modules of their own.
+class Maker {
+ public:
+  int leaf(const std::string& name, Role role, const Shape& sizes) {
+    GraphValue value;
+    value.role = role;
+    value.name = name;
+    value.sizes = sizes;
+    value.needs_grad = role == Role::kParameter;
+    graph.values.push_back(value);
+    return static_cast<int>(graph.values.size()) - 1;
+  }
+  int op(const char* name, std::vector<int> inputs, int scope = -1, Phase phase = Phase::kForward) {
+    GraphValue value;
+    value.op = static_cast<int>(graph.ops.size());
+    value.sizes = {2, 4};
+    value.needs_grad = true;
+    graph.values.push_back(value);
+    GraphOp op;
+    op.op = find_op(name);
+    op.inputs = std::move(inputs);
+    op.outputs = {static_cast<int>(graph.values.size()) - 1};
+    op.scope = scope;
+    op.phase = phase;
+    graph.ops.push_back(op);
+    return op.outputs[0];
+  }
+  int scope(const std::string& name, const std::string& type, int parent = -1) {
+    graph.scopes.push_back({name, type, parent});
+    return static_cast<int>(graph.scopes.size()) - 1;
+  }
+  GraphData graph;
+};
+
+// A network of equal layers; each is a module with two modules in it.
+GraphData network(int layers) {
+  Maker m;
+  std::vector<int> weights;
+  const int x = m.leaf("x", Role::kInput, {2, 4});
+  for (int i = 0; i < layers; ++i)
+    weights.push_back(
+        m.leaf("net.layers." + std::to_string(i) + ".fc.weight", Role::kParameter, {4, 4}));
+  const int net = m.scope("net", "Net");
+  int y = x;
+  for (int i = 0; i < layers; ++i) {
+    const int layer = m.scope("layers." + std::to_string(i), "Layer", net);
+    const int fc = m.scope("fc", "Linear", layer), act = m.scope("act", "ReLU", layer);
+    y = m.op("relu", {m.op("mm", {y, weights[static_cast<size_t>(i)]}, fc)}, act);
+  }
+  const int loss = m.op("sum", {y});
+  int g = m.op("exp", {loss}, -1, Phase::kBackward);
+  g = m.op("mul", {g, y}, -1, Phase::kBackward);
+  m.op("sub", {weights[0], g}, -1, Phase::kOptimizer);
+  m.graph.outputs = {loss};
+  return m.graph;
+}
+
+Sketch sketch_of(const GraphData& graph, int64_t depth = -1, bool roll_up = true,
+                 uint32_t phases = 0) {
+  DrawOptions options;
+  options.depth = depth;
+  options.roll_up = roll_up;
+  options.phases = phases;
+  return make_sketch(graph, options);
+}
+
+std::vector<std::string> titles(const Sketch& sketch) {
+  std::vector<std::string> found;
+  for (const SketchCluster& cluster : sketch.clusters) found.push_back(cluster.title);
+  return found;
+}
+
+const SketchNode* node_named(const Sketch& sketch, const std::string& title) {
+  for (const SketchNode& node : sketch.nodes)
+    if (node.title == title) return &node;
+  return nullptr;
+}
+
+TEST(Sketch, modules_and_phases_are_clusters) {
+  const Sketch sketch = sketch_of(network(2));
+  EXPECT_EQ(titles(sketch),
+            (std::vector<std::string>{"forward", "net: Net", "layers.0: Layer", "fc: Linear",
+                                      "act: ReLU", "layers.1: Layer", "fc: Linear", "act: ReLU",
+                                      "backward", "optimizer"}));
+  EXPECT_EQ(sketch.clusters[3].path, "net.layers.0.fc");
+  const SketchNode* weight = node_named(sketch, "weight");
+  ASSERT_NE(weight, nullptr) << "named within its module";
+  EXPECT_EQ(weight->name, "net.layers.0.fc.weight");
+  EXPECT_EQ(weight->cluster, 3);
+  EXPECT_EQ(sketch.clusters[static_cast<size_t>(node_named(sketch, "x")->cluster)].title,
+            "forward");
+}
+
+TEST(Sketch, phases_can_be_left_out) {
+  const Sketch forward = sketch_of(network(2), -1, true, 1);
+  EXPECT_EQ(titles(forward)[0], "net: Net") << "one phase needs no cluster";
+  EXPECT_EQ(node_named(forward, "exp"), nullptr);
+  const Sketch backward = sketch_of(network(2), -1, true, 2);
+  EXPECT_EQ(titles(backward), std::vector<std::string>());
+  ASSERT_NE(node_named(backward, "relu"), nullptr) << "what comes in from the forward phase";
+  EXPECT_EQ(node_named(backward, "relu")->look, Look::kInput);
+  EXPECT_EQ(node_named(backward, "weight"), nullptr);
+  EXPECT_EQ(node_named(backward, "output"), nullptr);
+}
+
+TEST(Sketch, equal_modules_in_a_row_are_drawn_once) {
+  const Sketch sketch = sketch_of(network(12));
+  const std::vector<std::string> found = titles(sketch);
+  EXPECT_EQ(found[2], "layers.0: Layer \xC3\x97 12");
+  EXPECT_EQ(found.size(), 7u) << "the others are gone, with what is in them";
+  int products = 0;
+  for (const SketchNode& node : sketch.nodes) products += node.title == "mm";
+  EXPECT_EQ(products, 1);
+  EXPECT_EQ(sketch_of(network(12), -1, false).clusters.size(), 40u);
+  EXPECT_EQ(sketch_of(network(2)).clusters.size(), 10u) << "two stand beside each other";
+}
+
+TEST(Sketch, modules_that_differ_are_all_drawn) {
+  GraphData graph = network(5);
+  for (GraphOp& op : graph.ops)
+    if (op.scope == 8) op.op = find_op("tanh");  // the activation of the third layer
+  const std::vector<std::string> found = titles(sketch_of(graph));
+  for (const std::string& title : found) EXPECT_EQ(count(title, "\xC3\x97"), 0) << title;
+}
+
+TEST(Sketch, deep_modules_are_closed) {
+  const Sketch sketch = sketch_of(network(2), 2);
+  EXPECT_EQ(titles(sketch), (std::vector<std::string>{"forward", "net: Net", "layers.0: Layer",
+                                                      "layers.1: Layer", "backward", "optimizer"}));
+  ASSERT_NE(node_named(sketch, "fc: Linear"), nullptr);
+  EXPECT_EQ(node_named(sketch, "fc: Linear")->detail, "1 op");
+  EXPECT_EQ(node_named(sketch, "mm"), nullptr);
+  const Sketch closed = sketch_of(network(12), 0);
+  ASSERT_NE(node_named(closed, "net: Net"), nullptr);
+  EXPECT_EQ(node_named(closed, "net: Net")->detail, "2 ops");
+  for (const SketchEdge& edge : closed.edges) EXPECT_NE(edge.from, edge.to);
+}
+
+TEST(Sketch, options_that_are_none_are_refused) {
+  EXPECT_THROW(sketch_of(network(1), -2), Error);
+  EXPECT_THROW(sketch_of(network(1), 0, true, 8), Error);
+}
+
+TEST(Sketch, dot_svg_and_html_show_the_same) {
+  const GraphData graph = network(4);
+  for (const int64_t depth : {-1, 0, 1, 2, 3}) {
+    DrawOptions options;
+    options.depth = depth;
+    options.legend = false;
+    const Sketch sketch = make_sketch(graph, options);
+    const std::string dot = dot_text(graph, options), svg = svg_text(graph, options);
+    EXPECT_EQ(count(dot, " -> "), static_cast<int>(sketch.edges.size()));
+    EXPECT_EQ(count(dot, "subgraph cluster_"), static_cast<int>(sketch.clusters.size()));
+    EXPECT_EQ(count(svg, "<path class=\"e"), static_cast<int>(sketch.edges.size()));
+    for (const SketchNode& node : sketch.nodes) {
+      EXPECT_GE(count(dot, "[label=<" + node.title), 1) << node.title;
+      EXPECT_GE(count(svg, ">" + node.title + "</text>"), 1) << node.title;
+    }
+  }
+}
+
+TEST(Sketch, modules_nested_without_end) {
+  Maker m;
+  int scope = -1, y = m.leaf("x", Role::kInput, {2, 4});
+  for (int i = 0; i < 2000; ++i) scope = m.scope("a", "A", scope);
+  m.graph.outputs = {m.op("exp", {m.op("exp", {y}, scope)})};
+  DrawOptions options;
+  EXPECT_EQ(count(dot_text(m.graph, options), "subgraph"), 2000);
+  EXPECT_EQ(count(svg_text(m.graph, options), "class=\"cluster\""), 2000);
+}
+
+TEST(Sketch, page_holds_its_data_safely) {
+  GraphData graph = network(1);
+  graph.values[0].name = "</script><!--\xE2\x80\xA8<b>&\"'\\";
+  const std::string page = html_text({{"</script>", &graph}}, "<title>", DrawOptions());
+  EXPECT_EQ(count(page, "</script>"), 2) << "those of the page itself";
+  EXPECT_EQ(count(page, "<!--"), 1);
+  EXPECT_EQ(count(page, "<title>&lt;title&gt;</title>"), 1);
+  EXPECT_GE(count(page, "\\u003c/script\\u003e\\u003c!--\\u2028"), 1);
+  EXPECT_EQ(count(page, "{{"), 0);
+  EXPECT_EQ(count(page, "http://") + count(page, "https://"), 1) << "the namespace of SVG";
+}
+
+}  // namespace
+}  // namespace autograd::detail
