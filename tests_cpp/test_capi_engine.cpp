@@ -152,6 +152,12 @@ TEST_F(Capi, graph_outlives_its_tensors) {
   const auto svg = [&](char* b, int64_t n) { return ag_graph_svg(graph, 1, -1, 0, 3, b, n); };
   EXPECT_NE(text_of(dot).find("weight"), std::string::npos);
   EXPECT_NE(text_of(svg).find("weight"), std::string::npos);
+  const ag_graph* graphs[] = {graph, graph};
+  const char* names[] = {"one", "two"};
+  const auto html = [&](char* b, int64_t n) {
+    return ag_graph_html(graphs, names, 2, "A title", 0, -1, 0, 3, b, n);
+  };
+  EXPECT_NE(text_of(html).find("A title"), std::string::npos);
   EXPECT_EQ(text_of([&](char* b, int64_t n) {
               return ag_graph_text(graph, b, n);
             }).find("%0 = parameter \"weight\""),

@@ -130,6 +130,10 @@ TEST(Sketch, equal_modules_in_a_row_are_drawn_once) {
   int products = 0;
   for (const SketchNode& node : sketch.nodes) products += node.title == "mm";
   EXPECT_EQ(products, 1);
+  for (const SketchEdge& edge : sketch.edges)
+    EXPECT_FALSE(sketch.nodes[static_cast<size_t>(edge.from)].title == "relu" &&
+                 sketch.nodes[static_cast<size_t>(edge.to)].title == "mm")
+        << "the way from one to the next is not drawn";
   EXPECT_EQ(sketch_of(network(12), -1, false).clusters.size(), 40u);
   EXPECT_EQ(sketch_of(network(2)).clusters.size(), 10u) << "two stand beside each other";
 }

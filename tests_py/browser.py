@@ -12,24 +12,36 @@ PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-c
 
 
 def program() -> str | None:
+    """The path of a Chromium, None where there is none or it cannot be driven."""
+    try:
+        import playwright  # noqa: F401
+    except ImportError:
+        return None
     return next((path for name in PROGRAMS if (path := shutil.which(name))), None)
 
 
 @contextlib.contextmanager
-def opened(path: Path, **options: Any) -> Iterator[Any]:
-    """The page, which fails the test at an error, a warning, or a try to load anything."""
+def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
-    faults = []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program(), args=["--no-sandbox"])
-        page = browser.new_page(**{"viewport": {"width": 1280, "height": 860}, **options})
-        page.set_default_timeout(10000)
-        page.on("pageerror", lambda error: faults.append(f"error: {error}"))
-        page.on("console", lambda message: faults.append(f"{message.type}: {message.text}"))
-        page.on("request", lambda r: r.url.startswith("file:") or faults.append(f"loads {r.url}"))
-        page.on("dialog", lambda dialog: (faults.append("a dialog"), dialog.dismiss()))
-        page.goto(path.as_uri())
-        yield page
-        browser.close()
+        # Its own sandbox does not work for root, nor in many containers.
+        running = playwright.chromium.launch(executable_path=program(), args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@contextlib.contextmanager
+def opened(running: Any, path: Path, **options: Any) -> Iterator[Any]:
+    """A page; that it reports an error, warns, or tries to load anything fails the test."""
+    faults = []
+    page = running.new_page(**{"viewport": {"width": 1280, "height": 860}, **options})
+    page.set_default_timeout(10000)
+    page.on("pageerror", lambda error: faults.append(f"error: {error}"))
+    page.on("console", lambda message: faults.append(f"{message.type}: {message.text}"))
+    page.on("request", lambda r: r.url.startswith("file:") or faults.append(f"loads {r.url}"))
+    page.on("dialog", lambda dialog: (faults.append("a dialog"), dialog.dismiss()))
+    page.goto(path.as_uri())
+    yield page
+    page.close()
     assert not faults, faults

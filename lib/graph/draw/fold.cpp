@@ -32,6 +32,7 @@ class Repeats {
     node_kept_.assign(sketch_.nodes.size(), 1);
     cluster_kept_.assign(clusters, 1);
     stands_for_.resize(sketch_.nodes.size());
+    member_of_.assign(sketch_.nodes.size(), {-1, 0});
     for (size_t i = 0; i < stands_for_.size(); ++i) stands_for_[i] = static_cast<int>(i);
     gather();
     // From the outside to the inside: what is inside of a repeated module is looked at once.
@@ -54,6 +55,8 @@ class Repeats {
 
   Sketch& sketch_;
   std::vector<char> node_kept_, cluster_kept_;
+  std::vector<std::pair<int, size_t>>
+      member_of_;                // of each node: the row's first module, its place
   std::vector<int> stands_for_;  // the node that is drawn instead of a node
   std::vector<std::vector<int>>
       children_;  // clusters in order of their first op; [0] the outermost
@@ -193,11 +196,13 @@ void Repeats::merge(const std::vector<int>& row) {
   SketchCluster& first = sketch_.clusters[static_cast<size_t>(row[0])];
   first.times = static_cast<int>(row.size());
   const std::vector<int> nodes = nodes_inside(row[0]);
+  for (int n : nodes) member_of_[static_cast<size_t>(n)] = {row[0], 0};
   for (size_t k = 1; k < row.size(); ++k) {
     const std::vector<int> others = nodes_inside(row[k]);
     for (size_t i = 0; i < others.size(); ++i) {
       stands_for_[static_cast<size_t>(others[i])] = nodes[i];
       node_kept_[static_cast<size_t>(others[i])] = 0;
+      member_of_[static_cast<size_t>(others[i])] = {row[0], k};
     }
     for (size_t c = 0; c < cluster_kept_.size(); ++c)
       if (is_inside(static_cast<int>(c), row[k])) cluster_kept_[c] = 0;
@@ -214,10 +219,11 @@ void Repeats::redirect_edges() {
   std::vector<SketchEdge> edges;
   for (const SketchEdge& edge : sketch_.edges) {
     const int from = drawn(edge.from), to = drawn(edge.to);
+    const auto &a = member_of_[static_cast<size_t>(edge.from)],
+               &b = member_of_[static_cast<size_t>(edge.to)];
+    if (a.first >= 0 && a.first == b.first && a.second != b.second) continue;  // on to the next
     const bool moved = from != edge.from || to != edge.to;
-    // From one module of a row to the next, or drawn already for the first.
-    const bool repeats = moved && from != edge.from && to != edge.to;
-    if (moved && (repeats || !seen.insert({from, edge.output, to}).second)) continue;
+    if (moved && !seen.insert({from, edge.output, to}).second) continue;  // as for the first
     if (!moved) seen.insert({from, edge.output, to});
     edges.push_back({from, to, edge.output, edge.carries_grad});
   }

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "autograd/error.hpp"
+#include "graph/analysis.hpp"
 
 namespace autograd::detail {
 namespace {
@@ -18,12 +19,6 @@ std::string numbered(const char* prefix, size_t number) {
 std::string shape_text(const GraphValue& value) {
   const std::string sizes = to_string(value.sizes);
   return value.dtype == DType::kFloat32 ? sizes : std::string(name_of(value.dtype)) + " " + sizes;
-}
-
-double bytes_of(const GraphValue& value) {
-  double bytes = static_cast<double>(size_of(value.dtype));
-  for (int64_t size : value.sizes) bytes *= static_cast<double>(size);
-  return bytes;
 }
 
 std::string type_text(const GraphValue& value) {
@@ -143,11 +138,11 @@ void Sketcher::add_op(size_t i) {
   if (op.body) node.facts.emplace_back("holds", contents_text(*op.body, 64));
   for (int input : op.inputs)
     if (input >= 0) describe_value(node, "reads", value(input));
-  node.seconds = op.seconds;
-  node.bytes = 0;
-  const bool makes_data = !op.in_place && !(op.op->traits & kView);
+  const GraphCost cost = cost_of(graph_, op);
+  node.seconds = cost.seconds;
+  node.flops = cost.flops;
+  node.bytes = cost.bytes_written;
   for (int output : op.outputs) {
-    if (makes_data) node.bytes += bytes_of(value(output));
     node.outputs.push_back(shape_text(value(output)));
     describe_value(node, "makes", value(output));
   }

@@ -63,7 +63,8 @@ layout::Diagram diagram_of(const Sketch& sketch, DrawDirection direction) {
   for (const SketchCluster& cluster : sketch.clusters)
     d.clusters.push_back(
         {cluster.parent,
-         {text_width(cluster.title, kClusterFont) * 1.08, cluster.title.empty() ? 0.0 : 14.0}});
+         {text_width(cluster.title, kClusterFont) * (cluster.is_phase ? 1.25 : 1.08),
+          cluster.title.empty() ? 0.0 : 14.0}});
   return d;
 }
 

@@ -111,8 +111,9 @@ class Graph:
         """Writes the graph to a file in the format of its suffix, with the options of :meth:`dot` (and of
         :meth:`svg` or :meth:`html`).
 
-        .svg, .html, .dot and .txt need nothing installed; .png and .pdf are made by Graphviz's program `dot`, and RuntimeError
-        says what to do if it is missing. Raises ValueError for another suffix, OSError if the file cannot be written.
+        .svg, .html, .dot, .json and .txt need nothing installed; .png and .pdf are made by Graphviz's program `dot`,
+        and RuntimeError says what to do if it is missing. Raises ValueError for another suffix, OSError if the file
+        cannot be written.
         """
         save(self, path, **options)
 

@@ -103,6 +103,8 @@ def save(graph: Graph, path: str | Path, **options: Any) -> None:
         data = dot(graph, **options).encode()
     elif kind == "txt":
         data = graph.text().encode()
+    elif kind == "json":
+        data = graph.json().encode()
     elif kind == "svg":
         data = svg(graph, **options).encode()
     elif kind in ("html", "htm"):
@@ -110,7 +112,9 @@ def save(graph: Graph, path: str | Path, **options: Any) -> None:
     elif kind in ("png", "pdf"):
         data = _run_dot(graph, kind, options)
     else:
-        raise ValueError(f"unknown suffix {path.suffix!r}: use .svg, .html, .png, .pdf, .dot, .gv or .txt")
+        raise ValueError(
+            f"unknown suffix {path.suffix!r}: use .svg, .html, .png, .pdf, .dot, .gv, .json or .txt"
+        )
     path.write_bytes(data)
 
 
