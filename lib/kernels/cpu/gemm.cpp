@@ -19,7 +19,7 @@ namespace {
 
 // An element of C is the sum over blocks of kKc along k, each block one chain of multiply-adds in
 // order of k. No other choice below (tile, path, packing) changes that, so none changes the result.
-constexpr int64_t kKc = 256;
+constexpr int64_t kKc = kGemmDepth;
 constexpr int64_t kMc = 192;   // rows of A packed at a time, about 200 KiB
 constexpr int64_t kNc = 2048;  // columns of B packed at a time
 // Bounds over all instruction sets, so that gemm_workspace need not know which one runs.
@@ -323,9 +323,82 @@ void multiply_column(const Problem<T>& q) {
   for (int64_t i = 0; i < q.m; ++i) q.c[i] += *q.bias;
 }
 
+/// Columns that are too few to fill a vector: then vectors run along the rows instead.
+constexpr int64_t kNarrow = 4;
+
+/// c[i][j] (+)= sums[j][i] (+ bias[j]) for n rows i of `count` columns j, where rows lie one behind
+/// the other and n is whole vectors.
+template <class T, int kCount>
+HWY_INLINE void store_interleaved(const T* sums, int64_t width, int64_t n, T* c, bool accumulate,
+                                  const T* bias) {
+  const Tag<T> d;
+  for (int64_t i = 0; i < n; i += kLanes<T>, c += kCount * kLanes<T>) {
+    Vec<T> v[4], old[4];
+    for (int j = 0; j < kCount; ++j) v[j] = hn::Load(d, sums + j * width + i);
+    if (accumulate) {
+      if constexpr (kCount == 2) hn::LoadInterleaved2(d, c, old[0], old[1]);
+      if constexpr (kCount == 3) hn::LoadInterleaved3(d, c, old[0], old[1], old[2]);
+      if constexpr (kCount == 4) hn::LoadInterleaved4(d, c, old[0], old[1], old[2], old[3]);
+      for (int j = 0; j < kCount; ++j) v[j] = hn::Add(old[j], v[j]);
+    }
+    if (bias) {
+      for (int j = 0; j < kCount; ++j) v[j] = hn::Add(v[j], hn::Set(d, bias[j]));
+    }
+    if constexpr (kCount == 2) hn::StoreInterleaved2(v[0], v[1], d, c);
+    if constexpr (kCount == 3) hn::StoreInterleaved3(v[0], v[1], v[2], d, c);
+    if constexpr (kCount == 4) hn::StoreInterleaved4(v[0], v[1], v[2], v[3], d, c);
+  }
+}
+
+/// The same for any rows.
+template <class T>
+void store_turned(const Problem<T>& q, const T* sums, int64_t width, int64_t first, int64_t n,
+                  bool accumulate, const T* bias) {
+  T* c = q.c + first * q.c_row;
+  if (n % kLanes<T> == 0 && q.c_row == q.n) {
+    if (q.n == 2) return store_interleaved<T, 2>(sums, width, n, c, accumulate, bias);
+    if (q.n == 3) return store_interleaved<T, 3>(sums, width, n, c, accumulate, bias);
+    if (q.n == 4) return store_interleaved<T, 4>(sums, width, n, c, accumulate, bias);
+  }
+  for (int64_t i = 0; i < n; ++i, c += q.c_row) {
+    for (int64_t j = 0; j < q.n; ++j) {
+      T sum = sums[j * width + i];
+      if (accumulate) sum = c[j] + sum;
+      if (bias) sum = sum + bias[j];
+      c[j] = sum;
+    }
+  }
+}
+
+/// C^T = B^T A^T, by panels of rows of A: the same sums in the same order.
+template <class T>
+void multiply_narrow(const Problem<T>& q) {
+  HWY_ALIGN T panel[kKc * kNr<T>];
+  HWY_ALIGN T sums[kNarrow * kNr<T>];
+  for (int64_t i = 0; i < q.m; i += kNr<T>) {
+    const int64_t rows = HWY_MIN(q.m - i, kNr<T>);
+    const int64_t vecs = (rows + kLanes<T> - 1) / kLanes<T>, width = vecs * kLanes<T>;
+    for (int64_t p = 0; p < q.k; p += kKc) {
+      const int64_t depth = HWY_MIN(q.k - p, kKc);
+      const T* a = q.a + i * q.a_row + p * q.a_col;
+      int64_t a_step = q.a_col;
+      if (q.a_row != 1 || rows < width) {
+        pack_panel(a, q.a_col, q.a_row, depth, rows, panel, width);
+        a = panel;
+        a_step = width;
+      }
+      pick_kernel<T>(q.n, vecs)({depth, q.b + p * q.b_row, q.b_col, q.b_row, a, a_step, sums, width,
+                                 width, false, nullptr});
+      store_turned(q, sums, width, i, rows, q.accumulate || p > 0,
+                   p + depth == q.k ? q.bias : nullptr);
+    }
+  }
+}
+
 template <class T>
 void multiply(const Problem<T>& q) {
   if (q.n == 1 && q.c_row == 1) return multiply_column(q);
+  if (q.n <= kNarrow && q.m >= kLanes<T>) return multiply_narrow(q);
   if (is_blocked(q.m, q.n, q.k)) {
     multiply_blocked(q);
   } else {
