@@ -1,13 +1,13 @@
 // Fused programs: whatever the steps, layouts and sums, the same bits as op by op.
 #include <gtest/gtest.h>
 
-#include <cstring>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "autograd/autograd.hpp"
 #include "core/dispatch.hpp"
+#include "graph_run.hpp"
 #include "ops/fused.hpp"
 #include "ops/registry.hpp"
 
@@ -15,12 +15,6 @@ namespace autograd::detail {
 namespace {
 
 FusedArgument argument_of(const Tensor& t) { return {t.dtype(), t.sizes(), t.strides()}; }
-
-bool same_bits(const Tensor& a, const Tensor& b) {
-  if (a.sizes() != b.sizes() || a.dtype() != b.dtype()) return false;
-  const Tensor x = contiguous(a), y = contiguous(b);
-  return std::memcmp(x.data(), y.data(), static_cast<size_t>(a.numel()) * size_of(a.dtype())) == 0;
-}
 
 /// A program and what its values are when the ops run one by one.
 class Pair {
@@ -31,6 +25,16 @@ class Pair {
     inputs_.push_back(t);
     values_.push_back(t);
     return builder_.input(argument_of(t));
+  }
+  int product(const char* name, const std::vector<Tensor>& factors, const Attrs& attrs = {}) {
+    std::vector<FusedArgument> arguments;
+    for (const Tensor& t : factors) arguments.push_back(argument_of(t));
+    inputs_ = factors;
+    const std::vector<Arg> inputs(factors.begin(), factors.end());
+    const Op& op = *find_op(name);
+    values_.push_back(dispatch(op, inputs.data(), static_cast<int>(inputs.size()), attrs));
+    EXPECT_EQ(values_.back().sizes(), sizes_);
+    return builder_.product(op, attrs, arguments);
   }
   int number(double x) {
     const Tensor t = scalar(x);
@@ -175,6 +179,47 @@ TEST(Fused, EndsInSums) {
     p.sum(y, c.mask, false, true);
     p.expect_same();
   }
+}
+
+TEST(Fused, BeginsWithAProduct) {
+  for (int64_t m : {1, 16, 300, 5000}) {
+    for (DType dtype : {kF32, kF64}) {
+      SCOPED_TRACE(m);
+      const Tensor x = to(randn({m, 30}), dtype), w = to(randn({40, 30}), dtype),
+                   b = to(randn({40}), dtype), g = to(randn({m, 40}), dtype);
+      Pair hidden({m, 40});
+      const int h = hidden.product("linear", {x, w, b});
+      hidden.output(hidden.step("relu", {h}, dtype));
+      hidden.expect_same();
+      Pair kept({m, 40});
+      const int k = kept.product("linear", {x, w});
+      const int y = kept.step("gelu", {kept.step("add", {k, kept.input(g)}, dtype)}, dtype);
+      kept.output(k);
+      kept.output(kept.step("mul", {y, k}, dtype));
+      kept.sum(y, 2, false, false);
+      kept.expect_same();
+    }
+  }
+  for (int flags = 0; flags < 4; ++flags) {
+    Attrs attrs;
+    attrs.ints[0] = flags & 1;
+    attrs.ints[1] = flags >> 1;
+    Pair p({20, 50});
+    const Tensor a = randn({20, 70}), b = randn({70, 50});
+    const int y = p.product("mm",
+                            {flags & 1 ? contiguous(transpose(a, 0, 1)) : a,
+                             flags >> 1 ? contiguous(transpose(b, 0, 1)) : b},
+                            attrs);
+    const int z = p.step("sigmoid", {p.step("add", {y, p.input(randn({50}))}, kF32)}, kF32);
+    p.output(z);
+    p.sum(z, 1, true, false);
+    p.expect_same();
+  }
+  Pair three({2, 9, 40});
+  const int y = three.product("linear", {randn({2, 9, 30}), randn({40, 30}), randn({40})});
+  three.output(three.step("tanh", {y}, kF32));
+  three.output(y);
+  three.expect_same();
 }
 
 TEST(Fused, SumsThatDoNotFitSayWhy) {

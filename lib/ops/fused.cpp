@@ -1,29 +1,109 @@
-// From steps to a program: where each value lies, how long a tile is, and the record around it.
-#include "ops/fused.hpp"
-
+// Running a fused op: the product, block by block, and the program over each.
 #include <algorithm>
-#include <cstring>
 
 #include "core/dispatch.hpp"
 #include "core/parallel.hpp"
-#include "kernels/cpu/fused.hpp"
-#include "ops/broadcast.hpp"
+#include "ops/fused_program.hpp"
+#include "ops/product_rules.hpp"
 
 namespace autograd::detail {
 
 namespace {
 
-/// The record of one fused op with the program that it runs.
-struct FusedOp : Op {
-  cpu::FusedProgram program;
-  std::vector<FusedArgument> inputs;
-  std::vector<OutputMeta> results;
-  std::vector<std::vector<char>> constants;  // what kConstant registers point at
-};
-
 const FusedOp& fused_op(const Call& call) { return static_cast<const FusedOp&>(call.op); }
 
-void infer_program(const Call& call, OutputMetas& outputs) {
+/// Memory for the length of a scope, aligned to cache lines.
+class Scratch {
+ public:
+  explicit Scratch(int64_t bytes)
+      : bytes_(bytes > 0 ? static_cast<size_t>(bytes) + 64 : 0),
+        memory_(bytes_ ? allocate(bytes_) : nullptr) {}
+  ~Scratch() {
+    if (bytes_) deallocate(memory_, bytes_);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  char* data() const {
+    return reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(memory_) + 63) / 64 * 64);
+  }
+
+ private:
+  size_t bytes_;
+  void* memory_;
+};
+
+/// The product of a call as raw memory; rows of its result lie one after the other.
+struct Factors {
+  int64_t rows, columns, depth;
+  cpu::MatrixView a, b;
+  const void* bias = nullptr;
+  DType dtype;
+
+  explicit Factors(const Call& call) {
+    const FusedOp& op = fused_op(call);
+    const TensorBody &left = call.in(0), &right = call.in(1);
+    const bool ta = op.transposes_a, tb = op.transposes_b;
+    const int last = left.sizes.size() - 1;
+    const int64_t outer = last > 1 ? left.sizes[last] : left.strides[0], inner = left.strides[last];
+    a = {left.data, ta ? inner : outer, ta ? outer : inner};
+    depth = ta ? left.sizes[0] : left.sizes[last];
+    rows = left.numel / std::max<int64_t>(depth, 1);
+    b = {right.data, right.strides[tb ? 1 : 0], right.strides[tb ? 0 : 1]};
+    columns = right.sizes[tb ? 0 : 1];
+    dtype = left.dtype;
+    if (op.factors == 3) bias = call.in(2).data;
+  }
+
+  void multiply(int64_t first, int64_t last, void* to) const {
+    cpu::GemmEpilogue epilogue;
+    epilogue.bias = bias;
+    const int64_t item = static_cast<int64_t>(size_of(dtype));
+    const cpu::MatrixView part{static_cast<const char*>(a.data) + first * a.row_stride * item,
+                               a.row_stride, a.col_stride};
+    multiply_matrices(dtype, last - first, columns, depth, part, b, to, columns, epilogue);
+  }
+};
+
+/// Rows of a product that stay in the cache until the steps have seen them.
+int64_t rows_at_a_time(const cpu::FusedProgram& program, int64_t columns) {
+  const int64_t unit = std::max<int64_t>(1, program.unit / columns);
+  const int64_t wanted = std::max<int64_t>(128, 16384 / columns);
+  return (wanted + unit - 1) / unit * unit;
+}
+
+void forward_with_product(const Call& call, void** arguments) {
+  const FusedOp& op = fused_op(call);
+  const cpu::FusedProgram& program = op.program;
+  const Factors factors(call);
+  const int64_t item = static_cast<int64_t>(size_of(factors.dtype));
+  const int64_t block = std::min(factors.rows, rows_at_a_time(program, factors.columns));
+  const auto run = [&](int64_t begin, int64_t end) {
+    void* mine[kMaxFusedArguments];
+    std::copy_n(arguments, kMaxFusedArguments, mine);
+    const int64_t steps = (cpu::fused_workspace(program) + 63) / 64 * 64;
+    const bool is_kept = arguments[op.product_argument] != nullptr;
+    const Scratch memory(steps + (is_kept ? 0 : block * factors.columns * item));
+    for (int64_t i = begin; i < end; i += block) {
+      const int64_t stop = std::min(i + block, end), first = i * factors.columns;
+      char* product = is_kept ? static_cast<char*>(arguments[op.product_argument]) + first * item
+                              : memory.data() + steps;
+      factors.multiply(i, stop, product);
+      // The program counts from the first element of all.
+      mine[op.product_argument] = product - first * item;
+      cpu::run_fused(program, mine, memory.data(), first, stop * factors.columns);
+    }
+  };
+  const int64_t blocks = (factors.rows + block - 1) / block;
+  const int64_t work = block * factors.columns * (factors.depth + 8 * program.steps);
+  parallel_for(blocks, std::max<int64_t>(1, (int64_t{1} << 22) / std::max<int64_t>(work, 1)),
+               [&](int64_t first, int64_t last) {
+                 run(first * block, std::min(last * block, factors.rows));
+               });
+}
+
+}  // namespace
+
+void infer_fused_op(const Call& call, OutputMetas& outputs) {
   const FusedOp& op = fused_op(call);
   if (call.n_inputs != static_cast<int>(op.inputs.size()) ||
       call.n_outputs != static_cast<int>(op.results.size()))
@@ -40,450 +120,27 @@ void infer_program(const Call& call, OutputMetas& outputs) {
   for (const OutputMeta& meta : op.results) outputs.add() = meta;
 }
 
-constexpr int kMaxArguments = cpu::kMaxFusedRegisters + 4;
-
-void forward_program(const Call& call) {
-  const cpu::FusedProgram& program = fused_op(call).program;
-  void* arguments[kMaxArguments];
+void forward_fused_op(const Call& call) {
+  const FusedOp& op = fused_op(call);
+  const cpu::FusedProgram& program = op.program;
+  void* arguments[kMaxFusedArguments];
   for (int i = 0; i < call.n_inputs; ++i) arguments[i] = call.in(i).data;
   for (int i = 0; i < call.n_outputs; ++i) arguments[call.n_inputs + i] = call.out(i).data;
+  if (op.has_product) {
+    arguments[call.n_inputs + call.n_outputs] = nullptr;
+    return forward_with_product(call, arguments);
+  }
   const auto run = [&](int64_t begin, int64_t end) {
-    const size_t bytes = static_cast<size_t>(cpu::fused_workspace(program)) + 64;
-    void* memory = allocate(bytes);
-    const uintptr_t aligned = (reinterpret_cast<uintptr_t>(memory) + 63) / 64 * 64;
-    cpu::run_fused(program, arguments, reinterpret_cast<void*>(aligned), begin, end);
-    deallocate(memory, bytes);
+    const Scratch memory(cpu::fused_workspace(program));
+    cpu::run_fused(program, arguments, memory.data(), begin, end);
   };
   const int64_t work = std::max(1, program.steps);
-  if (program.numel <= std::max(program.tile, kGrain / work)) return run(0, program.numel);
-  const int64_t unit = program.row ? program.row : program.tile;
+  const int64_t unit = (program.tile + program.unit - 1) / program.unit * program.unit;
+  if (program.numel <= std::max(unit, kGrain / work)) return run(0, program.numel);
   parallel_for((program.numel + unit - 1) / unit, std::max<int64_t>(1, kGrain / (work * unit)),
                [&](int64_t first, int64_t last) {
                  run(first * unit, std::min(last * unit, program.numel));
                });
-}
-
-// ---- conversions between the dtypes of two steps
-
-template <DType from, DType to>
-void convert_run(const void* const* in, void* out, int64_t n, const double*) {
-  cpu::convert(in[0], from, 1, out, to, 1, n);
-}
-
-template <DType from, size_t... to>
-cpu::PointwiseKernel conversion_from(DType wanted, std::index_sequence<to...>) {
-  static constexpr cpu::PointwiseKernel kernels[] = {convert_run<from, static_cast<DType>(to)>...};
-  return kernels[static_cast<size_t>(wanted)];
-}
-
-template <size_t... from>
-cpu::PointwiseKernel conversion(DType given, DType wanted, std::index_sequence<from...> all) {
-  using Choose = cpu::PointwiseKernel (*)(DType, std::index_sequence<from...>);
-  static constexpr Choose choices[] = {&conversion_from<static_cast<DType>(from), from...>...};
-  return choices[static_cast<size_t>(given)](wanted, all);
-}
-
-cpu::PointwiseKernel conversion(DType given, DType wanted) {
-  return conversion(given, wanted, std::make_index_sequence<kDTypeCount>());
-}
-
-bool divides_integers(cpu::PointwiseOp op) {
-  using Kernel = cpu::PointwiseOp;
-  return op == Kernel::k_remainder || op == Kernel::k_fmod || op == Kernel::k_floor_divide ||
-         op == Kernel::k_div_floor || op == Kernel::k_div_trunc;
-}
-
-}  // namespace
-
-bool is_fusable_step(const Op& op) {
-  return (op.traits & kPointwise) && op.kernel >= 0 && !(op.traits & kInPlace);
-}
-
-int FusedBuilder::input(const FusedArgument& argument) {
-  Value& value = values_.emplace_back();
-  value.is_input = true;
-  value.argument = argument;
-  value.result = argument.dtype;
-  return static_cast<int>(values_.size()) - 1;
-}
-
-int FusedBuilder::step(const Op& op, const Attrs& attrs, const std::vector<int>& inputs,
-                       DType compute, DType result) {
-  Value& value = values_.emplace_back();
-  value.op = &op;
-  value.attrs = attrs;
-  value.inputs = inputs;
-  value.compute = compute;
-  value.result = result;
-  return static_cast<int>(values_.size()) - 1;
-}
-
-void FusedBuilder::output(int value) { results_.push_back({value}); }
-
-void FusedBuilder::sum(int value, Mask mask, bool keepdim, bool mean) {
-  results_.push_back({value, true, keepdim, mean, mask});
-}
-
-/// Turns a builder's steps into a program.
-class FusedCompiler {
- public:
-  explicit FusedCompiler(const FusedBuilder& from) : from_(from) {}
-
-  std::shared_ptr<const Op> operator()(std::string* why) {
-    op_ = std::make_shared<FusedOp>();
-    op_->name = "fused";
-    op_->traits = kPointwise;
-    op_->infer = infer_program;
-    op_->forward[kCpu] = forward_program;
-    op_->doc = "pointwise steps, tile by tile";
-    start();
-    choose_tile();
-    for (size_t v = 0; v < from_.values_.size() && why_.empty(); ++v)
-      if (!from_.values_[v].is_input) add_step(static_cast<int>(v));
-    for (size_t i = 0; i < from_.results_.size() && why_.empty(); ++i) add_sum(static_cast<int>(i));
-    if (why_.empty()) place_scratch();
-    if (why_.empty()) return op_;
-    *why = why_;
-    return nullptr;
-  }
-
- private:
-  using Value = FusedBuilder::Value;
-  using Result = FusedBuilder::Result;
-  cpu::FusedProgram& program() { return op_->program; }
-  const Value& value(int v) const { return from_.values_[static_cast<size_t>(v)]; }
-
-  void start();
-  void choose_tile();
-  void ask_for_group(int64_t elements);
-  int register_of(int v, DType as);
-  int input_register(int v, DType as);
-  int new_register(const cpu::FusedRegister& r);
-  void set_place(cpu::FusedRegister& r, const FusedArgument& argument);
-  void set_constant(cpu::FusedRegister& r, double number);
-  void emit(cpu::PointwiseKernel kernel, const int* in, int n, int out, const double* params);
-  void add_step(int v);
-  void add_sum(int i);
-  void add_copy(int i);
-  void place_scratch();
-
-  /// Dims of `mask` as a group in the space: 0 none, 1 the last dims (or all), 2 the first.
-  int group_of(Mask mask) const;
-  int64_t product(int first, int last) const {
-    int64_t n = 1;
-    for (int d = first; d < last; ++d) n *= from_.sizes_[d];
-    return n;
-  }
-  /// The number of elements after which a broadcast argument repeats itself; all, if it does not.
-  int64_t period_of(const Shape& strides) const {
-    int d = 0;
-    while (d < strides.size() && (strides[d] == 0 || from_.sizes_[d] == 1)) ++d;
-    return product(d, strides.size());
-  }
-
-  bool is_one_number(int v) const {
-    int64_t n = 1;
-    for (int64_t size : value(v).argument.sizes) n *= size;
-    return value(v).is_input && n == 1;
-  }
-
-  const FusedBuilder& from_;
-  std::shared_ptr<FusedOp> op_;
-  std::string why_;
-  std::vector<std::vector<std::pair<DType, int>>> registers_;  // by value: as dtype, register
-  std::vector<int> argument_of_;                               // by value: of inputs
-  std::vector<int> output_of_;                                 // by value: its argument, or -1
-};
-
-void FusedCompiler::start() {
-  cpu::FusedProgram& p = program();
-  p.dims = from_.sizes_.size();
-  for (int d = 0; d < p.dims; ++d) p.sizes[d] = from_.sizes_[d];
-  p.numel = product(0, p.dims);
-  if (p.numel == 0) why_ = "it has no elements";
-  registers_.resize(from_.values_.size());
-  argument_of_.assign(from_.values_.size(), -1);
-  output_of_.assign(from_.values_.size(), -1);
-  for (size_t v = 0; v < from_.values_.size(); ++v) {
-    if (!from_.values_[v].is_input) continue;
-    argument_of_[v] = static_cast<int>(op_->inputs.size());
-    op_->inputs.push_back(from_.values_[v].argument);
-  }
-  int next = static_cast<int>(op_->inputs.size());
-  if (next + static_cast<int>(from_.results_.size()) > kMaxArguments) why_ = "too many arguments";
-  for (const Result& result : from_.results_) {
-    OutputMeta meta;
-    meta.dtype = value(result.value).result;
-    meta.sizes =
-        result.is_sum ? reduced_sizes(from_.sizes_, result.mask, result.keepdim) : from_.sizes_;
-    op_->results.push_back(meta);
-    if (!result.is_sum) output_of_[static_cast<size_t>(result.value)] = next;
-    ++next;
-  }
-}
-
-void FusedCompiler::ask_for_group(int64_t elements) {
-  cpu::FusedProgram& p = program();
-  // Groups nest: each is a product of the last sizes.
-  if (elements > p.tile) p.tile = elements;
-}
-
-void FusedCompiler::choose_tile() {
-  cpu::FusedProgram& p = program();
-  p.tile = 1;
-  for (size_t v = 0; v < from_.values_.size(); ++v) {
-    if (!from_.values_[v].is_input) continue;
-    const FusedArgument& a = from_.values_[v].argument;
-    const int64_t period = period_of(broadcast_strides(a.sizes, a.strides, from_.sizes_));
-    if (period <= cpu::kFusedTile && period < p.numel) ask_for_group(period);
-  }
-  for (const Result& result : from_.results_) {
-    if (!result.is_sum) continue;
-    const int group = group_of(result.mask);
-    if (group == 0) why_ = "it ends in a sum over dims in the middle";
-    if (group == 1) {
-      ask_for_group(reduced_count(from_.sizes_, result.mask));
-    }
-    if (group == 2) ask_for_group(p.numel);
-  }
-  if (p.tile > cpu::kMaxFusedTile) why_ = "it ends in a sum of more elements than a tile holds";
-  p.tile = p.tile > cpu::kFusedTile ? p.tile : cpu::kFusedTile / p.tile * p.tile;
-  if (p.numel <= 2 * cpu::kFusedTile) p.tile = std::max<int64_t>(p.numel, 1);
-}
-
-int FusedCompiler::group_of(Mask mask) const {
-  const int dims = from_.sizes_.size();
-  // Dims of size 1 belong to either side.
-  int first = dims, last = -1;
-  for (int d = 0; d < dims; ++d) {
-    if (from_.sizes_[d] == 1 || !(mask >> d & 1)) continue;
-    first = std::min(first, d);
-    last = d;
-  }
-  if (last < 0) return 1;
-  for (int d = first; d <= last; ++d)
-    if (from_.sizes_[d] != 1 && !(mask >> d & 1)) return 0;
-  if (product(last + 1, dims) == 1) return 1;
-  return product(0, first) == 1 ? 2 : 0;
-}
-
-int FusedCompiler::new_register(const cpu::FusedRegister& r) {
-  cpu::FusedProgram& p = program();
-  if (p.registers == cpu::kMaxFusedRegisters) {
-    why_ = "too many values";
-    return 0;
-  }
-  p.reg[p.registers] = r;
-  return p.registers++;
-}
-
-void FusedCompiler::set_constant(cpu::FusedRegister& r, double number) {
-  std::vector<char> tile(static_cast<size_t>(program().tile) * size_of(r.dtype) + 64);
-  void* start = tile.data() + (64 - reinterpret_cast<uintptr_t>(tile.data()) % 64) % 64;
-  // By way of the stored dtype, as the eager op reads it.
-  alignas(8) char stored[8];
-  cpu::convert(&number, DType::kFloat64, 0, stored, r.stored, 1, 1);
-  cpu::convert(stored, r.stored, 0, start, r.dtype, 1, program().tile);
-  r.place = cpu::FusedPlace::kConstant;
-  r.constant = start;
-  op_->constants.push_back(std::move(tile));
-}
-
-void FusedCompiler::set_place(cpu::FusedRegister& r, const FusedArgument& argument) {
-  cpu::FusedProgram& p = program();
-  const Shape strides = broadcast_strides(argument.sizes, argument.strides, from_.sizes_);
-  for (int d = 0; d < p.dims; ++d) r.strides[d] = from_.sizes_[d] == 1 ? 0 : strides[d];
-  const int64_t period = period_of(strides);
-  const bool same = r.stored == r.dtype;
-  const auto dense = [&] {
-    int64_t expected = 1;
-    for (int d = p.dims - 1; d >= 0 && expected < period; --d) {
-      if (from_.sizes_[d] == 1) continue;
-      if (strides[d] != expected) return false;
-      expected *= from_.sizes_[d];
-    }
-    return true;
-  };
-  if (period == 1 && argument.has_number) return set_constant(r, argument.number);
-  if (period == p.numel && same && dense()) {
-    r.place = cpu::FusedPlace::kMemory;
-    return;
-  }
-  if (period <= p.tile && p.tile % period == 0 && period < p.numel) {
-    r.place = cpu::FusedPlace::kFilled;
-    r.dense = dense();
-    r.period = period;
-  } else if (period < p.numel && period > p.tile && same && dense() &&
-             (p.row == 0 || p.row == period)) {
-    r.place = cpu::FusedPlace::kRow;
-    r.period = p.row = period;
-  } else {
-    r.place = cpu::FusedPlace::kGathered;
-  }
-}
-
-int FusedCompiler::input_register(int v, DType as) {
-  const FusedArgument& argument = value(v).argument;
-  cpu::FusedRegister r;
-  r.dtype = as;
-  r.stored = argument.dtype;
-  r.argument = static_cast<int16_t>(argument_of_[static_cast<size_t>(v)]);
-  set_place(r, argument);
-  return new_register(r);
-}
-
-int FusedCompiler::register_of(int v, DType as) {
-  if (v < 0) return -1;
-  auto& known = registers_[static_cast<size_t>(v)];
-  for (const auto& [dtype, number] : known)
-    if (dtype == as) return number;
-  int number;
-  if (value(v).is_input) {
-    number = input_register(v, as);
-  } else {
-    const int from = known.front().second;
-    cpu::FusedRegister r;
-    r.dtype = as;
-    number = new_register(r);
-    emit(conversion(value(v).result, as), &from, 1, number, nullptr);
-  }
-  known.emplace_back(as, number);
-  return number;
-}
-
-void FusedCompiler::emit(cpu::PointwiseKernel kernel, const int* in, int n, int out,
-                         const double* params) {
-  cpu::FusedProgram& p = program();
-  if (p.steps == cpu::kMaxFusedSteps) {
-    why_ = "too many steps";
-    return;
-  }
-  cpu::FusedStep& step = p.step[p.steps++];
-  step.kernel = kernel;
-  for (int i = 0; i < n; ++i) step.in[i] = static_cast<int16_t>(in[i]);
-  step.out = static_cast<int16_t>(out);
-  if (params) std::copy_n(params, 3, step.params);
-}
-
-void FusedCompiler::add_step(int v) {
-  const Value& step = value(v);
-  const auto op = static_cast<cpu::PointwiseOp>(step.op->kernel);
-  const bool is_select = op == cpu::PointwiseOp::k_where;
-  const cpu::PointwiseKernel kernel = cpu::pointwise_kernel(op, step.compute);
-  if (!kernel || step.inputs.size() > 3 || (!is_floating(step.compute) && divides_integers(op))) {
-    why_ = std::string(step.op->name) + " has no kernel to fuse";
-    return;
-  }
-  // pow has other kernels for a run that shares one exponent, so runs must be cut as in eager mode.
-  if (op == cpu::PointwiseOp::k_pow && !is_one_number(step.inputs[1])) {
-    why_ = "pow with a tensor of exponents";
-    return;
-  }
-  int in[3];
-  int n = 0;
-  for (int input : step.inputs) {
-    in[n] = register_of(input, is_select && n == 0 ? DType::kBool : step.compute);
-    ++n;
-  }
-  const DType computed = cpu::gives_bool(op) ? DType::kBool : step.compute;
-  cpu::FusedRegister r;
-  r.dtype = r.stored = computed;
-  const int output = output_of_[static_cast<size_t>(v)];
-  const auto to_memory = [&](cpu::FusedRegister& to) {
-    to.place = cpu::FusedPlace::kMemory;
-    to.argument = static_cast<int16_t>(output);
-  };
-  if (output >= 0 && computed == step.result) to_memory(r);
-  const int out = new_register(r);
-  emit(kernel, in, n, out, step.attrs.reals);
-  int last = out;
-  if (computed != step.result) {
-    cpu::FusedRegister converted;
-    converted.dtype = converted.stored = step.result;
-    if (output >= 0) to_memory(converted);
-    last = new_register(converted);
-    emit(conversion(computed, step.result), &out, 1, last, nullptr);
-  }
-  registers_[static_cast<size_t>(v)].emplace_back(step.result, last);
-}
-
-/// Writes output i, unless it is where a step has put its value.
-void FusedCompiler::add_copy(int i) {
-  const int v = from_.results_[static_cast<size_t>(i)].value;
-  const int argument = static_cast<int>(op_->inputs.size()) + i;
-  if (!value(v).is_input && output_of_[static_cast<size_t>(v)] == argument) return;
-  cpu::FusedRegister r;
-  r.dtype = r.stored = value(v).result;
-  r.place = cpu::FusedPlace::kMemory;
-  r.argument = static_cast<int16_t>(argument);
-  const int from = register_of(v, r.dtype);
-  emit(cpu::pointwise_kernel(cpu::PointwiseOp::k_copy, r.dtype), &from, 1, new_register(r),
-       nullptr);
-}
-
-void FusedCompiler::add_sum(int i) {
-  cpu::FusedProgram& p = program();
-  const Result& result = from_.results_[static_cast<size_t>(i)];
-  if (!result.is_sum) return add_copy(i);
-  const DType dtype = value(result.value).result;
-  if (p.sums == 4 || !is_floating(dtype)) {
-    why_ = p.sums == 4 ? "too many sums" : "it ends in a sum of integers";
-    return;
-  }
-  cpu::FusedSum& sum = p.sum[p.sums++];
-  sum.in = static_cast<int16_t>(register_of(result.value, dtype));
-  sum.argument = static_cast<int16_t>(op_->inputs.size() + static_cast<size_t>(i));
-  sum.dtype = dtype;
-  const int64_t count = reduced_count(from_.sizes_, result.mask);
-  sum.columns = group_of(result.mask) == 2;
-  sum.n = sum.columns ? p.numel / count : count;
-  sum.divisor = result.mean ? static_cast<double>(count) : 1;
-}
-
-void FusedCompiler::place_scratch() {
-  cpu::FusedProgram& p = program();
-  int last_use[cpu::kMaxFusedRegisters];
-  std::fill_n(last_use, cpu::kMaxFusedRegisters, -1);
-  for (int s = 0; s < p.steps; ++s)
-    for (int16_t in : p.step[s].in)
-      if (in >= 0) last_use[in] = s;
-  for (int s = 0; s < p.sums; ++s) last_use[p.sum[s].in] = p.steps;
-  const auto in_scratch = [&](int k) {
-    return p.reg[k].place == cpu::FusedPlace::kScratch ||
-           p.reg[k].place == cpu::FusedPlace::kFilled ||
-           p.reg[k].place == cpu::FusedPlace::kGathered;
-  };
-  // What is there before the first step keeps its slot; the steps' results share the others.
-  for (int k = 0; k < p.registers; ++k)
-    if (in_scratch(k) && p.reg[k].place != cpu::FusedPlace::kScratch)
-      p.reg[k].slot = static_cast<int16_t>(p.slots++);
-  std::vector<int16_t> free_slots;
-  for (int s = 0; s < p.steps; ++s) {
-    const cpu::FusedStep& step = p.step[s];
-    const auto release = [&](bool same_size) {
-      for (int i = 0; i < 3; ++i) {
-        const int k = step.in[i];
-        bool seen = false;
-        for (int j = 0; j < i; ++j) seen |= step.in[j] == k;
-        if (k < 0 || seen || last_use[k] != s || p.reg[k].place != cpu::FusedPlace::kScratch)
-          continue;
-        if ((size_of(p.reg[k].dtype) == size_of(p.reg[step.out].dtype)) == same_size)
-          free_slots.push_back(p.reg[k].slot);
-      }
-    };
-    // A kernel may write over an input, element by element.
-    release(true);
-    if (in_scratch(step.out)) {
-      if (free_slots.empty()) free_slots.push_back(static_cast<int16_t>(p.slots++));
-      p.reg[step.out].slot = free_slots.back();
-      free_slots.pop_back();
-    }
-    release(false);
-  }
-}
-
-std::shared_ptr<const Op> FusedBuilder::finish(std::string* why) const {
-  return FusedCompiler(*this)(why);
 }
 
 }  // namespace autograd::detail

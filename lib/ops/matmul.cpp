@@ -163,16 +163,19 @@ Tensor product(const Op& op, const Tensor& a, const Tensor& b, bool ta, bool tb)
   return dispatch(op, {a, b}, attrs);
 }
 
-// C = A' B' with A' = A or A^T: dA' = g B'^T, dB' = A'^T g, transposed back where A' is A^T.
-void backward_product(Backward& r) {
-  const Op& op = r.op();
+// C = A' B' with A' = A or A^T: dA' = g B'^T, dB' = A'^T g, transposed back where A' is A^T. A is
+// input `first`, B the next.
+void backward_factors(Backward& r, const Op& op, int first) {
   const bool ta = r.attrs().ints[0], tb = r.attrs().ints[1];
+  const int a = first, b = first + 1;
   const Tensor g = r.grad();
-  if (r.needs(0))
-    r.set(0, ta ? product(op, r.input(1), g, tb, true) : product(op, g, r.input(1), false, !tb));
-  if (r.needs(1))
-    r.set(1, tb ? product(op, g, r.input(0), true, ta) : product(op, r.input(0), g, !ta, false));
+  if (r.needs(a))
+    r.set(a, ta ? product(op, r.input(b), g, tb, true) : product(op, g, r.input(b), false, !tb));
+  if (r.needs(b))
+    r.set(b, tb ? product(op, g, r.input(a), true, ta) : product(op, r.input(a), g, !ta, false));
 }
+
+void backward_product(Backward& r) { backward_factors(r, r.op(), 0); }
 
 constexpr Op op_mm = {.name = "mm",
                       .traits = kProduct,
@@ -268,7 +271,7 @@ constexpr Op op_linear = {.name = "linear",
                           .doc = "x weight^T + bias",
                           .optional_inputs = 4};
 
-// ---- addmm: input broadcast to [m, n], plus a b
+// ---- addmm: input broadcast to [m, n], plus a b; ints as in mm. In place, input is the output.
 
 void infer_addmm(const Call& call, OutputMetas& outputs) {
   const Arg* factors = call.inputs + 1;
@@ -283,20 +286,19 @@ void infer_addmm(const Call& call, OutputMetas& outputs) {
 
 void forward_addmm(const Call& call) {
   const TensorBody &a = call.in(1), &b = call.in(2);
+  const bool ta = call.attrs.ints[0], tb = call.attrs.ints[1];
   TensorBody& out = call.out();
-  copy_into(out, call.in(0));
+  if (out.data != call.in(0).data) copy_into(out, call.in(0));
   cpu::GemmEpilogue epilogue;
   epilogue.accumulate = true;
-  run_product({out.sizes[0], out.sizes[1], a.sizes[1], matrix(a, false), matrix(b, false), out.data,
-               out.sizes[1], out.dtype},
+  run_product({out.sizes[0], out.sizes[1], cols_of(a.sizes, ta), matrix(a, ta), matrix(b, tb),
+               out.data, out.sizes[1], out.dtype},
               epilogue);
 }
 
 void backward_addmm(Backward& r) {
-  const Tensor g = r.grad();
-  if (r.needs(0)) r.set(0, g);
-  if (r.needs(1)) r.set(1, product(op_mm, g, r.input(2), false, true));
-  if (r.needs(2)) r.set(2, product(op_mm, r.input(1), g, true, false));
+  if (r.needs(0)) r.set(0, r.grad());
+  backward_factors(r, op_mm, 1);
 }
 
 constexpr Op op_addmm = {.name = "addmm",
@@ -305,6 +307,7 @@ constexpr Op op_addmm = {.name = "addmm",
                          .forward = {forward_addmm},
                          .backward = backward_addmm,
                          .reads = {0, reads_input(2), reads_input(1)},
+                         .attrs = ";;transpose_a,transpose_b",
                          .doc = "input + a b"};
 
 // ---- dot and mv; ints[0] of mv: the matrix is read transposed
@@ -445,6 +448,8 @@ void multiply_matrices(DType dtype, int64_t m, int64_t n, int64_t k, const cpu::
                        const cpu::GemmEpilogue& epilogue) {
   run_product({m, n, k, a, b, static_cast<char*>(c), c_row_stride, dtype}, epilogue);
 }
+
+bool adds_in_order(int64_t depth) { return depth <= cpu::kGemmDepth; }
 
 OpList product_ops() { return {kProductOps, std::size(kProductOps)}; }
 

@@ -66,6 +66,7 @@ struct FusedProgram {
   int64_t numel = 0;
   int64_t tile = kFusedTile;  ///< elements; a multiple of every kFilled period and summed row
   int64_t row = 0;            ///< the period of the kRow registers, which tiles do not cross; or 0
+  int64_t unit = 1;           ///< a run begins and ends at a multiple of this, or at the end
   FusedRegister reg[kMaxFusedRegisters];
   FusedStep step[kMaxFusedSteps];
   FusedSum sum[4];
@@ -74,8 +75,8 @@ struct FusedProgram {
 /// Bytes of scratch memory, 64-byte aligned, that a run needs.
 int64_t fused_workspace(const FusedProgram& program);
 
-/// Runs the elements [begin, end) of the index space; begin is a multiple of program.tile (of
-/// program.row, if there is one), end too or numel.
+/// Runs the elements [begin, end) of the index space; both are multiples of program.unit, or end is
+/// numel.
 void run_fused(const FusedProgram& program, void* const* arguments, void* workspace, int64_t begin,
                int64_t end);
 

@@ -15,6 +15,10 @@ struct MatrixView {
   int64_t col_stride;
 };
 
+/// Up to this k an element of the product is one chain of multiply-adds in the order of k, to which
+/// what it accumulates on and the bias are added at the end.
+inline constexpr int64_t kGemmDepth = 256;
+
 /// What happens to the product on its way into C.
 struct GemmEpilogue {
   bool accumulate = false;     ///< C += A B instead of C = A B
