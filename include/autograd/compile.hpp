@@ -14,6 +14,7 @@ namespace autograd {
 struct CompileOptions {
   int max_plans = 8;     ///< of one function: shapes of inputs, gradients there before or not
   int max_captures = 8;  ///< in a row that gave no plan, because each did something else
+  bool passes = true;    ///< make the captured graph smaller and fuse its operations
 };
 
 /// A function of tensors whose calls are captured until two are alike; from then on the calls of

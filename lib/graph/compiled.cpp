@@ -8,6 +8,7 @@
 #include "autograd/grad.hpp"
 #include "core/node.hpp"
 #include "core/text.hpp"
+#include "graph/passes/passes.hpp"
 #include "graph/plan.hpp"
 
 namespace autograd {
@@ -25,6 +26,7 @@ struct Entry {
   std::unique_ptr<Plan> plan;
   bool grad_enabled = true;
   uint64_t options_seen = 0;
+  detail::PassReport report;
 };
 
 struct Pending {
@@ -199,6 +201,7 @@ void Compiled::end(const std::vector<Tensor>& outputs) {
     detail::GraphData graph = capture.graph;
     graph.outputs = detail::outputs_for_passes(capture);
     Entry entry;
+    if (s.limits.passes) graph = detail::optimise(graph, entry.report);
     entry.plan = std::make_unique<Plan>(std::move(capture), std::move(graph));
     entry.grad_enabled = grad_enabled;
     s.pending.erase(s.pending.begin() + (&before - s.pending.data()));
@@ -281,24 +284,26 @@ std::string Compiled::misfit(const std::vector<Tensor>& inputs) const {
 }
 
 namespace {
-const Plan& plan_at(const std::vector<Entry>& plans, int64_t i) {
+const Entry& entry_at(const std::vector<Entry>& plans, int64_t i) {
   if (i < 0 || i >= static_cast<int64_t>(plans.size()))
     fail(ErrorCode::kIndex, "compile: there is no plan ", i, ", but ", plans.size());
-  return *plans[static_cast<size_t>(i)].plan;
+  return plans[static_cast<size_t>(i)];
 }
 }  // namespace
 
 Graph Compiled::graph(int64_t plan, bool as_captured) const {
-  const Plan& p = plan_at(state_->plans, plan);
+  const Plan& p = *entry_at(state_->plans, plan).plan;
   detail::GraphData data = as_captured ? p.captured() : p.graph();
   data.outputs.erase(std::remove(data.outputs.begin(), data.outputs.end(), -1), data.outputs.end());
   return Graph::from_data(std::make_shared<const detail::GraphData>(std::move(data)));
 }
 
 std::string Compiled::explain(int64_t plan) const {
-  const Plan& p = plan_at(state_->plans, plan);
+  const Entry& entry = entry_at(state_->plans, plan);
+  const Plan& p = *entry.plan;
   return concat(p.captured().ops.size(), " operations captured, ", p.graph().ops.size(),
-                " run; intermediate values need ", p.arena_bytes(), " bytes\n");
+                " run; intermediate values need ", p.arena_bytes(), " bytes\n",
+                entry.report.text());
 }
 
 void note_read(const Tensor& t, const char* what) { detail::note_read(*body(t), what); }

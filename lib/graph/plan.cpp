@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "autograd/ops.hpp"
 #include "core/text.hpp"
 
 namespace autograd::detail {
@@ -171,6 +172,15 @@ void Plan::own(int leaf) {
   owned_.push_back(std::move(copy));
 }
 
+// A number that a pass has put into the graph.
+void Plan::own_number(int leaf) {
+  const GraphValue& value = graph_.values[static_cast<size_t>(leaf)];
+  Tensor t = full({}, value.number, value.dtype);
+  memory_of(leaf).kind = Memory::kOwn;
+  bodies_[static_cast<size_t>(leaf)] = body(t);
+  owned_.push_back(std::move(t));
+}
+
 void Plan::find_memories() {
   int count = 0;
   for (GraphValue& value : graph_.values) count = std::max(count, value.storage + 1);
@@ -209,6 +219,9 @@ void Plan::find_memories() {
         break;
     }
   }
+  for (size_t v = capture_.leaves.size(); v < graph_.values.size() && graph_.values[v].is_leaf();
+       ++v)
+    own_number(static_cast<int>(v));
   for (const Result& result : results_)
     if (memory_of(result.value).kind == Memory::kArena)
       memory_of(result.value).kind = Memory::kResult, memory_of(result.value).number = -1;

@@ -80,6 +80,7 @@ class Plan {
   void find_memories();
   void keep_outside(int leaf);
   void own(int leaf);
+  void own_number(int leaf);
   void find_lifetimes();
   void lay_out();
   void make_bodies();

@@ -1,0 +1,338 @@
+// Passes: what each makes of a graph, and that outputs and changes in place stay the same bits.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "graph/capture.hpp"
+#include "graph/passes/passes.hpp"
+#include "graph_run.hpp"
+
+namespace autograd::detail {
+namespace {
+
+using Pass = GraphData (*)(const GraphData&, PassReport&);
+using Body = std::function<std::vector<Tensor>()>;
+
+std::vector<Tensor> copies_of(const std::vector<Tensor>& tensors) {
+  std::vector<Tensor> copies;
+  for (const Tensor& t : tensors) {
+    Tensor copy = make_tensor(t.sizes(), t.dtype());
+    t.copy_out(t.dtype(), copy.data());
+    copy.head()->is_number = t.head()->is_number;
+    copies.push_back(copy);
+  }
+  return copies;
+}
+
+/// A program's graph before and after passes; both compute the same, and leave the same leaves.
+struct Result {
+  GraphData before, after;
+  PassReport report;
+
+  std::string names() const {
+    std::string text;
+    for (const GraphOp& op : after.ops)
+      text += (text.empty() ? "" : " ") + std::string(op.op->name);
+    return text;
+  }
+  bool has(const std::string& what) const {
+    return std::any_of(report.changes.begin(), report.changes.end(),
+                       [&](const auto& c) { return c.what.find(what) != std::string::npos; });
+  }
+};
+
+Result passed(const std::vector<Pass>& passes, const Body& body) {
+  Result result;
+  std::vector<Tensor> leaves;
+  {
+    Recorder recorder({});
+    recorder.start();
+    const Capture capture = recorder.finish(body());
+    result.before = capture.graph;
+    for (const CapturedLeaf& leaf : capture.leaves) leaves.push_back(leaf.tensor);
+  }
+  verify(result.before);
+  result.after = result.before;
+  for (Pass pass : passes) {
+    result.after = pass(result.after, result.report);
+    verify(result.after);
+  }
+  // Leaves that share memory would need their views rebuilt: the tests have none.
+  const std::vector<Tensor> left = copies_of(leaves), right = copies_of(leaves);
+  manual_seed(7);
+  const std::vector<Tensor> expected = run_graph(result.before, left);
+  manual_seed(7);
+  const std::vector<Tensor> found = run_graph(result.after, right);
+  EXPECT_EQ(expected.size(), found.size());
+  for (size_t i = 0; i < expected.size(); ++i)
+    EXPECT_TRUE(same_bits(found[i], expected[i])) << "output " << i;
+  for (size_t i = 0; i < left.size(); ++i)
+    EXPECT_TRUE(same_bits(left[i], right[i])) << "leaf " << i << " after the run";
+  return result;
+}
+
+GraphData all(const GraphData& graph, PassReport& report) { return optimise(graph, report); }
+
+TEST(Passes, DeadCodeGoesChangesOfLeavesStay) {
+  const Tensor x = randn({3, 4}), kept = zeros({3, 4});
+  const Result r = passed({without_dead_code}, [&] {
+    exp(x);
+    const Tensor unused = sin(x);
+    cos(unused);
+    Tensor leaf = kept;
+    add_(leaf, tanh(x));
+    rand({3});
+    return std::vector<Tensor>{neg(x)};
+  });
+  EXPECT_EQ(r.names(), "tanh add random_ neg");
+}
+
+TEST(Passes, RepeatsAreComputedOnce) {
+  const Tensor x = randn({3, 4});
+  const Result r = passed({without_repeats}, [&] {
+    const Tensor a = sigmoid(x), b = sigmoid(x);
+    return std::vector<Tensor>{(exp(a) + exp(b)) * 2.0};
+  });
+  EXPECT_EQ(r.names(), "sigmoid exp add mul");
+}
+
+TEST(Passes, WhatIsReturnedOrChangedIsNotShared) {
+  const Tensor x = randn({3, 4});
+  const Result r = passed({without_repeats}, [&] {
+    Tensor a = sigmoid(x), b = sigmoid(x), c = sigmoid(x);
+    add_(c, a);
+    return std::vector<Tensor>{b, c};
+  });
+  EXPECT_EQ(r.names(), "sigmoid sigmoid sigmoid add");
+}
+
+TEST(Passes, NumbersAreFolded) {
+  const Tensor x = randn({3, 4});
+  const Result r = passed({with_folded_constants, without_dead_code}, [&] {
+    return std::vector<Tensor>{x * exp(scalar(2.0) * scalar(0.25)), neg(scalar(1.5))};
+  });
+  EXPECT_EQ(r.names(), "mul neg");
+}
+
+TEST(Passes, AlgebraHoldsBitForBit) {
+  const Tensor x = randn({3, 4}), y = randn({3, 4});
+  const Result r = passed({with_simpler_algebra, without_dead_code}, [&] {
+    const Tensor a = neg(neg(x * 1.0)) - 0.0, b = a + neg(y), c = pow(b, scalar(2.0));
+    return std::vector<Tensor>{c / 16.0, relu(relu(b)), clone(exp(y)) * -1.0};
+  });
+  EXPECT_EQ(r.names(), "sub square mul relu exp neg");
+}
+
+TEST(Passes, AlgebraLeavesDtypesShapesAndOutputsAlone) {
+  const Tensor x = randn({3, 4}), one = ones({2, 3, 4}), n = full({3}, 2, DType::kInt64);
+  const Result r = passed({with_simpler_algebra, without_dead_code}, [&] {
+    return std::vector<Tensor>{x * one, n / 2.0, clone(x), x * 1.0};
+  });
+  EXPECT_EQ(r.names(), "mul div copy mul");
+}
+
+TEST(Passes, TransposesBecomeFlags) {
+  const Tensor a = randn({5, 3}), b = randn({5, 4}), c = randn({2, 5, 3}), d = randn({2, 5, 4});
+  const Result r = passed({with_folded_transposes, without_dead_code}, [&] {
+    const Tensor left = mm(transpose(a, 0, 1), b);
+    const Tensor right = transpose(mm(transpose(b, 0, 1), a), 0, 1);
+    return std::vector<Tensor>{left + right, bmm(transpose(c, 1, 2), d)};
+  });
+  EXPECT_EQ(r.names(), "mm mm add bmm");
+}
+
+TEST(Passes, ChangesInPlaceOfIntermediatesBecomeValues) {
+  const Tensor x = randn({3, 4});
+  const Result r = passed({without_in_place}, [&] {
+    Tensor a = exp(x);
+    add_(a, x);
+    mul_(a, scalar(2.0));
+    Tensor viewed = sin(x);
+    const Tensor view = reshape(viewed, {12});
+    add_(viewed, x);
+    return std::vector<Tensor>{a * x, view};
+  });
+  const auto changes = [](const GraphData& graph) {
+    return std::count_if(graph.ops.begin(), graph.ops.end(),
+                         [](const GraphOp& op) { return op.in_place; });
+  };
+  EXPECT_EQ(changes(r.before), 3);
+  EXPECT_EQ(changes(r.after), 1);
+}
+
+TEST(Passes, ProductsAreAddedInPlace) {
+  const Tensor a = randn({5, 3}), b = randn({3, 4}), c = randn({5, 7}), d = randn({7, 4});
+  const Tensor gradient = randn({5, 4}), deep = randn({5, 300}), deeper = randn({300, 4});
+  const Result r = passed({without_in_place, with_fused_sums_of_products}, [&] {
+    Tensor outside = gradient;
+    add_(outside, mm(a, b));
+    return std::vector<Tensor>{mm(a, b) + mm(c, d), exp(gradient) + mm(deep, deeper)};
+  });
+  EXPECT_EQ(r.names(), "addmm mm addmm mm exp add");
+  ASSERT_FALSE(r.report.refusals.empty());
+}
+
+TEST(Passes, ChainsBecomeOneOp) {
+  const Tensor x = randn({16, 64}), b = randn({64});
+  const Result r = passed({with_fused_pointwise}, [&] {
+    const Tensor h = sigmoid(x + b);
+    return std::vector<Tensor>{sum(h * x * 2.0), h};
+  });
+  EXPECT_EQ(r.names(), "fused");
+  ASSERT_NE(r.after.ops[0].body, nullptr);
+  EXPECT_EQ(r.after.ops[0].body->ops.size(), 5u);
+  verify(*r.after.ops[0].body);
+}
+
+TEST(Passes, ProductsTakeWhatFollowsThem) {
+  const Tensor x = randn({16, 30}), w = randn({64, 30}), b = randn({64}), v = randn({64, 4});
+  const Result r = passed({with_fused_pointwise}, [&] {
+    const Tensor h = relu(linear(x, w, b));
+    return std::vector<Tensor>{sigmoid(mm(h, v)), h};
+  });
+  EXPECT_EQ(r.names(), "fused fused");
+}
+
+TEST(Passes, NoOpIsMovedPastAChangeOfWhatItReads) {
+  const Tensor x = randn({16, 64}), state = randn({16, 64});
+  const Result r = passed({all}, [&] {
+    Tensor s = state;
+    const Tensor a = exp(s), b = sin(x);
+    mul_(s, scalar(0.5));
+    const Tensor c = a * b + s;
+    add_(s, c);
+    return std::vector<Tensor>{tanh(c) * s};
+  });
+  EXPECT_GT(r.before.ops.size(), r.after.ops.size());
+}
+
+TEST(Passes, GroupsNeverWaitForEachOther) {
+  // sin -> mm -> mul: the mul cannot join sin's group, which feeds the product.
+  const Tensor x = randn({8, 8});
+  const Result r = passed({with_fused_pointwise}, [&] {
+    const Tensor a = sin(x) * x, p = bmm(reshape(a, {1, 8, 8}), reshape(x, {1, 8, 8}));
+    return std::vector<Tensor>{exp(a) * reshape(p, {8, 8}) + cos(a)};
+  });
+  EXPECT_GE(r.after.ops.size(), 2u);
+}
+
+TEST(Passes, RandomOpsKeepTheirOrder) {
+  const Tensor x = randn({50});
+  const Result r = passed({without_dead_code, without_repeats}, [&] {
+    const Tensor a = rand({50}), b = rand({50});
+    rand({50});
+    return std::vector<Tensor>{x};
+  });
+  EXPECT_EQ(r.names(), "random_ random_ random_");
+}
+
+Tensor parameter(const Shape& sizes) { return randn(sizes).requires_grad_(); }
+
+TEST(Passes, AWholeTrainingStep) {
+  const Tensor x = randn({16, 4}), target = softmax(randn({16, 4}), 1);
+  Tensor w1 = parameter({64, 4}), b1 = parameter({64}), w2 = parameter({64, 64}),
+         b2 = parameter({64}), w3 = parameter({4, 64});
+  const Result r = passed({all}, [&] {
+    const auto layer = [&](const Tensor& t) {
+      return linear(relu(linear(sigmoid(linear(t, w1, b1)), w2, b2)), w3);
+    };
+    const Tensor loss = cross_entropy(layer(layer(x)), target);
+    std::vector<Tensor> results = grad({loss}, {w1, b1, w2, b2, w3});
+    results.push_back(loss.detach());
+    return results;
+  });
+  EXPECT_LT(r.after.ops.size(), r.before.ops.size() * 3 / 4);
+  EXPECT_TRUE(r.has("linear + sigmoid"));
+  EXPECT_TRUE(r.has("addmm in place"));
+}
+
+TEST(Passes, SecondOrder) {
+  const Tensor x = parameter({32, 1});
+  Tensor w1 = parameter({20, 1}), b1 = parameter({20}), w2 = parameter({1, 20});
+  const Result r = passed({all}, [&] {
+    const Tensor u = linear(tanh(linear(x, w1, b1)), w2);
+    BackwardOptions again;
+    again.create_graph = true;
+    const Tensor ux = grad({sum(u)}, {x}, {}, again)[0];
+    const Tensor uxx = grad({sum(ux)}, {x}, {}, again)[0];
+    return grad({mean(square(uxx + sin(x)))}, {w1, b1, w2});
+  });
+  EXPECT_LT(r.after.ops.size(), r.before.ops.size() * 2 / 3);
+}
+
+/// Random programs with views, changes in place, repeats, numbers, products and sums.
+class Random {
+ public:
+  explicit Random(uint32_t seed) : random_(seed) {}
+
+  std::vector<Tensor> operator()() {
+    std::vector<Tensor> values = leaves_;
+    const int steps = 3 + any(30);
+    for (int i = 0; i < steps; ++i) step(values);
+    std::vector<Tensor> outputs;
+    for (int i = 1 + any(3); i > 0; --i)
+      outputs.push_back(values[values.size() - 1 - static_cast<size_t>(any(4))]);
+    return outputs;
+  }
+
+ private:
+  int any(int n) { return static_cast<int>(random_() % static_cast<uint32_t>(n)); }
+
+  const Tensor& pick(const std::vector<Tensor>& values) {
+    return values[static_cast<size_t>(any(static_cast<int>(values.size())))];
+  }
+
+  void step(std::vector<Tensor>& values) {
+    const Tensor a = pick(values), b = pick(values);
+    switch (any(13)) {
+      case 0:
+        return values.push_back(a + b);
+      case 1:
+        return values.push_back(a * b);
+      case 2:
+        return values.push_back(a - b * 1.0);
+      case 3:
+        return values.push_back(sigmoid(a));
+      case 4:
+        return values.push_back(where(a > b, a, b));
+      case 5:
+        return values.push_back(neg(neg(tanh(a))));
+      case 6:
+        return values.push_back(mm(a, transpose(b, 0, 1)));
+      case 7:
+        return values.push_back(a + mean(b, {any(2)}, true));
+      case 8:
+        return values.push_back(transpose(a, 0, 1));
+      case 9:
+        return values.push_back(relu(linear(a, b)) + mm(a, b));
+      case 10:
+        return values.push_back(a * (scalar(2.0) * 0.25) + narrow(b, 0, any(8), 1));
+      default: {
+        Tensor t = pick(values);
+        values.push_back(t);
+        if (any(2))
+          mul_(t, any(2) ? scalar(0.5) : a);
+        else
+          add_(t, sigmoid(a));
+      }
+    }
+  }
+
+  std::mt19937 random_;
+  std::vector<Tensor> leaves_ = {randn({8, 8}), randn({8, 8}), randn({8, 8})};
+};
+
+TEST(Passes, RandomPrograms) {
+  for (uint32_t seed = 0; seed < 500; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    passed({all}, Random(seed));
+    if (HasFailure()) break;
+  }
+}
+
+}  // namespace
+}  // namespace autograd::detail
