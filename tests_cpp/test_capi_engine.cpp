@@ -190,6 +190,13 @@ TEST_F(Capi, graph_refuses_bad_arguments) {
     EXPECT_EQ(draw(graph, 0, -1, 0, 4, nullptr, 0), -1);
     EXPECT_GT(draw(graph, 3, 0, 7, 0, nullptr, 0), 0);
   }
+  const ag_graph *good = graph, *none = nullptr;
+  EXPECT_EQ(ag_graph_html(&good, &name, 0, "t", 0, -1, 0, 3, nullptr, 0), -1);
+  EXPECT_EQ(ag_graph_html(&none, &name, 1, "t", 0, -1, 0, 3, nullptr, 0), -1);
+  EXPECT_EQ(ag_graph_html(nullptr, &name, 1, "t", 0, -1, 0, 3, nullptr, 0), -1);
+  EXPECT_EQ(ag_graph_html(&good, &no_name, 1, "t", 0, -1, 0, 3, nullptr, 0), -1);
+  EXPECT_EQ(ag_graph_html(&good, &name, 1, nullptr, 0, -1, 0, 3, nullptr, 0), -1);
+  EXPECT_EQ(ag_graph_html(&good, &name, 1, "t", 9, -1, 0, 3, nullptr, 0), -1);
   ag_graph_free(graph);
   EXPECT_EQ(ag_graph_text(nullptr, nullptr, 0), -1);
   ag_tensor_free(x);

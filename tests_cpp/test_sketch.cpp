@@ -146,6 +146,43 @@ TEST(Sketch, modules_that_differ_are_all_drawn) {
   for (const std::string& title : found) EXPECT_EQ(count(title, "\xC3\x97"), 0) << title;
 }
 
+TEST(Sketch, leaf_stands_in_each_phase_that_reads_it) {
+  const Sketch sketch = sketch_of(network(1));
+  int there = 0, again = 0;
+  for (const SketchNode& node : sketch.nodes) {
+    if (node.name != "net.layers.0.fc.weight") continue;
+    ++there;
+    again += node.again;
+    EXPECT_EQ(node.id, node.again ? "v1_optimizer" : "v1");
+  }
+  EXPECT_EQ(there, 2);
+  EXPECT_EQ(again, 1);
+  for (const SketchEdge& edge : sketch.edges)
+    EXPECT_TRUE(sketch.nodes[static_cast<size_t>(edge.from)].op >= 0 ||
+                !crosses_phases(sketch, edge));
+}
+
+TEST(Sketch, updates_of_many_parameters_are_drawn_once) {
+  Maker m;
+  std::vector<int> weights;
+  for (int i = 0; i < 5; ++i)
+    weights.push_back(m.leaf("w" + std::to_string(i), Role::kParameter, {i + 1}));
+  int loss = weights[0];
+  for (int weight : weights) loss = m.op("mul", {loss, weight});
+  m.graph.outputs = {loss};
+  for (int weight : weights)
+    m.op("sub", {weight, m.op("exp", {loss}, -1, Phase::kBackward)}, -1, Phase::kOptimizer);
+  const Sketch sketch = sketch_of(m.graph);
+  const SketchNode* update = node_named(sketch, "sub \xC3\x97 5");
+  ASSERT_NE(update, nullptr);
+  EXPECT_NE(node_named(sketch, "5 parameters"), nullptr);
+  int gradients = 0;
+  for (const SketchEdge& edge : sketch.edges)
+    gradients += &sketch.nodes[static_cast<size_t>(edge.to)] == update && edge.from >= 0;
+  EXPECT_EQ(gradients, 6) << "five gradients, and the parameters";
+  EXPECT_EQ(node_named(sketch_of(m.graph, -1, false), "5 parameters"), nullptr);
+}
+
 TEST(Sketch, deep_modules_are_closed) {
   const Sketch sketch = sketch_of(network(2), 2);
   EXPECT_EQ(titles(sketch), (std::vector<std::string>{"forward", "net: Net", "layers.0: Layer",

@@ -89,6 +89,7 @@ std::string node_text(const SketchNode& node) {
   text += ">";
   const std::string look = style_text(style);
   if (!look.empty()) text += ", " + look;
+  if (node.again) text += ", style=\"rounded,filled,dashed\"";
   if (!node.name.empty() && node.name != node.title)
     text += ", " + quoted_attribute("tooltip", string_text(node.name));
   return text + "]\n";
@@ -161,7 +162,10 @@ class Writer {
     std::string attributes;
     if (output < from.outputs.size() && !from.outputs[output].empty())
       attributes = quoted_attribute("label", "  " + string_text(from.outputs[output]));
-    if (!edge.carries_grad) {
+    if (crosses_phases(sketch_, edge)) {
+      if (!attributes.empty()) attributes += ", ";
+      attributes += "penwidth=0.6, " + quoted_attribute("color", scheme(false).faint_edge);
+    } else if (!edge.carries_grad) {
       if (!attributes.empty()) attributes += ", ";
       attributes += "style=dashed, " + quoted_attribute("color", scheme(false).faint_edge);
     }

@@ -38,6 +38,7 @@ class Repeats {
     // From the outside to the inside: what is inside of a repeated module is looked at once.
     for (size_t parent = 0; parent <= clusters; ++parent)
       if (parent == 0 || cluster_kept_[parent - 1]) roll_up_inside(children_[parent]);
+    roll_up_updates();
     redirect_edges();
     keep_only(sketch_, node_kept_, cluster_kept_);
   }
@@ -48,9 +49,11 @@ class Repeats {
   std::string signature(int cluster) const;
   bool is_inside(int cluster, int of) const;
   void roll_up_inside(std::vector<int>& siblings);
-  bool crosses_phases(const SketchEdge& edge) const;
   bool fit_together(const std::vector<int>& row) const;
   void merge(const std::vector<int>& row);
+  void roll_up_updates();
+  void merge_updates(const std::vector<int>& ops);
+  std::vector<int> own_leaves(int op) const;
   void redirect_edges();
 
   Sketch& sketch_;
@@ -150,15 +153,9 @@ void Repeats::roll_up_inside(std::vector<int>& siblings) {
 }
 
 // What the way back keeps of a module, and what it does to its parameters, do not tell modules
-// apart.
-bool Repeats::crosses_phases(const SketchEdge& edge) const {
-  const SketchNode &from = sketch_.nodes[static_cast<size_t>(edge.from)],
-                   &to = sketch_.nodes[static_cast<size_t>(edge.to)];
-  return from.phase != to.phase && to.look != Look::kOutput;
-}
-
-// A row can be drawn as its first module if the others are fed by each other or by what feeds the
-// first, and if what is made is read by each other, by the same reader, or by readers of the last.
+// apart. Else a row can be drawn as its first module if the others are fed by each other or by what
+// feeds the first, and if what is made is read by each other, by the same reader, or by readers of
+// the last.
 bool Repeats::fit_together(const std::vector<int>& row) const {
   std::set<int> members;
   std::vector<std::vector<int>> nodes;
@@ -173,7 +170,7 @@ bool Repeats::fit_together(const std::vector<int>& row) const {
     for (int n : nodes[k]) {
       for (size_t e : edges_in_[static_cast<size_t>(n)]) {
         const SketchEdge& edge = sketch_.edges[e];
-        if (members.count(edge.from) || crosses_phases(edge)) continue;
+        if (members.count(edge.from) || crosses_phases(sketch_, edge)) continue;
         const Source source{edge.from, edge.output};
         if (k == 0)
           feeds_first.insert(source);
@@ -181,7 +178,7 @@ bool Repeats::fit_together(const std::vector<int>& row) const {
           return false;
       }
       for (size_t e : edges_out_[static_cast<size_t>(n)])
-        if (!members.count(sketch_.edges[e].to) && !crosses_phases(sketch_.edges[e]))
+        if (!members.count(sketch_.edges[e].to) && !crosses_phases(sketch_, sketch_.edges[e]))
           readers.insert(sketch_.edges[e].to);
     }
     if (k == 0) readers_of_first = readers;
@@ -206,6 +203,61 @@ void Repeats::merge(const std::vector<int>& row) {
     }
     for (size_t c = 0; c < cluster_kept_.size(); ++c)
       if (is_inside(static_cast<int>(c), row[k])) cluster_kept_[c] = 0;
+  }
+}
+
+// Leaves that no other op reads.
+std::vector<int> Repeats::own_leaves(int op) const {
+  std::vector<int> leaves;
+  for (size_t e : edges_in_[static_cast<size_t>(op)]) {
+    const int from = sketch_.edges[e].from;
+    if (sketch_.nodes[static_cast<size_t>(from)].op < 0 &&
+        edges_out_[static_cast<size_t>(from)].size() == 1)
+      leaves.push_back(from);
+  }
+  return leaves;
+}
+
+// The optimizer does the same to every parameter: that is drawn once, too.
+void Repeats::roll_up_updates() {
+  std::map<std::string, std::vector<int>> alike;
+  for (size_t n = 0; n < sketch_.nodes.size(); ++n) {
+    const SketchNode& node = sketch_.nodes[n];
+    if (node.op < 0 || node.phase != Phase::kOptimizer || !edges_out_[n].empty()) continue;
+    std::string key = node.title + "\t" + node.detail;
+    for (int leaf : own_leaves(static_cast<int>(n)))
+      key += style_of(sketch_.nodes[static_cast<size_t>(leaf)].look).name;
+    alike[key].push_back(static_cast<int>(n));
+  }
+  for (const auto& [key, ops] : alike)
+    if (ops.size() >= kFewest) merge_updates(ops);
+}
+
+void Repeats::merge_updates(const std::vector<int>& ops) {
+  const std::string times = std::to_string(ops.size());
+  SketchNode& first = sketch_.nodes[static_cast<size_t>(ops[0])];
+  const std::vector<int> leaves = own_leaves(ops[0]);
+  for (int leaf : leaves) {
+    SketchNode& node = sketch_.nodes[static_cast<size_t>(leaf)];
+    node.title = times + " " + style_of(node.look).name + "s";
+    node.detail.clear();
+    node.name.clear();
+    node.facts.clear();
+  }
+  first.title += " \xC3\x97 " + times;
+  first.facts.clear();
+  for (size_t k = 1; k < ops.size(); ++k) {
+    const SketchNode& other = sketch_.nodes[static_cast<size_t>(ops[k])];
+    if (other.seconds >= 0) first.seconds += other.seconds;
+    first.flops += other.flops;
+    first.bytes += other.bytes;
+    const std::vector<int> others = own_leaves(ops[k]);
+    for (size_t i = 0; i < others.size(); ++i) {
+      stands_for_[static_cast<size_t>(others[i])] = leaves[i];
+      node_kept_[static_cast<size_t>(others[i])] = 0;
+    }
+    stands_for_[static_cast<size_t>(ops[k])] = ops[0];
+    node_kept_[static_cast<size_t>(ops[k])] = 0;
   }
 }
 

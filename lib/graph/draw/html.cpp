@@ -66,6 +66,7 @@ void write_node(Json& json, const SketchNode& node) {
   json.close(']').key("facts").open('[');
   for (const auto& [what, fact] : node.facts) json.open('[').text(what).text(fact).close(']');
   json.close(']');
+  if (node.again) json.key("again").yes(true);
   if (node.seconds >= 0) json.key("seconds").number(node.seconds);
   if (node.bytes >= 0) json.key("bytes").number(node.bytes);
   if (node.flops >= 0) json.key("flops").number(node.flops);

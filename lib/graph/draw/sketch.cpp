@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "autograd/error.hpp"
 #include "graph/analysis.hpp"
@@ -84,6 +85,7 @@ class Sketcher {
   void add_output(size_t i);
   void add_edges(size_t o);
   void add_edge(int value, int to);
+  int leaf_in_phase_of(int value, int reader);
   void describe_value(SketchNode& node, const char* what, const GraphValue& v) const;
   int cluster_of(const GraphOp& op);
   int phase_cluster(Phase phase);
@@ -96,6 +98,8 @@ class Sketcher {
   Sketch sketch_;
   std::vector<int> node_of_value_;  // of leaves, and of results whose op is not shown
   std::vector<int> node_of_op_;
+  std::map<std::pair<int, int>, int> leaves_;    // node of a leaf in a phase
+  std::set<int> read_;                           // leaves that an op reads
   std::map<std::pair<int, int>, int> clusters_;  // phase and scope
 };
 
@@ -151,6 +155,13 @@ void Sketcher::add_op(size_t i) {
   if (!op.file.empty())
     node.facts.emplace_back("called at", op.file + ":" + std::to_string(op.line));
   node.cluster = cluster_of(op);
+  // What the engine does with a gradient belongs to the module that made it.
+  if (op.phase == Phase::kBackward && op.scope < 0 && op.inputs.size() == 1 && op.inputs[0] >= 0) {
+    const int maker = value(op.inputs[0]).op;
+    if (maker >= 0 && graph_.ops[static_cast<size_t>(maker)].phase == op.phase)
+      node.cluster =
+          sketch_.nodes[static_cast<size_t>(node_of_op_[static_cast<size_t>(maker)])].cluster;
+  }
   node_of_op_[i] = static_cast<int>(sketch_.nodes.size());
   sketch_.nodes.push_back(std::move(node));
 }
@@ -185,9 +196,31 @@ void Sketcher::add_edge(int v, int to) {
       if (source.name.empty()) sketch_.nodes.back().title = op.op->name;
       sketch_.nodes.back().facts[0].second = std::string("from ") + name_of(op.phase);
     }
-    edge.from = node;
+    edge.from = source.is_leaf() ? leaf_in_phase_of(v, to) : node;
   }
   sketch_.edges.push_back(edge);
+}
+
+// A leaf stands in each phase that reads it: its lines across the picture would hide all else.
+int Sketcher::leaf_in_phase_of(int v, int reader) {
+  const int first = node_of_value_[static_cast<size_t>(v)];
+  const Phase phase = sketch_.nodes[static_cast<size_t>(reader)].phase;
+  if (!sketch_.has_phases || sketch_.nodes[static_cast<size_t>(reader)].op < 0) return first;
+  const auto [entry, added] = leaves_.try_emplace({v, static_cast<int>(phase)}, first);
+  if (!added) return entry->second;
+  if (read_.insert(v).second) {
+    sketch_.nodes[static_cast<size_t>(first)].phase = phase;
+    return first;
+  }
+  SketchNode again = sketch_.nodes[static_cast<size_t>(first)];
+  again.id += std::string("_") + name_of(phase);
+  again.phase = phase;
+  again.again = true;
+  again.bytes = -1;
+  again.facts.emplace_back("drawn", "once more, as this part of the step reads it as well");
+  entry->second = static_cast<int>(sketch_.nodes.size());
+  sketch_.nodes.push_back(std::move(again));
+  return entry->second;
 }
 
 void Sketcher::add_edges(size_t o) {

@@ -22,6 +22,7 @@ struct SketchNode {
   int cluster = -1;
   int op = -1;                                  ///< of the graph
   int inside = 0;                               ///< ops that a module stands for
+  bool again = false;                           ///< a leaf that is drawn in another phase as well
   double seconds = -1, bytes = -1, flops = -1;  ///< -1 where it is not known
 };
 
@@ -47,6 +48,13 @@ struct Sketch {
   std::vector<SketchCluster> clusters;
   bool has_phases = false;
 };
+
+/// A value that one phase makes and another reads.
+inline bool crosses_phases(const Sketch& sketch, const SketchEdge& edge) {
+  const SketchNode &from = sketch.nodes[static_cast<size_t>(edge.from)],
+                   &to = sketch.nodes[static_cast<size_t>(edge.to)];
+  return from.phase != to.phase && to.look != Look::kOutput;
+}
 
 /// Everything in the phases asked for, with nothing folded.
 Sketch full_sketch(const GraphData& graph, uint32_t phases);

@@ -57,7 +57,9 @@ layout::Diagram diagram_of(const Sketch& sketch, DrawDirection direction) {
     // the side.
     const SketchNode& from = sketch.nodes[static_cast<size_t>(edge.from)];
     const bool is_leaf = from.op < 0 && from.look != Look::kModule;
-    const int weight = is_leaf ? from.look == Look::kInput : 2 + edge.carries_grad;
+    const int weight = is_leaf                        ? from.look == Look::kInput
+                       : crosses_phases(sketch, edge) ? 1
+                                                      : 2 + edge.carries_grad;
     d.edges.push_back({edge.from, edge.to, edge.output, weight});
   }
   for (const SketchCluster& cluster : sketch.clusters)
@@ -160,7 +162,10 @@ std::string Svg::style_sheet() const {
       ".ag-graph .e{fill:none;stroke:var(--edge);stroke-width:1.1}\n"
       ".ag-graph .a{fill:var(--edge)}\n"
       ".ag-graph .e.n{stroke:var(--faint-edge);stroke-dasharray:4 3}\n"
-      ".ag-graph .a.n{fill:var(--faint-edge)}\n";
+      ".ag-graph .a.n{fill:var(--faint-edge)}\n"
+      ".ag-graph .e.x{stroke:var(--faint-edge);stroke-width:.8}\n"
+      ".ag-graph .a.x{fill:var(--faint-edge)}\n"
+      ".ag-graph .again rect{stroke-dasharray:2 2}\n";
   for (const Phase phase : {Phase::kForward, Phase::kBackward, Phase::kOptimizer}) {
     const std::string name = name_of(phase), op = style_of(Look::kOp, phase).name;
     css += ".ag-graph .phase-" + name + "{fill:var(--page);stroke:var(--" + op +
@@ -208,7 +213,9 @@ std::string Svg::edge(size_t e) const {
   const double length = std::hypot(tip.x - before.x, tip.y - before.y);
   const double dx = length > 0 ? (tip.x - before.x) / length : 0;
   const double dy = length > 0 ? (tip.y - before.y) / length : 1;
-  const char* faint = sketch_.edges[e].carries_grad ? "" : " n";
+  const char* faint = crosses_phases(sketch_, sketch_.edges[e]) ? " x"
+                      : sketch_.edges[e].carries_grad           ? ""
+                                                                : " n";
   const auto point = [](double x, double y) { return number(x) + " " + number(y); };
   std::string out =
       std::string("<path class=\"e") + faint + "\" d=\"M" + point(curve[0].x, curve[0].y);
@@ -238,8 +245,8 @@ std::string Svg::node(size_t n) const {
   const SketchNode& node = sketch_.nodes[n];
   const Rect& r = picture_.boxes[n];
   const double x = r.x + r.width / 2, y = r.y + r.height / 2;
-  std::string out =
-      "<g class=\"k-" + std::string(style_of(node.look, node.phase).name) + "\">" + tooltip(node);
+  std::string out = "<g class=\"k-" + std::string(style_of(node.look, node.phase).name) +
+                    (node.again ? " again\">" : "\">") + tooltip(node);
   if (node.look != Look::kConstant) out += rect_element(r, "", 5);
   out += text_element("t", x, node.detail.empty() ? y + 4.2 : y - 1.8, node.title, kTitleFont);
   if (!node.detail.empty()) out += text_element("d", x, y + 11, node.detail, kDetailFont);

@@ -90,8 +90,9 @@ class Model {
         seen.add(key);
       }
       const leaf = a.op < 0;
-      drawn.push({ from: source, to: target, output: port, grad, source: [from, output],
-                   weight: leaf ? (a.kind === "input" ? 1 : 0) : grad ? 3 : 2 });
+      const crosses = !leaf && a.phase !== nodes[to].phase && nodes[to].kind !== "output";
+      drawn.push({ from: source, to: target, output: port, grad, crosses,
+                   weight: crosses ? 1 : leaf ? (a.kind === "input" ? 1 : 0) : grad ? 3 : 2 });
     });
     nodes.forEach((node, n) => {
       const c = this.closedAround(node.cluster);

@@ -67,7 +67,10 @@ class View {
     // A tall drawing is read from its top at a size that can be read.
     const readable = Math.max(zoom, Math.min(0.62, (w - 48) / Math.max(1, width)));
     const y = height * readable > h - 84 ? 24 : (h - 36 - height * readable) / 2;
-    this.place({ x: (w - width * readable) / 2, y, zoom: readable });
+    const seen = this.picture.boxes.filter((r) => y + r.y * readable < h);
+    const left = seen.reduce((a, r) => Math.min(a, r.x), Infinity), right = seen.reduce((a, r) => Math.max(a, r.x + r.width), 0);
+    const middle = seen.length && width * readable > right - left ? (left + right) / 2 : width / 2;
+    this.place({ x: w / 2 - middle * readable, y, zoom: readable });
   }
 
   overview() {
@@ -215,7 +218,7 @@ class View {
     this.layers.edges.replaceChildren();
     this.edgeElements = this.shown.edges.map((edge, e) => {
       const curve = this.picture.edges[e];
-      const made = element("g", { class: `edge fresh${edge.grad ? "" : " faint"}` });
+      const made = element("g", { class: `edge fresh${edge.crosses ? " across" : edge.grad ? "" : " faint"}` });
       this.layers.edges.append(made);
       if (curve.length < 4) return made;
       const tip = curve[curve.length - 1], before = curve[curve.length - 2];
@@ -238,6 +241,10 @@ class View {
     return theme ? theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   }
 
+  isAgain(box) {
+    return box.node !== undefined && this.model.graph.nodes[box.node].again;
+  }
+
   // By kind, or by how much of something a box takes.
   colour() {
     const dark = this.isDark(), kinds = this.model.kinds;
@@ -257,7 +264,7 @@ class View {
         rect.style.fill = kind === "constant" ? "transparent" : fill;
         rect.style.stroke = kind === "constant" ? "none" : line;
         rect.style.strokeWidth = style.width;
-        rect.style.strokeDasharray = style.dashed ? "4 2.5" : "";
+        rect.style.strokeDasharray = this.isAgain(box) ? "2 2" : style.dashed ? "4 2.5" : "";
       }
       for (const text of made.querySelectorAll("text:not(.shape)")) text.style.fill = ink;
     });
