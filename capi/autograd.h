@@ -1473,6 +1473,15 @@ AG_API AG_BLOCKING int64_t ag_graph_html(const ag_graph* const* graphs, const ch
                                          char* buffer, int64_t capacity);
 /* One op a line in static single assignment form; text. */
 AG_API int64_t ag_graph_text(const ag_graph* graph, char* buffer, int64_t capacity);
+/* One row an op with shapes, costs, module and line, and the totals. */
+AG_API int64_t ag_graph_table(const ag_graph* graph, char* buffer, int64_t capacity);
+/* One row a module with output, parameters and costs. */
+AG_API int64_t ag_graph_summary(const ag_graph* graph, char* buffer, int64_t capacity);
+/* What has to be done to `graph` to get `other`, as JSON: numbers of ops under "added" (of other),
+ * "removed" (of graph) and "changed" ({"before", "after", "what"}); "outputs" is true if they return
+ * different values. */
+AG_API int64_t ag_graph_diff(const ag_graph* graph, const ag_graph* other, char* buffer,
+                             int64_t capacity);
 /* Everything that is known of the graph, as JSON text: ops with their costs, values, scopes. */
 AG_API int64_t ag_graph_json(const ag_graph* graph, char* buffer, int64_t capacity);
 /* Records what the calling thread does from now on: every op, also on tensors without gradients,

@@ -94,6 +94,23 @@ int64_t ag_graph_text(const ag_graph* graph, char* buffer, int64_t capacity) {
               [&](Arguments in) { return in.pointer(graph, "graph")->graph.text(); });
 }
 
+int64_t ag_graph_table(const ag_graph* graph, char* buffer, int64_t capacity) {
+  return text(__func__, buffer, capacity,
+              [&](Arguments in) { return in.pointer(graph, "graph")->graph.table(); });
+}
+
+int64_t ag_graph_summary(const ag_graph* graph, char* buffer, int64_t capacity) {
+  return text(__func__, buffer, capacity,
+              [&](Arguments in) { return in.pointer(graph, "graph")->graph.summary(); });
+}
+
+int64_t ag_graph_diff(const ag_graph* graph, const ag_graph* other, char* buffer,
+                      int64_t capacity) {
+  return text(__func__, buffer, capacity, [&](Arguments in) {
+    return in.pointer(graph, "graph")->graph.diff(in.pointer(other, "other")->graph).json();
+  });
+}
+
 int64_t ag_graph_json(const ag_graph* graph, char* buffer, int64_t capacity) {
   return text(__func__, buffer, capacity,
               [&](Arguments in) { return in.pointer(graph, "graph")->graph.json(); });

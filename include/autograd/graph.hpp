@@ -49,6 +49,26 @@ struct DrawOptions {
   bool legend = true;
 };
 
+/// How two graphs differ; ops by their number in the order of text().
+struct GraphDiff {
+  struct Change {
+    int64_t before, after;  ///< the op in the first and in the second graph
+    std::string what;       ///< "{dims=[0]} became {dims=[1]}"
+  };
+  std::vector<int64_t> added;    ///< ops of the second graph
+  std::vector<int64_t> removed;  ///< ops of the first graph
+  std::vector<Change> changed;
+  bool outputs = false;  ///< the graphs return different values
+
+  /// True if anything differs.
+  explicit operator bool() const {
+    return outputs || !added.empty() || !removed.empty() || !changed.empty();
+  }
+  /// {"added": [...], "removed": [...], "changed": [{"before", "after", "what"}], "outputs":
+  /// false}.
+  std::string json() const;
+};
+
 /// Ops and values in single assignment form. A graph holds no tensor memory.
 class Graph {
  public:
@@ -74,8 +94,14 @@ class Graph {
                    const DrawOptions& options = {}) const;
   /// One op a line: "%3 = mul(%1, %2) : float32 [2, 3]".
   std::string text() const;
+  /// One row an op: result, shape, inputs, costs, module, line; the totals below.
+  std::string table() const;
+  /// One row a module: output, parameters, costs.
+  std::string summary() const;
   /// Everything that is known of the graph. docs/graph.md describes the schema.
   std::string json() const;
+  /// What has to be done to this graph to get the other one.
+  GraphDiff diff(const Graph& other) const;
 
   const detail::GraphData& data() const;
 

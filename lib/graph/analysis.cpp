@@ -107,11 +107,16 @@ double peak_bytes(const GraphData& graph) {
         if (memory.first < 0) memory.first = i;
         memory.last = i;
       }
-    // The nodes keep what they saved until their gradient rule has run.
-    if (op.phase == Phase::kBackward && op.forward >= 0)
-      for (int v : graph.ops[static_cast<size_t>(op.forward)].saved)
-        memory_of(v).last = std::max(memory_of(v).last, i);
   }
+  // The nodes keep what they saved until their gradient rule has run.
+  std::vector<int> rule(graph.ops.size(), n);
+  for (int i = 0; i < n; ++i) {
+    const GraphOp& op = graph.ops[static_cast<size_t>(i)];
+    if (op.phase == Phase::kBackward && op.forward >= 0) rule[static_cast<size_t>(op.forward)] = i;
+  }
+  for (size_t i = 0; i < rule.size(); ++i)
+    for (int v : graph.ops[i].saved)
+      if (v >= 0) memory_of(v).last = std::max(memory_of(v).last, rule[i]);
   for (int v : graph.outputs) memory_of(v).last = n;
   std::vector<double> change(static_cast<size_t>(n) + 2, 0);
   for (const Memory& memory : memories) {

@@ -2,6 +2,8 @@
 #include "autograd/graph.hpp"
 
 #include "core/text.hpp"
+#include "graph/diff.hpp"
+#include "graph/draw/style.hpp"
 #include "graph/ir.hpp"
 #include "graph/recording.hpp"
 
@@ -15,6 +17,40 @@ const detail::GraphData& Graph::data() const { return data_ ? *data_ : kEmpty; }
 int64_t Graph::num_ops() const { return static_cast<int64_t>(data().ops.size()); }
 int64_t Graph::num_values() const { return static_cast<int64_t>(data().values.size()); }
 std::string Graph::text() const { return detail::ssa_text(data()); }
+std::string Graph::table() const { return detail::table_text(data()); }
+std::string Graph::summary() const { return detail::summary_text(data()); }
+
+GraphDiff Graph::diff(const Graph& other) const {
+  detail::DiffData found = detail::compare(data(), other.data());
+  GraphDiff diff;
+  diff.added.assign(found.added.begin(), found.added.end());
+  diff.removed.assign(found.removed.begin(), found.removed.end());
+  for (auto& [before, after, what] : found.changed)
+    diff.changed.push_back({before, after, std::move(what)});
+  diff.outputs = found.outputs;
+  return diff;
+}
+
+namespace {
+std::string list_text(const std::vector<int64_t>& numbers) {
+  std::string text;
+  for (int64_t n : numbers) text.append(text.empty() ? "" : ", ").append(std::to_string(n));
+  return "[" + text + "]";
+}
+}  // namespace
+
+std::string GraphDiff::json() const {
+  std::string changes;
+  for (const Change& change : changed) {
+    if (!changes.empty()) changes += ", ";
+    changes += "{\"before\": " + std::to_string(change.before) +
+               ", \"after\": " + std::to_string(change.after) +
+               ", \"what\": " + detail::json_quoted(change.what) + "}";
+  }
+  return "{\"added\": " + list_text(added) + ", \"removed\": " + list_text(removed) +
+         ", \"changed\": [" + changes + "], \"outputs\": " + (outputs ? "true" : "false") + "}\n";
+}
+
 std::string Graph::json() const { return detail::json_text(data()); }
 
 Recording::Recording(const RecordOptions& options)

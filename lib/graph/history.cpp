@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "autograd/graph.hpp"
+#include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/record.hpp"
 #include "graph/ir.hpp"
@@ -39,6 +40,8 @@ class History {
     const int output = values_of_.at(root->node)[root->output_index];
     graph_.values[static_cast<size_t>(output)].role = Role::kOutput;
     graph_.outputs = {output};
+    name_results(names);
+    scopes_from_names(graph_);
   }
   GraphData take() { return std::move(graph_); }
 
@@ -55,9 +58,15 @@ class History {
   void add_leaves(const Node& node);
   int add_leaf(uint64_t id, DType dtype, const Shape& sizes, bool is_parameter);
   void add_op(const Node& node);
+  void set_storage(const Node& node, const GraphOp& op);
+  int storage_number(const Tensor& saved, const TensorBody* leaf);
+  void name_results(const GraphNames& names);
+  GraphValue& value(int v) { return graph_.values[static_cast<size_t>(v)]; }
 
   GraphData graph_;
   Places places_;
+  std::unordered_map<uint64_t, int> storages_;  // by id of the storage
+  int n_storages_ = 0;
   std::unordered_map<uint64_t, std::string> names_;  // by id of the tensor
   std::unordered_set<uint64_t> buffers_;             // by id of the tensor
   std::unordered_map<uint64_t, int> leaves_;         // by id of the tensor
@@ -125,8 +134,10 @@ void History::add_leaves(const Node& node) {
     if (!input.id || source_of(input).node) continue;
     GraphValue& value = graph_.values[static_cast<size_t>(
         add_leaf(input.id, input.dtype, input.sizes, input.leaf != nullptr))];
+    if (value.storage < 0) value.storage = storage_number(input.saved, input.leaf);
     if (value.role != Role::kConstant || !input.saved) continue;
     value.has_number = true;
+    const Unobserved pause;  // it is no read of the program's
     value.number = input.saved.item();
   }
 }
@@ -152,6 +163,42 @@ void History::add_op(const Node& node) {
     value.needs_grad = is_floating(output.dtype);
   }
   values_of_[&node] = op.outputs;
+  op.in_place = node.inputs.size() > 0 && node.outputs.size() > 0 && node.inputs[0].id != 0 &&
+                node.inputs[0].id == node.outputs[0].id;
+  for (int i = 0; i < node.inputs.size(); ++i)
+    if (node.inputs[i].saved) op.saved.push_back(op.inputs[static_cast<size_t>(i)]);
+  for (int i = 0; i < node.outputs.size(); ++i)
+    if (node.outputs[i].saved) op.saved.push_back(op.outputs[static_cast<size_t>(i)]);
+  set_storage(node, op);
+}
+
+// A leaf's memory is known if it is saved, or accumulates.
+int History::storage_number(const Tensor& saved, const TensorBody* leaf) {
+  const TensorBody* known = saved ? body(saved) : leaf;
+  if (!known) return n_storages_++;
+  const auto [entry, added] = storages_.try_emplace(known->storage->id, n_storages_);
+  if (added) ++n_storages_;
+  return entry->second;
+}
+
+void History::set_storage(const Node& node, const GraphOp& op) {
+  for (size_t i = 0; i < op.outputs.size(); ++i) {
+    const bool shares = i == 0 && (op.in_place || (op.op->traits & kView)) && !op.inputs.empty() &&
+                        op.inputs[0] >= 0;
+    value(op.outputs[i]).storage =
+        shares ? value(op.inputs[0]).storage
+               : storage_number(node.outputs[static_cast<int>(i)].saved, nullptr);
+  }
+}
+
+void History::name_results(const GraphNames& names) {
+  for (const auto* list : {&names.tensors, &names.buffers})
+    for (const auto& [name, tensor] : *list) {
+      const auto found = values_of_.find(body(tensor)->node);
+      if (!body(tensor)->node || found == values_of_.end()) continue;
+      std::string& known = value(found->second[body(tensor)->output_index]).name;
+      if (known.empty()) known = name;
+    }
 }
 
 }  // namespace

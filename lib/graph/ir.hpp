@@ -85,6 +85,10 @@ std::string number_text(double number);
 
 std::string ssa_text(const GraphData& graph);
 std::string json_text(const GraphData& graph);
+/// One row an op, with shapes, costs, module and line; the totals below.
+std::string table_text(const GraphData& graph);
+/// One row a module, nested, with output, parameters and costs.
+std::string summary_text(const GraphData& graph);
 
 /// "pointwise", "reduction", "product", "view", ...: the first of the op's traits.
 const char* kind_name(const Op& op);
@@ -92,6 +96,10 @@ const char* role_name(Role role);
 /// "encoder.layers.0": the names of the scope and those around it; a scope without a name is left
 /// out.
 std::string scope_path(const GraphData& graph, int scope);
+
+/// Modules from the names of parameters, for a graph that knows none: "encoder.layers.0.weight" is
+/// read by an op of "layers.0" in "encoder".
+void scopes_from_names(GraphData& graph);
 
 /// By op: a number made of what it computes (its op, attributes, shapes and, by their numbers, the
 /// ops and leaves that it reads), not of where it stands. Equal ops after each other get different

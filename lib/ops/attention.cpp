@@ -13,6 +13,7 @@
 #include "core/thread_state.hpp"
 #include "kernels/cpu/gemm.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/flops.hpp"
 #include "ops/recompute.hpp"
 #include "ops/registry.hpp"
 
@@ -270,7 +271,8 @@ constexpr Op op_attention_backward = {.name = "attention_backward",
                                       .forward = {forward_attention_backward},
                                       .attrs = ";scale;is_causal",
                                       .doc = "gradients of attention for query, key and value",
-                                      .optional_inputs = 1 << 4};
+                                      .optional_inputs = 1 << 4,
+                                      .flops = attention_backward_flops};
 
 // ---- the same in public ops
 
@@ -325,7 +327,8 @@ constexpr Op op_attention = {.name = "attention",
                              .reads = {kReads, kReads, kReads},
                              .attrs = ";scale;is_causal",
                              .doc = "softmax(query key^T * scale + mask) value",
-                             .optional_inputs = 1 << 3};
+                             .optional_inputs = 1 << 3,
+                             .flops = attention_flops};
 
 constexpr const Op* kAttentionOps[] = {&op_attention, &op_attention_backward};
 

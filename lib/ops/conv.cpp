@@ -8,6 +8,7 @@
 #include "core/node.hpp"
 #include "ops/broadcast.hpp"
 #include "ops/conv_geometry.hpp"
+#include "ops/flops.hpp"
 #include "ops/registry.hpp"
 
 namespace autograd {
@@ -124,7 +125,8 @@ constexpr Op op_convolution = {.name = "convolution",
                                .reads = {reads_input(1), reads_input(0)},
                                .attrs = kAttrNames,
                                .doc = "weight applied to all windows of an image, plus bias",
-                               .optional_inputs = 4};
+                               .optional_inputs = 4,
+                               .flops = convolution_flops};
 
 // ---- convolution_transpose(out, weight, bias): the gradient for the image, and an op of its own
 
@@ -160,7 +162,8 @@ constexpr Op op_transpose = {.name = "convolution_transpose",
                              .reads = {reads_input(1), reads_input(0)},
                              .attrs = kAttrNames,
                              .doc = "the transposed map of a convolution, plus bias",
-                             .optional_inputs = 4};
+                             .optional_inputs = 4,
+                             .flops = convolution_transpose_flops};
 
 // ---- convolution_weight(out, image): the gradient for the weight
 
@@ -193,7 +196,8 @@ constexpr Op op_weight = {.name = "convolution_weight",
                           .backward = backward_weight,
                           .reads = {reads_input(1), reads_input(0)},
                           .attrs = kAttrNames,
-                          .doc = "the gradient of a convolution for its weight"};
+                          .doc = "the gradient of a convolution for its weight",
+                          .flops = convolution_weight_flops};
 
 Tensor convolve(const Tensor& x, const Tensor& w, const Tensor& bias, const Attrs& attrs) {
   return dispatch(op_convolution, {x, w, bias}, attrs);

@@ -10,6 +10,7 @@
 #include "core/parallel.hpp"
 #include "core/thread_state.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/flops.hpp"
 #include "ops/registry.hpp"
 
 namespace autograd {
@@ -161,7 +162,8 @@ constexpr Op op_inv = {.name = "inv",
                        .backward = backward_inv,
                        .reads = {reads_output()},
                        .attrs = ";;check_errors",
-                       .doc = "inverse matrix, and the number of a pivot that is 0"};
+                       .doc = "inverse matrix, and the number of a pivot that is 0",
+                       .flops = inverse_flops};
 
 std::pair<Tensor, Tensor> invert(const Tensor& a, bool check_errors) {
   Attrs attrs;
@@ -223,7 +225,8 @@ constexpr Op op_solve = {.name = "solve",
                          .backward = backward_solve,
                          .reads = {reads_input(0) | reads_output(), reads_input(0)},
                          .attrs = ";;transpose_a",
-                         .doc = "x with a x = b"};
+                         .doc = "x with a x = b",
+                         .flops = solve_flops};
 
 Tensor solve_matrices(const Tensor& a, const Tensor& b, bool transposed) {
   Attrs attrs;
@@ -267,7 +270,8 @@ constexpr Op op_triangular = {.name = "solve_triangular",
                               .backward = backward_triangular,
                               .reads = {reads_input(0) | reads_output(), reads_input(0)},
                               .attrs = ";;upper,unit",
-                              .doc = "x with a x = b for a triangular a"};
+                              .doc = "x with a x = b for a triangular a",
+                              .flops = triangular_flops};
 
 Tensor solve_triangle(const Tensor& a, const Tensor& b, bool upper, bool unit) {
   Attrs attrs;
@@ -316,7 +320,8 @@ constexpr Op op_cholesky = {.name = "cholesky",
                             .forward = {forward_cholesky},
                             .backward = backward_cholesky,
                             .reads = {reads_output()},
-                            .doc = "l with l l^T = a"};
+                            .doc = "l with l l^T = a",
+                            .flops = cholesky_flops};
 
 // ---- determinants
 
@@ -371,7 +376,8 @@ constexpr Op op_cofactors = {.name = "cofactors",
                              .traits = kProduct,
                              .infer = infer_same,
                              .forward = {forward_cofactors},
-                             .doc = "det(a) a^-1"};
+                             .doc = "det(a) a^-1",
+                             .flops = inverse_flops};
 
 Tensor per_matrix(const Tensor& g) { return unsqueeze(unsqueeze(g, -1), -1); }
 
@@ -389,7 +395,8 @@ constexpr Op op_det = {.name = "det",
                        .forward = {forward_det},
                        .backward = backward_det,
                        .reads = {reads_input(0) | reads_output()},
-                       .doc = "determinant"};
+                       .doc = "determinant",
+                       .flops = factor_flops};
 
 void backward_slogdet(Backward& r) {
   if (!r.has_grad(1)) return;
@@ -402,7 +409,8 @@ constexpr Op op_slogdet = {.name = "slogdet",
                            .forward = {forward_slogdet},
                            .backward = backward_slogdet,
                            .reads = {reads_input(0)},
-                           .doc = "sign and log of the absolute value of the determinant"};
+                           .doc = "sign and log of the absolute value of the determinant",
+                           .flops = factor_flops};
 
 // ---- cross product; ints[0]: the dim of 3
 
@@ -442,7 +450,8 @@ constexpr Op op_cross = {.name = "cross",
                          .backward = backward_cross,
                          .reads = {reads_input(1), reads_input(0)},
                          .attrs = ";;dim",
-                         .doc = "cross product of vectors of 3"};
+                         .doc = "cross product of vectors of 3",
+                         .flops = each_flops<3>};
 
 constexpr const Op* kLinalgOps[] = {&op_cross,    &op_inv,       &op_solve, &op_triangular,
                                     &op_cholesky, &op_cofactors, &op_det,   &op_slogdet};

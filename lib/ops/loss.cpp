@@ -10,6 +10,7 @@
 #include "kernels/cpu/reduce.hpp"
 #include "kernels/cpu/softmax.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/flops.hpp"
 #include "ops/losses.hpp"
 #include "ops/registry.hpp"
 
@@ -153,7 +154,8 @@ constexpr Op op_cross_entropy_backward = {.name = "cross_entropy_backward",
                                           .forward = {forward_backward},
                                           .attrs = ";;reduction,ignore_index",
                                           .doc = "(softmax(x) - target) * g",
-                                          .optional_inputs = 1u << 4};
+                                          .optional_inputs = 1u << 4,
+                                          .flops = each_flops<5>};
 
 // In public ops: for the second order.
 Tensor gradient_of_logits(Backward& b, const Tensor& x, const Tensor& target, const Tensor& weight,
@@ -197,7 +199,8 @@ constexpr Op op_cross_entropy = {
               reads_input(0) | reads_input(1)},
     .attrs = ";;reduction,ignore_index",
     .doc = "softmax cross entropy of rows of logits",
-    .optional_inputs = 1u << 2};
+    .optional_inputs = 1u << 2,
+    .flops = each_flops<6>};
 
 constexpr const Op* kLossOps[] = {&op_cross_entropy, &op_cross_entropy_backward};
 

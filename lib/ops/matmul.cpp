@@ -8,6 +8,7 @@
 #include "core/parallel.hpp"
 #include "kernels/cpu/gemm.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/flops.hpp"
 #include "ops/product_rules.hpp"
 #include "ops/registry.hpp"
 
@@ -184,7 +185,8 @@ constexpr Op op_mm = {.name = "mm",
                       .backward = backward_product,
                       .reads = {reads_input(1), reads_input(0)},
                       .attrs = ";;transpose_a,transpose_b",
-                      .doc = "matrix product [m, k] x [k, n]"};
+                      .doc = "matrix product [m, k] x [k, n]",
+                      .flops = product_flops};
 
 constexpr Op op_bmm = {.name = "bmm",
                        .traits = kProduct,
@@ -193,7 +195,8 @@ constexpr Op op_bmm = {.name = "bmm",
                        .backward = backward_product,
                        .reads = {reads_input(1), reads_input(0)},
                        .attrs = ";;transpose_a,transpose_b",
-                       .doc = "batched matrix product [B, m, k] x [B, k, n]"};
+                       .doc = "batched matrix product [B, m, k] x [B, k, n]",
+                       .flops = product_flops};
 
 // ---- linear: x [..., in], weight [out, in], bias [out] or absent
 
@@ -269,7 +272,8 @@ constexpr Op op_linear = {.name = "linear",
                           .backward = backward_linear,
                           .reads = {reads_input(1), reads_input(0)},
                           .doc = "x weight^T + bias",
-                          .optional_inputs = 4};
+                          .optional_inputs = 4,
+                          .flops = linear_flops};
 
 // ---- addmm: input broadcast to [m, n], plus a b; ints as in mm. In place, input is the output.
 
@@ -308,7 +312,8 @@ constexpr Op op_addmm = {.name = "addmm",
                          .backward = backward_addmm,
                          .reads = {0, reads_input(2), reads_input(1)},
                          .attrs = ";;transpose_a,transpose_b",
-                         .doc = "input + a b"};
+                         .doc = "input + a b",
+                         .flops = addmm_flops};
 
 // ---- dot and mv; ints[0] of mv: the matrix is read transposed
 
@@ -354,7 +359,8 @@ constexpr Op op_dot = {.name = "dot",
                        .forward = {forward_dot},
                        .backward = backward_dot,
                        .reads = {reads_input(1), reads_input(0)},
-                       .doc = "sum of the products of two vectors"};
+                       .doc = "sum of the products of two vectors",
+                       .flops = dot_flops};
 
 void infer_mv(const Call& call, OutputMetas& outputs) {
   const Shape &a = call.in(0).sizes, &v = call.in(1).sizes;
@@ -402,7 +408,8 @@ constexpr Op op_mv = {.name = "mv",
                       .backward = backward_mv,
                       .reads = {reads_input(1), reads_input(0)},
                       .attrs = ";;transpose_a",
-                      .doc = "matrix times vector [m, k] x [k]"};
+                      .doc = "matrix times vector [m, k] x [k]",
+                      .flops = dot_flops};
 
 Tensor matrix_vector(const Tensor& a, const Tensor& v, bool transposed) {
   Attrs attrs;

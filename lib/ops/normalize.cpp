@@ -12,6 +12,7 @@
 #include "core/thread_state.hpp"
 #include "kernels/cpu/reduce.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/flops.hpp"
 #include "ops/normalize.hpp"
 #include "ops/registry.hpp"
 
@@ -191,14 +192,16 @@ constexpr Op op_layer_norm_backward = {.name = "layer_norm_backward",
                                        .forward = {forward_rows_backward<true>},
                                        .attrs = "normalized_shape;;wanted",
                                        .doc = "gradients of layer_norm: x, weight, bias",
-                                       .optional_inputs = 1 << 3};
+                                       .optional_inputs = 1 << 3,
+                                       .flops = each_flops<11>};
 constexpr Op op_rms_norm_backward = {.name = "rms_norm_backward",
                                      .traits = kReduction,
                                      .infer = infer_rows_backward,
                                      .forward = {forward_rows_backward<false>},
                                      .attrs = "normalized_shape;;wanted",
                                      .doc = "gradients of rms_norm: x, weight",
-                                     .optional_inputs = 1 << 3};
+                                     .optional_inputs = 1 << 3,
+                                     .flops = each_flops<8>};
 
 Shape last_dims(const Backward& b) {
   Shape dims;
@@ -250,7 +253,8 @@ constexpr Op op_layer_norm = {
               reads_input(0) | reads_input(1) | reads_output(1)},
     .attrs = "normalized_shape;eps",
     .doc = "(x - mean) / sqrt(var + eps) * weight + bias over the last dims",
-    .optional_inputs = 1 << 1 | 1 << 2};
+    .optional_inputs = 1 << 1 | 1 << 2,
+    .flops = each_flops<8>};
 constexpr Op op_rms_norm = {.name = "rms_norm",
                             .traits = kReduction,
                             .infer = infer_rows,
@@ -260,7 +264,8 @@ constexpr Op op_rms_norm = {.name = "rms_norm",
                                       reads_input(0) | reads_input(1) | reads_output(1)},
                             .attrs = "normalized_shape;eps",
                             .doc = "x / sqrt(mean x^2 + eps) * weight over the last dims",
-                            .optional_inputs = 1 << 1};
+                            .optional_inputs = 1 << 1,
+                            .flops = each_flops<5>};
 
 constexpr const Op* kNormalizeOps[] = {&op_layer_norm, &op_layer_norm_backward, &op_rms_norm,
                                        &op_rms_norm_backward};

@@ -10,6 +10,7 @@
 #include "core/thread_state.hpp"
 #include "kernels/cpu/normalize.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/flops.hpp"
 #include "ops/normalize.hpp"
 #include "ops/registry.hpp"
 
@@ -264,7 +265,8 @@ constexpr Op op_batch_norm_backward = {.name = "batch_norm_backward",
                                        .forward = {forward_batch_norm_backward},
                                        .attrs = ";eps;training,wanted",
                                        .doc = "gradients of batch_norm: x, weight, bias",
-                                       .optional_inputs = 1 << 3};
+                                       .optional_inputs = 1 << 3,
+                                       .flops = each_flops<11>};
 
 void run_backward(const Op& op, Backward& b, const Tensor& x, const Tensor& weight) {
   Attrs attrs = b.attrs();
@@ -322,7 +324,8 @@ constexpr Op op_batch_norm = {
     .reads = {kReads, kReads, kReads},
     .attrs = ";eps;training",
     .doc = "(x - mean) / sqrt(var + eps) * weight + bias for each channel",
-    .optional_inputs = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4};
+    .optional_inputs = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4,
+    .flops = each_flops<8>};
 
 // ---- running averages: self = (1 - momentum) * self + momentum * row ints[0] of stats
 
@@ -457,7 +460,8 @@ constexpr Op op_group_norm_backward = {.name = "group_norm_backward",
                                        .forward = {forward_group_norm_backward},
                                        .attrs = ";eps;num_groups,wanted",
                                        .doc = "gradients of group_norm: x, weight, bias",
-                                       .optional_inputs = 1 << 3};
+                                       .optional_inputs = 1 << 3,
+                                       .flops = each_flops<11>};
 
 void backward_group_norm(Backward& b) {
   const Tensor x = b.input(0), weight = b.has_input(1) ? b.input(1) : Tensor();
@@ -483,7 +487,8 @@ constexpr Op op_group_norm = {
     .reads = {kReads, kReads, kReads},
     .attrs = ";eps;num_groups",
     .doc = "(x - mean) / sqrt(var + eps) * weight + bias for each group of channels of each sample",
-    .optional_inputs = 1 << 1 | 1 << 2};
+    .optional_inputs = 1 << 1 | 1 << 2,
+    .flops = each_flops<8>};
 
 constexpr const Op* kChannelOps[] = {&op_batch_norm, &op_batch_norm_backward, &op_running_average,
                                      &op_group_norm, &op_group_norm_backward};

@@ -10,6 +10,7 @@
 #include "core/thread_state.hpp"
 #include "kernels/cpu/recurrent.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/flops.hpp"
 #include "ops/product_rules.hpp"
 #include "ops/recompute.hpp"
 #include "ops/registry.hpp"
@@ -288,19 +289,22 @@ constexpr Op op_lstm_backward = {.name = "lstm_layer_backward",
                                  .forward = {forward_lstm_backward},
                                  .attrs = ";;reverse",
                                  .doc = "gradients of an LSTM layer",
-                                 .optional_inputs = 1 << 1};
+                                 .optional_inputs = 1 << 1,
+                                 .flops = recurrent_backward_flops<4>};
 constexpr Op op_gru_backward = {.name = "gru_layer_backward",
                                 .traits = kProduct,
                                 .infer = infer_gru_backward,
                                 .forward = {forward_gru_backward},
                                 .attrs = ";;reverse",
-                                .doc = "gradients of a GRU layer"};
+                                .doc = "gradients of a GRU layer",
+                                .flops = recurrent_backward_flops<2>};
 constexpr Op op_rnn_backward = {.name = "rnn_layer_backward",
                                 .traits = kProduct,
                                 .infer = infer_rnn_backward,
                                 .forward = {forward_rnn_backward},
                                 .attrs = ";;reverse,relu",
-                                .doc = "gradients of an RNN layer"};
+                                .doc = "gradients of an RNN layer",
+                                .flops = recurrent_backward_flops<2>};
 
 template <size_t n>
 void run_backward(Backward& r, const Op& op, const Tensor (&inputs)[n], Tensor* grads,
@@ -372,7 +376,8 @@ constexpr Op op_lstm = {.name = "lstm_layer",
                         .backward = backward_lstm,
                         .reads = {kLstmReads, kLstmReads, kLstmReads},
                         .attrs = ";;reverse",
-                        .doc = "an LSTM over a sequence, given the input's part of the gates"};
+                        .doc = "an LSTM over a sequence, given the input's part of the gates",
+                        .flops = recurrent_flops<3>};
 constexpr Op op_gru = {.name = "gru_layer",
                        .traits = kProduct,
                        .infer = infer_gru,
@@ -381,7 +386,8 @@ constexpr Op op_gru = {.name = "gru_layer",
                        .reads = {kGruReads, kGruReads, kGruReads},
                        .attrs = ";;reverse",
                        .doc = "a GRU over a sequence, given the input's part of the gates",
-                       .optional_inputs = 1 << 3};
+                       .optional_inputs = 1 << 3,
+                       .flops = recurrent_flops<2>};
 constexpr Op op_rnn = {.name = "rnn_layer",
                        .traits = kProduct,
                        .infer = infer_rnn,
@@ -389,7 +395,8 @@ constexpr Op op_rnn = {.name = "rnn_layer",
                        .backward = backward_rnn,
                        .reads = {kRnnReads, kRnnReads, kRnnReads},
                        .attrs = ";;reverse,relu",
-                       .doc = "tanh(x + h w^T) or relu of it over a sequence"};
+                       .doc = "tanh(x + h w^T) or relu of it over a sequence",
+                       .flops = recurrent_flops<2>};
 
 constexpr const Op* kRecurrentOps[] = {&op_lstm,          &op_gru,          &op_rnn,
                                        &op_lstm_backward, &op_gru_backward, &op_rnn_backward};

@@ -12,6 +12,7 @@
 #include "kernels/cpu/index.hpp"
 #include "kernels/cpu/reduce.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/flops.hpp"
 #include "ops/registry.hpp"
 
 namespace autograd {
@@ -119,7 +120,8 @@ constexpr Op op_var = {
     .backward = backward_var,
     .reads = {reads_input(0)},
     .attrs = ";correction;dims,keepdim",
-    .doc = "sum of squared deviations from the mean / (number of elements - correction)"};
+    .doc = "sum of squared deviations from the mean / (number of elements - correction)",
+    .flops = each_flops<4>};
 
 // ---- amax, amin: equal extremes share the gradient
 

@@ -9,6 +9,7 @@
 #include "core/parallel.hpp"
 #include "core/thread_state.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/flops.hpp"
 #include "ops/registry.hpp"
 
 namespace autograd {
@@ -79,13 +80,15 @@ constexpr Op op_softmax_backward = {.name = "softmax_backward",
                                     .infer = infer_softmax,
                                     .forward = {forward_softmax_backward<false>},
                                     .attrs = ";;dim",
-                                    .doc = "y * (g - sum(g * y))"};
+                                    .doc = "y * (g - sum(g * y))",
+                                    .flops = each_flops<4>};
 constexpr Op op_log_softmax_backward = {.name = "log_softmax_backward",
                                         .traits = kReduction,
                                         .infer = infer_softmax,
                                         .forward = {forward_softmax_backward<true>},
                                         .attrs = ";;dim",
-                                        .doc = "g - exp(y) * sum(g)"};
+                                        .doc = "g - exp(y) * sum(g)",
+                                        .flops = each_flops<4>};
 
 // Without a second order one kernel, else the same formula in public ops.
 template <bool log>
@@ -105,7 +108,8 @@ constexpr Op op_softmax = {.name = "softmax",
                            .backward = backward_softmax<false>,
                            .reads = {reads_output()},
                            .attrs = ";;dim",
-                           .doc = "exp(x - max(x)) / sum(exp(x - max(x))) along dim"};
+                           .doc = "exp(x - max(x)) / sum(exp(x - max(x))) along dim",
+                           .flops = each_flops<5>};
 constexpr Op op_log_softmax = {.name = "log_softmax",
                                .traits = kReduction,
                                .infer = infer_softmax,
@@ -113,7 +117,8 @@ constexpr Op op_log_softmax = {.name = "log_softmax",
                                .backward = backward_softmax<true>,
                                .reads = {reads_output()},
                                .attrs = ";;dim",
-                               .doc = "x - logsumexp(x) along dim"};
+                               .doc = "x - logsumexp(x) along dim",
+                               .flops = each_flops<5>};
 
 constexpr const Op* kSoftmaxOps[] = {&op_softmax, &op_softmax_backward, &op_log_softmax,
                                      &op_log_softmax_backward};

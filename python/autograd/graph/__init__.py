@@ -1,7 +1,21 @@
-"""Computations as graphs: recorded, printed, drawn and saved."""
+"""Computations as graphs: recorded, printed, counted, compared, drawn and saved."""
 
+from .comparison import Change, GraphDiff, assert_graph
 from .content import Graph
 from .history import from_tensor
+from .nodes import Cost, Edge, Node
 from .recording import record
+from .summary import summary
 
-__all__ = ["Graph", "from_tensor", "record"]
+__all__ = [
+    "Change",
+    "Cost",
+    "Edge",
+    "Graph",
+    "GraphDiff",
+    "Node",
+    "assert_graph",
+    "from_tensor",
+    "record",
+    "summary",
+]

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from .._capi import as_method, hide_buffer, lib, set_handle_class, text
+from .comparison import GraphDiff
 from .drawing import dot, html, save, show, svg
+from .nodes import Cost, Edge, Node, Reader
 
 __all__ = ["Graph"]
 
@@ -33,6 +35,7 @@ class Graph:
     def __init__(self, handle: Any) -> None:
         self._native = handle
         self._read: dict[str, Any] | None = None
+        self._objects: tuple[list[Node], list[Edge]] | None = None
 
     def _finish(self, handle: Any) -> None:
         self._native = handle
@@ -67,6 +70,73 @@ class Graph:
         """Everything that is known of the graph as JSON; the schema is described in docs/graph.md."""
         return text(lib.ag_graph_json, self._handle)
 
+    @property
+    def nodes(self) -> list[Node]:
+        """Parameters, buffers, inputs and constants in order of use, then the operations in order."""
+        return list(self._parts()[0])
+
+    @property
+    def ops(self) -> list[Node]:
+        """The operations, in an order in which they can be executed."""
+        return [node for node in self._parts()[0] if node.op]
+
+    @property
+    def edges(self) -> list[Edge]:
+        """The values between the nodes: one for each argument of each operation."""
+        return list(self._parts()[1])
+
+    @property
+    def cost(self) -> Cost:
+        """The work of all operations together."""
+        totals = self._content()["totals"]
+        return Cost(
+            totals["flops"], totals["bytes_read"], totals["bytes_written"], totals["seconds"]
+        )
+
+    @property
+    def peak_bytes(self) -> float:
+        """The most memory that results need at a time, if each is freed after its last use.
+
+        What was there before, such as parameters and inputs, is not counted.
+        """
+        return self._content()["totals"]["peak_bytes"]
+
+    def table(self) -> str:
+        """One row an operation: result, shape, inputs, costs, module and line; the totals below."""
+        return text(lib.ag_graph_table, self._handle)
+
+    def summary(self) -> str:
+        """One row a module, nested, with output shape, parameters and costs.
+
+        FLOP counts a multiply-add as two. Modules are known to graphs that :class:`record` made, and in part to those
+        of :func:`from_tensor`, from the names of parameters.
+        """
+        return text(lib.ag_graph_summary, self._handle)
+
+    def profile(self) -> list[Node]:
+        """The operations that took longest, longest first. Sums to the time of the recorded block.
+
+        Raises RuntimeError for a graph that was not recorded with ``record(profile=True)``.
+        """
+        ops = self.ops
+        if any(node.seconds is None for node in ops):
+            raise RuntimeError(
+                "profile(): this graph has no times; record it with `with ag.graph.record(profile=True) as g:`"
+            )
+        return sorted(ops, key=lambda node: -(node.seconds or 0))
+
+    def diff(self, other: Graph) -> GraphDiff:
+        """What has to be done to this graph to get the other one; falsy if they compute the same."""
+        if not isinstance(other, Graph):
+            raise TypeError(f"diff(): argument 'other' must be a Graph, not {type(other).__name__}")
+        return GraphDiff(self, other)
+
+    def _parts(self) -> tuple[list[Node], list[Edge]]:
+        if self._objects is None:
+            reader = Reader(self._content())
+            self._objects = reader.nodes(), reader.edges()
+        return self._objects
+
     def _content(self) -> dict[str, Any]:
         if self._read is None:
             self._read = json.loads(self.json())
@@ -77,7 +147,7 @@ class Graph:
         return text(lib.ag_graph_text, self._handle)
 
     def __str__(self) -> str:
-        return self.text()
+        return self.table()
 
     def __repr__(self) -> str:
         if self._native is None:
