@@ -142,12 +142,12 @@ def _bar_characters() -> tuple[str, str]:
 
 
 def _write_graph(out: Path, model: ag.nn.Module, train: Digits, size: int) -> list[Path]:
-    """The graph of one training step's loss, as DOT and as a picture."""
+    """The graph of one training step's loss: as DOT, as a picture, and as a page to explore it with."""
     images, digits = train.data[:size], train.target[:size]
     loss = ag.nn.functional.cross_entropy(model(images), digits)
     named = {"images": images, "digits": digits, **dict(model.named_parameters())}
     graph = ag.graph.from_tensor(loss, named)
-    paths = [out / "graph.dot", out / "graph.svg"]
+    paths = [out / "graph.dot", out / "graph.svg", out / "graph.html"]
     for path in paths:
         graph.save(path)
     return paths

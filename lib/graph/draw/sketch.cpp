@@ -182,7 +182,10 @@ void Sketcher::add_edge(int v, int to) {
   const GraphValue& source = value(v);
   SketchEdge edge;
   edge.to = to;
-  edge.carries_grad = source.needs_grad;
+  // On the way back nothing needs a gradient, and all is one.
+  const bool is_gradient =
+      !source.is_leaf() && graph_.ops[static_cast<size_t>(source.op)].phase != Phase::kForward;
+  edge.carries_grad = source.needs_grad || is_gradient;
   if (!source.is_leaf() && node_of_op_[static_cast<size_t>(source.op)] >= 0) {
     const auto& outputs = graph_.ops[static_cast<size_t>(source.op)].outputs;
     edge.from = node_of_op_[static_cast<size_t>(source.op)];
@@ -307,8 +310,10 @@ void Sketcher::settle_leaves() {
       cluster = sketch_.clusters[static_cast<size_t>(cluster)].parent;
     node.cluster = cluster;
     if (cluster < 0) continue;
-    const std::string prefix = sketch_.clusters[static_cast<size_t>(cluster)].path + ".";
-    if (prefix.size() > 1 && node.title.compare(0, prefix.size(), prefix) == 0)
+    // Parameters of a module without a name are named by its type.
+    const SketchCluster& module = sketch_.clusters[static_cast<size_t>(cluster)];
+    const std::string prefix = (module.path.empty() ? module.title : module.path) + ".";
+    if (node.title.size() > prefix.size() && node.title.compare(0, prefix.size(), prefix) == 0)
       node.title.erase(0, prefix.size());
   }
 }

@@ -95,7 +95,8 @@ void Routes::spread_ends(std::vector<int>& links) {
       level_.items[static_cast<size_t>(level_.links[static_cast<size_t>(links[0])].to)];
   const double x = level_.vertices[static_cast<size_t>(last(links[0]).lower)].x;
   const size_t n = links.size();
-  const double room = std::max(0.0, std::min(item.left, item.right) - kEndMargin);
+  const double side = std::min(item.left, item.right);
+  const double room = side - std::min(kEndMargin, 0.4 * side);
   const double reach = std::min(room, kEndStep * static_cast<double>(n - 1));
   std::vector<double> dx;
   size_t main = 0;
@@ -148,7 +149,12 @@ Point Routes::place_of(const Item& item) const {
   const size_t row = static_cast<size_t>(v.row);
   if (item.border < 0) return {v.x, top_[row]};
   if (item.border > 0) return {v.x, bottom_[row]};
-  return {v.x, top_[row] + (bottom_[row] - top_[row] - item.height) / 2};
+  // Beside what is taller: near what it is linked with.
+  const size_t i = static_cast<size_t>(&item - level_.items.data());
+  const bool has_above = !level_.above[i].empty(), has_below = !level_.below[i].empty();
+  const double slack = bottom_[row] - top_[row] - item.height;
+  const bool far = slack > 100 && has_above != has_below;
+  return {v.x, top_[row] + (!far ? slack / 2 : has_above ? 0 : slack)};
 }
 
 std::vector<Point> Routes::curve(size_t link) const {

@@ -146,7 +146,8 @@ function routeLinks(level, head, foot) {
   ends.forEach((links, i) => {
     if (links.length < 2) return;
     links.sort((a, b) => upperX(last(a)) - upperX(last(b)));
-    const room = Math.max(0, Math.min(level.items[i].left, level.items[i].right) - END_MARGIN);
+    const side = Math.min(level.items[i].left, level.items[i].right);
+    const room = side - Math.min(END_MARGIN, 0.4 * side);
     const reach = Math.min(room, END_STEP * (links.length - 1));
     const dx = links.map((l) => Math.max(-reach, Math.min(reach, upperX(last(l)) - level.vertices[i].x)));
     let main = 0;
@@ -178,7 +179,10 @@ function routeLinks(level, head, foot) {
   level.places = level.items.map((item, i) => {
     const v = level.vertices[i];
     if (item.border) return { x: v.x, y: item.border < 0 ? top[v.row] : bottom[v.row] };
-    return { x: v.x, y: top[v.row] + (bottom[v.row] - top[v.row] - item.height) / 2 };
+    // Beside what is taller: near what it is linked with.
+    const hasAbove = level.above[i].length > 0, hasBelow = level.below[i].length > 0;
+    const slack = bottom[v.row] - top[v.row] - item.height, far = slack > 100 && hasAbove !== hasBelow;
+    return { x: v.x, y: top[v.row] + (!far ? slack / 2 : hasAbove ? 0 : slack) };
   });
   level.curves = level.links.map((link, l) => {
     const from = level.items[link.from], start = level.places[link.from];
