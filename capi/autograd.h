@@ -323,6 +323,13 @@ AG_API AG_BLOCKING int32_t ag_location_follow_python(ag_code_resolver resolver);
 /* To be called when a code object that the resolver was asked about is freed. */
 AG_API void ag_location_forget_code(const void* code);
 
+/* Why t has no gradient of loss, or one of zeros: a text of lines: the reason's name, the location
+ * to look at, a sentence, then the ops from the loss to where the gradient ends, each as "location
+ * name". The names are those of GradReason in explain.hpp: healthy, not_reached, detached, no_grad,
+ * ... A backward runs that accumulates and frees nothing. -1 if loss has not one element. */
+AG_API AG_BLOCKING int64_t ag_explain_grad(const ag_tensor* t, const ag_tensor* loss, char* buffer,
+                                           int64_t capacity);
+
 /* ---- creation ---- */
 
 /* 0-d numbers that take part in promotion as Python's numbers do: only their category counts. */
@@ -1465,12 +1472,12 @@ AG_API int64_t ag_graph_dot(const ag_graph* graph, int32_t direction, int64_t de
 AG_API AG_BLOCKING int64_t ag_graph_svg(const ag_graph* graph, int32_t direction, int64_t depth,
                                         int32_t phases, int32_t flags, char* buffer,
                                         int64_t capacity);
-/* One HTML page that needs no network and shows one of n >= 1 graphs at a time, each under its name; with the
- * options of ag_graph_dot; text. */
+/* One HTML page that needs no network and shows one of n >= 1 graphs at a time, each under its
+ * name; with the options of ag_graph_dot; text. */
 AG_API AG_BLOCKING int64_t ag_graph_html(const ag_graph* const* graphs, const char* const* names,
                                          int64_t n, const char* title, int32_t direction,
-                                         int64_t depth, int32_t phases, int32_t flags,
-                                         char* buffer, int64_t capacity);
+                                         int64_t depth, int32_t phases, int32_t flags, char* buffer,
+                                         int64_t capacity);
 /* One op a line in static single assignment form; text. */
 AG_API int64_t ag_graph_text(const ag_graph* graph, char* buffer, int64_t capacity);
 /* One row an op with shapes, costs, module and line, and the totals. */
@@ -1502,15 +1509,16 @@ AG_API ag_status ag_recording_leave(ag_recording* recording);
  * types. */
 AG_API ag_status ag_recording_name_modules(ag_recording* recording, const char* const* names,
                                            const char* const* types, int64_t n);
-/* Within which of the entered modules each of them was entered: numbers in order of entering, -1 for
- * none. Writes at most `capacity` of them; returns how many there are, -1 on failure. */
+/* Within which of the entered modules each of them was entered: numbers in order of entering, -1
+ * for none. Writes at most `capacity` of them; returns how many there are, -1 on failure. */
 AG_API int64_t ag_recording_parents(ag_recording* recording, int64_t* parents, int64_t capacity);
 /* For Python: the modules that the calling thread calls through ag_python_module_call() are entered
  * and left, and each is appended to `list`, a list, by PyList_Append. NULL ends it. */
 AG_API ag_status ag_recording_watch(ag_recording* recording, void* list);
 /* For Python: the address of a function of METH_FASTCALL | METH_KEYWORDS that calls a method of its
  * first argument with the others. functions: PyObject_VectorcallMethod, PyList_Append and
- * PyErr_BadArgument; method: a str, its name. The first call decides for the whole process. NULL on failure. */
+ * PyErr_BadArgument; method: a str, its name. The first call decides for the whole process. NULL on
+ * failure. */
 AG_API const void* ag_python_module_call(const void* const* functions, int64_t n_functions,
                                          const void* method);
 

@@ -5,6 +5,7 @@
 #include "autograd/data.hpp"
 #include "autograd/dtype.hpp"
 #include "autograd/error.hpp"
+#include "autograd/explain.hpp"
 #include "autograd/function.hpp"
 #include "autograd/grad.hpp"
 #include "autograd/graph.hpp"

@@ -5,6 +5,7 @@
 
 #include "autograd/grad.hpp"
 #include "autograd/ops.hpp"
+#include "core/backward_watch.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/record.hpp"
@@ -292,6 +293,8 @@ void Run::visit(int n) {
     Backward rule(node, grads.data(), results.data(),
                   inputs_.empty() ? nullptr : rule_wanted_.data());
     node.op->backward(rule);
+    if (thread_state.backward_watch) [[unlikely]]
+      thread_state.backward_watch->on_node(node, grads.data(), results.data());
     grads.clear();
     for (int i = 0; i < n_in; ++i) {
       Tensor& result = results[static_cast<size_t>(i)];

@@ -8,6 +8,8 @@ class Observer;
 
 namespace detail {
 
+class BackwardWatch;
+
 struct Node;
 struct ThreadCache;
 
@@ -21,6 +23,7 @@ struct ThreadState {
   Observer* observer = nullptr;
   const Node* visiting =
       nullptr;  ///< the recorded op whose gradient rule runs; nullptr between them
+  BackwardWatch* backward_watch = nullptr;
   ThreadCache* cache = nullptr;
   uint64_t next_id = 0;
   uint64_t last_id = 0;

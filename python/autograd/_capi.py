@@ -407,6 +407,19 @@ def text(native: Any, *arguments: Any, room: int = 0) -> str:
     return buffer.value.decode("utf-8", "replace")
 
 
+def text_once(native: Any, *arguments: Any) -> str:
+    """The same for a function that does more than to write: it is called again only if the text is very long."""
+    buffer = ctypes.create_string_buffer(1 << 16)
+    length = native(*arguments, buffer, len(buffer))
+    if length < 0:
+        raise_last_error()
+    return (
+        buffer.value.decode("utf-8", "replace")
+        if length < len(buffer)
+        else text(native, *arguments)
+    )
+
+
 # ---- handle classes --------------------------------------------------------------------------------------
 
 _instance_method = ctypes.pythonapi.PyInstanceMethod_New

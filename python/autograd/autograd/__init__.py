@@ -10,11 +10,14 @@ from ..finite_differences import GradcheckError, gradcheck, gradgradcheck
 from ..grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from ..operands import handles, room_for
 from ..tensor import Tensor
+from .explain import GradExplanation, explain_grad
 
 __all__ = [
+    "GradExplanation",
     "GradcheckError",
     "backward",
     "enable_grad",
+    "explain_grad",
     "grad",
     "gradcheck",
     "gradgradcheck",
