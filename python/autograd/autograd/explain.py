@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from .._capi import lib, text_once
 from ..location import SourceLocation, location
@@ -21,9 +21,9 @@ class PathStep(NamedTuple):
 class GradExplanation:
     """What became of a gradient. Its text is a sentence with lines and what to do.
 
-    reason: ``"healthy"`` if the gradient arrives and is not zero; else ``"not_reached"``, ``"detached"``, ``"no_grad"``,
-    ``"integer"``, ``"no_rule"``, ``"non_leaf"``, ``"requires_grad_off"``, ``"zero_factor"``, ``"dead"``, ``"flat"``,
-    ``"overwritten"``, ``"custom_function"``, ``"not_used"``, ``"cancelled"`` or ``"freed"``.
+    reason: ``"healthy"`` if the gradient arrives and is not zero, or one of ``"not_reached"``, ``"detached"``,
+    ``"no_grad"``, ``"integer"``, ``"no_rule"``, ``"non_leaf"``, ``"requires_grad_off"``, ``"zero_factor"``,
+    ``"dead"``, ``"flat"``, ``"overwritten"``, ``"custom_function"``, ``"not_used"``, ``"cancelled"``, ``"freed"``.
     """
 
     def __init__(
