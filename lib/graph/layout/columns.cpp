@@ -55,22 +55,22 @@ std::vector<char> find_conflicts(const Level& level) {
   return conflicts;
 }
 
-// Segments beside a heavier one at the same vertex bend as well.
+// Segments beside a heavier one at the same vertex bend as well; those between passing places weigh
+// most.
 void add_lighter(const Level& level, std::vector<char>& conflicts) {
-  const auto heaviest = [&](const std::vector<int>& segments) {
-    int weight = 0;
-    for (int s : segments) weight = std::max(weight, level.segments[static_cast<size_t>(s)].weight);
-    return weight;
-  };
-  std::vector<int> above, below;
-  for (size_t v = 0; v < level.vertices.size(); ++v) {
-    above.push_back(heaviest(level.above[v]));
-    below.push_back(heaviest(level.below[v]));
+  std::vector<int> weight, above(level.vertices.size()), below(level.vertices.size());
+  for (const Segment& segment : level.segments) {
+    const size_t upper = static_cast<size_t>(segment.upper),
+                 lower = static_cast<size_t>(segment.lower);
+    const bool is_inner = level.vertices[upper].item < 0 && level.vertices[lower].item < 0;
+    weight.push_back(is_inner ? std::numeric_limits<int>::max() : segment.weight);
+    below[upper] = std::max(below[upper], weight.back());
+    above[lower] = std::max(above[lower], weight.back());
   }
   for (size_t s = 0; s < conflicts.size(); ++s) {
     const Segment& segment = level.segments[s];
-    if (segment.weight < below[static_cast<size_t>(segment.upper)] ||
-        segment.weight < above[static_cast<size_t>(segment.lower)])
+    if (weight[s] < below[static_cast<size_t>(segment.upper)] ||
+        weight[s] < above[static_cast<size_t>(segment.lower)])
       conflicts[s] = 1;
   }
 }

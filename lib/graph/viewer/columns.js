@@ -31,10 +31,11 @@ function findConflicts(level) {
       if (high !== Infinity) low = Math.max(low, high);
     }
   }
-  const heaviest = (segments) => segments.reduce((most, s) => Math.max(most, level.segments[s].weight), 0);
+  const weight = level.segments.map((g) => (isInner(g) ? Infinity : g.weight));
+  const heaviest = (segments) => segments.reduce((most, s) => Math.max(most, weight[s]), 0);
   const above = level.above.map(heaviest), below = level.below.map(heaviest);
   level.segments.forEach((g, s) => {
-    if (g.weight < below[g.upper] || g.weight < above[g.lower]) conflicts[s] = 1;
+    if (weight[s] < below[g.upper] || weight[s] < above[g.lower]) conflicts[s] = 1;
   });
   return conflicts;
 }

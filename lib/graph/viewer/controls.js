@@ -87,7 +87,10 @@
 
   function factList(list) {
     const made = html("dl");
-    for (const [what, fact] of list) made.append(html("dt", { textContent: what }), html("dd", { textContent: fact }));
+    list.forEach(([what, fact], i) => {
+      const again = i > 0 && list[i - 1][0] === what; // one heading for several
+      made.append(html("dt", { textContent: again ? "" : what }), html("dd", { textContent: fact }));
+    });
     return made;
   }
 
@@ -106,6 +109,7 @@
   function choose(key, bring) {
     chosen = key;
     const box = key && boxOf(key);
+    $("tip").hidden = true;
     $("details").hidden = !box;
     if (box) {
       here = key;
@@ -127,9 +131,9 @@
   function tip(event) {
     const made = event && event.target.closest && event.target.closest(".box");
     const box = made && view.shown.boxes[made.dataset.index];
-    $("tip").hidden = !box;
+    $("tip").hidden = !box || box.key === chosen; // the details say it already
     view.light(box ? Number(made.dataset.index) : boxIndex(chosen || here));
-    if (!box) return;
+    if ($("tip").hidden) return;
     const said = view.say(box);
     $("tip").replaceChildren(html("b", { textContent: said.title }), " ", said.detail, factList(facts(box)));
     const { offsetWidth: w, offsetHeight: h } = $("tip");
