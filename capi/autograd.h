@@ -294,6 +294,35 @@ AG_API ag_status ag_record_function(ag_tensor* const* inputs, int64_t n_inputs,
                                     ag_tensor* const* outputs, int64_t n_outputs, ag_rule rule,
                                     void* context, ag_deleter deleter, ag_tensor** out);
 
+/* t as an input to differentiate a function by: a leaf of its own or, if t requires grad while
+ * recording is on, a view of t; inside vmap it differs from example to example. Floats only. */
+AG_API ag_tensor* ag_transform_input(const ag_tensor* t);
+/* 1 if the outputs depend on leaves that require grad besides inputs, 0 if not, -1 on failure. */
+AG_API int32_t ag_depends_on_others(ag_tensor* const* outputs, int64_t n_outputs,
+                                    ag_tensor* const* inputs, int64_t n_inputs);
+
+/* vmap: from begin to end tensors of the calling thread may stand for one of `size` examples.
+ * Levels nest; begin returns a number that names the level, -1 on failure. randomness: what random
+ * ops do, 0 fail, 1 the same for all examples, 2 different. */
+AG_API int64_t ag_vmap_begin(int64_t size, int32_t randomness);
+/* Runtime error unless level is the innermost of the thread. */
+AG_API ag_status ag_vmap_end(int64_t level);
+/* One example of t, whose dim `dim` counts the level's examples. */
+AG_API ag_tensor* ag_vmap_example(const ag_tensor* t, int64_t dim, int64_t level);
+/* All examples of t, counted by `dim`; repeated if t is the same for all. */
+AG_API ag_tensor* ag_vmap_all(const ag_tensor* t, int64_t dim, int64_t level);
+/* 1 if t differs between examples of the level, 0 if not, -1 on failure. */
+AG_API int32_t ag_vmap_varies(const ag_tensor* t, int64_t level);
+/* How many levels the thread is in. */
+AG_API int32_t ag_vmap_depth(void);
+/* Of which of them, counted from 1, t is an example, the innermost if of several; 0: of none, -1 on
+ * failure. */
+AG_API int32_t ag_vmap_depth_of(const ag_tensor* t);
+/* `fresh`, a tensor made to be written to, as an example of all levels that `like` is one of. */
+AG_API ag_tensor* ag_vmap_like(const ag_tensor* fresh, const ag_tensor* like);
+/* All examples of that level along dim 0, t itself if it is no example. */
+AG_API ag_tensor* ag_vmap_value(const ag_tensor* t);
+
 /* ---- source locations ---- */
 
 /* Lines of the user's program are numbers > 1 that stay valid for as long as the process lives; 0

@@ -49,18 +49,24 @@ ag_tensor* ag_full(const int64_t* sizes, int64_t ndim, const ag_tensor* value, a
 }
 
 ag_tensor* ag_empty_like(const ag_tensor* t, ag_dtype dtype) {
-  return make(__func__,
-              [&](Arguments in) { return empty(in.tensor(t, "t")->sizes(), in.dtype(dtype)); });
+  return make(__func__, [&](Arguments in) {
+    Borrowed like = in.tensor(t, "t");
+    return vmap_like(empty(like->sizes(), in.dtype(dtype)), like);
+  });
 }
 
 ag_tensor* ag_zeros_like(const ag_tensor* t, ag_dtype dtype) {
-  return make(__func__,
-              [&](Arguments in) { return zeros(in.tensor(t, "t")->sizes(), in.dtype(dtype)); });
+  return make(__func__, [&](Arguments in) {
+    Borrowed like = in.tensor(t, "t");
+    return vmap_like(zeros(like->sizes(), in.dtype(dtype)), like);
+  });
 }
 
 ag_tensor* ag_ones_like(const ag_tensor* t, ag_dtype dtype) {
-  return make(__func__,
-              [&](Arguments in) { return ones(in.tensor(t, "t")->sizes(), in.dtype(dtype)); });
+  return make(__func__, [&](Arguments in) {
+    Borrowed like = in.tensor(t, "t");
+    return vmap_like(ones(like->sizes(), in.dtype(dtype)), like);
+  });
 }
 
 ag_tensor* ag_arange(double start, double end, double step, ag_dtype dtype) {

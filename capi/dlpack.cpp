@@ -81,6 +81,7 @@ Managed* lend(const Tensor& t) {
 void* ag_tensor_to_dlpack(const ag_tensor* t, int32_t versioned) {
   return read<void*>(__func__, nullptr, [&](Arguments in) -> void* {
     Borrowed tensor = in.tensor(t, "t");
+    check_has_storage(*tensor);
     if (tensor->requires_grad())
       throw Error(ErrorCode::kRuntime,
                   "Can't export tensors that require gradient, use tensor.detach()");

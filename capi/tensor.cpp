@@ -104,6 +104,7 @@ int32_t ag_tensor_dtype(const ag_tensor* t) {
 void* ag_tensor_data(const ag_tensor* t) {
   return read<void*>(__func__, nullptr, [&](Arguments in) {
     Borrowed tensor = in.tensor(t, "t");
+    check_has_storage(*tensor);
     return tensor->numel() ? tensor->data() : nullptr;
   });
 }

@@ -361,8 +361,8 @@ def test_gradcheck_finds_wrong_gradients(fast_mode):
 def test_gradcheck_refuses_unfit_inputs():
     with pytest.raises(ValueError, match="at least one input tensor to require gradient"):
         ag.autograd.gradcheck(lambda a: a, ag.ones(2, dtype=ag.float64))
-    with pytest.raises(ValueError, match="float64"):
-        ag.autograd.gradcheck(lambda a: a, ag.ones(2, requires_grad=True))
+    with pytest.warns(UserWarning, match="not a double precision floating point"):
+        ag.autograd.gradcheck(lambda a: a, ag.ones(2, requires_grad=True), raise_exception=False)
 
 
 # ---- faults of earlier systems -------------------------------------------------------------------

@@ -16,3 +16,4 @@
 #include "autograd/runtime.hpp"
 #include "autograd/shape.hpp"
 #include "autograd/tensor.hpp"
+#include "autograd/vmap.hpp"

@@ -48,6 +48,15 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
                          const std::vector<Tensor>& grad_outputs = {},
                          const BackwardOptions& options = {});
 
+// ---- for transforms of functions, see func in Python
+
+/// `t` as an input to differentiate a function by: a leaf of its own, or a view of `t` if `t` has
+/// a history or requires grad and recording is on, so that gradients go on to it. Inside vmap it
+/// counts as different for each example. Throws Error (runtime) unless the elements are floats.
+Tensor transform_input(const Tensor& t);
+/// True if the outputs depend on leaves that require grad besides `inputs`.
+bool depends_on_others(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs);
+
 /// Removes (or zeroes) the gradients.
 void zero_grad(const std::vector<Tensor>& tensors, bool set_to_none = true);
 

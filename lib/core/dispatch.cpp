@@ -5,6 +5,7 @@
 
 #include "autograd/grad.hpp"
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/interpreter_lock.hpp"
 #include "core/record.hpp"
 
@@ -33,11 +34,20 @@ void show_call(const Call& call) {
 
 namespace {
 
-inline void check_defined(const Op& op, const Arg* inputs, int n) {
-  for (int i = 0; i < n; ++i)
-    if (!inputs[i].body && (i >= 32 || !(op.optional_inputs >> i & 1)))
+// True if an input stands for an example.
+inline bool check_defined(const Op& op, const Arg* inputs, int n) {
+  bool batched = false;
+  for (int i = 0; i < n; ++i) {
+    if (inputs[i].body)
+      batched |= inputs[i].body->is_batched;
+    else if (i >= 32 || !(op.optional_inputs >> i & 1))
       fail(ErrorCode::kRuntime, op.name, ": argument ", i, " is an undefined tensor");
+  }
+  return batched;
 }
+
+// Random ops may have to draw other numbers for each example.
+inline bool is_mapped_draw(const Op& op) { return (op.traits & kRandom) && thread_state.vmap; }
 
 inline bool any_needs_grad(const Arg* inputs, int n) {
   for (int i = 0; i < n; ++i)
@@ -93,7 +103,8 @@ Tensor make_output(const Call& call, const OutputMeta& meta) {
 void dispatch(const Op& op, const Arg* inputs, int n_inputs, const Attrs& attrs, Tensor* outputs,
               int n_outputs) {
   const Call call{op, inputs, n_inputs, attrs, outputs, n_outputs};
-  check_defined(op, inputs, n_inputs);
+  if (check_defined(op, inputs, n_inputs) || is_mapped_draw(op)) [[unlikely]]
+    return dispatch_batched(op, inputs, n_inputs, attrs, outputs, n_outputs);
   OutputMetas metas(n_outputs);
   op.infer(call, metas);
   for (int i = 0; i < n_outputs; ++i) outputs[i] = make_output(call, metas[i]);
@@ -171,16 +182,20 @@ void finish_unrecorded(const Call& call) {
 }  // namespace
 
 void dispatch_in_place(const Op& op, std::initializer_list<Arg> inputs, const Attrs& attrs) {
-  const int n = static_cast<int>(inputs.size());
-  check_defined(op, inputs.begin(), n);
-  TensorBody& self = *inputs.begin()->body;
+  dispatch_in_place(op, inputs.begin(), static_cast<int>(inputs.size()), attrs);
+}
+
+void dispatch_in_place(const Op& op, const Arg* inputs, int n, const Attrs& attrs) {
+  if (check_defined(op, inputs, n) || is_mapped_draw(op)) [[unlikely]]
+    return dispatch_in_place_batched(op, inputs, n, attrs);
+  TensorBody& self = *inputs[0].body;
   Tensor output = borrow(&self);
-  const Call call{op, inputs.begin(), n, attrs, &output, 1};
+  const Call call{op, inputs, n, attrs, &output, 1};
   const ThreadState& state = thread_state;
   bool recording = false;
   if (state.grad_enabled && op.backward) {
-    refresh_views(inputs.begin(), n);
-    recording = any_needs_grad(inputs.begin(), n) || (self.source && self.source->needs_grad());
+    refresh_views(inputs, n);
+    recording = any_needs_grad(inputs, n) || (self.source && self.source->needs_grad());
     if (recording) check_in_place(call);
   }
   OutputMetas metas(1);
@@ -189,9 +204,9 @@ void dispatch_in_place(const Op& op, std::initializer_list<Arg> inputs, const At
 
   // The kernel may read and write the same elements, but not shifted ones.
   Tensor copies[4];
-  Arg kernel_inputs[4] = {*inputs.begin(), Arg(nullptr), Arg(nullptr), Arg(nullptr)};
+  Arg kernel_inputs[4] = {inputs[0], Arg(nullptr), Arg(nullptr), Arg(nullptr)};
   for (int i = 1; i < n; ++i) {
-    kernel_inputs[i] = inputs.begin()[i];
+    kernel_inputs[i] = inputs[i];
     TensorBody* b = kernel_inputs[i].body;
     if (!b || !overlaps_differently(self, *b)) continue;
     copies[i] = copy_of(*b);

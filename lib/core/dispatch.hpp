@@ -87,6 +87,7 @@ void dispatch(const Op& op, const Arg* inputs, int n_inputs, const Attrs& attrs,
 /// Runs an op with input 0 as its output. The result must have the shape of input 0 and a dtype
 /// that converts to its dtype. Input 0 becomes the result for autograd, its version goes up.
 void dispatch_in_place(const Op& op, std::initializer_list<Arg> inputs, const Attrs& attrs = {});
+void dispatch_in_place(const Op& op, const Arg* inputs, int n_inputs, const Attrs& attrs);
 
 }  // namespace detail
 }  // namespace autograd

@@ -6,6 +6,7 @@
 #include "autograd/grad.hpp"
 #include "autograd/ops.hpp"
 #include "core/backward_watch.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/record.hpp"
@@ -341,7 +342,7 @@ void Run::deliver(const Target& to, Tensor grad, bool owned) {
   Slot& slot = slots_[static_cast<size_t>(first_slot_[static_cast<size_t>(n)]) + to.index];
   if (!slot.grad) {
     slot = {std::move(grad), owned};
-  } else if (slot.owned && !options_.create_graph) {
+  } else if (slot.owned && !options_.create_graph && !body(grad)->is_batched) {
     add_(slot.grad, grad);
   } else {
     slot = {add(slot.grad, grad), !options_.create_graph};
@@ -404,6 +405,10 @@ void check_all_defined(const std::vector<Tensor>& tensors, const char* what) {
 void backward(const std::vector<Tensor>& tensors, const std::vector<Tensor>& grads,
               const BackwardOptions& options, const std::vector<Tensor>& inputs) {
   detail::check_all_defined(tensors, "backward");
+  if (detail::thread_state.vmap) [[unlikely]]
+    fail(ErrorCode::kRuntime,
+         "backward() called inside a function being transformed by vmap. This is not supported, "
+         "please use func.grad or func.vjp instead or call backward() outside of the transform");
   for (const Tensor& t : inputs) detail::body(t);
   detail::Run(options, inputs, true)(tensors, grads);
 }
@@ -412,12 +417,15 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
                          const std::vector<Tensor>& grad_outputs, const BackwardOptions& options) {
   detail::check_all_defined(outputs, "grad");
   detail::check_all_defined(inputs, "grad");
+  if (detail::any_batched(outputs) || detail::any_batched(inputs)) [[unlikely]]
+    return detail::batched_grad(outputs, inputs, grad_outputs, options);
   std::vector<Tensor> results = detail::Run(options, inputs, false)(outputs, grad_outputs);
   for (size_t i = 0; i < results.size(); ++i)
     if (!results[i] && !options.allow_unused)
       fail(ErrorCode::kRuntime,
-           "One of the differentiated Tensors appears to not have been used in the graph (input ",
-           i, "). Set allow_unused=True if this is the desired behavior");
+           "The differentiated Tensor at index ", i, " (sizes ", inputs[i].sizes(),
+           ") appears to not have been used in the graph. Set allow_unused=True if this is the "
+           "desired behavior.");
   return results;
 }
 

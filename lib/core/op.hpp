@@ -21,6 +21,10 @@ struct Arg {
   TensorBody* body;
 };
 
+/// PyTorch's result type: tensors with dims decide; 0-d tensors, then wrapped numbers, only raise
+/// the category.
+DType result_type(const Arg* inputs, int n);
+
 /// What `infer` says of one output.
 struct OutputMeta {
   DType dtype = DType::kFloat32;
@@ -66,6 +70,21 @@ struct Call {
 };
 
 class Backward;
+struct BatchedCall;
+
+/// How the calls of many examples become one call, for vmap. Pointwise ops need no rule; an op
+/// without one is called once per example.
+struct BatchRule {
+  /// Bit i: input i takes one more dim in front; bit 31: so do all from 31 on. Inputs without their
+  /// bit must be the same for all examples.
+  uint32_t inputs = 0;
+  /// What the attributes become; nullptr: they stay.
+  void (*attrs)(Attrs& attrs, int64_t n_examples) = nullptr;
+  /// In place of both: makes the call itself; false if it can't.
+  bool (*call)(const BatchedCall& call) = nullptr;
+  /// The attributes count dims: no rule for inputs without any.
+  bool counts_dims = false;
+};
 
 enum Trait : uint32_t {
   kPointwise = 1 << 0,
@@ -75,8 +94,9 @@ enum Trait : uint32_t {
   kRandom = 1 << 4,   ///< not a function of its inputs alone
   kInPlace = 1 << 5,  ///< writes to input 0
   kLoss = 1 << 6,
-  kCopies = 1 << 7,  ///< moves elements without computing
-  kUpdate = 1 << 8,  ///< an optimizer's step: writes to its inputs but 1 and the last
+  kCopies = 1 << 7,       ///< moves elements without computing
+  kUpdate = 1 << 8,       ///< an optimizer's step: writes to its inputs but 1 and the last
+  kValueShaped = 1 << 9,  ///< the output's sizes depend on the elements of the input
 };
 
 enum Device { kCpu = 0, kDeviceCount = 1 };
@@ -122,6 +142,7 @@ struct Op {
   double (*flops)(const CallSizes& sizes) = nullptr;
   /// Names of the inputs ("param,grad,exp_avg"), where a reader needs them.
   const char* inputs = "";
+  BatchRule batch = {};
 };
 
 }  // namespace autograd::detail

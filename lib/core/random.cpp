@@ -5,6 +5,7 @@
 #include <random>
 
 #include "autograd/random.hpp"
+#include "core/batching.hpp"
 #include "core/text.hpp"
 #include "core/thread_state.hpp"
 
@@ -35,8 +36,22 @@ void set_random_state(const RandomState& state) {
   generator().state = {state.seed, state.offset};
 }
 
+RandomState detail::random_position() {
+  const ThreadState& thread = thread_state;
+  return thread.has_stream ? RandomState{thread.stream_seed, thread.stream_offset} : random_state();
+}
+
+void detail::set_random_position(const RandomState& position) {
+  if (thread_state.has_stream)
+    begin_random_stream(position);
+  else
+    set_random_state(position);
+}
+
 cpu::Philox detail::take_random(int64_t n) {
   ThreadState& thread = thread_state;
+  if (thread.vmap) [[unlikely]]
+    check_randomness();
   if (thread.has_stream) {
     const cpu::Philox now = {thread.stream_seed, thread.stream_offset};
     thread.stream_offset += static_cast<uint64_t>(n);

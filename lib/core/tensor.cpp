@@ -2,6 +2,7 @@
 #include <new>
 
 #include "autograd/runtime.hpp"
+#include "autograd/vmap.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/tensor_body.hpp"
@@ -161,7 +162,7 @@ void destroy(TensorHead* head) {
   if (b->retains_grad && b->node) b->node->forget_retained(b);
   Storage* storage = b->storage;
   Node* node = b->node;
-  TensorBody *grad = b->grad, *source = b->source;
+  TensorBody *grad = b->grad, *source = b->source, *batch = b->batch;
   if (b->how) {
     b->how->~ViewRecord();
     deallocate(b->how, sizeof(ViewRecord));
@@ -171,6 +172,7 @@ void destroy(TensorHead* head) {
   deallocate(b, sizeof(TensorBody));
   storage->drop();
   if (grad) Tensor::adopt(grad);
+  if (batch) Tensor::adopt(batch);
   if (node) node->drop();
   // A chain of views is dropped in a loop, whatever its length.
   while (source && source->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) {
@@ -212,6 +214,12 @@ int64_t Tensor::version() const { return body(*this)->storage->version.load(); }
 namespace {
 template <class T>
 T item_as(const Tensor& t) {
+  if (t.head()->is_batched)
+    fail(ErrorCode::kRuntime,
+         "vmap: It looks like you're calling .item() on a Tensor, or attempting to use a Tensor in "
+         "some data-dependent control flow. We don't support vmap over that: the tensor of sizes ",
+         t.sizes(),
+         " has another value for each example. Use other ops: where() in the place of if");
   if (t.numel() != 1)
     fail(ErrorCode::kRuntime, "a Tensor with ", t.numel(),
          " elements cannot be converted to Scalar (sizes ", t.sizes(), ")");
@@ -227,6 +235,7 @@ int64_t Tensor::item_int() const { return item_as<int64_t>(*this); }
 
 void Tensor::copy_out(DType to, void* dst) const {
   const detail::TensorBody* b = body(*this);
+  check_has_storage(*this);
   detail::note_read(*b, "tolist(), numpy() or print()");
   if (b->is_contiguous) return cpu::convert(b->data, b->dtype, 1, dst, to, 1, b->numel);
   // Row by row over all but the last dim.

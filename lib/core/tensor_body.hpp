@@ -79,6 +79,11 @@ struct TensorBody : TensorHead {
   Hooks* hooks = nullptr;  ///< owned; of a leaf, those of a recorded tensor are with its node
   uint64_t leaves = 0;  ///< behind a cut: the leaves this was computed from, as bits that may clash
 
+  /// Owned; if is_batched, all examples together: dim 0 counts them. Geometry and data of this body
+  /// are then those of the first example, and history is kept by the batch alone.
+  TensorBody* batch = nullptr;
+  uint64_t level = 0;  ///< which vmap's examples these are
+
   bool needs_grad() const { return node != nullptr || requires_grad; }
 };
 

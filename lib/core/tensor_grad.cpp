@@ -1,6 +1,7 @@
 // The autograd side of Tensor: who requires grad, where the gradient is kept.
 #include "autograd/grad.hpp"
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/record.hpp"
@@ -14,7 +15,7 @@ using detail::TensorBody;
 namespace {
 // Views learn here that their base became part of a graph.
 TensorBody* current(const Tensor& t) {
-  TensorBody* b = body(t);
+  TensorBody* b = detail::innermost(body(t));
   if (b->source) detail::refresh_view(b);
   return b;
 }
@@ -24,6 +25,13 @@ bool Tensor::requires_grad() const { return current(*this)->needs_grad(); }
 
 Tensor& Tensor::requires_grad_(bool value) {
   TensorBody* b = body(*this);
+  if (b->is_batched)
+    fail(ErrorCode::kRuntime,
+         "You are attempting to call Tensor.requires_grad_() (or perhaps using "
+         "autograd.functional.* APIs) inside of a function being transformed by vmap. This is "
+         "unsupported, please attempt to use the transforms of func (e.g. grad, vjp, jacrev, "
+         "jacfwd, hessian) or call requires_grad_() outside of a function being transformed "
+         "instead.");
   if (value && !is_floating(b->dtype))
     fail(ErrorCode::kRuntime,
          "only Tensors of floating point dtype can require gradients (this one is ",
@@ -43,7 +51,7 @@ Tensor& Tensor::requires_grad_(bool value) {
   return *this;
 }
 
-bool Tensor::is_leaf() const { return body(*this)->node == nullptr; }
+bool Tensor::is_leaf() const { return detail::innermost(body(*this))->node == nullptr; }
 
 Tensor Tensor::grad() const {
   TensorBody* b = body(*this);
@@ -70,6 +78,9 @@ void Tensor::set_grad(const Tensor& grad) const {
 }
 
 void Tensor::retain_grad() const {
+  if (body(*this)->is_batched)
+    fail(ErrorCode::kRuntime,
+         "vmap: retain_grad() of a tensor that stands for one example is not supported");
   TensorBody* b = current(*this);
   if (!b->needs_grad())
     fail(ErrorCode::kRuntime, "can't retain_grad on Tensor that has requires_grad=False");
@@ -94,6 +105,7 @@ void Tensor::backward(const Tensor& grad, bool retain_graph, bool create_graph) 
 
 Tensor Tensor::detach() const {
   const TensorBody* b = body(*this);
+  if (b->is_batched) return detail::make_example(detail::borrow(b->batch).detach(), b->level);
   Tensor alias = detail::make_alias(b, b->sizes, b->strides, 0);
   TensorBody* detached = body(alias);
   detached->made_at = detail::here();

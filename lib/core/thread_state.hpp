@@ -12,6 +12,7 @@ class BackwardWatch;
 
 struct Node;
 struct ThreadCache;
+struct VmapLevel;
 
 /// Plain data, so that reading it is one address computation and no guard.
 struct ThreadState {
@@ -25,6 +26,7 @@ struct ThreadState {
       nullptr;  ///< the recorded op whose gradient rule runs; nullptr between them
   BackwardWatch* backward_watch = nullptr;
   ThreadCache* cache = nullptr;
+  VmapLevel* vmap = nullptr;  ///< innermost of the functions being mapped over examples
   uint64_t next_id = 0;
   uint64_t last_id = 0;
   bool has_stream = false;  ///< random numbers come from the stream below, not from the process's

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/parallel.hpp"
@@ -142,15 +143,24 @@ void backward_arrange(Backward& b) {
   b.set(0, dispatch(transposed, {b.grad()}, attrs));
 }
 
+// The lists have an entry per dim; examples in front stay as they are.
+template <int kEntry, int kLists, bool kHasSizes>
+void lead_entries(Attrs& a, int64_t n) {
+  for (int i = 0; i < kLists; ++i) a.lists[i].insert(0, kEntry);
+  if (kHasSizes) a.lists[2].insert(0, n);
+}
+
 constexpr Op arrange_backward(const char* name, void (*forward)(const Call&),
-                              void (*backward)(Backward&), const char* attrs, const char* doc) {
+                              void (*backward)(Backward&), const char* attrs, const char* doc,
+                              BatchRule batch) {
   return {.name = name,
           .traits = kCopies,
           .infer = infer_arrange_backward,
           .forward = {forward},
           .backward = backward,
           .attrs = attrs,
-          .doc = doc};
+          .doc = doc,
+          .batch = batch};
 }
 
 // Where nothing is read twice the gradient is the inverse, an op of the same kind.
@@ -161,7 +171,8 @@ constexpr Op op_flip = {
     .forward = {forward_arrange<flip_axis>},
     .backward = [](Backward& b) { b.set(0, dispatch(b.op(), {b.grad()}, b.attrs())); },
     .attrs = "flipped",
-    .doc = "x with the order along some dims reversed"};
+    .doc = "x with the order along some dims reversed",
+    .batch = {1, lead_entries<0, 1, false>}};
 
 void backward_roll(Backward& b) {
   Attrs attrs = b.attrs();
@@ -171,39 +182,41 @@ void backward_roll(Backward& b) {
   b.set(0, dispatch(b.op(), {b.grad()}, attrs));
 }
 
-constexpr Op op_roll = {
-    .name = "roll",
-    .traits = kCopies,
-    .infer = infer_arrange<roll_axis>,
-    .forward = {forward_arrange<roll_axis>},
-    .backward = backward_roll,
-    .attrs = "shifts",
-    .doc = "x moved along its dims; what leaves at one end enters at the other"};
+constexpr Op op_roll = {.name = "roll",
+                        .traits = kCopies,
+                        .infer = infer_arrange<roll_axis>,
+                        .forward = {forward_arrange<roll_axis>},
+                        .backward = backward_roll,
+                        .attrs = "shifts",
+                        .doc = "x moved along its dims; what leaves at one end enters at the other",
+                        .batch = {1, lead_entries<0, 1, false>}};
 
 void again_repeat(Backward& b);
 constexpr Op op_repeat_backward =
     arrange_backward("repeat_backward", forward_arrange_backward<repeat_axis>, again_repeat,
-                     "repeats,,sizes", "the sum of the repetitions");
+                     "repeats,,sizes", "the sum of the repetitions", {1, lead_entries<1, 1, true>});
 constexpr Op op_repeat = {.name = "repeat",
                           .traits = kCopies,
                           .infer = infer_arrange<repeat_axis>,
                           .forward = {forward_arrange<repeat_axis>},
                           .backward = backward_arrange<op_repeat_backward>,
                           .attrs = "repeats",
-                          .doc = "x several times along its dims"};
+                          .doc = "x several times along its dims",
+                          .batch = {1, lead_entries<1, 1, false>}};
 void again_repeat(Backward& b) { b.set(0, dispatch(op_repeat, {b.grad()}, b.attrs())); }
 
 void again_pad(Backward& b);
-constexpr Op op_pad_backward =
-    arrange_backward("pad_backward", forward_arrange_backward<pad_axis>, again_pad,
-                     "left,right,sizes;;mode", "each element and the copies of it in the padding");
+constexpr Op op_pad_backward = arrange_backward(
+    "pad_backward", forward_arrange_backward<pad_axis>, again_pad, "left,right,sizes;;mode",
+    "each element and the copies of it in the padding", {1, lead_entries<0, 2, true>});
 constexpr Op op_pad = {.name = "pad",
                        .traits = kCopies,
                        .infer = infer_arrange<pad_axis>,
                        .forward = {forward_arrange<pad_axis>},
                        .backward = backward_arrange<op_pad_backward>,
                        .attrs = "left,right;;mode",
-                       .doc = "x with its own elements around it"};
+                       .doc = "x with its own elements around it",
+                       .batch = {1, lead_entries<0, 2, false>}};
 void again_pad(Backward& b) { b.set(0, dispatch(op_pad, {b.grad()}, b.attrs())); }
 
 // ---- constant padding; lists: left, right
@@ -242,7 +255,8 @@ constexpr Op op_constant_pad = {.name = "constant_pad",
                                 .forward = {forward_constant_pad},
                                 .backward = backward_constant_pad,
                                 .attrs = "left,right;value",
-                                .doc = "x with a number around it"};
+                                .doc = "x with a number around it",
+                                .batch = {1, lead_entries<0, 2, false>}};
 
 constexpr const Op* kArrangeOps[] = {
     &op_flip, &op_roll,         &op_repeat,      &op_repeat_backward,

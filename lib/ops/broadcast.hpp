@@ -10,10 +10,6 @@ Shape broadcast_sizes(const char* op, const Shape& a, const Shape& b);
 bool broadcasts_to(const Shape& sizes, const Shape& to);
 /// Strides with which a tensor of `sizes` is read as one of `to`: 0 along broadcast dims.
 Shape broadcast_strides(const Shape& sizes, const Shape& strides, const Shape& to);
-/// PyTorch's result type: tensors with dims decide; 0-d tensors, then wrapped numbers, only raise
-/// the category.
-DType result_type(const Arg* inputs, int n);
-
 /// Runs pointwise kernel `kernel` of dtype `compute` over inputs[0..n) that broadcast to the
 /// output, in parallel if large.
 void run_pointwise(int kernel, DType compute, const double* params, TensorBody& out,

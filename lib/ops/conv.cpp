@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "ops/broadcast.hpp"
@@ -117,6 +118,20 @@ void backward_convolution(Backward& b) {
 
 constexpr const char* kAttrNames = "stride,padding_and_sizes,dilation;;groups";
 
+// One more dim of images, where the weights are the same for all.
+bool batch_images(const BatchedCall& c) {
+  if (c.is_batched(1) || c.is_batched(2)) return false;
+  const Tensor x = c.values[0];
+  Shape sizes(x.sizes().data() + 1, x.dim() - 1);
+  sizes[0] *= x.size(0);
+  c.make({reshape(x, sizes), c.values[1], c.has(2) ? c.values[2] : Tensor()}, c.attrs);
+  sizes = c.outputs[0].sizes();
+  sizes[0] = x.size(1);
+  sizes.insert(0, c.size);
+  c.outputs[0] = reshape(c.outputs[0], sizes);
+  return true;
+}
+
 constexpr Op op_convolution = {.name = "convolution",
                                .traits = kProduct,
                                .infer = infer_convolution,
@@ -126,7 +141,8 @@ constexpr Op op_convolution = {.name = "convolution",
                                .attrs = kAttrNames,
                                .doc = "weight applied to all windows of an image, plus bias",
                                .optional_inputs = 4,
-                               .flops = convolution_flops};
+                               .flops = convolution_flops,
+                               .batch = {.call = batch_images}};
 
 // ---- convolution_transpose(out, weight, bias): the gradient for the image, and an op of its own
 
@@ -163,7 +179,8 @@ constexpr Op op_transpose = {.name = "convolution_transpose",
                              .attrs = kAttrNames,
                              .doc = "the transposed map of a convolution, plus bias",
                              .optional_inputs = 4,
-                             .flops = convolution_transpose_flops};
+                             .flops = convolution_transpose_flops,
+                             .batch = {.call = batch_images}};
 
 // ---- convolution_weight(out, image): the gradient for the weight
 

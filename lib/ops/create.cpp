@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/tensor_body.hpp"
 #include "core/text.hpp"
 #include "kernels/cpu/pointwise.hpp"
@@ -39,9 +40,14 @@ Tensor full(const Shape& sizes, const Scalar& value, DType dtype) {
 }
 
 Tensor ones(const Shape& sizes, DType dtype) { return full(sizes, 1, dtype); }
-Tensor empty_like(const Tensor& t) { return empty(t.sizes(), t.dtype()); }
-Tensor zeros_like(const Tensor& t) { return zeros(t.sizes(), t.dtype()); }
-Tensor ones_like(const Tensor& t) { return ones(t.sizes(), t.dtype()); }
+// Examples like examples, so that they can be written to.
+Tensor empty_like(const Tensor& t) {
+  return detail::written_with(empty(t.sizes(), t.dtype()), {&t});
+}
+Tensor zeros_like(const Tensor& t) {
+  return detail::written_with(zeros(t.sizes(), t.dtype()), {&t});
+}
+Tensor ones_like(const Tensor& t) { return detail::written_with(ones(t.sizes(), t.dtype()), {&t}); }
 
 Tensor scalar(const Scalar& value) {
   Tensor t = make_tensor({}, value.dtype());

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/parallel.hpp"
@@ -69,7 +70,8 @@ constexpr Op op_dropout_backward = {.name = "dropout_backward",
                                     .backward = backward_masked,
                                     .reads = {reads_input(1)},
                                     .attrs = ";p,scale",
-                                    .doc = "g * scale where the mask holds, else 0"};
+                                    .doc = "g * scale where the mask holds, else 0",
+                                    .batch = {3}};
 
 void backward_masked(Backward& b) {
   b.set(0, dispatch(op_dropout_backward, {b.grad(), b.input(1)}, b.attrs()));
@@ -86,7 +88,8 @@ constexpr Op op_dropout = {
         },
     .reads = {reads_output(1)},
     .attrs = ";p,scale",
-    .doc = "each element kept with probability 1 - p and multiplied by scale, else 0"};
+    .doc = "each element kept with probability 1 - p and multiplied by scale, else 0",
+    .batch = {1}};
 
 constexpr const Op* kDropoutOps[] = {&op_dropout, &op_dropout_backward};
 

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "ops/broadcast.hpp"
@@ -58,7 +59,8 @@ constexpr Op op_embedding = {.name = "embedding",
                              .backward = backward_embedding,
                              .reads = {reads_input(1)},
                              .attrs = ";;padding_idx,scale_grad_by_freq",
-                             .doc = "rows of weight by number"};
+                             .doc = "rows of weight by number",
+                             .batch = {2}};
 
 // ---- embedding_backward: zeros to whose rows g is added
 
@@ -219,7 +221,8 @@ Tensor one_hot(const Tensor& index, int64_t num_classes) {
   if (index.numel() == 0 && num_classes <= 0)
     fail(ErrorCode::kRuntime, "Can not infer total number of classes from empty tensor (sizes ",
          index.sizes(), ")");
-  if (index.numel() != 0) {
+  if (!detail::has_elements(index) && num_classes < 0) detail::need_elements("one_hot", index);
+  if (index.numel() != 0 && detail::has_elements(index)) {
     const int64_t largest = detail::largest_class(index);
     if (num_classes == -1) num_classes = largest + 1;
     if (largest >= num_classes)
@@ -228,7 +231,7 @@ Tensor one_hot(const Tensor& index, int64_t num_classes) {
   }
   Shape sizes = index.sizes();
   sizes.push_back(num_classes);
-  Tensor hot = zeros(sizes, DType::kInt64);
+  Tensor hot = detail::written_with(zeros(sizes, DType::kInt64), {&index});
   return index.numel() ? scatter_(hot, -1, unsqueeze(index, -1), scalar(1)) : hot;
 }
 

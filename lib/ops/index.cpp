@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "ops/broadcast.hpp"
@@ -78,13 +79,31 @@ void backward_slice(Backward& b) {
   b.set(0, slice_backward(b.grad(), b.attrs(), b.input_sizes(0)));
 }
 
+// The box holds all examples; `third` of lists is lengths or sizes.
+void lead_lengths(Attrs& a, int64_t n) {
+  a.lists[0].insert(0, 0);
+  a.lists[1].insert(0, 1);
+  a.lists[2].insert(0, n);
+  a.ints[0] <<= 1;
+}
+
+bool batch_assign(const BatchedCall& c) {
+  int kept = 0;
+  for (int d = 0; d < c.rank(0); ++d) kept += !(c.attrs.ints[0] >> d & 1);
+  Attrs attrs = c.attrs;
+  lead_lengths(attrs, c.size);
+  c.make({c.values[0], c.aligned(1, kept)}, attrs);
+  return true;
+}
+
 constexpr Op op_slice = {.name = "slice",
                          .traits = kView,
                          .infer = infer_slice,
                          .forward = {nullptr},
                          .backward = backward_slice,
                          .attrs = "starts,steps,lengths;;dropped",
-                         .doc = "a box of x: int and slice indices of all dims in one view"};
+                         .doc = "a box of x: int and slice indices of all dims in one view",
+                         .batch = {1, lead_lengths}};
 
 // ---- slice_backward: zeros with g in the box
 
@@ -114,7 +133,8 @@ constexpr Op op_slice_backward = {.name = "slice_backward",
                                   .forward = {forward_slice_backward},
                                   .backward = backward_slice_backward,
                                   .attrs = "starts,steps,sizes;;dropped",
-                                  .doc = "zeros of the input's sizes with g in the box"};
+                                  .doc = "zeros of the input's sizes with g in the box",
+                                  .batch = {1, lead_lengths}};
 
 Tensor slice_backward(const Tensor& g, const Attrs& slice_attrs, const Shape& input_sizes) {
   Attrs attrs = slice_attrs;
@@ -158,7 +178,8 @@ constexpr Op op_slice_assign = {.name = "slice_assign_",
                                 .forward = {forward_assign},
                                 .backward = backward_assign,
                                 .attrs = "starts,steps,lengths;;dropped",
-                                .doc = "self with src in the box"};
+                                .doc = "self with src in the box",
+                                .batch = {.call = batch_assign}};
 
 Tensor assign_(Tensor& self, const Attrs& attrs, const Tensor& src) {
   dispatch_in_place(op_slice_assign, {self, src}, attrs);

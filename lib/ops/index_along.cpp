@@ -1,6 +1,7 @@
 // The functions over index_take and index_put_: along one dim, through the leading dims, or through
 // all of them.
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/text.hpp"
 #include "ops/indexing.hpp"
 
@@ -104,7 +105,8 @@ Tensor slices_mask(const Tensor& self, int64_t dim, const Tensor& index, const T
     fail(ErrorCode::kRuntime,
          "index_fill_ only supports a 0-dimensional value tensor, but got tensor with ",
          value.dim(), " dimension(s) (sizes ", value.sizes(), ")");
-  Tensor mask = zeros({self.dim() ? self.sizes()[d] : 1}, DType::kBool);
+  Tensor mask =
+      written_with(zeros({self.dim() ? self.sizes()[d] : 1}, DType::kBool), {&index});
   put_parts_(mask, {0}, 0, at_least_1d(index), scalar(true), Range::kWrap, false);
   Shape sizes = Shape::filled(self.dim(), 1);
   if (self.dim()) sizes[d] = mask.numel();
@@ -157,7 +159,7 @@ Tensor& index_add_(Tensor& self, int64_t dim, const Tensor& index, const Tensor&
 Tensor index_add(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source,
                  const Scalar& alpha) {
   detail::check_index_add(x, dim, index, source);
-  Tensor result = clone(x);
+  Tensor result = detail::written_with(clone(x), {&index, &source});
   return index_add_(result, dim, index, source, alpha);
 }
 
@@ -168,7 +170,7 @@ Tensor& index_copy_(Tensor& self, int64_t dim, const Tensor& index, const Tensor
 }
 Tensor index_copy(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source) {
   detail::check_index_copy(x, dim, index, source);
-  Tensor result = clone(x);
+  Tensor result = detail::written_with(clone(x), {&index, &source});
   return index_copy_(result, dim, index, source);
 }
 
@@ -186,7 +188,9 @@ Tensor& index_put_(Tensor& self, const std::vector<Tensor>& indices, const Tenso
 }
 Tensor index_put(const Tensor& x, const std::vector<Tensor>& indices, const Tensor& values,
                  bool accumulate) {
-  Tensor result = clone(x);
+  Tensor result = detail::written_with(clone(x), {&values});
+  for (const Tensor& index : indices)
+    if (index) result = detail::written_with(result, {&index});
   return index_put_(result, indices, values, accumulate);
 }
 
@@ -212,7 +216,7 @@ Tensor& put_(Tensor& self, const Tensor& index, const Tensor& source, bool accum
 }
 
 Tensor put(const Tensor& x, const Tensor& index, const Tensor& source, bool accumulate) {
-  Tensor result = clone(x);
+  Tensor result = detail::written_with(clone(x), {&index, &source});
   return put_(result, index, source, accumulate);
 }
 

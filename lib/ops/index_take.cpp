@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "ops/broadcast.hpp"
@@ -28,6 +29,79 @@ Attrs take_attrs(const Shape& dims, int place, Range range) {
 }
 
 int64_t item_of(const TensorBody& t) { return static_cast<int64_t>(size_of(t.dtype)); }
+
+// ---- examples: a dim in front that may count examples of the index as well
+
+// The attributes for a whole with examples in front and an index that is the same for all.
+Attrs shifted_dims(const Attrs& attrs) {
+  Attrs shifted = attrs;
+  for (int i = 0; i < shifted.lists[0].size(); ++i) ++shifted.lists[0][i];
+  ++shifted.ints[0];
+  return shifted;
+}
+
+// The same for an index that differs: the examples become an indexed dim.
+Attrs example_dims(const Attrs& attrs) {
+  Attrs shifted = shifted_dims(attrs);
+  --shifted.ints[0];
+  shifted.lists[0].insert(0, 0);
+  return shifted;
+}
+
+// The positions through the examples as well; `sizes` are those of one example of the whole.
+Tensor example_positions(const BatchedCall& c, int index, const Shape& sizes) {
+  int64_t n = 1;
+  for (int64_t d : c.attrs.lists[0]) n *= sizes[static_cast<int>(d)];
+  Shape column = Shape::filled(c.rank(index) + 1, 1);
+  column[0] = c.size;
+  const Tensor numbers = reshape(arange(0, static_cast<double>(c.size), 1, DType::kInt64), column);
+  return positions_through({numbers, c.values[index]}, {c.size, n}, {0, c.attrs.lists[0][0]},
+                           n == 0 || c.size == 0);
+}
+
+Tensor with_first_dim_at(const Tensor& t, int64_t place) { return movedim(t, {0}, {place}); }
+Tensor with_first_dim_from(const Tensor& t, int64_t place) { return movedim(t, {place}, {0}); }
+
+bool batch_take(const BatchedCall& c) {
+  if (!c.is_batched(1)) {
+    c.make({c.values[0], c.values[1]}, shifted_dims(c.attrs));
+    return true;
+  }
+  if (c.is_batched(0))
+    c.make({c.values[0], example_positions(c, 1, c.sizes(0))}, example_dims(c.attrs));
+  else
+    c.make({c.values[0], c.values[1]}, c.attrs);
+  c.outputs[0] = with_first_dim_from(c.outputs[0], c.attrs.ints[0]);
+  return true;
+}
+
+bool batch_take_backward(const BatchedCall& c) {
+  Attrs attrs = c.is_batched(1) ? example_dims(c.attrs) : shifted_dims(c.attrs);
+  attrs.lists[1].insert(0, c.size);
+  if (c.is_batched(1))
+    c.make(
+        {with_first_dim_at(c.front(0), c.attrs.ints[0]), example_positions(c, 1, c.attrs.lists[1])},
+        attrs);
+  else
+    c.make({c.values[0], c.values[1]}, attrs);
+  return true;
+}
+
+bool batch_put(const BatchedCall& c) {
+  const int rank = c.rank(0) - c.attrs.lists[0].size() + c.rank(2);
+  if (!c.is_batched(2)) {
+    c.make({c.values[0], c.aligned(1, rank), c.values[2]}, shifted_dims(c.attrs));
+    return true;
+  }
+  Shape sizes = Shape::filled(rank + 1 - c.rank(1), 1);
+  for (int64_t n : c.sizes(1)) sizes.push_back(n);
+  if (c.is_batched(1)) sizes[0] = c.size;
+  const Tensor values = reshape(c.values[1], sizes);
+  c.make({c.values[0], with_first_dim_at(values, c.attrs.ints[0]),
+          example_positions(c, 2, c.sizes(0))},
+         example_dims(c.attrs));
+  return true;
+}
 
 // ---- index_take
 
@@ -60,7 +134,8 @@ constexpr Op op_take = {.name = "index_take",
                         .backward = backward_take,
                         .reads = {reads_input(1)},
                         .attrs = "dims;;place,range",
-                        .doc = "the parts of x at the positions"};
+                        .doc = "the parts of x at the positions",
+                        .batch = {.call = batch_take}};
 
 // ---- index_take_backward: zeros to which g is added at the positions
 
@@ -106,7 +181,8 @@ constexpr Op op_take_backward = {
         },
     .reads = {reads_input(1)},
     .attrs = "dims,sizes;;place,range",
-    .doc = "zeros to which g is added at the positions"};
+    .doc = "zeros to which g is added at the positions",
+    .batch = {.call = batch_take_backward}};
 
 void backward_take(Backward& b) {
   Attrs attrs = b.attrs();
@@ -157,7 +233,8 @@ constexpr Op op_put = {.name = "index_put_",
                        .backward = backward_put,
                        .reads = {reads_input(2), reads_input(2)},
                        .attrs = "dims;;place,range,accumulate",
-                       .doc = "self with values written, or added, at the positions"};
+                       .doc = "self with values written, or added, at the positions",
+                       .batch = {.call = batch_put}};
 
 void backward_put(Backward& b) {
   if (b.needs(0)) {
@@ -226,7 +303,8 @@ constexpr Op op_positions = {.name = "index_positions",
                              .infer = infer_positions,
                              .forward = {forward_positions},
                              .attrs = "sizes,dims;;is_empty",
-                             .doc = "positions through several dims from one position per dim"};
+                             .doc = "positions through several dims from one position per dim",
+                             .batch = {.call = batch_broadcast}};
 
 constexpr const Op* kTakeOps[] = {&op_take, &op_take_backward, &op_put, &op_positions};
 

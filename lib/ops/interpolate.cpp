@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/parallel.hpp"
@@ -189,14 +190,16 @@ constexpr Op op_resample = {.name = "interpolate",
                             .forward = {forward_resample},
                             .backward = backward_resample,
                             .attrs = ";scale;dim,size,mode",
-                            .doc = "x with another size of one dim"};
+                            .doc = "x with another size of one dim",
+                            .batch = by_dim(1)};
 constexpr Op op_resample_backward = {.name = "interpolate_backward",
                                      .traits = kReduction,
                                      .infer = infer_resample_backward,
                                      .forward = {forward_resample_backward},
                                      .backward = backward_resample_backward,
                                      .attrs = "sizes;scale;dim,size,mode",
-                                     .doc = "g added up where it was read"};
+                                     .doc = "g added up where it was read",
+                                     .batch = by_sizes_and_dim(1)};
 
 void backward_resample(Backward& b) {
   Attrs attrs = b.attrs();

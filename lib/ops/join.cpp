@@ -5,6 +5,7 @@
 
 #include "autograd/ops.hpp"
 #include "autograd/runtime.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/parallel.hpp"
@@ -94,13 +95,26 @@ void backward_cat(Backward& b) {
   }
 }
 
+bool batch_cat(const BatchedCall& c) {
+  Vector<Tensor> values;
+  for (int i = 0; i < c.n_inputs; ++i) {
+    if (is_skipped(c.sizes(i)) && c.n_inputs > 1) return false;
+    values.push_back(c.front(i));
+  }
+  Attrs attrs = c.attrs;
+  ++attrs.ints[0];
+  c.make(values, attrs);
+  return true;
+}
+
 constexpr Op op_cat = {.name = "cat",
                        .traits = kCopies,
                        .infer = infer_cat,
                        .forward = {forward_cat},
                        .backward = backward_cat,
                        .attrs = ";;dim",
-                       .doc = "tensors joined along an existing dim"};
+                       .doc = "tensors joined along an existing dim",
+                       .batch = {.call = batch_cat}};
 
 constexpr const Op* kJoinOps[] = {&op_cat};
 

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/parallel.hpp"
@@ -163,7 +164,8 @@ constexpr Op op_inv = {.name = "inv",
                        .reads = {reads_output()},
                        .attrs = ";;check_errors",
                        .doc = "inverse matrix, and the number of a pivot that is 0",
-                       .flops = inverse_flops};
+                       .flops = inverse_flops,
+                       .batch = {1}};
 
 std::pair<Tensor, Tensor> invert(const Tensor& a, bool check_errors) {
   Attrs attrs;
@@ -226,7 +228,8 @@ constexpr Op op_solve = {.name = "solve",
                          .reads = {reads_input(0) | reads_output(), reads_input(0)},
                          .attrs = ";;transpose_a",
                          .doc = "x with a x = b",
-                         .flops = solve_flops};
+                         .flops = solve_flops,
+                         .batch = {3}};
 
 Tensor solve_matrices(const Tensor& a, const Tensor& b, bool transposed) {
   Attrs attrs;
@@ -271,7 +274,8 @@ constexpr Op op_triangular = {.name = "solve_triangular",
                               .reads = {reads_input(0) | reads_output(), reads_input(0)},
                               .attrs = ";;upper,unit",
                               .doc = "x with a x = b for a triangular a",
-                              .flops = triangular_flops};
+                              .flops = triangular_flops,
+                              .batch = {3}};
 
 Tensor solve_triangle(const Tensor& a, const Tensor& b, bool upper, bool unit) {
   Attrs attrs;
@@ -321,7 +325,8 @@ constexpr Op op_cholesky = {.name = "cholesky",
                             .backward = backward_cholesky,
                             .reads = {reads_output()},
                             .doc = "l with l l^T = a",
-                            .flops = cholesky_flops};
+                            .flops = cholesky_flops,
+                            .batch = {1}};
 
 // ---- determinants
 
@@ -377,7 +382,8 @@ constexpr Op op_cofactors = {.name = "cofactors",
                              .infer = infer_same,
                              .forward = {forward_cofactors},
                              .doc = "det(a) a^-1",
-                             .flops = inverse_flops};
+                             .flops = inverse_flops,
+                             .batch = {1}};
 
 Tensor per_matrix(const Tensor& g) { return unsqueeze(unsqueeze(g, -1), -1); }
 
@@ -396,7 +402,8 @@ constexpr Op op_det = {.name = "det",
                        .backward = backward_det,
                        .reads = {reads_input(0) | reads_output()},
                        .doc = "determinant",
-                       .flops = factor_flops};
+                       .flops = factor_flops,
+                       .batch = {1}};
 
 void backward_slogdet(Backward& r) {
   if (!r.has_grad(1)) return;
@@ -410,7 +417,8 @@ constexpr Op op_slogdet = {.name = "slogdet",
                            .backward = backward_slogdet,
                            .reads = {reads_input(0)},
                            .doc = "sign and log of the absolute value of the determinant",
-                           .flops = factor_flops};
+                           .flops = factor_flops,
+                           .batch = {1}};
 
 // ---- cross product; ints[0]: the dim of 3
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/thread_state.hpp"
@@ -189,6 +190,26 @@ void backward_cross_entropy(Backward& b) {
   b.set(1, -log_softmax(x, 1) * row_g);
 }
 
+// The rows of all examples at once; outputs: losses and what the gradient reads.
+bool batch_cross_entropy(const BatchedCall& c) {
+  const Reduction reduction = reduction_of(c.attrs);
+  if (c.is_batched(2) || c.size == 0) return false;
+  const Tensor x = c.front(0), t = c.front(1), w = c.has(2) ? c.values[2] : Tensor();
+  const int64_t each = x.size(1);
+  const bool has_classes = has_indices(*c.inputs[1].body);
+  const Tensor targets = has_classes ? reshape(t, {-1}) : reshape(t, {c.size * each, x.size(2)});
+  Attrs attrs = c.attrs;
+  attrs.ints[0] = static_cast<int64_t>(Reduction::kNone);
+  Vector<Tensor> values = {reshape(x, {c.size * each, x.size(2)}), targets};
+  if (c.n_inputs > 2) values.push_back(w);
+  c.make(values, attrs);
+  c.outputs[1] = reshape(c.outputs[1], {c.size, each});
+  c.outputs[0] = has_classes
+                     ? reduced_rows(c.outputs[0], c.size, targets, w, reduction, c.attrs.ints[1])
+                     : reduced_examples(reshape(c.outputs[0], {c.size, each}), reduction);
+  return true;
+}
+
 constexpr Op op_cross_entropy = {
     .name = "cross_entropy",
     .traits = kLoss,
@@ -200,7 +221,8 @@ constexpr Op op_cross_entropy = {
     .attrs = ";;reduction,ignore_index",
     .doc = "softmax cross entropy of rows of logits",
     .optional_inputs = 1u << 2,
-    .flops = each_flops<6>};
+    .flops = each_flops<6>,
+    .batch = {.call = batch_cross_entropy}};
 
 constexpr const Op* kLossOps[] = {&op_cross_entropy, &op_cross_entropy_backward};
 

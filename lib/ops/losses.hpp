@@ -7,6 +7,9 @@ namespace autograd::detail {
 /// The loss itself, its mean or its sum.
 Tensor reduced(const Tensor& loss, Reduction reduction);
 
+/// The same for each of the examples that dim 0 counts.
+Tensor reduced_examples(const Tensor& loss, Reduction reduction);
+
 /// Logits [N, C], [C] or [N, C, d1, ...] as rows [R, C], and class indices as [R].
 struct ClassRows {
   Tensor rows, targets;
@@ -27,6 +30,10 @@ Tensor nll_rows(const Tensor& rows, const Tensor& targets, const Tensor& weight,
 /// weight[t] of each target, 0 for ignored ones; for the mean divided by their sum.
 Tensor class_weights(const Tensor& targets, const Tensor& weight, DType dtype, Reduction reduction,
                      int64_t ignore_index);
+/// For vmap: the losses of rows [examples * R], reduced for each
+/// example; the mean is weighted as that of nll_rows.
+Tensor reduced_rows(const Tensor& losses, int64_t examples, const Tensor& targets,
+                    const Tensor& weight, Reduction reduction, int64_t ignore_index);
 /// The gradient of nll_rows.
 Tensor nll_rows_backward(const Tensor& g, const Tensor& targets, const Tensor& weight,
                          const Shape& sizes, Reduction reduction, int64_t ignore_index);

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/node.hpp"
 #include "kernels/cpu/nll.hpp"
 #include "ops/broadcast.hpp"
@@ -166,7 +167,8 @@ Tensor multi_margin_loss(const Tensor& input, const Tensor& target, int64_t p, d
   const Tensor classes_of = reshape(contiguous(target), {n});
   // No number is both ignored and negative here: -1 is neither a class nor ignored.
   constexpr int64_t kNone = std::numeric_limits<int64_t>::min();
-  if (cpu::count_ignored(classes_of.data_as<int64_t>(), n, classes, kNone) != 0)
+  if (detail::has_elements(classes_of) &&
+      cpu::count_ignored(classes_of.data_as<int64_t>(), n, classes, kNone) != 0)
     fail(ErrorCode::kRuntime, "multi_margin_loss: target out of range (", classes, " classes)");
   const Tensor of_class = -detail::nll_rows(rows, classes_of, Tensor(), Reduction::kNone, kNone);
   const Tensor excess = at_least(rows - unsqueeze(of_class, 1) + margin, 0);
@@ -211,7 +213,7 @@ Tensor poisson_nll_loss(const Tensor& input, const Tensor& target, bool log_inpu
 
 Tensor gaussian_nll_loss(const Tensor& input, const Tensor& target, const Tensor& var, bool full,
                          double eps, Reduction reduction) {
-  if (sum(var < 0).item_int() != 0)
+  if (detail::has_elements(var) && sum(var < 0).item_int() != 0)
     fail(ErrorCode::kValue, "gaussian_nll_loss: var has negative entry/entries");
   Tensor v = var;
   if (v.sizes() != input.sizes()) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/parallel.hpp"
@@ -35,7 +36,7 @@ void forward_positions(const Call& call) {
 }
 
 constexpr Op op_mask_positions = {.name = "mask_positions",
-                                  .traits = kCopies,
+                                  .traits = kCopies | kValueShaped,
                                   .infer = infer_positions,
                                   .forward = {forward_positions},
                                   .doc = "row-major positions of the true elements"};
@@ -77,7 +78,7 @@ void forward_nonzero(const Call& call) {
 }
 
 constexpr Op op_nonzero = {.name = "nonzero",
-                           .traits = kCopies,
+                           .traits = kCopies | kValueShaped,
                            .infer = infer_nonzero,
                            .forward = {forward_nonzero},
                            .doc = "coordinates of the elements that are not 0"};
@@ -187,9 +188,28 @@ Tensor& masked_scatter_(Tensor& self, const Tensor& mask, const Tensor& source) 
   return self;
 }
 
+namespace detail {
+namespace {
+// The same for a mask that can't be looked at: the n-th true element gets the n-th of the source.
+Tensor scattered_by_count(const Tensor& x, const Tensor& mask, const Tensor& source) {
+  if (x.numel() == 0) return x;
+  const Tensor flat = reshape(to(mask, DType::kInt64), {-1});
+  const long long last = std::max<long long>(source.numel() - 1, 0);
+  const Tensor place = clamp(cumsum(flat, 0) - 1, scalar(0), scalar(last));
+  return where(mask, take(source, reshape(place, x.sizes())), x);
+}
+}  // namespace
+}  // namespace detail
+
 Tensor masked_scatter(const Tensor& x, const Tensor& mask, const Tensor& source) {
   const Shape sizes = detail::broadcast_sizes("masked_scatter", x.sizes(), mask.sizes());
-  Tensor result = clone(x.sizes() == sizes ? x : expand(x, sizes));
+  if (!detail::has_elements(mask)) {
+    detail::check_mask("masked_scatter_", mask);
+    return detail::scattered_by_count(x.sizes() == sizes ? x : expand(x, sizes),
+                                      mask.sizes() == sizes ? mask : expand(mask, sizes), source);
+  }
+  Tensor result =
+      detail::written_with(clone(x.sizes() == sizes ? x : expand(x, sizes)), {&mask, &source});
   return masked_scatter_(result, mask, source);
 }
 

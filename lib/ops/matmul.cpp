@@ -3,6 +3,7 @@
 
 #include "autograd/ops.hpp"
 #include "autograd/runtime.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/parallel.hpp"
@@ -147,6 +148,22 @@ void forward_bmm(const Call& call) {
     vb.data = b.data + i * b.strides[0] * item;
     return Product{m, n, k, va, vb, out.data + i * m * n * item, n, out.dtype};
   };
+  // Times the same matrix: one product of all rows.
+  const cpu::MatrixView rows = matrix(a, ta);
+  if (b.strides[0] == 0 && batches > 1 && m > 0 &&
+      (m == 1 || a.strides[0] == m * (ta ? a.strides[2] : a.strides[1]))) {
+    const int64_t step = m == 1 ? a.strides[0] : a.strides[0] / m;
+    run_product({batches * m,
+                 n,
+                 k,
+                 {rows.data, step, rows.col_stride},
+                 matrix(b, tb),
+                 out.data,
+                 n,
+                 out.dtype},
+                {});
+    return;
+  }
   // One product at a time only where there are too few to keep all threads busy.
   if (each > kThreadWork && batches < 2 * num_threads()) {
     for (int64_t i = 0; i < batches; ++i) run_product(one(i), {});
@@ -177,6 +194,8 @@ void backward_factors(Backward& r, const Op& op, int first) {
 }
 
 void backward_product(Backward& r) { backward_factors(r, r.op(), 0); }
+bool batch_mm(const BatchedCall& c);
+bool batch_bmm(const BatchedCall& c);
 
 constexpr Op op_mm = {.name = "mm",
                       .traits = kProduct,
@@ -186,7 +205,8 @@ constexpr Op op_mm = {.name = "mm",
                       .reads = {reads_input(1), reads_input(0)},
                       .attrs = ";;transpose_a,transpose_b",
                       .doc = "matrix product [m, k] x [k, n]",
-                      .flops = product_flops};
+                      .flops = product_flops,
+                      .batch = {.call = batch_mm}};
 
 constexpr Op op_bmm = {.name = "bmm",
                        .traits = kProduct,
@@ -196,7 +216,34 @@ constexpr Op op_bmm = {.name = "bmm",
                        .reads = {reads_input(1), reads_input(0)},
                        .attrs = ";;transpose_a,transpose_b",
                        .doc = "batched matrix product [B, m, k] x [B, k, n]",
-                       .flops = product_flops};
+                       .flops = product_flops,
+                       .batch = {.call = batch_bmm}};
+
+// ---- examples
+
+// [examples, rows, k] times one [k, n] is one product of all rows.
+Tensor product_of_rows(const Tensor& a, const Tensor& b, bool tb) {
+  const Tensor rows = product(op_mm, reshape(a, {a.size(0) * a.size(1), a.size(2)}), b, false, tb);
+  return reshape(rows, {a.size(0), a.size(1), rows.size(1)});
+}
+
+bool batch_mm(const BatchedCall& c) {
+  const bool ta = c.attrs.ints[0], tb = c.attrs.ints[1];
+  if (c.is_batched(1) || ta)
+    c.outputs[0] = product(op_bmm, c.front(0), c.front(1), ta, tb);
+  else
+    c.outputs[0] = product_of_rows(c.values[0], c.values[1], tb);
+  return true;
+}
+
+Tensor merged(const Tensor& t) { return flatten(t, 0, 1); }
+
+bool batch_bmm(const BatchedCall& c) {
+  const Tensor y =
+      product(op_bmm, merged(c.front(0)), merged(c.front(1)), c.attrs.ints[0], c.attrs.ints[1]);
+  c.outputs[0] = reshape(y, {c.size, c.sizes(0)[0], y.size(1), y.size(2)});
+  return true;
+}
 
 // ---- linear: x [..., in], weight [out, in], bias [out] or absent
 
@@ -265,6 +312,28 @@ void backward_linear(Backward& r) {
   if (r.needs(2)) r.set(2, rows);
 }
 
+bool batch_linear(const BatchedCall& c) {
+  const bool has_bias = c.has(2);
+  if (!c.is_batched(1) && !(has_bias && c.is_batched(2))) {
+    c.make({c.values[0], c.values[1], has_bias ? c.values[2] : Tensor()}, c.attrs);
+    return true;
+  }
+  const int rank = c.rank(0);
+  Shape sizes = c.sizes(0);
+  sizes[rank - 1] = c.sizes(1)[0];
+  sizes.insert(0, c.size);
+  Tensor y;
+  if (c.is_batched(1)) {
+    const Tensor x = c.front(0);
+    const Tensor rows = reshape(x, {c.size, leading(c.sizes(0)), x.size(-1)});
+    y = reshape(product(op_bmm, rows, c.values[1], false, true), sizes);
+  } else {
+    y = linear(c.front(0), c.values[1], Tensor());
+  }
+  c.outputs[0] = has_bias ? add(y, c.aligned(2, rank)) : y;
+  return true;
+}
+
 constexpr Op op_linear = {.name = "linear",
                           .traits = kProduct,
                           .infer = infer_linear,
@@ -273,7 +342,8 @@ constexpr Op op_linear = {.name = "linear",
                           .reads = {reads_input(1), reads_input(0)},
                           .doc = "x weight^T + bias",
                           .optional_inputs = 4,
-                          .flops = linear_flops};
+                          .flops = linear_flops,
+                          .batch = {.call = batch_linear}};
 
 // ---- addmm: input broadcast to [m, n], plus a b; ints as in mm. In place, input is the output.
 
@@ -305,6 +375,14 @@ void backward_addmm(Backward& r) {
   backward_factors(r, op_mm, 1);
 }
 
+bool batch_addmm(const BatchedCall& c) {
+  const Tensor y = c.is_batched(2) || !c.is_batched(1)
+                       ? product(op_bmm, c.front(1), c.front(2), false, false)
+                       : product_of_rows(c.values[1], c.values[2], false);
+  c.outputs[0] = add(y, c.aligned(0, 2));
+  return true;
+}
+
 constexpr Op op_addmm = {.name = "addmm",
                          .traits = kProduct,
                          .infer = infer_addmm,
@@ -313,7 +391,9 @@ constexpr Op op_addmm = {.name = "addmm",
                          .reads = {0, reads_input(2), reads_input(1)},
                          .attrs = ";;transpose_a,transpose_b",
                          .doc = "input + a b",
-                         .flops = addmm_flops};
+                         .flops = addmm_flops,
+                         .doc = "input + a b",
+                         .batch = {.call = batch_addmm}};
 
 // ---- dot and mv; ints[0] of mv: the matrix is read transposed
 
@@ -353,6 +433,12 @@ void backward_dot(Backward& r) {
   if (r.needs(1)) r.set(1, mul(r.input(0), g));
 }
 
+bool batch_dot(const BatchedCall& c) {
+  c.outputs[0] = reshape(
+      product(op_bmm, unsqueeze(c.front(0), 1), unsqueeze(c.front(1), 2), false, false), {c.size});
+  return true;
+}
+
 constexpr Op op_dot = {.name = "dot",
                        .traits = kProduct,
                        .infer = infer_dot,
@@ -360,7 +446,8 @@ constexpr Op op_dot = {.name = "dot",
                        .backward = backward_dot,
                        .reads = {reads_input(1), reads_input(0)},
                        .doc = "sum of the products of two vectors",
-                       .flops = dot_flops};
+                       .flops = dot_flops,
+                       .batch = {.call = batch_dot}};
 
 void infer_mv(const Call& call, OutputMetas& outputs) {
   const Shape &a = call.in(0).sizes, &v = call.in(1).sizes;
@@ -401,6 +488,15 @@ void backward_mv(Backward& r) {
   if (r.needs(1)) r.set(1, matrix_vector(r.input(0), g, !ta));
 }
 
+bool batch_mv(const BatchedCall& c) {
+  const bool ta = c.attrs.ints[0];
+  c.outputs[0] =
+      c.is_batched(0)
+          ? squeeze(product(op_bmm, c.values[0], unsqueeze(c.front(1), 2), ta, false), {2})
+          : product(op_mm, c.values[1], c.values[0], false, !ta);
+  return true;
+}
+
 constexpr Op op_mv = {.name = "mv",
                       .traits = kProduct,
                       .infer = infer_mv,
@@ -409,7 +505,8 @@ constexpr Op op_mv = {.name = "mv",
                       .reads = {reads_input(1), reads_input(0)},
                       .attrs = ";;transpose_a",
                       .doc = "matrix times vector [m, k] x [k]",
-                      .flops = dot_flops};
+                      .flops = dot_flops,
+                      .batch = {.call = batch_mv}};
 
 Tensor matrix_vector(const Tensor& a, const Tensor& v, bool transposed) {
   Attrs attrs;

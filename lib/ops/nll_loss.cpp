@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "kernels/cpu/nll.hpp"
@@ -108,6 +109,15 @@ void backward_nll_backward(Backward& b) {
                     b.attrs().ints[1]));
 }
 
+bool batch_nll(const BatchedCall& c) {
+  if (c.is_batched(2)) return false;
+  const Tensor x = c.front(0), t = c.front(1), w = c.has(2) ? c.values[2] : Tensor();
+  const Tensor rows = reshape(x, {x.size(0) * x.size(1), x.size(2)}), targets = reshape(t, {-1});
+  const Tensor losses = nll_rows(rows, targets, w, Reduction::kNone, c.attrs.ints[1]);
+  c.outputs[0] = reduced_rows(losses, c.size, targets, w, reduction_of(c.attrs), c.attrs.ints[1]);
+  return true;
+}
+
 constexpr Op op_nll = {.name = "nll_loss",
                        .traits = kLoss,
                        .infer = infer_nll,
@@ -116,7 +126,8 @@ constexpr Op op_nll = {.name = "nll_loss",
                        .reads = {reads_input(1) | reads_input(2)},
                        .attrs = ";;reduction,ignore_index",
                        .doc = "-weight[t] x[t] of rows of log probabilities",
-                       .optional_inputs = 1u << 2};
+                       .optional_inputs = 1u << 2,
+                       .batch = {.call = batch_nll}};
 constexpr Op op_nll_backward = {.name = "nll_loss_backward",
                                 .traits = kLoss,
                                 .infer = infer_nll_backward,
@@ -172,6 +183,17 @@ Tensor class_weights(const Tensor& targets, const Tensor& weight, DType dtype, R
   Attrs attrs = nll_attrs(reduction, ignore_index);
   attrs.ints[2] = static_cast<int64_t>(dtype);
   return dispatch(op_class_weights, {targets, weight}, attrs);
+}
+
+Tensor reduced_rows(const Tensor& losses, int64_t examples, const Tensor& targets,
+                    const Tensor& weight, Reduction reduction, int64_t ignore_index) {
+  const Tensor each = reshape(losses, {examples, -1});
+  if (reduction == Reduction::kNone) return each;
+  const Tensor total = sum(each, {1});
+  if (reduction == Reduction::kSum) return total;
+  const Tensor counts =
+      class_weights(targets, weight, losses.dtype(), Reduction::kSum, ignore_index);
+  return total / sum(reshape(counts, {examples, -1}), {1});
 }
 
 Tensor classes_last(const Tensor& x) {

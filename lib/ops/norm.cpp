@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "kernels/cpu/pointwise.hpp"
 #include "ops/broadcast.hpp"
@@ -115,7 +116,8 @@ constexpr Op op_vector_norm = {.name = "vector_norm",
                                .backward = backward_norm,
                                .reads = {reads_input(0) | reads_output()},
                                .attrs = ";ord;dims,keepdim,dtype",
-                               .doc = "(sum |x|^ord)^(1 / ord) over dims"};
+                               .doc = "(sum |x|^ord)^(1 / ord) over dims",
+                               .batch = by_mask(1)};
 constexpr const Op* kNormOps[] = {&op_vector_norm};
 
 }  // namespace

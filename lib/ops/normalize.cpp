@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/parallel.hpp"
@@ -254,7 +255,8 @@ constexpr Op op_layer_norm = {
     .attrs = "normalized_shape;eps",
     .doc = "(x - mean) / sqrt(var + eps) * weight + bias over the last dims",
     .optional_inputs = 1 << 1 | 1 << 2,
-    .flops = each_flops<8>};
+    .flops = each_flops<8>,
+    .batch = {1}};
 constexpr Op op_rms_norm = {.name = "rms_norm",
                             .traits = kReduction,
                             .infer = infer_rows,
@@ -265,7 +267,8 @@ constexpr Op op_rms_norm = {.name = "rms_norm",
                             .attrs = "normalized_shape;eps",
                             .doc = "x / sqrt(mean x^2 + eps) * weight over the last dims",
                             .optional_inputs = 1 << 1,
-                            .flops = each_flops<5>};
+                            .flops = each_flops<5>,
+                            .batch = {1}};
 
 constexpr const Op* kNormalizeOps[] = {&op_layer_norm, &op_layer_norm_backward, &op_rms_norm,
                                        &op_rms_norm_backward};

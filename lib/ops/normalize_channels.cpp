@@ -4,6 +4,7 @@
 
 #include "autograd/grad.hpp"
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/parallel.hpp"
@@ -509,6 +510,16 @@ OpList channel_norm_ops() { return {kChannelOps, std::size(kChannelOps)}; }
 Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var,
                   const Tensor& weight, const Tensor& bias, bool training, double momentum,
                   double eps) {
+  // The statistics are the same for all examples of vmap if only the scales differ.
+  if (detail::has_elements(x) &&
+      ((weight && !detail::has_elements(weight)) || (bias && !detail::has_elements(bias)))) {
+    Shape channels = Shape::filled(x.dim(), 1);
+    channels[1] = x.size(1);
+    Tensor y =
+        batch_norm(x, running_mean, running_var, Tensor(), Tensor(), training, momentum, eps);
+    if (weight) y = y * reshape(weight, channels);
+    return bias ? y + reshape(bias, channels) : y;
+  }
   detail::Attrs attrs;
   attrs.ints[0] = training;
   attrs.reals[0] = eps;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/parallel.hpp"
@@ -157,6 +158,28 @@ Tensor slope_of_target(PairLoss kind, const Tensor& x, const Tensor& t, double p
 
 void backward_pair(Backward& b);
 
+// The losses of all elements, then those of each example together.
+bool batch_pair(const BatchedCall& c) {
+  const Reduction reduction = reduction_of(c.attrs);
+  Attrs attrs = c.attrs;
+  attrs.ints[0] = static_cast<int64_t>(Reduction::kNone);
+  c.make({c.front(0), c.front(1)}, attrs);
+  c.outputs[0] = reduced_examples(c.outputs[0], reduction);
+  return true;
+}
+
+bool batch_pair_backward(const BatchedCall& c) {
+  const Reduction reduction = reduction_of(c.attrs);
+  Attrs attrs = c.attrs;
+  attrs.ints[0] = static_cast<int64_t>(Reduction::kNone);
+  const Tensor x = c.front(1);
+  Tensor g = c.aligned(0, c.rank(1));
+  if (reduction == Reduction::kMean)
+    g = g / static_cast<double>(std::max<int64_t>(x.numel() / std::max<int64_t>(c.size, 1), 1));
+  c.make({expand(g, x.sizes()), x, c.front(2)}, attrs);
+  return true;
+}
+
 constexpr Op pair_op(PairLoss kind, const char* name, const char* attrs, const char* doc) {
   return {.name = name,
           .traits = kLoss,
@@ -166,7 +189,8 @@ constexpr Op pair_op(PairLoss kind, const char* name, const char* attrs, const c
           .reads = {reads_input(0) | reads_input(1), reads_input(0) | reads_input(1)},
           .attrs = attrs,
           .doc = doc,
-          .kernel = static_cast<int>(kind)};
+          .kernel = static_cast<int>(kind),
+          .batch = {.call = batch_pair}};
 }
 constexpr Op pair_backward_op(PairLoss kind, const char* name, const char* attrs) {
   return {.name = name,
@@ -175,7 +199,8 @@ constexpr Op pair_backward_op(PairLoss kind, const char* name, const char* attrs
           .forward = {forward_pair_backward},
           .attrs = attrs,
           .doc = "the slope of the loss times g",
-          .kernel = static_cast<int>(kind)};
+          .kernel = static_cast<int>(kind),
+          .batch = {.call = batch_pair_backward}};
 }
 
 // kind, name, attributes, formula; in the order of PairLoss.
@@ -237,6 +262,13 @@ OpList pair_loss_ops() {
     return ops;
   }();
   return {all.data(), all.size()};
+}
+
+Tensor reduced_examples(const Tensor& loss, Reduction reduction) {
+  if (reduction == Reduction::kNone || loss.dim() == 1) return loss;
+  Shape dims;
+  for (int d = 1; d < loss.dim(); ++d) dims.push_back(d);
+  return reduction == Reduction::kMean ? mean(loss, dims) : sum(loss, dims);
 }
 
 Tensor reduced(const Tensor& loss, Reduction reduction) {

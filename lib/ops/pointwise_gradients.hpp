@@ -4,6 +4,7 @@
 #include "autograd/ops.hpp"
 #include "autograd/runtime.hpp"
 #include "core/text.hpp"
+#include "kernels/cpu/pointwise.hpp"
 
 namespace autograd::detail {
 
@@ -22,6 +23,15 @@ inline Tensor zero(const Tensor& g) { return zeros(g.sizes(), g.dtype()); }
 /// A plain number as exact as the gradient that it meets; any other tensor as it is.
 inline Tensor like(const Tensor& g, const Tensor& x) {
   return x.head()->is_number ? to(x, g.dtype()) : x;
+}
+
+/// g b a^(b - 1), 0 for b = 0 whatever a is; finite there at every order.
+inline Tensor power_slope(const Tensor& g, const Tensor& a, const Tensor& b) {
+  if (!b.head()->is_number) return where(b == 0, 0, g * b * pow(a, where(b == 0, 1, b) - 1));
+  double n;
+  cpu::convert(b.data(), b.dtype(), 1, &n, DType::kFloat64, 1, 1);
+  if (n == 0) return zero(g);
+  return n == 2 ? g * (a * 2.0) : g * (pow(a, scalar(n - 1)) * n);
 }
 
 /// g n / (a^2 + b^2), 0 at the origin.

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/parallel.hpp"
@@ -126,7 +127,8 @@ constexpr Op op_max = {
     .backward = [](Backward& b) { b.set(0, scatter(b.grad(), b.output(1), b.attrs())); },
     .reads = {reads_output(1)},
     .attrs = kAttrNames,
-    .doc = "maximum of each window, and its position"};
+    .doc = "maximum of each window, and its position",
+    .batch = {1}};
 
 // ---- pool_scatter(g, positions) and pool_gather(x, positions)
 
@@ -178,7 +180,8 @@ constexpr Op op_scatter = {
     .backward = [](Backward& b) { b.set(0, gather(b.grad(), b.input(1), b.attrs())); },
     .reads = {reads_input(1)},
     .attrs = kAttrNames,
-    .doc = "planes of zeros to which g is added at positions"};
+    .doc = "planes of zeros to which g is added at positions",
+    .batch = {3}};
 
 constexpr Op op_gather = {
     .name = "pool_gather",
@@ -188,7 +191,8 @@ constexpr Op op_gather = {
     .backward = [](Backward& b) { b.set(0, scatter(b.grad(), b.input(1), b.attrs())); },
     .reads = {reads_input(1)},
     .attrs = kAttrNames,
-    .doc = "elements of planes at positions"};
+    .doc = "elements of planes at positions",
+    .batch = {3}};
 
 Tensor scatter(const Tensor& g, const Tensor& index, const Attrs& attrs) {
   return dispatch(op_scatter, {g, index}, attrs);
@@ -244,7 +248,8 @@ constexpr Op op_mean = {.name = "avg_pool",
                         .forward = {forward_mean},
                         .backward = backward_mean,
                         .attrs = kAttrNames,
-                        .doc = "mean of each window"};
+                        .doc = "mean of each window",
+                        .batch = {1}};
 
 constexpr Op op_spread = {.name = "avg_pool_backward",
                           .traits = kReduction,
@@ -252,7 +257,8 @@ constexpr Op op_spread = {.name = "avg_pool_backward",
                           .forward = {forward_spread},
                           .backward = backward_spread,
                           .attrs = kAttrNames,
-                          .doc = "each number spread over its window"};
+                          .doc = "each number spread over its window",
+                          .batch = {1}};
 
 void backward_mean(Backward& b) { b.set(0, dispatch(op_spread, {b.grad()}, b.attrs())); }
 void backward_spread(Backward& b) { b.set(0, dispatch(op_mean, {b.grad()}, b.attrs())); }

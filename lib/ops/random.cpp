@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/parallel.hpp"
@@ -16,6 +17,7 @@
 
 namespace autograd {
 
+using detail::body;
 using detail::make_tensor;
 
 namespace detail {
@@ -118,7 +120,8 @@ constexpr Op op_random = {
     .forward = {forward_random},
     .backward = [](Backward& b) { b.set(0, zeros(b.input_sizes(0), b.input_dtype(0))); },
     .attrs = ";low_or_mean,high_or_std;distribution,low,high",
-    .doc = "self filled with random numbers"};
+    .doc = "self filled with random numbers",
+    .batch = {1}};
 
 // ---- bernoulli(p): 1 with probability p; no gradient
 
@@ -169,7 +172,8 @@ constexpr Op op_bernoulli = {
     .infer = infer_bernoulli,
     .forward = {forward_bernoulli},
     .backward = [](Backward& b) { b.set(0, zeros(b.input_sizes(0), b.input_dtype(0))); },
-    .doc = "1 with probability p, else 0"};
+    .doc = "1 with probability p, else 0",
+    .batch = {1}};
 
 // ---- multinomial: places drawn with the weights of each row. ints: samples, replacement
 
@@ -285,12 +289,12 @@ OpList random_ops() { return {kRandomOps, std::size(kRandomOps)}; }
 }  // namespace detail
 
 Tensor rand(const Shape& sizes, DType dtype) {
-  Tensor t = make_tensor(sizes, dtype);
+  Tensor t = detail::make_random_target(sizes, dtype);
   return detail::draw(t, detail::kUniform, 0, 1);
 }
 
 Tensor randn(const Shape& sizes, DType dtype) {
-  Tensor t = make_tensor(sizes, dtype);
+  Tensor t = detail::make_random_target(sizes, dtype);
   return detail::draw(t, detail::kNormal, 0, 1);
 }
 
@@ -299,14 +303,17 @@ Tensor randint(int64_t low, int64_t high, const Shape& sizes, DType dtype) {
     fail(ErrorCode::kRuntime,
          "randint: random_ expects 'from' to be less than 'to', but got from=", low,
          " >= to=", high);
-  Tensor t = make_tensor(sizes, dtype);
+  Tensor t = detail::make_random_target(sizes, dtype);
   return detail::draw(t, detail::kInteger, 0, 1, low, high);
 }
 
 Tensor randperm(int64_t n) {
   if (n < 0) fail(ErrorCode::kRuntime, "randperm: n must be non-negative, got ", n);
-  Tensor t = make_tensor({n}, DType::kInt64);
-  cpu::fill_randperm(detail::take_random(n), t.data_as<int64_t>(), n);
+  Tensor t = detail::make_random_target({n}, DType::kInt64);
+  const detail::TensorBody& all = *detail::innermost(body(t));
+  int64_t* at = reinterpret_cast<int64_t*>(all.data);
+  for (int64_t i = 0; i < (n ? all.numel / n : 0); ++i, at += n)
+    cpu::fill_randperm(detail::take_random(n), at, n);
   return t;
 }
 

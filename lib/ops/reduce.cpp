@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/parallel.hpp"
@@ -77,7 +78,8 @@ constexpr Op op_sum = {
     .forward = {forward_sum},
     .backward = [](Backward& b) { b.set(0, expand(with_dims(b, b.grad()), b.input_sizes(0))); },
     .attrs = ";;dims,keepdim,dtype",
-    .doc = "sum over dims"};
+    .doc = "sum over dims",
+    .batch = by_mask(1)};
 
 constexpr Op op_mean = {.name = "mean",
                         .traits = kReduction,
@@ -89,7 +91,8 @@ constexpr Op op_mean = {.name = "mean",
                                     expand(with_dims(b, b.grad()) / count_of(b), b.input_sizes(0)));
                             },
                         .attrs = ";;dims,keepdim,dtype",
-                        .doc = "sum over dims / number of elements"};
+                        .doc = "sum over dims / number of elements",
+                        .batch = by_mask(1)};
 
 // ---- var
 
@@ -121,7 +124,8 @@ constexpr Op op_var = {
     .reads = {reads_input(0)},
     .attrs = ";correction;dims,keepdim",
     .doc = "sum of squared deviations from the mean / (number of elements - correction)",
-    .flops = each_flops<4>};
+    .flops = each_flops<4>,
+    .batch = by_mask(1)};
 
 // ---- amax, amin: equal extremes share the gradient
 
@@ -154,7 +158,8 @@ constexpr Op extreme_op(const char* name, const char* doc, void (*forward)(const
           .backward = backward_extreme,
           .reads = {reads_input(0) | reads_output()},
           .attrs = ";;dims,keepdim",
-          .doc = doc};
+          .doc = doc,
+          .batch = by_mask(1)};
 }
 constexpr Op op_amax =
     extreme_op("amax", "largest element over dims", forward_extreme<cpu::ReduceOp::kMax>);
@@ -189,7 +194,8 @@ constexpr Op arg_op(const char* name, const char* doc, void (*forward)(const Cal
           .infer = infer_arg,
           .forward = {forward},
           .attrs = ";;dims,keepdim",
-          .doc = doc};
+          .doc = doc,
+          .batch = by_mask(1)};
 }
 constexpr Op op_argmax =
     arg_op("argmax", "position of the first largest element", forward_arg<cpu::ReduceOp::kArgmax>);
@@ -225,7 +231,8 @@ constexpr Op extreme_dim_op(const char* name, const char* doc, void (*forward)(c
           .backward = backward_extreme_dim,
           .reads = {reads_output(1)},
           .attrs = ";;dims,keepdim",
-          .doc = doc};
+          .doc = doc,
+          .batch = by_mask(1)};
 }
 constexpr Op op_max_dim =
     extreme_dim_op("max_dim", "largest elements along a dim and their positions",
@@ -275,7 +282,8 @@ constexpr Op op_put_along = {.name = "put_along",
                              .backward = backward_put_along,
                              .reads = {reads_input(1)},
                              .attrs = "sizes;;dims,keepdim",
-                             .doc = "zeros with g at one position of each row"};
+                             .doc = "zeros with g at one position of each row",
+                             .batch = by_sizes_and_mask(3)};
 constexpr Op op_take_along = {.name = "take_along",
                               .traits = kCopies,
                               .infer = infer_take_along,
@@ -283,7 +291,8 @@ constexpr Op op_take_along = {.name = "take_along",
                               .backward = backward_take_along,
                               .reads = {reads_input(1)},
                               .attrs = ";;dims,keepdim",
-                              .doc = "one element of each row"};
+                              .doc = "one element of each row",
+                              .batch = by_mask(3)};
 
 void backward_put_along(Backward& b) {
   b.set(0, dispatch(op_take_along, {b.grad(), b.input(1)}, b.attrs()));

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/parallel.hpp"
 #include "core/thread_state.hpp"
@@ -112,7 +113,8 @@ constexpr Op op_linear_scan = {
     .backward = backward_linear,
     .reads = {reads_input(0) | reads_output(), reads_input(0)},
     .attrs = ";;dims,reverse",
-    .doc = "s[j] = b[j] + a[j] * s[j-1], or s[j] = b[j] + a[j+1] * s[j+1] in reverse"};
+    .doc = "s[j] = b[j] + a[j] * s[j-1], or s[j] = b[j] + a[j+1] * s[j+1] in reverse",
+    .batch = by_mask(3)};
 
 Tensor linear_scan(const Tensor& a, const Tensor& b, int64_t mask, bool reverse) {
   Attrs attrs;
@@ -149,7 +151,8 @@ constexpr Op op_cumsum = {.name = "cumsum",
                           .forward = {forward_cumsum},
                           .backward = backward_cumsum,
                           .attrs = ";;dims,reverse,dtype",
-                          .doc = "sums of the elements up to each along a dim"};
+                          .doc = "sums of the elements up to each along a dim",
+                          .batch = by_mask(1)};
 
 void backward_cumsum(Backward& b) {
   Attrs attrs = b.attrs();
@@ -180,7 +183,8 @@ constexpr Op op_cumprod = {.name = "cumprod",
                            .backward = backward_cumprod,
                            .reads = {reads_input(0) | reads_output()},
                            .attrs = ";;dims,reverse,dtype",
-                           .doc = "products of the elements up to each along a dim"};
+                           .doc = "products of the elements up to each along a dim",
+                           .batch = by_mask(1)};
 
 void infer_prod(const Call& call, OutputMetas& outputs) {
   OutputMeta& meta = outputs.add();
@@ -242,7 +246,8 @@ constexpr Op op_prod_backward = {.name = "prod_backward",
                                  .infer = infer_prod_backward,
                                  .forward = {forward_prod_backward},
                                  .attrs = ";;dims,keepdim,dtype",
-                                 .doc = "g times the product of all other elements"};
+                                 .doc = "g times the product of all other elements",
+                                 .batch = by_mask(3)};
 
 void backward_prod(Backward& b) {
   const Tensor g = b.grad(), x = to(b.input(0), g.dtype());
@@ -269,7 +274,8 @@ constexpr Op op_prod = {.name = "prod",
                         .backward = backward_prod,
                         .reads = {reads_input(0)},
                         .attrs = ";;dims,keepdim,dtype",
-                        .doc = "product of all elements along a dim"};
+                        .doc = "product of all elements along a dim",
+                        .batch = by_mask(1)};
 
 // ---- cummax, cummin: values and places; the gradient goes to the places
 
@@ -328,7 +334,8 @@ constexpr Op op_add_along = {.name = "add_along",
                              .backward = backward_add_along,
                              .reads = {reads_input(1)},
                              .attrs = ";;dims",
-                             .doc = "zeros with g[j] added at place index[j] of a dim"};
+                             .doc = "zeros with g[j] added at place index[j] of a dim",
+                             .batch = by_mask(3)};
 constexpr Op op_gather_along = {.name = "gather_along",
                                 .traits = kCopies,
                                 .infer = infer_add_along,
@@ -336,7 +343,8 @@ constexpr Op op_gather_along = {.name = "gather_along",
                                 .backward = backward_gather_along,
                                 .reads = {reads_input(1)},
                                 .attrs = ";;dims",
-                                .doc = "x[index[j]] along a dim"};
+                                .doc = "x[index[j]] along a dim",
+                                .batch = by_mask(3)};
 
 void backward_add_along(Backward& b) {
   b.set(0, dispatch(op_gather_along, {b.grad(), b.input(1)}, b.attrs()));
@@ -356,7 +364,8 @@ constexpr Op extreme_op(const char* name, const char* doc, void (*forward)(const
           .backward = backward_extreme,
           .reads = {reads_output(1)},
           .attrs = ";;dims",
-          .doc = doc};
+          .doc = doc,
+          .batch = by_mask(1)};
 }
 constexpr Op op_cummax = extreme_op(
     "cummax", "largest elements up to each along a dim, and their places", forward_extreme<true>);
@@ -395,7 +404,8 @@ constexpr Op op_logcumsumexp = {.name = "logcumsumexp",
                                 .backward = backward_logcumsumexp,
                                 .reads = {reads_input(0) | reads_output()},
                                 .attrs = ";;dims,reverse,dtype",
-                                .doc = "log of the sums of exponentials up to each along a dim"};
+                                .doc = "log of the sums of exponentials up to each along a dim",
+                                .batch = by_mask(1)};
 
 constexpr const Op* kScanOps[] = {&op_linear_scan,   &op_cumsum,      &op_cumprod, &op_prod,
                                   &op_prod_backward, &op_cummax,      &op_cummin,  &op_add_along,

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/parallel.hpp"
@@ -184,8 +185,9 @@ void forward_gather(const Call& call) {
 }
 
 void backward_gather(Backward& b) {
-  Tensor zero = zeros(b.input_sizes(0), b.grad().dtype());
-  b.set(0, scatter_add_(zero, b.attrs().ints[0], b.input(1), b.grad()));
+  const Tensor g = b.grad();
+  Tensor zero = written_with(zeros(b.input_sizes(0), g.dtype()), {&g});
+  b.set(0, scatter_add_(zero, b.attrs().ints[0], b.input(1), g));
 }
 
 constexpr Op op_gather = {.name = "gather",
@@ -195,7 +197,8 @@ constexpr Op op_gather = {.name = "gather",
                           .backward = backward_gather,
                           .reads = {reads_input(1)},
                           .attrs = ";;dim",
-                          .doc = "out[i][j] = x[index[i][j]][j], likewise along any dim"};
+                          .doc = "out[i][j] = x[index[i][j]][j], likewise along any dim",
+                          .batch = by_dim(3)};
 
 // ---- scatter_ and scatter_add_
 
@@ -240,7 +243,7 @@ void forward_scatter(const Call& call) {
 // The part of a gradient of index's sizes that lies in a larger src.
 Tensor padded(const Tensor& g, const Shape& sizes) {
   if (g.sizes() == sizes) return g;
-  Tensor whole = zeros(sizes, g.dtype());
+  Tensor whole = written_with(zeros(sizes, g.dtype()), {&g});
   std::vector<Index> corner;
   for (int64_t n : g.sizes()) corner.push_back({Index::Kind::kSlice, 0, n, 1});
   return index_assign_(whole, corner, {}, g);
@@ -253,6 +256,17 @@ void backward_scatter(Backward& b) {
   if (b.needs(2)) b.set(2, padded(gather(b.grad(), dim, b.input(1)), b.input_sizes(2)));
 }
 
+// A number as source stays one.
+bool batch_scatter(const BatchedCall& c) {
+  const bool is_value = c.attrs.ints[2] != 0;
+  if (is_value && c.is_batched(2)) return false;
+  Attrs attrs = c.attrs;
+  ++attrs.ints[0];
+  if (c.rank(0) == 0) return false;
+  c.make({c.values[0], c.front(1), is_value ? c.values[2] : c.front(2)}, attrs);
+  return true;
+}
+
 constexpr Op op_scatter = {.name = "scatter_",
                            .traits = kCopies | kInPlace,
                            .infer = infer_scatter,
@@ -260,7 +274,8 @@ constexpr Op op_scatter = {.name = "scatter_",
                            .backward = backward_scatter,
                            .reads = {reads_input(1), 0, reads_input(1)},
                            .attrs = ";;dim,op,is_value",
-                           .doc = "self with src written, or added, at the positions along dim"};
+                           .doc = "self with src written, or added, at the positions along dim",
+                           .batch = {.call = batch_scatter}};
 
 // ---- scatter_reduce_
 
@@ -366,7 +381,7 @@ ReduceGradients product_gradients(const ReduceRule& r) {
       scatter_reduce(self_or_1, r.dim, r.index, r.src, ScatterReduce::kProd, r.include_self);
   // A single 0 among the factors gets the product of the others, several get nothing.
   const Tensor is_zero = eq(r.src, scalar(0));
-  Tensor none = zeros(r.self.sizes(), r.self.dtype());
+  Tensor none = written_with(zeros(r.self.sizes(), r.self.dtype()), {&r.index, &r.src});
   const Tensor zeros_met =
       gather(scatter_add_(none, r.dim, r.index, to(is_zero, r.self.dtype())), r.dim, r.index);
   const Tensor single =
@@ -432,7 +447,8 @@ constexpr Op op_scatter_reduce = {.name = "scatter_reduce_",
                                   .backward = backward_scatter_reduce,
                                   .reads = {kAll, 0, kAll},
                                   .attrs = ";;dim,reduce,include_self",
-                                  .doc = "self with src reduced into it at the positions"};
+                                  .doc = "self with src reduced into it at the positions",
+                                  .batch = by_dim(7)};
 
 constexpr const Op* kScatterOps[] = {&op_gather, &op_scatter, &op_scatter_reduce};
 
@@ -447,6 +463,7 @@ Attrs scatter_attrs(const Tensor& self, int64_t dim, int64_t op, bool flag) {
 // PyTorch counts positions modulo the size here: a copy where some are out of range.
 Tensor modulo(const Tensor& index, int64_t n) {
   if (n == 0) return index;
+  if (!has_elements(index)) return remainder(index, scalar(static_cast<long long>(n)));
   std::vector<int64_t> positions(static_cast<size_t>(index.numel()));
   index.copy_out(DType::kInt64, positions.data());
   bool all_in_range = true;
@@ -477,7 +494,7 @@ Tensor& scatter_(Tensor& self, int64_t dim, const Tensor& index, const Tensor& s
   return self;
 }
 Tensor scatter(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src) {
-  Tensor result = clone(x);
+  Tensor result = detail::written_with(clone(x), {&index, &src});
   return scatter_(result, dim, index, src);
 }
 
@@ -489,7 +506,7 @@ Tensor& scatter_add_(Tensor& self, int64_t dim, const Tensor& index, const Tenso
   return self;
 }
 Tensor scatter_add(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src) {
-  Tensor result = clone(x);
+  Tensor result = detail::written_with(clone(x), {&index, &src});
   return scatter_add_(result, dim, index, src);
 }
 
@@ -503,7 +520,7 @@ Tensor& scatter_reduce_(Tensor& self, int64_t dim, const Tensor& index, const Te
 }
 Tensor scatter_reduce(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src,
                       ScatterReduce reduce, bool include_self) {
-  Tensor result = clone(x);
+  Tensor result = detail::written_with(clone(x), {&index, &src});
   return scatter_reduce_(result, dim, index, src, reduce, include_self);
 }
 

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/parallel.hpp"
 #include "ops/broadcast.hpp"
@@ -100,13 +101,22 @@ void forward_search(const Call& call) {
     });
 }
 
+bool batch_search(const BatchedCall& c) {
+  if (c.has(2)) return false;
+  const bool one_row = c.rank(0) == 1 && !c.is_batched(0);
+  if (!one_row && c.rank(0) != c.rank(1)) return false;
+  c.make({one_row ? c.values[0] : c.front(0), c.front(1)}, c.attrs);
+  return true;
+}
+
 constexpr Op op_search = {.name = "searchsorted",
                           .traits = kReduction,
                           .infer = infer_search,
                           .forward = {forward_search},
                           .attrs = ";;right",
                           .doc = "places of values in sorted rows",
-                          .optional_inputs = 1u << 2};
+                          .optional_inputs = 1u << 2,
+                          .batch = {.call = batch_search}};
 
 constexpr const Op* kSearchOps[] = {&op_search};
 
@@ -138,6 +148,7 @@ std::vector<int64_t> counted_to(int64_t n) {
 }
 
 Unique of_elements(const Tensor& x, bool sorts) {
+  need_elements("unique", x);
   const Tensor flat = contiguous(reshape(x.detach(), {-1}));
   std::vector<int64_t> order = counted_to(flat.numel());
   if (sorts) argsort(flat, 0).copy_out(DType::kInt64, order.data());
@@ -151,6 +162,7 @@ Unique of_elements(const Tensor& x, bool sorts) {
 }
 
 Unique of_slices(const Tensor& x, int64_t dim, bool sorts) {
+  need_elements("unique", x);
   if (x.dim() == 0)
     fail(ErrorCode::kIndex, "Dimension specified as ", dim, " but tensor has no dimensions");
   const int d = normalize_dim(dim, x.dim());
@@ -204,6 +216,11 @@ Tensor isin(const Tensor& elements, const Tensor& test_elements, bool invert) {
            t->sizes(), ")");
   const DType compute = promote(elements.dtype(), test_elements.dtype());
   const Tensor wanted = to(elements.detach(), compute);
+  if (!detail::has_elements(test_elements)) {
+    const Tensor hits =
+        eq(unsqueeze(wanted, -1), to(reshape(test_elements.detach(), {-1}), compute));
+    return invert ? logical_not(any(hits, Shape{-1})) : any(hits, Shape{-1});
+  }
   const Tensor sorted = sort(to(reshape(test_elements.detach(), {-1}), compute), 0).first;
   // NaN, sorted last, is equal to nothing.
   const int64_t numbers =

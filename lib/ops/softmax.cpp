@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/parallel.hpp"
@@ -81,14 +82,16 @@ constexpr Op op_softmax_backward = {.name = "softmax_backward",
                                     .forward = {forward_softmax_backward<false>},
                                     .attrs = ";;dim",
                                     .doc = "y * (g - sum(g * y))",
-                                    .flops = each_flops<4>};
+                                    .flops = each_flops<4>,
+                                    .batch = by_dim(3)};
 constexpr Op op_log_softmax_backward = {.name = "log_softmax_backward",
                                         .traits = kReduction,
                                         .infer = infer_softmax,
                                         .forward = {forward_softmax_backward<true>},
                                         .attrs = ";;dim",
                                         .doc = "g - exp(y) * sum(g)",
-                                        .flops = each_flops<4>};
+                                        .flops = each_flops<4>,
+                                        .batch = by_dim(3)};
 
 // Without a second order one kernel, else the same formula in public ops.
 template <bool log>
@@ -109,7 +112,8 @@ constexpr Op op_softmax = {.name = "softmax",
                            .reads = {reads_output()},
                            .attrs = ";;dim",
                            .doc = "exp(x - max(x)) / sum(exp(x - max(x))) along dim",
-                           .flops = each_flops<5>};
+                           .flops = each_flops<5>,
+                           .batch = by_dim(1)};
 constexpr Op op_log_softmax = {.name = "log_softmax",
                                .traits = kReduction,
                                .infer = infer_softmax,
@@ -118,7 +122,8 @@ constexpr Op op_log_softmax = {.name = "log_softmax",
                                .reads = {reads_output()},
                                .attrs = ";;dim",
                                .doc = "x - logsumexp(x) along dim",
-                               .flops = each_flops<5>};
+                               .flops = each_flops<5>,
+                               .batch = by_dim(1)};
 
 constexpr const Op* kSoftmaxOps[] = {&op_softmax, &op_softmax_backward, &op_log_softmax,
                                      &op_log_softmax_backward};

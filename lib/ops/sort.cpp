@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/parallel.hpp"
@@ -86,8 +87,9 @@ void add_outputs(const Call& call, OutputMetas& outputs, const Shape& sizes) {
 
 // The gradient goes to where the values came from.
 void backward_rows(Backward& b) {
-  Tensor zero = zeros(b.input_sizes(0), b.grad().dtype());
-  b.set(0, scatter_(zero, b.attrs().ints[0], b.output(1), b.grad()));
+  const Tensor g = b.grad();
+  Tensor zero = written_with(zeros(b.input_sizes(0), g.dtype()), {&g});
+  b.set(0, scatter_(zero, b.attrs().ints[0], b.output(1), g));
 }
 
 // ---- sort, topk
@@ -114,7 +116,8 @@ constexpr Op op_sort = {.name = "sort",
                         .backward = backward_rows,
                         .reads = {reads_output(1)},
                         .attrs = ";;dim,descending",
-                        .doc = "elements in order along a dim, and where they were"};
+                        .doc = "elements in order along a dim, and where they were",
+                        .batch = by_dim(1)};
 
 void infer_topk(const Call& call, OutputMetas& outputs) {
   const TensorBody& x = call.in(0);
@@ -136,7 +139,8 @@ constexpr Op op_topk = {.name = "topk",
                         .backward = backward_rows,
                         .reads = {reads_output(1)},
                         .attrs = ";;dim,largest,k",
-                        .doc = "the largest or smallest elements along a dim, and where they were"};
+                        .doc = "the largest or smallest elements along a dim, and where they were",
+                        .batch = by_dim(1)};
 
 // ---- kthvalue
 
@@ -173,7 +177,8 @@ constexpr Op op_kth = {.name = "kthvalue",
                        .backward = backward_rows,
                        .reads = {reads_output(1)},
                        .attrs = ";;dim,,k",
-                       .doc = "the k-th smallest element along a dim, and where it was"};
+                       .doc = "the k-th smallest element along a dim, and where it was",
+                       .batch = by_dim(1)};
 
 constexpr const Op* kSortOps[] = {&op_sort, &op_topk, &op_kth};
 

@@ -4,6 +4,7 @@
 
 #include "autograd/ops.hpp"
 #include "autograd/runtime.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/parallel.hpp"
 #include "kernels/cpu/order.hpp"
@@ -67,7 +68,8 @@ constexpr Op op_std = {.name = "std",
                        .backward = backward_std,
                        .reads = {reads_input(0) | reads_output()},
                        .attrs = ";correction;dims,keepdim",
-                       .doc = "square root of var"};
+                       .doc = "square root of var",
+                       .batch = by_mask(1)};
 
 // ---- logsumexp
 
@@ -110,7 +112,8 @@ constexpr Op op_logsumexp = {
         },
     .reads = {reads_input(0) | reads_output()},
     .attrs = ";;dims,keepdim",
-    .doc = "log(sum exp(x)) over dims"};
+    .doc = "log(sum exp(x)) over dims",
+    .batch = by_mask(1)};
 
 // ---- any, all: the extremes of "is not zero"
 
@@ -138,7 +141,8 @@ constexpr Op truth_op(const char* name, const char* doc, void (*forward)(const C
           .infer = infer_truth,
           .forward = {forward},
           .attrs = ";;dims,keepdim",
-          .doc = doc};
+          .doc = doc,
+          .batch = by_mask(1)};
 }
 constexpr Op op_any =
     truth_op("any", "true where some element is not 0", forward_truth<cpu::ReduceOp::kMax>);
@@ -216,7 +220,8 @@ constexpr Op ordered_op(const char* name, const char* doc, void (*forward)(const
           .backward = backward_ordered,
           .reads = {reads_output(1)},
           .attrs = ";;dims,keepdim",
-          .doc = doc};
+          .doc = doc,
+          .batch = by_mask(1)};
 }
 constexpr Op op_median_dim =
     ordered_op("median_dim", "lower medians along a dim and their places", forward_median<false>);
@@ -473,6 +478,8 @@ Tensor bincount(const Tensor& x, const Tensor& weights, int64_t minlength) {
   if (weights && weights.sizes() != x.sizes())
     fail(ErrorCode::kRuntime, "weights should be 1-d and have the same length as input, got ",
          weights.sizes(), " for input ", x.sizes());
+  detail::need_elements("bincount", x);
+  if (weights) detail::need_elements("bincount", weights);
   const Tensor as = detail::converted(*detail::body(x), DType::kInt64);
   const Tensor places = detail::dense(*detail::body(as));
   const int64_t *at = places.data_as<int64_t>(), n = places.numel();

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/parallel.hpp"
@@ -43,7 +44,8 @@ constexpr Op op_tril = {
     .forward = {forward_triangle<false>},
     .backward = [](Backward& b) { b.set(0, tril(b.grad(), b.attrs().ints[0])); },
     .attrs = ";;diagonal",
-    .doc = "x on and below a diagonal, else 0"};
+    .doc = "x on and below a diagonal, else 0",
+    .batch = {1}};
 constexpr Op op_triu = {
     .name = "triu",
     .traits = kCopies,
@@ -51,7 +53,8 @@ constexpr Op op_triu = {
     .forward = {forward_triangle<true>},
     .backward = [](Backward& b) { b.set(0, triu(b.grad(), b.attrs().ints[0])); },
     .attrs = ";;diagonal",
-    .doc = "x on and above a diagonal, else 0"};
+    .doc = "x on and above a diagonal, else 0",
+    .batch = {1}};
 
 constexpr const Op* kTriangleOps[] = {&op_tril, &op_triu};
 

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "ops/broadcast.hpp"
@@ -63,6 +64,19 @@ void infer_view(const Call& call, OutputMetas& outputs) {
          x.sizes, " strides ", x.strides, " and new sizes ", meta.sizes);
 }
 
+// A dim in front stays there.
+void lead_order(Attrs& a, int64_t) {
+  for (int i = 0; i < a.lists[0].size(); ++i) ++a.lists[0][i];
+  a.lists[0].insert(0, 0);
+}
+
+bool batch_expand(const BatchedCall& c) {
+  Attrs attrs = c.attrs;
+  lead_sizes(attrs, c.size);
+  c.make({c.aligned(0, c.attrs.lists[0].size())}, attrs);
+  return true;
+}
+
 constexpr Op op_view = {
     .name = "view",
     .traits = kView,
@@ -70,7 +84,8 @@ constexpr Op op_view = {
     .forward = {nullptr},
     .backward = [](Backward& b) { b.set(0, reshape(b.grad(), b.input_sizes(0))); },
     .attrs = "sizes",
-    .doc = "the same elements in other sizes"};
+    .doc = "the same elements in other sizes",
+    .batch = {1, lead_sizes}};
 
 // ---- permute
 
@@ -97,7 +112,8 @@ constexpr Op op_permute = {.name = "permute",
                            .forward = {nullptr},
                            .backward = backward_permute,
                            .attrs = "dims",
-                           .doc = "dims in another order"};
+                           .doc = "dims in another order",
+                           .batch = {1, lead_order}};
 
 // ---- expand: the engine sums the gradient
 
@@ -115,7 +131,8 @@ constexpr Op op_expand = {.name = "expand",
                           .forward = {nullptr},
                           .backward = [](Backward& b) { b.set(0, b.grad()); },
                           .attrs = "sizes",
-                          .doc = "dims of size 1 repeated without copying"};
+                          .doc = "dims of size 1 repeated without copying",
+                          .batch = {.call = batch_expand}};
 
 constexpr const Op* kViewOps[] = {&op_view, &op_permute, &op_expand};
 

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "kernels/cpu/pointwise.hpp"
@@ -82,20 +83,31 @@ void forward_diagonal_backward(const Call& call) {
 void backward_diagonal(Backward& b);
 void backward_diagonal_backward(Backward& b);
 
+void shift_diagonal(Attrs& a, int64_t) {
+  ++a.ints[1];
+  ++a.ints[2];
+}
+void shift_diagonal_backward(Attrs& a, int64_t n) {
+  lead_sizes(a, n);
+  shift_diagonal(a, n);
+}
+
 constexpr Op op_diagonal = {.name = "diagonal",
                             .traits = kView,
                             .infer = infer_diagonal,
                             .forward = {nullptr},
                             .backward = backward_diagonal,
                             .attrs = ";;offset,dim1,dim2",
-                            .doc = "x[..., i, i + offset, ...] with i as the last dim"};
+                            .doc = "x[..., i, i + offset, ...] with i as the last dim",
+                            .batch = {1, shift_diagonal}};
 constexpr Op op_diagonal_backward = {.name = "diagonal_backward",
                                      .traits = kCopies,
                                      .infer = infer_of_input_sizes,
                                      .forward = {forward_diagonal_backward},
                                      .backward = backward_diagonal_backward,
                                      .attrs = "sizes;;offset,dim1,dim2",
-                                     .doc = "zeros with g on a diagonal"};
+                                     .doc = "zeros with g on a diagonal",
+                                     .batch = {1, shift_diagonal_backward}};
 
 void backward_diagonal(Backward& b) { b.set(0, with_sizes(op_diagonal_backward, b)); }
 void backward_diagonal_backward(Backward& b) {
@@ -150,14 +162,16 @@ constexpr Op op_unfold = {.name = "unfold",
                           .forward = {nullptr},
                           .backward = backward_unfold,
                           .attrs = ";;dim,size,step",
-                          .doc = "windows of `size` positions, `step` apart, as a last dim"};
+                          .doc = "windows of `size` positions, `step` apart, as a last dim",
+                          .batch = by_dim(1)};
 constexpr Op op_unfold_backward = {.name = "unfold_backward",
                                    .traits = kCopies,
                                    .infer = infer_of_input_sizes,
                                    .forward = {forward_unfold_backward},
                                    .backward = backward_unfold_backward,
                                    .attrs = "sizes;;dim,size,step",
-                                   .doc = "the sum of the windows, each at its place"};
+                                   .doc = "the sum of the windows, each at its place",
+                                   .batch = by_sizes_and_dim(1)};
 
 void backward_unfold(Backward& b) { b.set(0, with_sizes(op_unfold_backward, b)); }
 void backward_unfold_backward(Backward& b) {

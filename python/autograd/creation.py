@@ -352,13 +352,8 @@ def full_like(
     requires_grad: bool = False,
 ) -> Tensor:
     """Returns a tensor of the sizes and dtype of input filled with a number."""
-    return full(
-        input.shape,
-        fill_value,
-        dtype=dtype or input.dtype,
-        device=device,
-        requires_grad=requires_grad,
-    )
+    made = full(input.shape, fill_value, dtype=dtype or input.dtype, device=device)
+    return _finish(_varying(made, input), requires_grad, device)
 
 
 @function
@@ -379,6 +374,11 @@ def randn_like(
     return randn(
         input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad
     )
+
+
+def _varying(made: Tensor, like: Tensor) -> Tensor:
+    """What was made to be written to, inside vmap as different from example to example as like is."""
+    return call(lib.ag_vmap_like, made, like) if lib.ag_vmap_depth_of(like) > 0 else made
 
 
 @method
@@ -405,9 +405,8 @@ def new_full(
     requires_grad: bool = False,
 ) -> Tensor:
     """Returns a tensor of the given sizes filled with a number, in this tensor's dtype unless one is given."""
-    return full(
-        size, fill_value, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad
-    )
+    made = full(size, fill_value, dtype=dtype or self.dtype, device=device)
+    return _finish(_varying(made, self), requires_grad, device)
 
 
 @method
@@ -420,7 +419,8 @@ def new_empty(
     requires_grad: bool = False,
 ) -> Tensor:
     """Returns a tensor of the given sizes whose elements are not set, in this tensor's dtype unless one is given."""
-    return empty(size, *more, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
+    made = empty(size, *more, dtype=dtype or self.dtype, device=device)
+    return _finish(_varying(made, self), requires_grad, device)
 
 
 @method
@@ -433,7 +433,8 @@ def new_zeros(
     requires_grad: bool = False,
 ) -> Tensor:
     """Returns zeros of the given sizes, in this tensor's dtype unless one is given."""
-    return zeros(size, *more, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
+    made = zeros(size, *more, dtype=dtype or self.dtype, device=device)
+    return _finish(_varying(made, self), requires_grad, device)
 
 
 @method
@@ -446,7 +447,8 @@ def new_ones(
     requires_grad: bool = False,
 ) -> Tensor:
     """Returns ones of the given sizes, in this tensor's dtype unless one is given."""
-    return ones(size, *more, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
+    made = ones(size, *more, dtype=dtype or self.dtype, device=device)
+    return _finish(_varying(made, self), requires_grad, device)
 
 
 # ---- random ----------------------------------------------------------------------------------------------

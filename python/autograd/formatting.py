@@ -6,6 +6,7 @@ import math
 from typing import Any, Callable
 
 from . import dtypes
+from ._capi import call, lib
 from .interop import to_flat_list
 from .tensor import Tensor
 
@@ -87,6 +88,10 @@ def _shown(tensor: Tensor, summarize: bool) -> Tensor:
 
 def tensor_text(tensor: Tensor) -> str:
     """The text of repr(tensor)."""
+    level = lib.ag_vmap_depth_of(tensor)
+    if level > 0:
+        value = tensor_text(call(lib.ag_vmap_value, tensor)).replace("\n", "\n    ")
+        return f"BatchedTensor(lvl={level}, bdim=0, value=\n    {value}\n)"
     prefix = "tensor("
     dtype = tensor.dtype
     suffixes = []

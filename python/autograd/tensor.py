@@ -265,7 +265,10 @@ class Tensor(ctypes.c_void_p):
 
     def data_ptr(self) -> int:
         """The address of the first element, 0 if there is none."""
-        return lib.ag_tensor_data(self) or 0
+        address = lib.ag_tensor_data(self)
+        if address is None and lib.ag_tensor_numel(self) > 0:
+            raise_last_error()
+        return address or 0
 
     # ---- autograd ----
 

@@ -1,0 +1,258 @@
+"""autograd.functional and the options of gradcheck, against PyTorch."""
+
+import pytest
+import torch
+from compare import vs_torch
+
+import autograd as ag
+
+
+def numbers(lib, *values):
+    return lib.tensor([float(v) for v in values], dtype=lib.float64)
+
+
+def pair(lib):
+    return numbers(lib, 1, 2, 3), numbers(lib, 0.5, -1)
+
+
+def several(a, b):
+    return a[:, None] * b.sin(), (a * a).sum() * b
+
+
+def energy(a, b):
+    return (a * a).sum() * b.prod() + (b**3).sum()
+
+
+# ---- products ------------------------------------------------------------------------------------
+
+
+@vs_torch
+def test_vjp(lib):
+    x, y = pair(lib)
+    functional = lib.autograd.functional
+    weights = (lib.ones(3, 2, dtype=lib.float64), y)
+    outputs, products = functional.vjp(several, (x, y), weights)
+    only, single = functional.vjp(lambda a: (a * a).sum(), x)
+    return *outputs, *products, only, single, single.requires_grad
+
+
+@vs_torch
+def test_jvp(lib):
+    x, y = pair(lib)
+    functional = lib.autograd.functional
+    outputs, products = functional.jvp(several, (x, y), (x, y))
+    only, single = functional.jvp(lambda a: a * a, x, x)
+    one, slope = functional.jvp(lambda a: a.exp(), x[:1])
+    return *outputs, *products, only, single, one, slope
+
+
+@pytest.mark.parametrize("name", ["hvp", "vhp"])
+@vs_torch
+def test_hessian_products(lib, name):
+    x, y = pair(lib)
+    product = getattr(lib.autograd.functional, name)
+    value, products = product(energy, (x, y), (y.sum() * x, y))
+    single = product(lambda a: (a**3).sum(), x, x)
+    linear = product(lambda a: a.sum(), x, x)[1]
+    return value, *products, *single, linear
+
+
+@pytest.mark.parametrize("name", ["vjp", "jvp", "hvp", "vhp", "jacobian", "hessian"])
+@vs_torch
+def test_create_graph(lib, name):
+    x = numbers(lib, 1, 2).requires_grad_()
+    function = getattr(lib.autograd.functional, name)
+    f = (lambda a: a * a * a) if name in ("jvp", "jacobian") else (lambda a: (a * a * a).sum())
+    vector = {} if name in ("jacobian", "hessian", "vjp") else {"v": lib.ones_like(x)}
+    found = function(f, x, create_graph=True, **vector)
+    product = found if name in ("jacobian", "hessian") else found[1]
+    (again,) = lib.autograd.grad(product.sum(), x)
+    without = function(f, x, **vector)
+    without = without if name in ("jacobian", "hessian") else without[1]
+    return product, again, product.requires_grad, without.requires_grad
+
+
+# ---- whole Jacobians -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [{}, {"vectorize": True}, {"strict": True}])
+@vs_torch
+def test_jacobian(lib, options):
+    x, y = pair(lib)
+    jacobian = lib.autograd.functional.jacobian
+    blocks = jacobian(several, (x, y), **options)
+    single = jacobian(lambda a: a[:, None] * a, x, **options)
+    of_pair = jacobian(lambda a, b: a.sum() * b, (x, y), **options)
+    return *[b for row in blocks for b in row], single, *of_pair
+
+
+@vs_torch
+def test_jacobian_in_forward_mode(lib):
+    x, y = pair(lib)
+    jacobian = lib.autograd.functional.jacobian
+    blocks = jacobian(several, (x, y), vectorize=True, strategy="forward-mode")
+    return [b for row in blocks for b in row]
+
+
+@pytest.mark.parametrize("vectorize", [False, True])
+@pytest.mark.parametrize("outer", ["reverse-mode", "forward-mode"])
+@vs_torch
+def test_hessian(lib, vectorize, outer):
+    x, y = pair(lib)
+    hessian = lib.autograd.functional.hessian
+    if outer == "forward-mode" and not vectorize:
+        outer = "reverse-mode"
+    options = {"vectorize": vectorize, "outer_jacobian_strategy": outer}
+    blocks = hessian(energy, (x, y), **options)
+    return *[b for row in blocks for b in row], hessian(lambda a: (a**3).sum(), x, **options)
+
+
+# ---- errors --------------------------------------------------------------------------------------
+
+LINEAR = lambda a: a.sum()  # noqa: E731
+ERRORS = {
+    "given to vjp must be either a Tensor or a tuple": lambda f, x: f.vjp(LINEAR, [x]),
+    "outputs of the user-provided function given to vjp": lambda f, x: f.vjp(lambda a: 1.0, x),
+    "can only be None if the user-provided function returns": lambda f, x: f.vjp(lambda a: a, x),
+    "can only be None if the input": lambda f, x: f.jvp(lambda a: a, x),
+    "v is a tuple of invalid length": lambda f, x: f.vjp(lambda a: (a, a), x, (x,)),
+    "should contain a single Tensor": lambda f, x: f.vjp(lambda a: a, x, (x, x)),
+    "v has invalid size": lambda f, x: f.vjp(lambda a: a, x, x[:1]),
+    "Entry 1 in v has invalid size": lambda f, x: f.vjp(lambda a: (a, a), x, (x, x[:1])),
+    "given to hvp should return a single Tensor": lambda f, x: f.hvp(lambda a: (a, a), x, x),
+    "given to vhp should contain a single element": lambda f, x: f.vhp(lambda a: a, x, x),
+    "given to hessian should return a single Tensor": lambda f, x: f.hessian(lambda a: (a, a), x),
+    "given to hessian should contain a single element": lambda f, x: f.hessian(lambda a: a, x),
+    "Output 0 of the user-provided function does not require gradients": lambda f, x: f.jacobian(
+        lambda a: x * 2, x, strict=True
+    ),
+    "is independent of input 1": lambda f, x: f.jacobian(lambda a, b: a * 2, (x, x), strict=True),
+    "is independent of the input. This is not allowed in strict mode": lambda f, x: f.hessian(
+        LINEAR, x, strict=True
+    ),
+    "independent of input 1. This is not allowed in strict": lambda f, x: f.vjp(
+        lambda a, b: a.sum(), (x, x), strict=True
+    ),
+    "`strict=True` and `vectorized=True` are not supported": lambda f, x: f.jacobian(
+        LINEAR, x, strict=True, vectorize=True
+    ),
+    "Expected strategy to be either": lambda f, x: f.jacobian(LINEAR, x, strategy="sideways"),
+    "only implemented for `vectorize=True`": lambda f, x: f.jacobian(
+        LINEAR, x, strategy="forward-mode"
+    ),
+}
+
+
+@pytest.mark.parametrize("text", ERRORS)
+def test_errors(text):
+    @vs_torch(raises=text.replace("(", r"\("))
+    def call(lib):
+        return ERRORS[text](lib.autograd.functional, numbers(lib, 1, 2))
+
+    call()
+
+
+# ---- gradcheck -----------------------------------------------------------------------------------
+
+
+def leaf(lib, *values):
+    return numbers(lib, *values).requires_grad_()
+
+
+def scaled_backward(lib):
+    """x * x whose history says 3 x."""
+    return lambda x: x * x + (x.detach() * x - (x.detach() * x).detach())
+
+
+CHECKS = {
+    "right": (lambda lib: lambda x: x.sin() * x, {}),
+    "right in forward mode": (lambda lib: lambda x: x.sin() * x, {"check_forward_ad": True}),
+    "right, all options": (
+        lambda lib: lambda x: (x.exp(), x.cumsum(0)),
+        {
+            "check_forward_ad": True,
+            "check_batched_grad": True,
+            "check_grad_dtypes": True,
+            "nondet_tol": 1e-9,
+            "eps": 1e-5,
+        },
+    ),
+    "wrong": (scaled_backward, {"raise_exception": False}),
+    "wrong, fast": (scaled_backward, {"raise_exception": False, "fast_mode": True}),
+    "wrong but allowed": (scaled_backward, {"atol": 10.0}),
+    "constant": (lambda lib: lambda x: x.detach() * 0 + 1, {}),
+}
+
+
+@pytest.mark.parametrize("name", CHECKS)
+@pytest.mark.parametrize("lib", [ag, torch], ids=["autograd", "torch"])
+def test_gradcheck(lib, name):
+    function, options = CHECKS[name]
+    expected = not (name.startswith("wrong") and "allowed" not in name)
+    found = lib.autograd.gradcheck(function(lib), (leaf(lib, 0.3, -1.2, 2),), **options)
+    assert found is expected
+
+
+@pytest.mark.parametrize("lib", [ag, torch], ids=["autograd", "torch"])
+def test_gradgradcheck(lib):
+    x = leaf(lib, 0.3, -1.2, 2)
+    check = lib.autograd.gradgradcheck
+    assert check(lambda x: x.sin() * x, (x,))
+    assert check(lambda x: x**3, (x,), gen_non_contig_grad_outputs=True, check_fwd_over_rev=True)
+    assert check(lambda x: x**3, (x,), (leaf(lib, 1, 2, 3),), check_batched_grad=True)
+    wrong = lambda x: x.detach() * x.detach() * x  # noqa: E731
+    assert not check(wrong, (x,), raise_exception=False)
+
+
+@pytest.mark.parametrize("lib", [ag, torch], ids=["autograd", "torch"])
+def test_gradcheck_finds_what_is_not_repeatable(lib):
+    calls = []
+
+    def noisy(x):
+        y = x * 2
+        y.register_hook(lambda g: g * (1 + 1e-5 * len(calls)) if not calls.append(1) else g)
+        return y
+
+    with pytest.raises(lib.autograd.gradcheck.__globals__["GradcheckError"], match="not reentrant"):
+        lib.autograd.gradcheck(noisy, (leaf(lib, 1.0),), rtol=0.1)
+
+
+GRADCHECK_ERRORS = {
+    "at least one input tensor to require gradient": lambda lib: lib.autograd.gradcheck(
+        lambda x: x, (numbers(lib, 1),)
+    ),
+    "Jacobian mismatch for output 0 with respect to input 0": lambda lib: lib.autograd.gradcheck(
+        scaled_backward(lib), (leaf(lib, 1, 2),)
+    ),
+    "has a dimension with stride 0": lambda lib: lib.autograd.gradcheck(
+        lambda x: x, (numbers(lib, 1).expand(3).requires_grad_(),)
+    ),
+    "at least one of check_forward_ad or check_backward_ad": lambda lib: lib.autograd.gradcheck(
+        lambda x: x, (leaf(lib, 1),), check_backward_ad=False
+    ),
+    "check_batched_grad=True requires": lambda lib: lib.autograd.gradcheck(
+        lambda x: x,
+        (leaf(lib, 1),),
+        check_backward_ad=False,
+        check_forward_ad=True,
+        check_batched_grad=True,
+    ),
+}
+
+
+@pytest.mark.parametrize("text", GRADCHECK_ERRORS)
+def test_gradcheck_errors(text):
+    for lib in (ag, torch):
+        with pytest.raises(Exception, match=text) as caught:
+            GRADCHECK_ERRORS[text](lib)
+        kind = type(caught.value).__name__
+        if lib is ag:
+            ours = kind
+    assert ours == kind
+
+
+@pytest.mark.parametrize("lib", [ag, torch], ids=["autograd", "torch"])
+def test_gradcheck_warns_of_narrow_types(lib):
+    x = lib.ones(2, requires_grad=True)
+    with pytest.warns(UserWarning, match="Input #0 requires gradient and is not a double"):
+        lib.autograd.gradcheck(lambda x: x * 2, (x,), raise_exception=False)
