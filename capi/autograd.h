@@ -51,6 +51,8 @@ extern "C" {
 typedef struct ag_tensor ag_tensor;
 typedef struct ag_graph ag_graph;
 typedef struct ag_recording ag_recording;
+typedef struct ag_node ag_node;
+typedef struct ag_op ag_op;
 
 /* Status of a call. The values never change. */
 typedef enum ag_status {
@@ -125,11 +127,51 @@ typedef void (*ag_deleter)(void* context);
  * NULL before the call, takes a reference to the gradient to go on with instead. Any status but
  * AG_OK ends the backward with a runtime error. */
 typedef ag_status (*ag_hook)(void* context, ag_tensor* grad, ag_tensor** replacement);
+/* Sees a leaf after a backward has added to its gradient. */
+typedef ag_status (*ag_leaf_hook)(void* context, ag_tensor* leaf);
+/* Sees the gradients of an op's outputs and, where it runs after the op's own gradient, of its
+ * inputs (else n_inputs is 0), borrowed, NULL where there is none. Writes references to those of
+ * the outputs (of the inputs, where it runs after) to go on with to out, which holds NULL for: the
+ * same. */
+typedef ag_status (*ag_node_hook)(void* context, ag_tensor* const* grad_inputs, int64_t n_inputs,
+                                  ag_tensor* const* grad_outputs, int64_t n_outputs,
+                                  ag_tensor** out);
 /* The gradient rule of a function: gets the gradients of its outputs (borrowed, NULL where none
- * flowed) and writes references to those of its inputs to out[n_inputs]; NULL, as before the call,
- * for zero. */
-typedef ag_status (*ag_rule)(void* context, ag_tensor* const* grads, int64_t n_outputs,
-                             ag_tensor** out, int64_t n_inputs);
+ * flowed, unless they are made zeros) and writes references to those of its inputs to
+ * out[n_inputs]; NULL, as before the call, for zero. node is borrowed. */
+typedef ag_status (*ag_rule)(void* context, ag_node* node, ag_tensor* const* grads,
+                             int64_t n_outputs, ag_tensor** out, int64_t n_inputs);
+/* Gets a value that is being saved for a gradient, borrowed, and says what to keep instead. */
+typedef ag_status (*ag_pack)(void* context, ag_tensor* value, void** content);
+/* Makes the value again: writes a reference to *value. */
+typedef ag_status (*ag_unpack)(void* context, void* content, ag_tensor** value);
+
+/* What an output of a function is. */
+typedef enum ag_output_kind {
+  AG_OUTPUT_VALUE = 0,
+  AG_OUTPUT_DIRTY = 1,   /* an input that the function has changed in place */
+  AG_OUTPUT_CONSTANT = 2 /* no gradient goes through it */
+} ag_output_kind;
+
+/* The functions of a registered op. inputs are borrowed; numbers are the three of ag_op_call, 0
+ * where fewer were given. Any status but AG_OK ends the call with that error, in the words of the
+ * library's last failure if it has the same status. */
+
+/* Says what the outputs are: dtypes[i], ndims[i] (at most 12) and sizes[12 i], [12 i + 1], ... */
+typedef ag_status (*ag_op_infer)(void* context, ag_tensor* const* inputs, int64_t n_inputs,
+                                 const double* numbers, int32_t* dtypes, int64_t* ndims,
+                                 int64_t* sizes, int64_t n_outputs);
+/* Fills the outputs, which are allocated and row-major, through ag_tensor_data or with functions of
+ * the library. */
+typedef ag_status (*ag_op_forward)(void* context, ag_tensor* const* inputs, int64_t n_inputs,
+                                   const double* numbers, ag_tensor* const* outputs,
+                                   int64_t n_outputs);
+/* Gets the gradients of the outputs, NULL where none flowed, and writes references to those of the
+ * inputs to out[n_inputs], which holds NULL for zero. Built of ag_ functions it can be
+ * differentiated again. */
+typedef ag_status (*ag_op_backward)(void* context, ag_tensor* const* inputs, int64_t n_inputs,
+                                    const double* numbers, ag_tensor* const* outputs,
+                                    ag_tensor* const* grads, int64_t n_outputs, ag_tensor** out);
 
 /* How an interpreter's lock is given up (never NULL; `take` gets it), taken again, and which thread
  * has it, or which one the calling thread is: NULL if none. */
@@ -288,11 +330,89 @@ AG_API AG_BLOCKING ag_status ag_grad(ag_tensor* const* outputs, ag_tensor* const
  * it is not called if this call fails. */
 AG_API ag_status ag_tensor_register_hook(ag_tensor* t, ag_hook hook, void* context,
                                          ag_deleter deleter);
-/* The values of outputs, with a history that says: computed from inputs by a function whose
- * gradient is rule. Writes out[n_outputs]. deleter as above. */
-AG_API ag_status ag_record_function(ag_tensor* const* inputs, int64_t n_inputs,
-                                    ag_tensor* const* outputs, int64_t n_outputs, ag_rule rule,
-                                    void* context, ag_deleter deleter, ag_tensor** out);
+/* Calls hook after each accumulation into the gradient of a leaf. Runtime error for a tensor that
+ * is no leaf or does not require grad. deleter as above. */
+AG_API ag_status ag_tensor_register_accumulation_hook(ag_tensor* t, ag_leaf_hook hook,
+                                                      void* context, ag_deleter deleter);
+/* Gives outputs, which the caller has computed from inputs without recording, a history that says:
+ * made by a function called name whose gradient is rule. kinds, one ag_output_kind per output, may
+ * be NULL. saved values, of which NULL entries stay NULL, are kept for ag_node_saved, their changes
+ * in place noticed. zeros: 1 to hand zeros to rule where no gradient flowed. Writes out[n_outputs]:
+ * references to outputs themselves, or to aliases of those that are views, inputs, or have a
+ * history. deleter as above; where nothing is recorded it is called at once. */
+AG_API ag_status ag_function_record(const char* name, ag_tensor* const* inputs, int64_t n_inputs,
+                                    ag_tensor* const* outputs, int64_t n_outputs,
+                                    const int32_t* kinds, ag_tensor* const* saved, int64_t n_saved,
+                                    int32_t zeros, ag_rule rule, void* context, ag_deleter deleter,
+                                    ag_tensor** out);
+
+/* The op that recorded t, NULL for a leaf (for NULL with an error set). It keeps the graph behind
+ * it alive. */
+AG_API ag_node* ag_tensor_node(const ag_tensor* t);
+/* Releases one reference; NULL is allowed. */
+AG_API void ag_node_free(ag_node* node);
+/* Another reference to the same node. */
+AG_API ag_node* ag_node_retain(ag_node* node);
+/* "AddBackward0", of a function "NameBackward"; text. */
+AG_API int64_t ag_node_name(const ag_node* node, char* buffer, int64_t capacity);
+/* Number of inputs of the op; -1 for NULL. */
+AG_API int64_t ag_node_num_inputs(const ag_node* node);
+/* Where the gradient of input i goes: writes a node and the number of its output, or a leaf; NULL
+ * twice for an input that needs no gradient. */
+AG_API ag_status ag_node_next(const ag_node* node, int64_t i, ag_node** next, int64_t* index,
+                              ag_tensor** leaf);
+/* The values that a function has saved: writes up to capacity references, NULL for absent ones, and
+ * returns how many there are; 0 for an op of the library, -1 if they were freed or changed in
+ * place. */
+AG_API int64_t ag_node_saved(const ag_node* node, ag_tensor** out, int64_t capacity);
+/* The context of the function whose node this is; NULL for other nodes. */
+AG_API void* ag_node_context(const ag_node* node);
+/* Calls hook each time before (after) the gradient of the op is computed. deleter as above. */
+AG_API ag_status ag_node_register_prehook(ag_node* node, ag_node_hook hook, void* context,
+                                          ag_deleter deleter);
+AG_API ag_status ag_node_register_hook(ag_node* node, ag_node_hook hook, void* context,
+                                       ag_deleter deleter);
+
+/* Values that the calling thread saves for gradients go through pack, and come back through unpack
+ * when they are needed, until the hooks are popped; only the innermost pair is asked. free_content
+ * (may be NULL) gets each content when it is no longer needed, deleter (may be NULL) the context,
+ * both from any thread. */
+AG_API ag_status ag_saved_hooks_push(ag_pack pack, ag_unpack unpack, ag_deleter free_content,
+                                     void* context, ag_deleter deleter);
+/* Runtime error if there are none. */
+AG_API ag_status ag_saved_hooks_pop(void);
+/* A number of the innermost backward that runs on this thread; 0 if there is none. */
+AG_API int64_t ag_current_backward(void);
+
+/* 1 if this thread is in inference mode: what it makes takes no part in gradients. */
+AG_API int32_t ag_inference_mode(void);
+/* Switches inference mode for this thread; returns what it was. Recording is off in it, whatever
+ * ag_grad_enabled() says. */
+AG_API int32_t ag_set_inference_mode(int32_t enabled);
+/* 1 if t was made in inference mode or is a view of such a tensor; 0 for NULL. */
+AG_API int32_t ag_tensor_is_inference(const ag_tensor* t);
+/* Checks, in all threads, the results of each op's gradient for NaN, which then is a runtime error
+ * that names the op. */
+AG_API void ag_set_anomaly_detection(int32_t enabled, int32_t check_nan);
+/* 0 if off, 1 if on, 2 if on with a check for NaN. */
+AG_API int32_t ag_anomaly_detection(void);
+
+/* ---- registered ops ---- */
+
+/* Adds an op for the rest of the process's life; it passes through the same door as the library's
+ * own, and graphs show its name (letters, digits, '_', '.', ':'). infer may be NULL: all outputs
+ * then have the broadcast sizes and the promoted dtype of the inputs. backward may be NULL: no
+ * gradient then. Bit i of saves_inputs (saves_outputs) says that backward reads input (output) i,
+ * which is NULL for it otherwise; -1 for all. 1 <= n_outputs <= 16. Returns the op, which is never
+ * freed; NULL, a value error, for a name that is taken. */
+AG_API const ag_op* ag_op_register(const char* name, int64_t n_outputs, ag_op_infer infer,
+                                   ag_op_forward forward, ag_op_backward backward,
+                                   int64_t saves_inputs, int64_t saves_outputs, void* context);
+/* The op registered under a name; NULL, a value error, if there is none. */
+AG_API const ag_op* ag_op_find(const char* name);
+/* Calls a registered op; at most 3 numbers. Writes as many outputs as the op has. */
+AG_API ag_status ag_op_call(const ag_op* op, ag_tensor* const* inputs, int64_t n_inputs,
+                            const double* numbers, int64_t n_numbers, ag_tensor** out);
 
 /* t as an input to differentiate a function by: a leaf of its own or, if t requires grad while
  * recording is on, a view of t; inside vmap it differs from example to example. Floats only. */

@@ -14,10 +14,12 @@ struct Failure {
   std::string text;
   // Shown instead of `text` where there was no memory to keep it.
   const char* fixed_text = nullptr;
+  uint64_t count = 0;
 };
 thread_local Failure last;
 
 ag_status keep(ErrorCode code, const char* text) noexcept {
+  ++last.count;
   last.status = static_cast<ag_status>(code);
   last.fixed_text = nullptr;
   try {
@@ -33,6 +35,8 @@ std::string argument_of(const char* function, const char* argument) {
 }
 
 }  // namespace
+
+uint64_t failures() noexcept { return last.count; }
 
 ag_status report() noexcept {
   try {

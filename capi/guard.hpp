@@ -15,6 +15,9 @@ namespace autograd::capi {
 /// Records the exception in flight as the calling thread's last failure, and returns its status.
 ag_status report() noexcept;
 
+/// How many failures the calling thread has had.
+uint64_t failures() noexcept;
+
 [[noreturn]] void fail_null(const char* function, const char* argument);
 [[noreturn]] void fail_count(const char* function, const char* argument, int64_t count);
 [[noreturn]] void fail_value(const char* function, const char* argument, int64_t value);
@@ -60,6 +63,11 @@ class Arguments {
     if (!handle) [[unlikely]]
       fail_null(function_, name);
     return Borrowed(handle);
+  }
+  std::string text(const char* value, const char* name) const {
+    if (!value) [[unlikely]]
+      fail_null(function_, name);
+    return value;
   }
   /// NULL gives an undefined tensor.
   Borrowed optional_tensor(const ag_tensor* handle) const { return Borrowed(handle); }

@@ -11,6 +11,12 @@ bool grad_enabled();
 /// Switches recording for this thread; returns what it was.
 bool set_grad_enabled(bool enabled);
 
+/// True if tensors that this thread makes can never take part in a gradient. Nothing is recorded
+/// then, whatever grad_enabled() says.
+bool inference_mode();
+/// Switches inference mode for this thread; returns what it was.
+bool set_inference_mode(bool enabled);
+
 /// Turns recording off (or on) for a scope.
 class GradMode {
  public:
@@ -28,6 +34,26 @@ struct NoGrad : GradMode {
 struct EnableGrad : GradMode {
   EnableGrad() : GradMode(true) {}
 };
+
+/// Inference mode for a scope: as NoGrad, and without any preparation for a later gradient.
+class InferenceMode {
+ public:
+  explicit InferenceMode(bool enabled = true)
+      : grad_(!enabled), previous_(set_inference_mode(enabled)) {}
+  ~InferenceMode() { set_inference_mode(previous_); }
+  InferenceMode(const InferenceMode&) = delete;
+  InferenceMode& operator=(const InferenceMode&) = delete;
+
+ private:
+  GradMode grad_;
+  bool previous_;
+};
+
+/// Debugging of gradients, for all threads: if `enabled`, each op's gradient is checked for NaN (if
+/// `check_nan`), and the first one found is an Error (runtime) that names the op.
+void set_anomaly_detection(bool enabled, bool check_nan = true);
+bool anomaly_detection();
+bool anomaly_checks_nan();
 
 struct BackwardOptions {
   bool retain_graph = false;  ///< keep the buffers for another backward

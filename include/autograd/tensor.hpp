@@ -109,6 +109,8 @@ class Tensor {
   /// Switches a leaf; throws Error (runtime) for a non-leaf or an integer tensor.
   Tensor& requires_grad_(bool value = true);
   bool is_leaf() const;
+  /// True if it was made in inference mode, or is a view of such a tensor.
+  bool is_inference() const;
   /// The accumulated gradient, undefined if there is none.
   Tensor grad() const;
   /// Replaces it (undefined: removes it); throws if shape or dtype differ.

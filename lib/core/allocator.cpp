@@ -1,7 +1,8 @@
-// Size classes: multiples of 64 bytes up to 1 KiB, then four per power of two up to 64 MiB; larger
+// Size classes: multiples of 64 bytes up to 2 KiB, then four per power of two up to 64 MiB; larger
 // blocks go straight to the system. A block freed by another thread joins that thread's lists.
 #include "core/allocator.hpp"
 
+#include <array>
 #include <atomic>
 #include <bit>
 #include <cstdlib>
@@ -12,19 +13,13 @@
 #include "core/text.hpp"
 #include "core/thread_state.hpp"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define AG_CACHE_BLOCKS 0  // let the sanitizer see every allocation
-#else
-#define AG_CACHE_BLOCKS 1
-#endif
-
 namespace autograd {
 namespace detail {
 namespace {
 
 constexpr size_t kAlign = 64;
-constexpr int kLinearClasses = 16;                 // 64 .. 1024
-constexpr int kClasses = kLinearClasses + 4 * 16;  // .. 64 MiB
+constexpr int kLinearClasses = 32;                 // 64 .. 2048
+constexpr int kClasses = kLinearClasses + 4 * 15;  // .. 64 MiB
 constexpr size_t kLargest = size_t{1} << 26;
 constexpr size_t kThreadBytesPerClass = size_t{4}
                                         << 20;      // a thread keeps at most this much per class
@@ -35,18 +30,26 @@ struct FreeBlock {
 };
 
 int class_of(size_t bytes) {
-  if (bytes <= 1024) return bytes == 0 ? 0 : static_cast<int>((bytes - 1) / kAlign);
+  if (bytes <= 2048) return static_cast<int>((bytes - (bytes != 0)) / kAlign);
   const int log = std::bit_width(bytes - 1) - 1;  // 2^log < bytes <= 2^(log+1)
   const size_t quarter = size_t{1} << (log - 2);
   const int step = static_cast<int>((bytes - 1 - (size_t{1} << log)) / quarter);
-  return kLinearClasses + 4 * (log - 10) + step;
+  return kLinearClasses + 4 * (log - 11) + step;
 }
 
-size_t class_bytes(int c) {
+constexpr size_t class_bytes(int c) {
   if (c < kLinearClasses) return static_cast<size_t>(c + 1) * kAlign;
-  const int log = 10 + (c - kLinearClasses) / 4, step = (c - kLinearClasses) % 4;
+  const int log = 11 + (c - kLinearClasses) / 4, step = (c - kLinearClasses) % 4;
   return (size_t{1} << log) + static_cast<size_t>(step + 1) * (size_t{1} << (log - 2));
 }
+
+// By class: how many blocks a thread keeps at most.
+constexpr auto kMostBlocks = [] {
+  std::array<int32_t, kClasses> most{};
+  for (int c = 0; c < kClasses; ++c)
+    most[static_cast<size_t>(c)] = static_cast<int32_t>(kThreadBytesPerClass / class_bytes(c)) + 1;
+  return most;
+}();
 
 std::atomic<int64_t> reserved{0};
 std::atomic<int64_t> finished_threads_allocated{0};
@@ -178,7 +181,7 @@ inline void count_allocated(ThreadCache* cache, int64_t bytes) {
 void* allocate(size_t bytes) {
   ThreadCache* cache = cache_of_thread();
   void* block = nullptr;
-  if (!AG_CACHE_BLOCKS || bytes > kLargest) {
+  if (!kCacheBlocks || bytes > kLargest) {
     block = system_allocate(bytes);
   } else {
     const int c = class_of(bytes);
@@ -200,11 +203,10 @@ void deallocate(void* block, size_t bytes) noexcept {
   if (!block) return;
   ThreadCache* cache = cache_of_thread();
   count_allocated(cache, -static_cast<int64_t>(bytes));
-  if (!AG_CACHE_BLOCKS || bytes > kLargest) return system_free(block, bytes);
+  if (!kCacheBlocks || bytes > kLargest) return system_free(block, bytes);
   const int c = class_of(bytes);
   FreeBlock* free_block = static_cast<FreeBlock*>(block);
-  const size_t size = class_bytes(c);
-  if (!cache || (static_cast<size_t>(cache->count[c]) + 1) * size > kThreadBytesPerClass + size) {
+  if (!cache || cache->count[c] >= kMostBlocks[static_cast<size_t>(c)]) {
     shared().put(free_block, c);
     return;
   }

@@ -5,6 +5,12 @@
 
 namespace autograd::detail {
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kCacheBlocks = false;  // let the sanitizer see every allocation
+#else
+inline constexpr bool kCacheBlocks = true;
+#endif
+
 /// 64-byte aligned memory of at least `bytes` bytes; throws Error (memory).
 void* allocate(size_t bytes);
 /// `bytes` is what was asked for.

@@ -181,6 +181,14 @@ void finish_unrecorded(const Call& call) {
 
 }  // namespace
 
+namespace {
+[[noreturn, gnu::cold]] void fail_inference_in_place(const Op& op) {
+  fail(ErrorCode::kRuntime, op.name,
+       ": Inplace update to inference tensor outside InferenceMode is not allowed. You can make a "
+       "clone to get a normal tensor before doing inplace update.");
+}
+}  // namespace
+
 void dispatch_in_place(const Op& op, std::initializer_list<Arg> inputs, const Attrs& attrs) {
   dispatch_in_place(op, inputs.begin(), static_cast<int>(inputs.size()), attrs);
 }
@@ -189,6 +197,8 @@ void dispatch_in_place(const Op& op, const Arg* inputs, int n, const Attrs& attr
   if (check_defined(op, inputs, n) || is_mapped_draw(op)) [[unlikely]]
     return dispatch_in_place_batched(op, inputs, n, attrs);
   TensorBody& self = *inputs[0].body;
+  if (self.is_inference && !thread_state.inference) [[unlikely]]
+    fail_inference_in_place(op);
   Tensor output = borrow(&self);
   const Call call{op, inputs, n, attrs, &output, 1};
   const ThreadState& state = thread_state;

@@ -2,9 +2,11 @@
 // without recursion; gradients are summed over broadcast dims here and nowhere else.
 #include <algorithm>
 #include <mutex>
+#include <utility>
 
 #include "autograd/grad.hpp"
 #include "autograd/ops.hpp"
+#include "core/anomaly.hpp"
 #include "core/backward_watch.hpp"
 #include "core/batching.hpp"
 #include "core/dispatch.hpp"
@@ -93,7 +95,14 @@ class Run {
 
  public:
   Run(const BackwardOptions& options, const std::vector<Tensor>& inputs, bool accumulate)
-      : options_(options), inputs_(inputs), accumulate_(accumulate) {}
+      : options_(options),
+        inputs_(inputs),
+        accumulate_(accumulate),
+        anomaly_(anomaly_mode()),
+        outer_(std::exchange(thread_state.backward, next_tensor_id())) {}
+  ~Run() { thread_state.backward = outer_; }
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
 
   std::vector<Tensor> operator()(const std::vector<Tensor>& outputs,
                                  const std::vector<Tensor>& grads) {
@@ -141,6 +150,8 @@ class Run {
   const BackwardOptions& options_;
   const std::vector<Tensor>& inputs_;
   const bool accumulate_;
+  const AnomalyMode anomaly_;
+  const uint64_t outer_;    // the backward that this one runs inside of
   Numbering numbers_;       // nodes and leaves share it
   Vector<Node*> node_of_;   // by number; nullptr for leaves
   Vector<int> first_slot_;  // by number; the slots of a node's outputs lie side by side
@@ -185,6 +196,47 @@ Tensor root_gradient(const Tensor& output, const Tensor& grad, size_t i) {
          "grad can be implicitly created only for scalar outputs (got a tensor of sizes ",
          output.sizes(), "): reduce it to one number, or give a gradient of its shape");
   return full(output.sizes(), 1.0, output.dtype());
+}
+
+// By number: a hook may register further ones.
+void run_accumulation_hooks(TensorBody* leaf) {
+  const Tensor t = borrow(leaf);
+  for (size_t i = 0; leaf->hooks && i < leaf->hooks->after_accumulation.size(); ++i) {
+    const AccumulationHook hook = leaf->hooks->after_accumulation[i];
+    hook(t);
+  }
+}
+
+// The results of a hook on a node take the place of what it saw.
+void replace_gradients(Vector<Tensor>& seen, std::vector<Tensor> changed, const Node& node,
+                       const char* what) {
+  if (changed.empty()) return;
+  if (changed.size() != seen.size())
+    fail(ErrorCode::kRuntime, "hook on ", backward_name(*node.op),
+         " has returned an incorrect number of values: got ", changed.size(), ", but expected ",
+         seen.size(), " (", what, ")");
+  for (size_t i = 0; i < seen.size(); ++i) {
+    if (seen[i] && changed[i] && changed[i].sizes() != seen[i].sizes())
+      fail(ErrorCode::kRuntime, "hook on ", backward_name(*node.op),
+           " has changed the size of value ", i, " of ", what, ": ", seen[i].sizes(), " became ",
+           changed[i].sizes());
+    if (changed[i]) seen[i] = std::move(changed[i]);
+  }
+}
+
+void run_prehooks(Node& node, Vector<Tensor>& grads) {
+  for (size_t i = 0; i < node.extra->prehooks.size(); ++i) {
+    const NodePrehook hook = node.extra->prehooks[i];
+    replace_gradients(grads, hook({grads.begin(), grads.end()}), node, "the gradients of outputs");
+  }
+}
+
+void run_hooks_after(Node& node, Vector<Tensor>& results, const Vector<Tensor>& grads) {
+  for (size_t i = 0; i < node.extra->hooks.size(); ++i) {
+    const NodeHook hook = node.extra->hooks[i];
+    replace_gradients(results, hook({results.begin(), results.end()}, {grads.begin(), grads.end()}),
+                      node, "the gradients of inputs");
+  }
 }
 
 Tensor run_hooks(const Hooks& hooks, Tensor grad) {
@@ -293,9 +345,14 @@ void Run::visit(int n) {
   if (any && leads_on) {
     Backward rule(node, grads.data(), results.data(),
                   inputs_.empty() ? nullptr : rule_wanted_.data());
-    node.op->backward(rule);
+    if (node.extra) run_prehooks(node, grads);
+    if (anomaly_ != AnomalyMode::kOff) [[unlikely]]
+      run_watched(node, rule, results, anomaly_);
+    else
+      node.op->backward(rule);
     if (thread_state.backward_watch) [[unlikely]]
       thread_state.backward_watch->on_node(node, grads.data(), results.data());
+    if (node.extra) run_hooks_after(node, results, grads);
     grads.clear();
     for (int i = 0; i < n_in; ++i) {
       Tensor& result = results[static_cast<size_t>(i)];
@@ -381,6 +438,7 @@ std::vector<Tensor> Run::finish() {
     if (!slot.grad) continue;
     if (leaves_[i]->hooks) slot.grad = run_hooks(*leaves_[i]->hooks, std::move(slot.grad));
     if (inputs_.empty()) accumulate(leaves_[i], slot.grad);
+    if (inputs_.empty()) run_accumulation_hooks(leaves_[i]);
     for (size_t k = 0; k < inputs_.size(); ++k)
       if (body(inputs_[k]) == leaves_[i]) results_[k] = slot;
   }
@@ -388,8 +446,10 @@ std::vector<Tensor> Run::finish() {
   for (size_t k = 0; k < inputs_.size(); ++k) {
     if (!accumulate_)
       results.push_back(std::move(results_[k].grad));
-    else if (results_[k].grad)
+    else if (results_[k].grad) {
       accumulate(body(inputs_[k]), results_[k].grad);
+      run_accumulation_hooks(body(inputs_[k]));
+    }
   }
   return results;
 }

@@ -4,6 +4,7 @@
 #include <new>
 
 #include "autograd/ops.hpp"
+#include "core/saved.hpp"
 #include "core/thread_state.hpp"
 
 namespace autograd::detail {
@@ -62,6 +63,37 @@ void Node::release_saved() {
       output.saved = Tensor();
       released = true;
     }
+  if (extra) release_extra();
+}
+
+void Node::release_extra() {
+  if (!extra->packed.empty()) {
+    // What goes may run code of the user's.
+    const std::vector<PackedValue> gone = std::move(extra->packed);
+    extra->packed.clear();
+    released = true;
+  }
+  std::vector<SavedValue>& saved = saved_values(extra->context);
+  if (saved.empty()) return;
+  const std::vector<SavedValue> gone = std::move(saved);
+  saved.clear();
+  ContextAccess::set_released(extra->context);
+  released = true;
+}
+
+std::string backward_name(const Op& op) {
+  if (op.traits & kFunction) return std::string(op.name) + "Backward";
+  std::string name;
+  bool upper = true;
+  for (const char* c = op.name; *c; ++c) {
+    if (*c == '_') {
+      upper = true;
+      continue;
+    }
+    name += upper && *c >= 'a' && *c <= 'z' ? static_cast<char>(*c - 'a' + 'A') : *c;
+    upper = false;
+  }
+  return name + "Backward0";
 }
 
 Tensor Backward::grad(int i) const {
@@ -69,9 +101,8 @@ Tensor Backward::grad(int i) const {
   return grads_[i];
 }
 
-namespace {
-[[noreturn]] void fail_changed(const Node& node, const char* what, const Tensor& saved,
-                               uint32_t version) {
+void fail_changed(const Node& node, const std::string& what, const Tensor& saved,
+                  uint32_t version) {
   const Storage& storage = *body(saved)->storage;
   const Op* by = storage.changed_by.load();
   const bool is_optimizer = by && (by->traits & kUpdate);
@@ -88,23 +119,24 @@ namespace {
              "after it"
            : ". Use the out-of-place form of that change, or clone() the tensor before it");
 }
-}  // namespace
+
+void fail_freed(const Node& node) {
+  fail(ErrorCode::kRuntime,
+       "Trying to backward through the graph a second time (or directly access saved tensors "
+       "after they have "
+       "already been freed), at op '",
+       node.op->name, "'", at_line(node.location),
+       ". Saved intermediate values of the graph are freed when you call .backward() or "
+       "autograd.grad(). "
+       "Specify retain_graph=True if you need to backward through the graph a second time");
+}
 
 void Backward::check_version(const char* what, const Tensor& saved, uint32_t version) const {
-  if (!saved)
-    fail(ErrorCode::kRuntime,
-         "Trying to backward through the graph a second time (or directly access saved tensors "
-         "after they have "
-         "already been freed), at op '",
-         node_.op->name, "'", at_line(node_.location),
-         ". Saved intermediate values of the graph are freed when you call .backward() or "
-         "autograd.grad(). "
-         "Specify retain_graph=True if you need to backward through the graph a second time");
+  if (!saved) fail_freed(node_);
   const uint32_t now = body(saved)->storage->version.load(std::memory_order_relaxed);
   if (now != version) fail_changed(node_, what, saved, version);
 }
 
-namespace {
 Tensor with_history(const Tensor& value, Node* node, uint32_t index) {
   Tensor alias = make_alias(body(value), value.sizes(), value.strides(), 0);
   node->retain();
@@ -112,10 +144,11 @@ Tensor with_history(const Tensor& value, Node* node, uint32_t index) {
   body(alias)->output_index = index;
   return alias;
 }
-}  // namespace
 
 Tensor Backward::input(int i) const {
   const NodeInput& input = node_.inputs[i];
+  if (!input.saved && node_.extra)
+    if (Tensor value = unpack_saved(node_, PackedValue::kInput, i)) return value;
   check_version(i == 0   ? "first input"
                 : i == 1 ? "second input"
                          : "input",
@@ -129,6 +162,8 @@ Tensor Backward::input(int i) const {
 
 Tensor Backward::output(int i) const {
   const NodeOutput& output = node_.outputs[i];
+  if (!output.saved && node_.extra)
+    if (Tensor value = unpack_saved(node_, PackedValue::kOutput, i)) return value;
   check_version("output", output.saved, output.version);
   if (!thread_state.grad_enabled || !is_floating(output.dtype)) return output.saved;
   // For higher orders the value must know that this node made it.

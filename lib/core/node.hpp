@@ -2,9 +2,11 @@
 #pragma once
 #include <memory>
 #include <new>
+#include <string>
 #include <vector>
 
 #include "autograd/function.hpp"
+#include "autograd/grad_fn.hpp"
 #include "core/op.hpp"
 
 namespace autograd::detail {
@@ -29,14 +31,15 @@ struct NodeInput {
 /// The hooks of one tensor, in order.
 struct Hooks {
   std::vector<GradientHook> list;
+  std::vector<AccumulationHook> after_accumulation;  ///< of leaves
 };
 
 /// An output of a recorded op. The value, if saved, is an alias without history: no reference
 /// cycle.
 struct NodeOutput {
   DType dtype = DType::kFloat32;
-  Shape sizes;
   uint32_t version = 0;
+  Shape sizes;
   Tensor saved;
   uint64_t id = 0;
   TensorBody* retained = nullptr;  ///< not owned; the live tensor that wants to keep its gradient
@@ -75,10 +78,56 @@ class NodeList {
   alignas(T) char storage_[sizeof(T) * kInline];
 };
 
-/// The gradient of a function that is no op of the library.
-struct FunctionRule {
-  GradientRule rule;
-  bool aliases = false;  ///< an output shares memory with an input
+/// A saved value in the form that the user's hook gave it, and the place in the graph that the
+/// value takes up again.
+struct PackedValue {
+  enum Kind : uint8_t { kInput, kOutput, kSaved };
+
+  PackedValue(Kind kind, int index) : kind(kind), index(index) {}
+  PackedValue(PackedValue&& other) noexcept;
+  ~PackedValue();
+
+  Kind kind;
+  int index;  ///< of the input, the output, or the value saved by a function
+  std::shared_ptr<const SavedTensorHooks> hooks;
+  std::shared_ptr<void> content;
+  // Of values saved by a function; for inputs and outputs the node itself knows.
+  Node* node = nullptr;
+  TensorBody* leaf = nullptr;
+  uint32_t output_index = 0;
+};
+
+/// The private side of the context of a function's call.
+struct ContextAccess {
+  static std::vector<SavedValue>& saved(Context& c) { return c.saved_; }
+  static std::vector<Tensor>& to_save(Context& c) { return c.to_save_; }
+  static const std::vector<Tensor>& dirty(const Context& c) { return c.dirty_; }
+  static const std::vector<Tensor>& constants(const Context& c) { return c.constants_; }
+  static bool materializes(const Context& c) { return c.materialize_; }
+  static void set_node(Context& c, Node* node) { c.node_ = node; }
+  static void set_released(Context& c) { c.released_ = true; }
+  static void set_inputs(Context& c, int n, uint64_t needs) {
+    c.n_inputs_ = n;
+    c.needs_ = needs;
+  }
+};
+inline std::vector<SavedValue>& saved_values(Context& context) {
+  return ContextAccess::saved(context);
+}
+
+/// What few nodes have.
+struct NodeExtra {
+  static void* operator new(size_t bytes) { return allocate(bytes); }
+  static void operator delete(void* p, size_t bytes) { deallocate(p, bytes); }
+
+  std::vector<PackedValue> packed;
+  std::vector<NodePrehook> prehooks;
+  std::vector<NodeHook> hooks;
+  const Op* view_op = nullptr;  ///< of view_assign: the view through which the change was made
+  // Of functions:
+  Context context;
+  FunctionRule rule;
+  uint64_t aliases = 0;  ///< bit i: output i (63: any further one) shares memory with an input
 };
 
 struct Node {
@@ -88,12 +137,20 @@ struct Node {
   bool released = false;  ///< the saved tensors were freed by a backward
   Location location = 0;  ///< where the op was called
   const Op* op = nullptr;
-  const Op* view_op = nullptr;  ///< for view_assign: the view through which the change was made
-  uint64_t leaves = 0;          ///< that gradients flow to from here, as bits that may clash
+  uint64_t leaves = 0;  ///< that gradients flow to from here, as bits that may clash
   Attrs attrs;
   NodeList<NodeInput, 3> inputs;
   NodeList<NodeOutput, 1> outputs;
-  std::unique_ptr<FunctionRule> function;
+  std::unique_ptr<NodeExtra> extra;
+
+  NodeExtra& extras() {
+    if (!extra) extra = std::make_unique<NodeExtra>();
+    return *extra;
+  }
+  /// True if output i is a view that a function of the user has made, or an input that it returned.
+  bool is_custom_view(uint32_t i) const {
+    return extra && (extra->aliases >> (i < 63 ? i : 63) & 1);
+  }
 
   static Node* make(const Op& op);
   void retain() { refs.fetch_add(1, std::memory_order_relaxed); }
@@ -102,6 +159,9 @@ struct Node {
   void forget_retained(const TensorBody* t);
   /// Frees the saved tensors; a later backward that reads them is an error.
   void release_saved();
+
+ private:
+  void release_extra();
 };
 
 /// The leaves behind a tensor, as bits that may clash.
@@ -109,12 +169,35 @@ inline uint64_t leaves_behind(const TensorBody* b) {
   if (b->node) return b->node->leaves;
   return b->requires_grad ? uint64_t{1} << b->leaf_number : b->leaves;
 }
+/// A node that is dropped at the end of the scope.
+struct NodeOwner {
+  Node* node;
+  ~NodeOwner() {
+    if (node) node->drop();
+  }
+};
+
+/// The name of a node in PyTorch's style: "AddBackward0", of a function "MyFunctionBackward".
+std::string backward_name(const Op& op);
 
 /// The op that took a view while nothing was recorded.
 struct ViewRecord {
   const Op* op;
   Attrs attrs;
 };
+
+class Backward;
+
+/// An alias of a value with output `index` of `node` as its history.
+Tensor with_history(const Tensor& value, Node* node, uint32_t index);
+/// Hands the gradients that the user's code has computed to the engine. Throws Error (runtime) for
+/// more than there are inputs, and for sizes that don't fit.
+void set_checked(Backward& b, std::vector<Tensor>& results);
+/// The error of a backward that reads what an earlier one has freed.
+[[noreturn]] void fail_freed(const Node& node);
+/// The error of one that reads what was changed in place since.
+[[noreturn]] void fail_changed(const Node& node, const std::string& what, const Tensor& saved,
+                               uint32_t version);
 
 /// Sums a gradient over the dims along which its input was broadcast.
 Tensor sum_to(const Tensor& grad, const Shape& sizes);

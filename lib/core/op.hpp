@@ -97,6 +97,7 @@ enum Trait : uint32_t {
   kCopies = 1 << 7,       ///< moves elements without computing
   kUpdate = 1 << 8,       ///< an optimizer's step: writes to its inputs but 1 and the last
   kValueShaped = 1 << 9,  ///< the output's sizes depend on the elements of the input
+  kFunction = 1 << 10,    ///< code of the user's over ops; only its gradient is its own
 };
 
 enum Device { kCpu = 0, kDeviceCount = 1 };
@@ -143,6 +144,8 @@ struct Op {
   /// Names of the inputs ("param,grad,exp_avg"), where a reader needs them.
   const char* inputs = "";
   BatchRule batch = {};
+  /// For ops that the user has registered: what they were registered with.
+  const void* registration = nullptr;
 };
 
 }  // namespace autograd::detail

@@ -8,6 +8,8 @@
 
 #include "autograd/ops.hpp"
 #include "core/dispatch.hpp"
+#include "core/saved.hpp"
+#include "core/thread_state.hpp"
 
 namespace autograd::detail {
 
@@ -31,13 +33,17 @@ void set_edge(NodeInput& input, TensorBody* b) {
   }
 }
 
-void add_edge(Node* node, TensorBody* b) {
+}  // namespace
+
+void record_edge(Node* node, TensorBody* b) {
   NodeInput& input = node->inputs.add();
   if (!b) return;
   set_edge(input, b);
   if (input.needs_grad()) node->leaves |= leaves_behind(b);
   if (b->node) node->depth = std::max(node->depth, b->node->depth + 1);
 }
+
+namespace {
 
 void set_cut(TensorBody* b, Cut cut, Location at, uint64_t leaves) {
   b->cut = cut;
@@ -73,6 +79,14 @@ uint32_t reads_of(const Op& op, const Node& node) {
   return reads;
 }
 
+[[noreturn]] void fail_inference_saved() {
+  fail(ErrorCode::kRuntime,
+       "Inference tensors cannot be saved for backward. Please do not use Tensors created in "
+       "inference mode in computation tracked by autograd. To work around this, you can make a "
+       "clone to get a normal tensor and use it in autograd, or use `no_grad()` instead of "
+       "`inference_mode()`.");
+}
+
 uint32_t version_of(const TensorBody* b) {
   return b->storage->version.load(std::memory_order_relaxed);
 }
@@ -85,11 +99,15 @@ Node* make_node(const Call& call, const Tensor& old_self = Tensor()) {
   for (int i = 0; i < call.n_inputs; ++i) {
     TensorBody* b = call.inputs[i].body;
     if (b && b->source) refresh_view(b);
-    add_edge(node, b);
+    record_edge(node, b);
   }
   const uint32_t reads = reads_of(call.op, *node);
   for (int i = 0; i < call.n_inputs && i < 16; ++i) {
     if (!(reads & reads_input(i)) || !call.inputs[i].body) continue;
+    if (call.inputs[i].body->is_inference) [[unlikely]] {
+      const NodeOwner owner{node};
+      fail_inference_saved();
+    }
     NodeInput& input = node->inputs[i];
     const bool overwritten = old_self && call.inputs[i].body == call.inputs[0].body;
     input.saved = overwritten ? old_self : borrow(call.inputs[i].body);
@@ -120,12 +138,12 @@ void attach_outputs(Node* node, const Call& call) {
 void backward_view_assign(Backward& b) {
   const Node& assign = b.node();
   const Tensor g = b.grad();
-  const Tensor part = dispatch(*assign.view_op, {g}, assign.attrs);
+  const Tensor part = dispatch(*assign.extra->view_op, {g}, assign.attrs);
   if (b.needs(1)) b.set(1, part);
   if (!b.needs(0)) return;
   // What came through the view does not reach the old value: g - V'(V g), V' being the view's own
   // gradient rule.
-  Node* view = Node::make(*assign.view_op);
+  Node* view = Node::make(*assign.extra->view_op);
   const struct Owner {
     Node* node;
     ~Owner() { node->drop(); }
@@ -139,7 +157,7 @@ void backward_view_assign(Backward& b) {
   output.sizes = part.sizes();
   Tensor grads[1] = {part}, results[1];
   Backward rule(*view, grads, results);
-  assign.view_op->backward(rule);
+  assign.extra->view_op->backward(rule);
   b.set(0, sub(g, sum_to(results[0], input.sizes)));
 }
 
@@ -158,7 +176,7 @@ void retake_view(TensorBody* view, const ViewRecord& how) {
   Node* node = Node::make(*how.op);
   node->attrs = how.attrs;
   node->location = view->made_at;
-  add_edge(node, view->source);
+  record_edge(node, view->source);
   add_output(node, view);
   set_history(view, node, 0);
   node->drop();
@@ -181,11 +199,11 @@ void rebase_sources(TensorBody* view, ViewRecord how) {
   while (how.op) {
     TensorBody* source = view->source;
     Node* assign = Node::make(kViewAssign);
-    assign->view_op = how.op;
+    assign->extras().view_op = how.op;
     assign->attrs = how.attrs;
     assign->location = view->storage->changed_at.load(std::memory_order_relaxed);
-    add_edge(assign, source);
-    add_edge(assign, view);
+    record_edge(assign, source);
+    record_edge(assign, view);
     add_output(assign, source);
     const ViewRecord source_how = how_taken(source);
     set_history(source, assign, 0);
@@ -200,8 +218,27 @@ void rebase_sources(TensorBody* view, ViewRecord how) {
 }  // namespace
 
 namespace {
+[[noreturn]] void fail_custom_view(const TensorBody& view, const char* what, const char* op) {
+  fail(ErrorCode::kRuntime, op ? op : "", op ? ": " : "", "Output ", view.output_index, " of ",
+       view.node->op->name, " is a view ", what,
+       ". This view was created inside a custom Function (or because an input was returned as-is, "
+       "or the module has backward hooks) and the autograd logic to handle view+inplace would "
+       "override the custom backward associated with the custom Function, leading to incorrect "
+       "gradients. This behavior is forbidden. You can fix this by cloning the output of the "
+       "custom Function");
+}
+
+void check_no_custom_view(const TensorBody& changed, const char* op) {
+  for (const TensorBody* b = &changed; b; b = b->source)
+    if (b->node && b->node->is_custom_view(b->output_index))
+      fail_custom_view(*b, "and is being modified inplace", op);
+}
+
 void refresh_one(TensorBody* view) {
   const TensorBody* source = view->source;
+  if (view->node && view->node->is_custom_view(view->output_index))
+    fail_custom_view(*view, "and its base or another view of its base has been modified inplace",
+                     nullptr);
   view->seen_rewrites = rewrites_of(view);
   if (!view->node) {
     // Taken before an in-place change gave its base a history; without a record it was taken in
@@ -224,6 +261,13 @@ void refresh_view(TensorBody* view) {
     stale.push_back(v);
   for (auto it = stale.rbegin(); it != stale.rend(); ++it) refresh_one(*it);
 }
+
+namespace {
+[[gnu::cold]] void pack_and_drop(Node* node) {
+  const NodeOwner owner{node};
+  pack_saved(node);
+}
+}  // namespace
 
 void remember_view(const Call& call) {
   ViewRecord* how = new (allocate(sizeof(ViewRecord))) ViewRecord{&call.op, call.attrs};
@@ -260,55 +304,149 @@ void record(const Call& call) {
   Node* node = make_node(call);
   node->location = call.out().made_at;
   attach_outputs(node, call);
+  if (thread_state.saved_hooks) [[unlikely]]
+    return pack_and_drop(node);
   node->drop();
 }
 
 namespace {
-void backward_function(Backward& b) {
-  std::vector<Tensor> grads;
-  for (int i = 0; i < b.n_outputs(); ++i) grads.push_back(b.has_grad(i) ? b.grad(i) : Tensor());
-  const LocationScope user(0);
-  std::vector<Tensor> results = b.node().function->rule(grads);
-  const int n = std::min(b.n_inputs(), static_cast<int>(results.size()));
-  for (int i = 0; i < n; ++i) b.set(i, std::move(results[static_cast<size_t>(i)]));
+
+/// What becomes of one output of a function's call.
+enum class OutputKind { kFresh, kAlias, kDirty, kConstant };
+
+int position(const TensorBody* b, const Tensor* list, int n) {
+  for (int i = 0; i < n; ++i)
+    if (body(list[i]) == b) return i;
+  return -1;
 }
 
-constexpr Op kFunction = {.name = "function",
-                          .traits = 0,
-                          .infer = nullptr,
-                          .forward = {nullptr},
-                          .backward = backward_function,
-                          .doc = "a function with a gradient rule of its own"};
+bool holds(const std::vector<Tensor>& list, const TensorBody* b) {
+  return position(b, list.data(), static_cast<int>(list.size())) >= 0;
+}
+
+OutputKind kind_of(const TensorBody* b, const Tensor* inputs, int n_inputs,
+                   const Context& context) {
+  if (holds(ContextAccess::dirty(context), b)) return OutputKind::kDirty;
+  if (!is_floating(b->dtype) || holds(ContextAccess::constants(context), b))
+    return OutputKind::kConstant;
+  bool is_new = !b->source && !b->needs_grad();
+  for (int i = 0; i < n_inputs; ++i) is_new = is_new && body(inputs[i])->storage != b->storage;
+  return is_new ? OutputKind::kFresh : OutputKind::kAlias;
+}
+
+// An alias that knows what it is a view of.
+Tensor alias_of(TensorBody* b) {
+  Tensor alias = make_alias(b, b->sizes, b->strides, 0);
+  TensorBody* source = b->source ? b->source : b;
+  body(alias)->source = static_cast<TensorBody*>(borrow(source).release());
+  body(alias)->seen_rewrites = rewrites_of(b);
+  return alias;
+}
+
+void check_dirty(const Tensor* outputs, int n_outputs, const Context& context, bool recorded) {
+  for (const Tensor& t : ContextAccess::dirty(context)) {
+    const TensorBody* b = body(t);
+    if (position(b, outputs, n_outputs) < 0)
+      fail(ErrorCode::kRuntime,
+           "Some elements marked as dirty during the forward method were not returned as output. "
+           "The inputs that are modified inplace must all be outputs of the Function.");
+    if (!recorded) continue;
+    check_no_custom_view(*b, "mark_dirty");
+    if (b->requires_grad)
+      fail(ErrorCode::kRuntime,
+           "a leaf Variable that requires grad has been used in an in-place operation.");
+    if (b->source && n_outputs > 1)
+      fail(ErrorCode::kRuntime,
+           "If your Function modifies inplace an input that is a view of another Tensor, your "
+           "Function cannot return more than one Tensor. Make sure the input is not a view "
+           "(clone() it), or split the Function in two");
+  }
+}
+
+// The values to keep: inputs with their history, outputs as aliases without.
+void keep_saved(Node* node, const Tensor* inputs, int n_inputs, const std::vector<Tensor>& outputs,
+                const std::vector<OutputKind>& kinds) {
+  Context& context = node->extra->context;
+  std::vector<Tensor> to_save = std::move(ContextAccess::to_save(context));
+  ContextAccess::to_save(context).clear();
+  std::vector<SavedValue>& saved = saved_values(context);
+  saved.resize(to_save.size());
+  for (size_t i = 0; i < to_save.size(); ++i) {
+    if (!to_save[i]) continue;
+    TensorBody* b = body(to_save[i]);
+    if (b->is_inference) fail_inference_saved();
+    saved[i].version = version_of(b);
+    const int output = position(b, outputs.data(), static_cast<int>(outputs.size()));
+    const bool is_made_here = output >= 0 &&
+                              kinds[static_cast<size_t>(output)] != OutputKind::kConstant &&
+                              (kinds[static_cast<size_t>(output)] == OutputKind::kDirty ||
+                               position(b, inputs, n_inputs) < 0);
+    if (is_made_here) {
+      saved[i].value = make_alias(b, b->sizes, b->strides, 0);
+      saved[i].output = output;
+    } else {
+      saved[i].value = std::move(to_save[i]);
+    }
+  }
+}
+
+void set_dirty_history(TensorBody* b, Node* node, int index) {
+  if (b->source) refresh_view(b);
+  const ViewRecord how = how_taken(b);
+  set_history(b, node, index);
+  b->storage->rewrites.fetch_add(1, std::memory_order_relaxed);
+  if (how.op) rebase_sources(b, how);
+}
+
 }  // namespace
 
-void record_rule(const std::vector<Tensor>& inputs, std::vector<Tensor>& outputs,
-                 GradientRule rule) {
-  Node* node = Node::make(kFunction);
+void record_function_call(const Op& op, const Tensor* inputs, int n_inputs, Tensor* outputs,
+                          int n_outputs, std::unique_ptr<NodeExtra> extra, bool recorded) {
+  const Context& context = extra->context;
+  check_dirty(outputs, n_outputs, context, recorded);
+  const std::vector<Tensor> made(outputs, outputs + n_outputs);
+  std::vector<OutputKind> kinds;
+  for (int i = 0; i < n_outputs; ++i) {
+    TensorBody* b = body(made[static_cast<size_t>(i)]);
+    const OutputKind kind = kind_of(b, inputs, n_inputs, context);
+    kinds.push_back(kind);
+    const bool is_input = position(b, inputs, n_inputs) >= 0;
+    if (kind == OutputKind::kDirty)
+      b->storage->mark_changed(op);
+    else if (kind == OutputKind::kConstant ? is_input || b->needs_grad()
+                                           : kind == OutputKind::kAlias)
+      outputs[i] =
+          kind == OutputKind::kConstant ? make_alias(b, b->sizes, b->strides, 0) : alias_of(b);
+  }
+  if (!recorded) return;
+
+  const NodeOwner owner{Node::make(op)};
+  Node* node = owner.node;
   node->location = here();
-  node->function = std::make_unique<FunctionRule>();
-  node->function->rule = std::move(rule);
-  node->inputs.reserve(static_cast<int>(inputs.size()));
-  for (const Tensor& t : inputs) {
-    if (body(t)->source) refresh_view(body(t));
-    add_edge(node, body(t));
+  node->extra = std::move(extra);
+  node->inputs.reserve(n_inputs);
+  for (int i = 0; i < n_inputs; ++i) {
+    TensorBody* b = body(inputs[i]);
+    if (b->source) refresh_view(b);
+    record_edge(node, b);
   }
-  node->outputs.reserve(static_cast<int>(outputs.size()));
-  for (size_t i = 0; i < outputs.size(); ++i) {
+  node->outputs.reserve(n_outputs);
+  for (int i = 0; i < n_outputs; ++i) add_output(node, body(outputs[i]));
+  ContextAccess::set_node(node->extra->context, node);
+  keep_saved(node, inputs, n_inputs, made, kinds);
+  for (int i = 0; i < n_outputs; ++i) {
     TensorBody* b = body(outputs[i]);
-    for (const Tensor& t : inputs) node->function->aliases |= body(t)->storage == b->storage;
-    add_output(node, b);
-    if (is_floating(b->dtype)) set_history(b, node, static_cast<int>(i));
+    const OutputKind kind = kinds[static_cast<size_t>(i)];
+    if (kind == OutputKind::kDirty) set_dirty_history(b, node, i);
+    if (kind == OutputKind::kFresh || kind == OutputKind::kAlias) set_history(b, node, i);
+    if (kind == OutputKind::kAlias) node->extra->aliases |= uint64_t{1} << std::min(i, 63);
   }
-  node->drop();
+  if (thread_state.saved_hooks) pack_saved(node);
 }
 
 void check_in_place(const Call& call) {
   const TensorBody& self = call.in(0);
-  if (self.node && self.node->function && self.node->function->aliases)
-    fail(ErrorCode::kRuntime, call.op.name,
-         ": an output of a function with a gradient of its own is a view and is being modified "
-         "inplace. The function returned an input as it is, or the module has backward hooks. You "
-         "can fix this by cloning the tensor");
+  check_no_custom_view(self, call.op.name);
   if (self.requires_grad)
     fail(ErrorCode::kRuntime, call.op.name,
          ": a leaf Variable that requires grad is being used in an in-place operation. "
@@ -347,9 +485,11 @@ void record_in_place(const Call& call, const Tensor& old_self) {
   self.storage->mark_changed(call.op);
   node->location = self.storage->changed_at.load(std::memory_order_relaxed);
   attach_outputs(node, call);
-  node->drop();
+  const NodeOwner owner{node};
   self.storage->rewrites.fetch_add(1, std::memory_order_relaxed);
   if (how.op) rebase_sources(&self, how);
+  if (thread_state.saved_hooks) [[unlikely]]
+    pack_saved(node);
 }
 
 }  // namespace autograd::detail

@@ -8,10 +8,14 @@ namespace autograd::detail {
 /// Adds the node of a finished call to the graph: its outputs get it as their history.
 void record(const Call& call);
 
-/// Adds a node whose gradient is `rule`: `outputs`, aliases without history, get it as their
-/// history.
-void record_rule(const std::vector<Tensor>& inputs, std::vector<Tensor>& outputs,
-                 GradientRule rule);
+/// Gives the outputs of a function's call their history, if `recorded`; see FunctionCall::finish.
+/// The context in `extra` says what was changed in place, what carries no gradient and what to
+/// save.
+void record_function_call(const Op& op, const Tensor* inputs, int n_inputs, Tensor* outputs,
+                          int n_outputs, std::unique_ptr<NodeExtra> extra, bool recorded);
+
+/// Adds an input to a node.
+void record_edge(Node* node, TensorBody* input);
 
 /// Notes in the outputs of a call that was not recorded that gradients end here, if one of its
 /// inputs has, or had, a history.

@@ -51,15 +51,18 @@ Storage* Storage::wrap(void* data, size_t bytes, void (*deleter)(void*), void* c
   Storage* s = new (allocate(sizeof(Storage))) Storage;
   s->data = static_cast<char*>(data);
   s->bytes = bytes;
-  s->deleter = deleter;
-  s->context = context;
-  s->is_own = false;
+  s->foreign = new (allocate(sizeof(Foreign))) Foreign{deleter, context};
   return s;
 }
 
 void Storage::destroy() {
-  if (deleter) deleter(context);
-  deallocate(this, is_own ? bytes : sizeof(Storage));
+  if (Foreign* f = foreign) {
+    if (f->deleter) f->deleter(f->context);
+    deallocate(f, sizeof(Foreign));
+    return deallocate(this, sizeof(Storage));
+  }
+  char* block = reinterpret_cast<char*>(this) - front;
+  deallocate(block, front + bytes);
 }
 
 int64_t checked_numel(const Shape& sizes) {
@@ -106,22 +109,68 @@ bool is_row_major(const Shape& sizes, const Shape& strides) {
 }
 
 namespace {
-TensorBody* new_body(Storage* storage, DType dtype, const Shape& sizes) {
-  TensorBody* b = new (allocate(sizeof(TensorBody))) TensorBody;
+void fill_body(TensorBody* b, Storage* storage, DType dtype, const Shape& sizes) {
   b->storage = storage;
   b->dtype = dtype;
   b->sizes = sizes;
   b->id = next_tensor_id();
+}
+
+TensorBody* new_body(Storage* storage, DType dtype, const Shape& sizes) {
+  TensorBody* b = new (allocate(sizeof(TensorBody))) TensorBody;
+  fill_body(b, storage, dtype, sizes);
+  return b;
+}
+
+// Up to here a tensor is one block: body, storage header, elements.
+constexpr size_t kOneBlockBytes = kCacheBlocks ? 4096 : 0;
+constexpr size_t kFront =
+    (sizeof(TensorBody) + alignof(Storage) - 1) / alignof(Storage) * alignof(Storage);
+
+TensorBody* new_body_with_storage(size_t data_bytes, DType dtype, const Shape& sizes) {
+  if (data_bytes > kOneBlockBytes) return new_body(Storage::make(data_bytes), dtype, sizes);
+  const size_t bytes = sizeof(Storage) + data_bytes;
+  char* block = static_cast<char*>(allocate(kFront + bytes));
+  Storage* s = new (block + kFront) Storage;
+  s->data = reinterpret_cast<char*>(s + 1);
+  s->bytes = bytes;
+  s->front = kFront;
+  TensorBody* b = new (block) TensorBody;
+  b->shares_block = true;
+  fill_body(b, s, dtype, sizes);
   return b;
 }
 }  // namespace
 
+namespace {
+// One pass for the usual case of few elements in no dim of size 0; false: ask the careful ones.
+inline bool fill_row_major(const Shape& sizes, int64_t* numel, Shape* strides) {
+  constexpr int64_t kFew = int64_t{1} << 31;
+  *strides = sizes;
+  int64_t count = 1;
+  for (int i = sizes.size() - 1; i >= 0; --i) {
+    const int64_t size = sizes[i];
+    if (size <= 0 || size > kFew) return false;
+    (*strides)[i] = count;
+    count *= size;
+    if (count > kFew) return false;
+  }
+  *numel = count;
+  return true;
+}
+}  // namespace
+
 Tensor make_tensor(const Shape& sizes, DType dtype) {
-  const int64_t numel = checked_numel(sizes);
-  TensorBody* b =
-      new_body(Storage::make(static_cast<size_t>(numel) * size_of(dtype)), dtype, sizes);
+  int64_t numel;
+  Shape strides;
+  if (!fill_row_major(sizes, &numel, &strides)) [[unlikely]] {
+    numel = checked_numel(sizes);
+    strides = contiguous_strides(sizes);
+  }
+  TensorBody* b = new_body_with_storage(static_cast<size_t>(numel) * size_of(dtype), dtype, sizes);
   b->storage->id = b->id;
-  b->strides = contiguous_strides(sizes);
+  b->is_inference = thread_state.inference;
+  b->strides = strides;
   b->numel = numel;
   b->data = b->storage->data;
   b->made_at = here();
@@ -134,6 +183,7 @@ Tensor make_alias(const TensorBody* t, const Shape& sizes, const Shape& strides,
   b->strides = strides;
   b->numel = checked_numel(sizes);
   b->is_contiguous = is_row_major(sizes, strides);
+  b->is_inference = t->is_inference;
   b->data = t->data + offset * static_cast<int64_t>(size_of(t->dtype));
   return Tensor::adopt(b);
 }
@@ -144,6 +194,7 @@ Tensor make_over(Storage* storage, DType dtype, const Shape& sizes, const Shape&
   b->strides = strides;
   b->numel = checked_numel(sizes);
   b->is_contiguous = is_row_major(sizes, strides);
+  b->is_inference = thread_state.inference;
   b->data = storage->data;
   b->made_at = here();
   return Tensor::adopt(b);
@@ -168,8 +219,9 @@ void destroy(TensorHead* head) {
     deallocate(b->how, sizeof(ViewRecord));
   }
   delete b->hooks;
+  const bool shares_block = b->shares_block;
   b->~TensorBody();
-  deallocate(b, sizeof(TensorBody));
+  if (!shares_block) deallocate(b, sizeof(TensorBody));
   storage->drop();
   if (grad) Tensor::adopt(grad);
   if (batch) Tensor::adopt(batch);

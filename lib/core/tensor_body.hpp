@@ -16,6 +16,12 @@ struct Op;
 struct ViewRecord;
 struct Hooks;
 
+/// How memory of the caller's is given back.
+struct Foreign {
+  void (*deleter)(void*);  ///< may be nullptr
+  void* context;
+};
+
 /// Shared memory of one or more tensors. Memory the library allocates lies right behind this
 /// header.
 struct alignas(64) Storage {
@@ -24,12 +30,11 @@ struct alignas(64) Storage {
   std::atomic<uint32_t> rewrites{0};    ///< those of them that changed the history of a tensor
   std::atomic<Location> changed_at{0};  ///< where the last change was made
   char* data = nullptr;
-  uint64_t id = 0;                   ///< of the tensor it was made for: no other storage has had it
-  size_t bytes = 0;                  ///< of the whole block for own memory
-  void (*deleter)(void*) = nullptr;  ///< for memory of the caller
-  void* context = nullptr;
-  bool is_own = true;
+  uint64_t id = 0;             ///< of the tensor it was made for: no other storage has had it
+  size_t bytes = 0;            ///< of the whole block for own memory
+  Foreign* foreign = nullptr;  ///< owned; for memory of the caller
   std::atomic<const Op*> changed_by{nullptr};  ///< the op that made the last change
+  uint32_t front = 0;  ///< bytes of the same block before this header: the first body's
 
   static Storage* make(size_t data_bytes);
   static Storage* wrap(void* data, size_t bytes, void (*deleter)(void*), void* context);
@@ -58,6 +63,8 @@ enum class Cut : uint8_t {
   kNoRule,   ///< made by an op that has no gradient
 };
 
+static_assert(sizeof(Storage) == 64, "the header takes one line of the cache");
+
 struct TensorBody : TensorHead {
   Storage* storage = nullptr;
   uint64_t id = 0;
@@ -66,6 +73,8 @@ struct TensorBody : TensorHead {
   bool retains_grad = false;
   Cut cut = Cut::kNone;
   uint8_t leaf_number = 0;       ///< of a leaf that requires grad: its bit in `leaves`
+  bool is_inference = false;     ///< made in inference mode
+  bool shares_block = false;     ///< lies in front of its storage, which frees both
   uint32_t output_index = 0;     ///< which output of node this is
   Node* node = nullptr;          ///< owned reference to the op that recorded this tensor
   TensorBody* grad = nullptr;    ///< owned reference

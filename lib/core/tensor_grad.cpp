@@ -6,6 +6,7 @@
 #include "core/node.hpp"
 #include "core/record.hpp"
 #include "core/text.hpp"
+#include "core/thread_state.hpp"
 
 namespace autograd {
 
@@ -36,6 +37,9 @@ Tensor& Tensor::requires_grad_(bool value) {
     fail(ErrorCode::kRuntime,
          "only Tensors of floating point dtype can require gradients (this one is ",
          name_of(b->dtype), ")");
+  if (value && b->is_inference && !detail::thread_state.inference)
+    fail(ErrorCode::kRuntime,
+         "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.");
   if (b->node) {
     if (value) return *this;
     fail(ErrorCode::kRuntime,
@@ -50,6 +54,8 @@ Tensor& Tensor::requires_grad_(bool value) {
   b->requires_grad = value;
   return *this;
 }
+
+bool Tensor::is_inference() const { return body(*this)->is_inference; }
 
 bool Tensor::is_leaf() const { return detail::innermost(body(*this))->node == nullptr; }
 

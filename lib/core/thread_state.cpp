@@ -3,7 +3,7 @@
 
 #include <atomic>
 
-#include "autograd/grad.hpp"
+#include "autograd/function.hpp"
 
 namespace autograd {
 namespace detail {
@@ -27,12 +27,26 @@ uint64_t next_tensor_id() {
 
 }  // namespace detail
 
-bool grad_enabled() { return detail::thread_state.grad_enabled; }
+bool grad_enabled() { return detail::thread_state.grad_mode; }
 
 bool set_grad_enabled(bool enabled) {
-  const bool previous = detail::thread_state.grad_enabled;
-  detail::thread_state.grad_enabled = enabled;
+  detail::ThreadState& state = detail::thread_state;
+  const bool previous = state.grad_mode;
+  state.grad_mode = enabled;
+  state.grad_enabled = enabled && !state.inference;
   return previous;
 }
+
+bool inference_mode() { return detail::thread_state.inference; }
+
+bool set_inference_mode(bool enabled) {
+  detail::ThreadState& state = detail::thread_state;
+  const bool previous = state.inference;
+  state.inference = enabled;
+  state.grad_enabled = state.grad_mode && !enabled;
+  return previous;
+}
+
+uint64_t current_backward() { return detail::thread_state.backward; }
 
 }  // namespace autograd

@@ -13,10 +13,13 @@ class BackwardWatch;
 struct Node;
 struct ThreadCache;
 struct VmapLevel;
+struct SavedHooksScope;
 
 /// Plain data, so that reading it is one address computation and no guard.
 struct ThreadState {
-  bool grad_enabled = true;
+  bool grad_enabled = true;   ///< ops are recorded: grad mode is on and inference mode is off
+  bool grad_mode = true;      ///< as asked for by the user
+  bool inference = false;     ///< what is made now can never take part in a gradient
   bool cache_closed = false;  ///< the thread is ending: free straight to the shared cache
   bool dropping = false;      ///< a graph is being dropped: queue, do not recurse
   bool in_backward = false;   ///< the engine is at work
@@ -32,6 +35,8 @@ struct ThreadState {
   bool has_stream = false;  ///< random numbers come from the stream below, not from the process's
   uint64_t stream_seed = 0;
   uint64_t stream_offset = 0;
+  SavedHooksScope* saved_hooks = nullptr;  ///< who packs values that gradients will read
+  uint64_t backward = 0;                   ///< number of the innermost backward of the thread
 };
 
 #if defined(__ELF__)

@@ -58,6 +58,8 @@ Tensor scalar(const Scalar& value) {
   else
     *reinterpret_cast<uint8_t*>(t.data()) = value.integer() != 0;
   t.head()->is_number = true;
+  // Bindings keep numbers for later calls, in whatever mode they are made.
+  detail::body(t)->is_inference = false;
   return t;
 }
 

@@ -55,7 +55,7 @@ const std::vector<const Op*>& all_ops() {
 const Op* find_op(std::string_view name) {
   for (const Op* op : all_ops())
     if (name == op->name) return op;
-  return nullptr;
+  return find_registered_op(name);
 }
 
 }  // namespace detail
@@ -63,6 +63,7 @@ const Op* find_op(std::string_view name) {
 std::vector<std::string> op_names() {
   std::vector<std::string> names;
   for (const detail::Op* op : detail::all_ops()) names.emplace_back(op->name);
+  for (const detail::Op* op : detail::registered_ops()) names.emplace_back(op->name);
   return names;
 }
 

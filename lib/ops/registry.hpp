@@ -52,7 +52,10 @@ OpList dropout_ops();
 
 /// All ops in a fixed order.
 const std::vector<const Op*>& all_ops();
-/// nullptr if there is none of that name.
+/// Those that the user has registered so far, in order.
+std::vector<const Op*> registered_ops();
+const Op* find_registered_op(std::string_view name);
+/// nullptr if there is none of that name, in either list.
 const Op* find_op(std::string_view name);
 
 }  // namespace autograd::detail

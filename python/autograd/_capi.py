@@ -130,11 +130,29 @@ _KNOWN = [ctypes.c_int64(n) for n in (*range(_KNOWN_INTS), *range(-_KNOWN_INTS, 
 _Addresses = ctypes.POINTER(ctypes.c_void_p)
 DELETER = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 HOOK = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, _Addresses)
-RULE = ctypes.CFUNCTYPE(
-    ctypes.c_int32, ctypes.c_void_p, _Addresses, ctypes.c_int64, _Addresses, ctypes.c_int64
+LEAF_HOOK = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p)
+NODE_HOOK = ctypes.CFUNCTYPE(
+    ctypes.c_int32,
+    ctypes.c_void_p,
+    _Addresses,
+    ctypes.c_int64,
+    _Addresses,
+    ctypes.c_int64,
+    _Addresses,
 )
 CODE_RESOLVER = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int32)
-_HANDLE = re.compile(r"(const )?(ag_tensor|ag_graph|ag_recording)\*")
+RULE = ctypes.CFUNCTYPE(
+    ctypes.c_int32,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    _Addresses,
+    ctypes.c_int64,
+    _Addresses,
+    ctypes.c_int64,
+)
+PACK = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, _Addresses)
+UNPACK = PACK
+_HANDLE = re.compile(r"(const )?(ag_tensor|ag_graph|ag_node|ag_recording)\*")
 _VALUES: dict[str, Any] = {
     "void": None,
     "int32_t": ctypes.c_int32,
@@ -143,11 +161,18 @@ _VALUES: dict[str, Any] = {
     "const char*": ctypes.c_char_p,
     "ag_deleter": DELETER,
     "ag_hook": HOOK,
+    "ag_leaf_hook": LEAF_HOOK,
+    "ag_node_hook": NODE_HOOK,
     "ag_rule": RULE,
     "ag_lock_release": ctypes.c_void_p,
     "ag_lock_take": ctypes.c_void_p,
     "ag_lock_thread": ctypes.c_void_p,
     "ag_code_resolver": CODE_RESOLVER,
+    "ag_pack": PACK,
+    "ag_unpack": UNPACK,
+    "ag_op_infer": ctypes.c_void_p,
+    "ag_op_forward": ctypes.c_void_p,
+    "ag_op_backward": ctypes.c_void_p,
 }
 
 
