@@ -275,6 +275,8 @@ AG_API int32_t ag_tensor_shares_storage(const ag_tensor* a, const ag_tensor* b);
 AG_API int64_t ag_tensor_id(const ag_tensor* t);
 /* Number of in-place changes of the storage; -1 for NULL. */
 AG_API int64_t ag_tensor_version(const ag_tensor* t);
+/* Says that the elements were changed by code that the library does not see. */
+AG_API ag_status ag_tensor_bump_version(ag_tensor* t);
 /* The one element as a double. Runtime error unless numel is 1. */
 AG_API ag_status ag_tensor_item_double(const ag_tensor* t, double* out);
 /* The one element as an integer (floats truncate). Runtime error unless numel is 1. */
@@ -304,8 +306,6 @@ AG_API ag_status ag_tensor_set_grad(ag_tensor* t, ag_tensor* grad);
 AG_API ag_status ag_tensor_retain_grad(ag_tensor* t);
 /* 1 if retain_grad was called on a non-leaf; 0 for NULL. */
 AG_API int32_t ag_tensor_retains_grad(const ag_tensor* t);
-/* Name of the op that recorded t, "" for a leaf; text. */
-AG_API int64_t ag_tensor_grad_fn(const ag_tensor* t, char* buffer, int64_t capacity);
 /* Removes, or zeroes if set_to_none is 0, the gradients of n tensors. */
 AG_API ag_status ag_zero_grad(ag_tensor* const* tensors, int64_t n, int32_t set_to_none);
 
@@ -349,6 +349,8 @@ AG_API ag_status ag_function_record(const char* name, ag_tensor* const* inputs, 
 /* The op that recorded t, NULL for a leaf (for NULL with an error set). It keeps the graph behind
  * it alive. */
 AG_API ag_node* ag_tensor_node(const ag_tensor* t);
+/* Which output of its node t is, 0 for a leaf; -1 for NULL. */
+AG_API int64_t ag_tensor_output_index(const ag_tensor* t);
 /* Releases one reference; NULL is allowed. */
 AG_API void ag_node_free(ag_node* node);
 /* Another reference to the same node. */
@@ -410,6 +412,8 @@ AG_API const ag_op* ag_op_register(const char* name, int64_t n_outputs, ag_op_in
                                    int64_t saves_inputs, int64_t saves_outputs, void* context);
 /* The op registered under a name; NULL, a value error, if there is none. */
 AG_API const ag_op* ag_op_find(const char* name);
+/* How many outputs it has; -1 for NULL. */
+AG_API int64_t ag_op_num_outputs(const ag_op* op);
 /* Calls a registered op; at most 3 numbers. Writes as many outputs as the op has. */
 AG_API ag_status ag_op_call(const ag_op* op, ag_tensor* const* inputs, int64_t n_inputs,
                             const double* numbers, int64_t n_numbers, ag_tensor** out);

@@ -126,6 +126,11 @@ ag_node* ag_tensor_node(const ag_tensor* t) {
                         [&](Arguments in) { return to_handle(GradFn::of(*in.tensor(t, "t"))); });
 }
 
+int64_t ag_tensor_output_index(const ag_tensor* t) {
+  return read<int64_t>(__func__, -1,
+                       [&](Arguments in) { return in.tensor(t, "t")->output_index(); });
+}
+
 void ag_node_free(ag_node* node) { GradFn::adopt(reinterpret_cast<detail::Node*>(node)); }
 
 ag_node* ag_node_retain(ag_node* node) {

@@ -100,6 +100,10 @@ const ag_op* ag_op_find(const char* name) {
   });
 }
 
+int64_t ag_op_num_outputs(const ag_op* op) {
+  return read<int64_t>(__func__, -1, [&](Arguments) { return op_of(__func__, op).n_outputs(); });
+}
+
 ag_status ag_op_call(const ag_op* op, ag_tensor* const* inputs, int64_t n_inputs,
                      const double* numbers, int64_t n_numbers, ag_tensor** out) {
   return run(__func__, [&](Arguments in) {

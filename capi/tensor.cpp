@@ -129,6 +129,10 @@ int64_t ag_tensor_id(const ag_tensor* t) {
   return read<int64_t>(__func__, -1, [&](Arguments in) { return in.tensor(t, "t")->id(); });
 }
 
+ag_status ag_tensor_bump_version(ag_tensor* t) {
+  return run(__func__, [&](Arguments in) { in.tensor(t, "t")->bump_version(); });
+}
+
 int64_t ag_tensor_version(const ag_tensor* t) {
   return read<int64_t>(__func__, -1, [&](Arguments in) { return in.tensor(t, "t")->version(); });
 }
@@ -187,7 +191,3 @@ int32_t ag_tensor_retains_grad(const ag_tensor* t) {
                        [&](Arguments in) { return in.tensor(t, "t")->retains_grad(); });
 }
 
-int64_t ag_tensor_grad_fn(const ag_tensor* t, char* buffer, int64_t capacity) {
-  return text(__func__, buffer, capacity,
-              [&](Arguments in) { return in.tensor(t, "t")->grad_fn(); });
-}

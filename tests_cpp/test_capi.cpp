@@ -207,7 +207,16 @@ TEST_F(Capi, plain_values_of_null_are_the_documented_ones) {
   EXPECT_EQ(ag_tensor_requires_grad(nullptr), 0);
   EXPECT_EQ(ag_tensor_is_leaf(nullptr), 0);
   EXPECT_EQ(ag_tensor_retains_grad(nullptr), 0);
-  EXPECT_EQ(ag_tensor_grad_fn(nullptr, nullptr, 0), -1);
+  EXPECT_EQ(ag_tensor_node(nullptr), nullptr);
+  EXPECT_EQ(ag_tensor_output_index(nullptr), -1);
+  EXPECT_EQ(ag_tensor_is_inference(nullptr), 0);
+  EXPECT_EQ(ag_node_name(nullptr, nullptr, 0), -1);
+  EXPECT_EQ(ag_node_num_inputs(nullptr), -1);
+  EXPECT_EQ(ag_node_saved(nullptr, nullptr, 0), -1);
+  EXPECT_EQ(ag_node_context(nullptr), nullptr);
+  EXPECT_EQ(ag_node_retain(nullptr), nullptr);
+  ag_node_free(nullptr);
+  EXPECT_EQ(ag_op_num_outputs(nullptr), -1);
   expect_failure(ag_tensor_grad(nullptr), AG_ERROR_VALUE, "ag_tensor_grad: argument 't' is NULL");
   ag_tensor* t = ag_ones(k3, 1, AG_FLOAT32);
   EXPECT_EQ(ag_tensor_shares_storage(t, nullptr), 0);

@@ -89,6 +89,9 @@ class Tensor {
   bool shares_storage(const Tensor& other) const;
   int64_t id() const;       ///< a number that no other tensor of the process has had
   int64_t version() const;  ///< in-place changes of the storage so far
+  /// Counts a change that code outside of the library has made.
+  void bump_version() const;
+  int output_index() const;  ///< which output of its op this is; 0 for a leaf
 
   // ---- elements
   /// Address of the first element.

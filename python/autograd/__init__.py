@@ -20,6 +20,11 @@ from . import (
 )
 from ._capi import lib as _lib
 from .autograd import backward, grad
+from .autograd.anomaly_mode import (
+    is_anomaly_check_nan_enabled,
+    is_anomaly_enabled,
+    set_anomaly_enabled,
+)
 from .creation import *  # noqa: F403
 from .dtypes import bool_ as bool
 from .dtypes import bool_ as bool_
@@ -37,7 +42,14 @@ from .dtypes import float32 as float
 from .dtypes import float64 as double
 from .dtypes import int32 as int
 from .dtypes import int64 as long
-from .grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .grad_mode import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from .library import *  # noqa: F403
 from .location import SourceLocation
 from .nn.functional.convolution import *  # noqa: F403
@@ -89,7 +101,11 @@ __all__ = [
     "int",
     "int32",
     "int64",
+    "inference_mode",
+    "is_anomaly_check_nan_enabled",
+    "is_anomaly_enabled",
     "is_grad_enabled",
+    "is_inference_mode_enabled",
     "load",
     "linalg",
     "long",
@@ -98,6 +114,7 @@ __all__ = [
     "optim",
     "random",
     "save",
+    "set_anomaly_enabled",
     "set_default_dtype",
     "set_grad_enabled",
     "uint8",

@@ -1,4 +1,4 @@
-"""Switches the recording of gradients on and off: no_grad, enable_grad, set_grad_enabled."""
+"""Switches the recording of gradients on and off: no_grad, enable_grad, set_grad_enabled, inference_mode."""
 
 from __future__ import annotations
 
@@ -8,12 +8,24 @@ from typing import Any, Callable
 
 from ._capi import lib
 
-__all__ = ["enable_grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
+__all__ = [
+    "enable_grad",
+    "inference_mode",
+    "is_grad_enabled",
+    "is_inference_mode_enabled",
+    "no_grad",
+    "set_grad_enabled",
+]
 
 
 def is_grad_enabled() -> bool:
     """True if operations of this thread are recorded for backward()."""
     return lib.ag_grad_enabled() != 0
+
+
+def is_inference_mode_enabled() -> bool:
+    """True if tensors that this thread makes can take no part in gradients."""
+    return lib.ag_inference_mode() != 0
 
 
 class _GradMode:
@@ -121,3 +133,35 @@ class set_grad_enabled(_GradMode):
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         lib.ag_set_grad_enabled(self._called_before)
         return super().__call__(function)
+
+
+class inference_mode(_GradMode):
+    """Within it nothing is recorded, and the tensors that are made can take no part in gradients later on either.
+
+    They can't be changed in place outside, nor be saved for a gradient: clone() gives a normal tensor. With mode=False
+    recording is on again inside another inference_mode(). Use as ``with inference_mode():``, or as a decorator
+    ``@inference_mode()`` or ``@inference_mode``.
+    """
+
+    def __new__(cls, mode: Any = True) -> Any:
+        if isinstance(mode, bool):
+            return super().__new__(cls)
+        return cls(True)(mode)
+
+    def __init__(self, mode: bool = True) -> None:
+        super().__init__()
+        self.mode = mode
+        self._outside: list[tuple[int, int]] = []
+
+    def __enter__(self) -> None:
+        self._outside.append(
+            (lib.ag_set_grad_enabled(not self.mode), lib.ag_set_inference_mode(self.mode))
+        )
+
+    def __exit__(self, *exception: Any) -> None:
+        grad, inference = self._outside.pop()
+        lib.ag_set_inference_mode(inference)
+        lib.ag_set_grad_enabled(grad)
+
+    def _fresh(self) -> inference_mode:
+        return inference_mode(self.mode)

@@ -9,7 +9,20 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, Callable, Optional
 
-from ._capi import DELETER, HOOK, RULE, get_address, keep_exception, lib, run, set_address
+from ._capi import (
+    DELETER,
+    HOOK,
+    LEAF_HOOK,
+    NODE_HOOK,
+    RULE,
+    call,
+    constants,
+    get_address,
+    keep_exception,
+    lib,
+    run,
+    set_address,
+)
 from .tensor import Tensor, adopt
 
 __all__ = ["RemovableHandle"]
@@ -70,13 +83,22 @@ def _give_back(ticket: int) -> None:
     _lent.pop(ticket, None)
 
 
-def _lend(thing: Any) -> int:
+def lend(thing: Any) -> int:
+    """The number by which the library knows a Python object, until it gives it back."""
     ticket = next(_ticket)
     _lent[ticket] = thing
     return ticket
 
 
-def _reference(address: int | None) -> Tensor | None:
+def lent(ticket: int) -> Any:
+    """The object that has been lent under a number."""
+    return _lent[ticket]
+
+
+give_back = _give_back
+
+
+def reference(address: int | None) -> Tensor | None:
     """A Tensor of its own for a handle that is only borrowed."""
     if address is None:
         return None
@@ -87,7 +109,7 @@ def _reference(address: int | None) -> Tensor | None:
         set_address(borrowed, None)
 
 
-def _hand_over(tensor: Tensor) -> int:
+def hand_over(tensor: Tensor) -> int:
     """The address of a reference that the library takes over."""
     another = lib.ag_tensor_retain(tensor)
     address = get_address(another)
@@ -98,7 +120,7 @@ def _hand_over(tensor: Tensor) -> int:
 @HOOK
 def _run_hooks(ticket: int, address: int, replacement: Any) -> int:
     try:
-        grad: Any = _reference(address)
+        grad: Any = reference(address)
         first = grad
         for hook in list(_lent[ticket].values()):
             result = hook(grad)
@@ -108,19 +130,68 @@ def _run_hooks(ticket: int, address: int, replacement: Any) -> int:
                 raise TypeError(f"expected Tensor, but hook returned '{type(result).__name__}'")
             grad = result
         if grad is not first:
-            replacement[0] = _hand_over(grad)
+            replacement[0] = hand_over(grad)
         return 0
     except BaseException as error:
         return keep_exception(error)
 
 
-@RULE
-def _run_rule(ticket: int, grads: Any, n_outputs: int, out: Any, n_inputs: int) -> int:
+@LEAF_HOOK
+def _run_leaf_hooks(ticket: int, address: int) -> int:
     try:
-        results = _lent[ticket]([_reference(grads[i]) for i in range(n_outputs)])
+        entry = _lent[ticket]
+        # The hooks see the object that they were registered on, if it is still there.
+        leaf = entry.leaf()
+        if leaf is None:
+            leaf = reference(address)
+        for hook in list(entry.hooks.values()):
+            hook(leaf)
+        return 0
+    except BaseException as error:
+        return keep_exception(error)
+
+
+@NODE_HOOK
+def _run_node_hooks(
+    ticket: int, inputs: Any, n_inputs: int, outputs: Any, n_outputs: int, out: Any
+) -> int:
+    try:
+        hooks, after = _lent[ticket]
+        seen = tuple(reference(outputs[i]) for i in range(n_outputs))
+        first = changing = tuple(reference(inputs[i]) for i in range(n_inputs)) if after else seen
+        for hook in list(hooks.values()):
+            result = hook(changing, seen) if after else hook(changing)
+            if result is not None:
+                changing = _checked_results(result, changing)
+        for i, (new, old) in enumerate(zip(changing, first)):
+            if new is not old:
+                out[i] = hand_over(new)
+        return 0
+    except BaseException as error:
+        return keep_exception(error)
+
+
+def _checked_results(result: Any, seen: tuple[Any, ...]) -> tuple[Any, ...]:
+    results = result if isinstance(result, tuple) else (result,)
+    if len(results) != len(seen):
+        raise RuntimeError(
+            f"hook has returned an incorrect number of values: got {len(results)}, but expected {len(seen)}"
+        )
+    for new, old in zip(results, seen):
+        if new is None and old is not None:
+            raise RuntimeError("can't replace a Tensor gradient with None in a hook")
+        if new is not None and not isinstance(new, Tensor):
+            raise TypeError(f"expected Tensor, but hook returned '{type(new).__name__}'")
+    return results
+
+
+@RULE
+def _run_rule(ticket: int, node: int, grads: Any, n_outputs: int, out: Any, n_inputs: int) -> int:
+    try:
+        results = _lent[ticket]([reference(grads[i]) for i in range(n_outputs)])
         for i, result in enumerate(results):
             if i < n_inputs and result is not None:
-                out[i] = _hand_over(result)
+                out[i] = hand_over(result)
         return 0
     except BaseException as error:
         return keep_exception(error)
@@ -150,7 +221,7 @@ def register_hook(self: Tensor, hook: Hook) -> RemovableHandle:
 
 def attach_hooks(tensor: Tensor, hooks: OrderedDict[int, Hook]) -> None:
     """Lets the library call the hooks, present and future ones, for the gradient of tensor."""
-    ticket = _lend(hooks)
+    ticket = lend(hooks)
     try:
         run(lib.ag_tensor_register_hook, tensor, _run_hooks, ticket, _give_back)
     except BaseException:
@@ -161,30 +232,117 @@ def attach_hooks(tensor: Tensor, hooks: OrderedDict[int, Hook]) -> None:
 Tensor.register_hook = register_hook  # type: ignore[method-assign]
 
 
-def record_function(
-    inputs: Sequence[Tensor], outputs: Sequence[Tensor], rule: Rule
-) -> list[Tensor]:
-    """The values of outputs with a history that says: computed from inputs by a function whose gradient is rule.
+class _LeafHooks:
+    """The hooks of a leaf, and the leaf as Python knows it."""
 
-    rule gets the gradients of the outputs, None where none flowed, and returns those of the inputs.
+    def __init__(self, leaf: Tensor) -> None:
+        self.leaf = weakref.ref(leaf)
+        self.hooks: OrderedDict[int, Callable[[Tensor], None]] = OrderedDict()
+
+
+def register_post_accumulate_grad_hook(
+    self: Tensor, hook: Callable[[Tensor], None]
+) -> RemovableHandle:
+    """Calls hook(tensor) after each backward() that has added to the ``.grad`` of this leaf.
+
+    Raises RuntimeError if this tensor is no leaf or does not require grad. Returns a handle whose remove() takes the
+    hook away.
     """
-    ticket = _lend(rule)
-    sources = (ctypes.c_void_p * len(inputs))(*inputs)
-    values = (ctypes.c_void_p * len(outputs))(*outputs)
-    results = (ctypes.c_void_p * len(outputs))()
+    entry = self.__dict__.get("_leaf_hooks")
+    if entry is None:
+        entry = _LeafHooks(self)
+        attach_leaf_hooks(self, entry)
+        self.__dict__["_leaf_hooks"] = entry
+    handle = RemovableHandle(entry.hooks)
+    entry.hooks[handle.id] = hook
+    return handle
+
+
+def attach_leaf_hooks(leaf: Tensor, entry: _LeafHooks) -> None:
+    """Lets the library call the hooks, present and future ones, after it has added to the gradient of leaf."""
+    _register(lib.ag_tensor_register_accumulation_hook, leaf, _run_leaf_hooks, entry)
+
+
+def attach_node_hooks(node: Any, hooks: OrderedDict[int, Any], after: bool) -> None:
+    """Lets the library call the hooks before, or after, it has computed the gradient of a node."""
+    register = lib.ag_node_register_hook if after else lib.ag_node_register_prehook
+    _register(register, node, _run_node_hooks, (hooks, after))
+
+
+def _register(register: Any, owner: Any, callback: Any, thing: Any) -> None:
+    ticket = lend(thing)
+    try:
+        run(register, owner, callback, ticket, _give_back)
+    except BaseException:
+        _lent.pop(ticket, None)
+        raise
+
+
+Tensor.register_post_accumulate_grad_hook = register_post_accumulate_grad_hook  # type: ignore[method-assign]
+
+
+# ---- functions with gradients of their own ---------------------------------------------------------------
+
+VALUE, DIRTY, CONSTANT = (
+    constants["AG_OUTPUT_VALUE"],
+    constants["AG_OUTPUT_DIRTY"],
+    constants["AG_OUTPUT_CONSTANT"],
+)
+
+
+def _addresses(tensors: Sequence[Tensor | None]) -> Any:
+    """A native array of the tensors' handles, NULL for None."""
+    return (ctypes.c_void_p * len(tensors))(*tensors)
+
+
+def record_call(
+    name: str,
+    inputs: Sequence[Tensor],
+    outputs: Sequence[Tensor],
+    rule: Rule,
+    *,
+    kinds: Sequence[int] | None = None,
+    saved: Sequence[Tensor | None] = (),
+    zeros: bool = False,
+    deleter: Any = _give_back,
+) -> list[Tensor]:
+    """outputs with a history that says: computed from inputs by a function of that name whose gradient is rule.
+
+    They are the same objects, or aliases where they can't be changed themselves. rule gets the gradients of the
+    outputs, None (or zeros) where none flowed, and returns those of the inputs.
+    """
+    n = len(outputs)
+    ticket = lend(rule)
+    out = (ctypes.c_void_p * n)()
     try:
         run(
-            lib.ag_record_function,
-            sources,
+            lib.ag_function_record,
+            name.encode(),
+            _addresses(inputs),
             len(inputs),
-            values,
-            len(outputs),
+            _addresses(outputs),
+            n,
+            None if kinds is None else (ctypes.c_int32 * n)(*kinds),
+            _addresses(saved),
+            len(saved),
+            zeros,
             _run_rule,
             ticket,
-            _give_back,
-            results,
+            deleter,
+            out,
         )
     except BaseException:
         _lent.pop(ticket, None)
         raise
-    return [adopt(address) for address in results]
+    results = [adopt(address) for address in out]
+    return [
+        given if get_address(given) == get_address(result) else result
+        for given, result in zip(outputs, results)
+    ]
+
+
+def record_function(
+    inputs: Sequence[Tensor], outputs: Sequence[Tensor], rule: Rule, name: str = "function"
+) -> list[Tensor]:
+    """The values of outputs, as other tensors, with a history as record_call() gives it."""
+    return record_call(name, inputs, [call(lib.ag_detach, output) for output in outputs], rule)

@@ -28,8 +28,10 @@ from ._capi import (
     raise_last_error,
     set_address,
     set_handle_class,
-    text,
 )
+
+if TYPE_CHECKING:
+    from .nodes import Node
 
 Number = Union[int, float, bool]
 
@@ -107,25 +109,9 @@ class device:
 CPU = device()
 
 
-class GradFn:
-    """The op that recorded a tensor, as ``tensor.grad_fn`` shows it."""
-
-    __slots__ = ("op",)
-
-    def __init__(self, op: str) -> None:
-        self.op = op
-
-    def name(self) -> str:
-        """The name of the backward node in PyTorch's style: ``AddBackward0``."""
-        return "".join(word.capitalize() for word in self.op.split("_")) + "Backward0"
-
-    def __repr__(self) -> str:
-        return f"<{self.name()}>"
-
-
 _make = ctypes.c_void_p.__new__
 # Attributes that belong to one tensor object and don't go with its copies.
-_PRIVATE = {"_grad", "_backward_hooks", "_hooks_made_by"}
+_PRIVATE = {"_grad", "_backward_hooks", "_hooks_made_by", "_leaf_hooks"}
 
 
 class Tensor(ctypes.c_void_p):
@@ -292,10 +278,11 @@ class Tensor(ctypes.c_void_p):
         return lib.ag_tensor_is_leaf(self) != 0
 
     @property
-    def grad_fn(self) -> GradFn | None:
+    def grad_fn(self) -> Node | None:
         """The op that recorded this tensor, None for a leaf."""
-        op = text(lib.ag_tensor_grad_fn, self)
-        return GradFn(op) if op else None
+        from .nodes import node_of
+
+        return node_of(self)
 
     @property
     def grad(self) -> Tensor | None:
@@ -355,6 +342,10 @@ class Tensor(ctypes.c_void_p):
         """Keeps the gradient of a non-leaf in the next backward()."""
         check(lib.ag_tensor_retain_grad(self))
 
+    def is_inference(self) -> bool:
+        """True if this tensor was made in inference mode, or is a view of such a tensor."""
+        return lib.ag_tensor_is_inference(self) != 0
+
     @property
     def retains_grad(self) -> bool:
         """True if retain_grad() was called on this non-leaf."""
@@ -383,7 +374,9 @@ class Tensor(ctypes.c_void_p):
 
     @property
     def _version(self) -> int:
-        """The number of in-place changes of the storage."""
+        """The number of in-place changes of the storage. Raises RuntimeError for a tensor of inference mode."""
+        if lib.ag_tensor_is_inference(self):
+            raise RuntimeError("Inference tensors do not track version counter.")
         return lib.ag_tensor_version(self)
 
     # ---- one element and all elements as Python values ----
@@ -568,6 +561,11 @@ def replace(leaf: Tensor, value: Tensor) -> None:
         from .hooks import attach_hooks
 
         attach_hooks(leaf, hooks)
+    leaf_hooks = leaf.__dict__.get("_leaf_hooks")
+    if leaf_hooks is not None:
+        from .hooks import attach_leaf_hooks
+
+        attach_leaf_hooks(leaf, leaf_hooks)
     if grad is not None and grad.shape == value.shape:
         leaf.grad = call(lib.ag_to_dtype, grad, value.dtype.code)
 

@@ -7,24 +7,38 @@ from typing import Any, Optional, Union
 
 from .._capi import lib, not_null, raise_last_error
 from ..finite_differences import GradcheckError, gradcheck, gradgradcheck
-from ..grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from ..grad_mode import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from ..operands import handles, room_for
 from ..tensor import Tensor
+from . import function, functional, graph
+from .anomaly_mode import detect_anomaly, set_detect_anomaly
 from .explain import GradExplanation, explain_grad
-from . import functional
+from .function import Function
 
 __all__ = [
+    "Function",
     "GradExplanation",
     "GradcheckError",
     "backward",
+    "detect_anomaly",
     "enable_grad",
     "explain_grad",
     "functional",
+    "function",
     "grad",
     "gradcheck",
     "gradgradcheck",
+    "graph",
+    "inference_mode",
     "is_grad_enabled",
     "no_grad",
+    "set_detect_anomaly",
     "set_grad_enabled",
 ]
 
