@@ -46,7 +46,7 @@ void run_apart(void (*forward)(const Call&), const Call& call) {
 
 // True if nobody but its owner can see the gradient, so that the next one may be written over it.
 bool is_private(const TensorBody& grad) {
-  return grad.refs.load() == 1 && !grad.storage->is_shared() && grad.storage->is_own &&
+  return grad.refs.load() == 1 && !grad.storage->is_shared() && !grad.storage->foreign &&
          !grad.needs_grad() && grad.is_contiguous;
 }
 

@@ -1,5 +1,5 @@
-"""Tools around training: ``autograd.utils.data``."""
+"""Tools around training: ``autograd.utils.data``, ``autograd.utils.checkpoint``."""
 
-from . import data, hooks
+from . import checkpoint, data, hooks
 
-__all__ = ["data", "hooks"]
+__all__ = ["checkpoint", "data", "hooks"]
