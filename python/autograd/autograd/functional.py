@@ -91,7 +91,7 @@ class _Call:
     def pulled(
         self, outputs: Sequence[Tensor], vectors: Sequence[Tensor], create: bool, what: str
     ) -> list[Tensor]:
-        """The gradients of <vectors, outputs> with zeros for None; what: whose independence strict mode complains of."""
+        """The gradients of <vectors, outputs> with zeros for None; what: what strict mode complains of."""
         with set_grad_enabled(create or is_grad_enabled()):
             found = gradients(outputs, self.inputs, vectors, True, create)
         for i, gradient in enumerate(found):

@@ -112,7 +112,7 @@ def jacfwd(
     *,
     randomness: str = "error",
 ) -> Callable[..., Any]:
-    """Returns a function that computes the Jacobian of func by columns, in forward mode: for many outputs of few inputs.
+    """Returns a function that computes the Jacobian of func by columns, in forward mode: for few inputs.
 
     The result is that of :func:`jacrev`. func is called once, so that random ops in it do no harm; randomness is
     accepted for PyTorch's sake.
@@ -136,5 +136,5 @@ def jacfwd(
 
 
 def hessian(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
-    """Returns a function that computes the Hessian of func: jacfwd(jacrev(func)), in reverse mode, then forward mode."""
+    """Returns a function that computes the Hessian of func: jacfwd(jacrev(func))."""
     return jacfwd(jacrev(func, argnums), argnums)
