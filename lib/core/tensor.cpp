@@ -261,7 +261,12 @@ bool Tensor::shares_storage(const Tensor& other) const {
   return body(*this)->storage == body(other)->storage;
 }
 int64_t Tensor::id() const { return static_cast<int64_t>(body(*this)->id); }
-void Tensor::bump_version() const { body(*this)->storage->mark_changed("code outside"); }
+void Tensor::bump_version() const {
+  detail::Storage& storage = *body(*this)->storage;
+  storage.version.fetch_add(1, std::memory_order_relaxed);
+  storage.changed_at.store(detail::here(), std::memory_order_relaxed);
+  storage.changed_by.store(nullptr, std::memory_order_relaxed);
+}
 int Tensor::output_index() const { return static_cast<int>(body(*this)->output_index); }
 int64_t Tensor::version() const { return body(*this)->storage->version.load(); }
 
