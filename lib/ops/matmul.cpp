@@ -376,9 +376,10 @@ void backward_addmm(Backward& r) {
 }
 
 bool batch_addmm(const BatchedCall& c) {
-  const Tensor y = c.is_batched(2) || !c.is_batched(1)
-                       ? product(op_bmm, c.front(1), c.front(2), false, false)
-                       : product_of_rows(c.values[1], c.values[2], false);
+  const bool ta = c.attrs.ints[0], tb = c.attrs.ints[1];
+  const Tensor y = c.is_batched(2) || !c.is_batched(1) || ta
+                       ? product(op_bmm, c.front(1), c.front(2), ta, tb)
+                       : product_of_rows(c.values[1], c.values[2], tb);
   c.outputs[0] = add(y, c.aligned(0, 2));
   return true;
 }
@@ -392,7 +393,6 @@ constexpr Op op_addmm = {.name = "addmm",
                          .attrs = ";;transpose_a,transpose_b",
                          .doc = "input + a b",
                          .flops = addmm_flops,
-                         .doc = "input + a b",
                          .batch = {.call = batch_addmm}};
 
 // ---- dot and mv; ints[0] of mv: the matrix is read transposed
@@ -515,35 +515,6 @@ Tensor matrix_vector(const Tensor& a, const Tensor& v, bool transposed) {
 }
 
 constexpr const Op* kProductOps[] = {&op_mm, &op_bmm, &op_linear, &op_addmm, &op_dot, &op_mv};
-
-// The broadcast batch of a matmul, as one dim: [..., rows, cols] -> [B, rows, cols].
-Tensor as_batch(const Tensor& t, const Shape& batch) {
-  Shape sizes = batch;
-  sizes.push_back(t.size(-2));
-  sizes.push_back(t.size(-1));
-  int64_t count = 1;
-  for (int64_t size : batch) count *= size;
-  const Tensor expanded = t.sizes() == sizes ? t : expand(t, sizes);
-  return expanded.dim() == 3 ? expanded : reshape(expanded, {count, t.size(-2), t.size(-1)});
-}
-
-Shape batch_of(const Tensor& t) { return Shape(t.sizes().data(), t.dim() - 2); }
-
-Tensor batched_matmul(const Tensor& a, const Tensor& b) {
-  const Shape left = batch_of(a), right = batch_of(b);
-  for (int d = 1; d <= std::min(left.size(), right.size()); ++d) {
-    const int64_t x = left[left.size() - d], y = right[right.size() - d];
-    if (x != y && x != 1 && y != 1)
-      fail(ErrorCode::kRuntime, "matmul: The size of tensor a (", x,
-           ") must match the size of tensor b (", y, ") at non-singleton dimension ",
-           std::max(left.size(), right.size()) - d, "; got sizes ", a.sizes(), " and ", b.sizes());
-  }
-  const Shape batch = broadcast_sizes("matmul", left, right);
-  Shape sizes = batch;
-  sizes.push_back(a.size(-2));
-  sizes.push_back(b.size(-1));
-  return reshape(product(op_bmm, as_batch(a, batch), as_batch(b, batch), false, false), sizes);
-}
 
 }  // namespace
 

@@ -15,6 +15,9 @@ void multiply_matrices(DType dtype, int64_t m, int64_t n, int64_t k, const cpu::
                        const cpu::MatrixView& b, void* c, int64_t c_row_stride,
                        const cpu::GemmEpilogue& epilogue = {});
 
+/// a [..., m, k] times b [..., k, n], whose leading dims broadcast.
+Tensor batched_matmul(const Tensor& a, const Tensor& b);
+
 /// True if addmm of this depth gives, bit for bit, input + (a b): the product is one sum that is
 /// added as a whole.
 bool adds_in_order(int64_t depth);
