@@ -177,6 +177,7 @@ TEST_F(Capi, hook_on_a_leaf_runs_after_accumulation) {
     double grad = 0;
     static ag_status hook(void* context, ag_tensor* leaf) {
       static_cast<Seen*>(context)->grad = first_of_grad(leaf);
+      EXPECT_NE(ag_current_backward(), 0);
       return AG_OK;
     }
   } seen;
@@ -187,6 +188,7 @@ TEST_F(Capi, hook_on_a_leaf_runs_after_accumulation) {
                  AG_ERROR_RUNTIME, "non-leaf");
   EXPECT_EQ(backward(y), AG_OK);
   EXPECT_EQ(seen.grad, 6);
+  EXPECT_EQ(ag_current_backward(), 0);
   ag_tensor_free(y);
   ag_tensor_free(x);
 }

@@ -76,7 +76,7 @@ TEST_F(Capi, registered_op_is_known_by_name) {
   expect_failure(ag_op_find("mul") == nullptr, AG_ERROR_VALUE, "no registered op named 'mul'");
   ag_tensor *a = parameter({3}), *b = parameter({4});
   ag_tensor* y = call(hypot_op(), a, b);
-  ag_graph* graph = ag_graph_from_tensor(y, nullptr, nullptr, 0);
+  ag_graph* graph = ag_graph_from_tensor(y, nullptr, nullptr, 0, 0);
   const auto text = text_of([&](char* to, int64_t n) { return ag_graph_text(graph, to, n); });
   EXPECT_NE(text.find("test::hypot"), std::string::npos) << text;
   ag_graph_free(graph);

@@ -138,8 +138,8 @@ TEST(Function, wrong_gradients_are_errors_and_the_library_goes_on) {
                   })[0])
         .backward();
   });
-  run({ones({2}, DType::kFloat64)});
-  EXPECT_EQ(x.grad().dtype(), DType::kFloat32);
+  run({ones({2}, DType::kFloat32)});
+  EXPECT_EQ(x.grad().dtype(), x.dtype());
 }
 
 TEST(Function, output_that_is_an_input_cannot_be_changed_in_place) {
@@ -253,9 +253,8 @@ TEST(RegisteredOp, passes_the_door_as_any_other) {
   d.forward = [](const OpArguments& a) {
     const double factor = a.numbers[0];
     for (int64_t i = 0; i < a.outputs[0].numel(); ++i)
-      a.outputs[0].data_as<float>()[i] =
-          a.inputs[0].data_as<float>()[i] +
-          static_cast<float>(factor) * a.inputs[1].data_as<float>()[i];
+      a.outputs[0].data_as<double>()[i] =
+          a.inputs[0].data_as<double>()[i] + factor * a.inputs[1].data_as<double>()[i];
   };
   d.backward = [](const OpArguments& a, const std::vector<Tensor>& grads) {
     return std::vector<Tensor>{grads[0], grads[0] * a.numbers[0]};
@@ -265,9 +264,12 @@ TEST(RegisteredOp, passes_the_door_as_any_other) {
   expect_error("already", [&] { register_op(d); });
   const Tensor a = leaf({1, 2}), b = leaf({10, 20});
   Counter counter;
-  Observer* before = detail::set_observer(&counter);
+  const struct Watched {
+    Observer* before;
+    ~Watched() { detail::set_observer(before); }
+  } watched{detail::set_observer(&counter)};
   const Tensor y = op.call({a, b}, {0.5})[0];
-  detail::set_observer(before);
+  detail::set_observer(nullptr);
   EXPECT_EQ(counter.names, std::vector<std::string>{"test_scaled_add"});
   EXPECT_EQ(y.to_vector(), (std::vector<double>{6, 12}));
   EXPECT_NE(Graph::from_tensor(y).text().find("test_scaled_add"), std::string::npos);

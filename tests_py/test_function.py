@@ -1,37 +1,17 @@
 """Functions with gradients written in Python: PyTorch says what they give and what they refuse."""
 
+import gc
+import re
+import threading
+import traceback
+import weakref
+
 import pytest
 from both_libraries import agree
+from custom_functions import cube, leaf, make
 
 import autograd as ag
 from autograd.autograd.function import once_differentiable
-
-
-def make(lib, forward, backward=None, setup=None):
-    """A Function of a library from plain functions."""
-    body = {"forward": staticmethod(forward)}
-    if backward is not None:
-        body["backward"] = staticmethod(backward)
-    if setup is not None:
-        body["setup_context"] = staticmethod(setup)
-    return type("F", (lib.autograd.Function,), body)
-
-
-def cube(lib):
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return x**3
-
-    def backward(ctx, grad):
-        (x,) = ctx.saved_tensors
-        return grad * 3 * x**2
-
-    return make(lib, forward, backward)
-
-
-def leaf(lib, *values):
-    return lib.tensor([float(v) for v in values], requires_grad=True)
-
 
 # ---- values and gradients ------------------------------------------------------------------------
 
@@ -341,3 +321,114 @@ AGREE = [
 def test_functions(scenario):
     result = agree(scenario)
     assert not (isinstance(result, tuple) and result[:1] == ("raises",)), result
+
+
+def test_double_backward_through_once_differentiable():
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x
+
+    f = make(ag, forward, once_differentiable(lambda ctx, g: 2 * ctx.saved_tensors[0] * g))
+    x = leaf(ag, 3)
+    (first,) = ag.autograd.grad(f.apply(x).sum(), x, create_graph=True)
+    assert first.tolist() == [6]
+    with pytest.raises(RuntimeError, match="trying to differentiate twice.*once_differentiable"):
+        ag.autograd.grad(first.sum(), x)
+    with pytest.raises(RuntimeError, match="trying to differentiate twice"):
+        first.sum().backward()
+
+
+def test_exceptions_arrive_with_their_traceback():
+    class Own(Exception):
+        pass
+
+    def breaks_here(ctx, g):
+        raise Own("in backward")
+
+    y = make(ag, lambda ctx, x: x * 1, breaks_here).apply(leaf(ag, 1)).sum()
+    with pytest.raises(Own, match="in backward") as caught:
+        y.backward()
+    assert "breaks_here" in "".join(traceback.format_tb(caught.value.__traceback__))
+
+
+def test_interrupt_in_backward_arrives():
+    def interrupted(ctx, g):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make(ag, lambda ctx, x: x * 1, interrupted).apply(leaf(ag, 1)).sum().backward()
+
+
+def test_endless_backward_is_an_error():
+    def forever(ctx, g):
+        with ag.enable_grad():
+            f.apply(leaf(ag, 1)).sum().backward()
+        return g
+
+    f = make(ag, lambda ctx, x: x * 1, forever)
+    with pytest.raises(RecursionError):
+        f.apply(leaf(ag, 1)).sum().backward()
+    assert cube(ag).apply(leaf(ag, 1)).sum().item() == 1
+
+
+def test_nothing_is_left_of_a_call():
+    class Note:
+        pass
+
+    notes = []
+
+    def forward(ctx, x):
+        ctx.note = Note()
+        notes.append(weakref.ref(ctx.note))
+        y = x * 2
+        ctx.save_for_backward(x, y)
+        return y
+
+    f = make(ag, forward, lambda ctx, g: g)
+    from autograd import hooks
+
+    gc.collect()
+    before = len(hooks._lent)
+    y = f.apply(leaf(ag, 1))
+    assert len(hooks._lent) == before + 1
+    y.sum().backward()
+    del y
+    gc.collect()
+    assert notes[0]() is None
+    with ag.no_grad():
+        f.apply(leaf(ag, 1))
+    assert notes[1]() is None
+    assert len(hooks._lent) == before
+
+
+def test_functions_in_many_threads():
+    f, failures = cube(ag), []
+
+    def work(k):
+        for _ in range(50):
+            x = leaf(ag, k)
+            f.apply(x).sum().backward()
+            if x.grad.tolist() != [3 * k * k]:
+                failures.append(x.grad)
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+
+
+def test_gradcheck_of_a_function():
+    x = ag.rand(3, dtype=ag.float64).requires_grad_()
+    assert ag.autograd.gradcheck(cube(ag).apply, (x,))
+    assert ag.autograd.gradgradcheck(cube(ag).apply, (x,))
+    wrong = make(ag, lambda ctx, x: x * 2, lambda ctx, g: g)
+    with pytest.raises(RuntimeError):
+        ag.autograd.gradcheck(wrong.apply, (x,))
+
+
+def test_graphs_and_texts_show_the_name():
+    y = cube(ag).apply(leaf(ag, 1))
+    assert "grad_fn=<FBackward>" in repr(y)
+    assert re.search(r"= F\(", ag.graph.from_tensor(y).text())
