@@ -437,8 +437,6 @@ AG_API ag_tensor* ag_vmap_example(const ag_tensor* t, int64_t dim, int64_t level
 AG_API ag_tensor* ag_vmap_all(const ag_tensor* t, int64_t dim, int64_t level);
 /* 1 if t differs between examples of the level, 0 if not, -1 on failure. */
 AG_API int32_t ag_vmap_varies(const ag_tensor* t, int64_t level);
-/* How many levels the thread is in. */
-AG_API int32_t ag_vmap_depth(void);
 /* Of which of them, counted from 1, t is an example, the innermost if of several; 0: of none, -1 on
  * failure. */
 AG_API int32_t ag_vmap_depth_of(const ag_tensor* t);

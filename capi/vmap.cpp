@@ -45,10 +45,6 @@ int32_t ag_vmap_varies(const ag_tensor* t, int64_t level) {
   });
 }
 
-int32_t ag_vmap_depth(void) {
-  return read<int32_t>(__func__, -1, [&](Arguments) { return vmap_depth(); });
-}
-
 int32_t ag_vmap_depth_of(const ag_tensor* t) {
   return read<int32_t>(__func__, -1,
                        [&](Arguments in) { return vmap_depth_of(in.tensor(t, "t")); });

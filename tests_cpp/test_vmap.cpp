@@ -160,7 +160,6 @@ TEST(Capi, VmapTakesNothingWrong) {
   EXPECT_EQ(ag_vmap_like(nullptr, nullptr), nullptr);
   EXPECT_EQ(ag_transform_input(nullptr), nullptr);
   EXPECT_EQ(ag_depends_on_others(nullptr, 1, nullptr, 0), -1);
-  EXPECT_EQ(ag_vmap_depth(), 0);
 }
 
 }  // namespace

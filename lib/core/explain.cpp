@@ -178,7 +178,7 @@ GradExplanation Report::blocked(const Follower& found, std::vector<PathStep> pat
   const Node& node = *found.blocker;
   const std::string op = concat("'", node.op->name, "'", at_line(node.location));
   const uint32_t at = node.location;
-  if (node.function)
+  if (node.op->traits & detail::kFunction)
     return say(GradReason::kCustomFunction, at, std::move(path), "The gradient of ", tensor(),
                " ends in the function", at_line(at), ": its backward returned ",
                found.gave_none ? "None" : "zeros", " for its ", ordinal(found.blocked_input),
