@@ -250,6 +250,21 @@ TEST(Passes, AWholeTrainingStep) {
   EXPECT_TRUE(r.has("addmm in place"));
 }
 
+TEST(Passes, StepsOfOneOptimizerAreOne) {
+  std::vector<Tensor> params = {parameter({3, 4}), parameter({5}), parameter({2, 2})};
+  optim::AdamOptions options;
+  options.weight_decay = 0.1;
+  optim::Adam adam(params, options);
+  for (Tensor& p : params) p.set_grad(randn(p.sizes()));
+  adam.step();  // states are there from now on
+  const Result r = passed({all}, [&] {
+    adam.step();
+    return std::vector<Tensor>{};
+  });
+  EXPECT_EQ(r.before.ops.size(), 3u);
+  EXPECT_EQ(r.names(), "adam_step");
+}
+
 TEST(Passes, SecondOrder) {
   const Tensor x = parameter({32, 1});
   Tensor w1 = parameter({20, 1}), b1 = parameter({20}), w2 = parameter({1, 20});

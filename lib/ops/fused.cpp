@@ -77,27 +77,27 @@ void forward_with_product(const Call& call, void** arguments) {
   const Factors factors(call);
   const int64_t item = static_cast<int64_t>(size_of(factors.dtype));
   const int64_t block = std::min(factors.rows, rows_at_a_time(program, factors.columns));
-  const auto run = [&](int64_t begin, int64_t end) {
-    void* mine[kMaxFusedArguments];
-    std::copy_n(arguments, kMaxFusedArguments, mine);
+  const auto run = [&](void** mine, int64_t begin, int64_t end) {
     const int64_t steps = (cpu::fused_workspace(program) + 63) / 64 * 64;
-    const bool is_kept = arguments[op.product_argument] != nullptr;
-    const Scratch memory(steps + (is_kept ? 0 : block * factors.columns * item));
+    char* const kept = static_cast<char*>(arguments[op.product_argument]);
+    const Scratch memory(steps + (kept ? 0 : block * factors.columns * item));
     for (int64_t i = begin; i < end; i += block) {
       const int64_t stop = std::min(i + block, end), first = i * factors.columns;
-      char* product = is_kept ? static_cast<char*>(arguments[op.product_argument]) + first * item
-                              : memory.data() + steps;
+      char* product = kept ? kept + first * item : memory.data() + steps;
       factors.multiply(i, stop, product);
       // The program counts from the first element of all.
       mine[op.product_argument] = product - first * item;
       cpu::run_fused(program, mine, memory.data(), first, stop * factors.columns);
     }
   };
+  if (block == factors.rows) return run(arguments, 0, block);
   const int64_t blocks = (factors.rows + block - 1) / block;
   const int64_t work = block * factors.columns * (factors.depth + 8 * program.steps);
   parallel_for(blocks, std::max<int64_t>(1, (int64_t{1} << 22) / std::max<int64_t>(work, 1)),
                [&](int64_t first, int64_t last) {
-                 run(first * block, std::min(last * block, factors.rows));
+                 void* mine[kMaxFusedArguments];
+                 std::copy_n(arguments, kMaxFusedArguments, mine);
+                 run(mine, first * block, std::min(last * block, factors.rows));
                });
 }
 

@@ -226,20 +226,27 @@ void infer_step(const detail::Call& call, detail::OutputMetas& outputs) {
   }
 }
 
+/// Inputs: (param, grad, states...) for each parameter, then the options. ints[0] parameters, or
+/// one.
 template <class Options>
 void forward_step(const detail::Call& call) {
   const detail::TensorBody& numbers = call.in(call.n_inputs - 1);
   const Options options = from_numbers<Options>(reinterpret_cast<const double*>(numbers.data));
-  const Tensor param = detail::borrow(&call.in(0));
-  Tensor states[kMaxStates];
-  for (int k = 0; 2 + k < call.n_inputs - 1; ++k)
-    if (call.has(2 + k)) states[k] = detail::borrow(&call.in(2 + k));
   const Recipe how = recipe(options);
-  List list{&param, states, 1, how};
-  list.op = &call.op;
   Planner planner(how);
-  const Counters counters = open_states(list, 0);
-  apply(list, 0, call.in(1), counters, planner);
+  const int count = std::max(1, static_cast<int>(call.attrs.ints[0]));
+  const int each = (call.n_inputs - 1) / count;
+  for (int i = 0; i < count; ++i) {
+    const int first = i * each;
+    const Tensor param = detail::borrow(&call.in(first));
+    Tensor states[kMaxStates];
+    for (int k = 0; k < each - 2; ++k)
+      if (call.has(first + 2 + k)) states[k] = detail::borrow(&call.in(first + 2 + k));
+    List list{&param, states, 1, how};
+    list.op = &call.op;
+    const Counters counters = open_states(list, 0);
+    apply(list, 0, call.in(first + 1), counters, planner);
+  }
 }
 
 /// The record under which a step of one parameter is seen and repeated.

@@ -27,6 +27,7 @@ constexpr Pass kPasses[] = {
     {"dead code", without_dead_code},
     {"sums of products", with_fused_sums_of_products},
     {"pointwise", with_fused_pointwise},
+    {"updates", with_joined_updates},
     {"dead code", without_dead_code},
 };
 

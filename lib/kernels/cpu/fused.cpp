@@ -55,7 +55,9 @@ void repeat(const FusedRegister& r, const void* from, void* to, int64_t n) {
 class Run {
  public:
   Run(const FusedProgram& program, void* const* arguments, void* workspace)
-      : program_(program), arguments_(arguments), workspace_(static_cast<char*>(workspace)) {}
+      : program_(program), arguments_(arguments), workspace_(static_cast<char*>(workspace)) {
+    before_[0] = nullptr;
+  }
 
   void operator()(int64_t begin, int64_t end) {
     prepare(begin, std::min(program_.tile, end - begin));
@@ -150,7 +152,7 @@ class Run {
   char* workspace_;
   bool has_moving_ = false;
   // One entry before the first: an absent input, number -1, is at nullptr.
-  void* before_[1 + kMaxFusedRegisters] = {nullptr};
+  void* before_[1 + kMaxFusedRegisters];
   void** const at_ = before_ + 1;
 };
 
