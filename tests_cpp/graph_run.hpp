@@ -29,7 +29,12 @@ inline std::vector<Tensor> run_graph(const GraphData& graph, std::vector<Tensor>
     const Call call{*op.op,   inputs.data(),  static_cast<int>(inputs.size()),
                     op.attrs, outputs.data(), n_outputs};
     if (op.in_place) {
-      outputs[0] = tensors[static_cast<size_t>(op.inputs[0])];
+      for (size_t k = 0; k < outputs.size(); ++k)
+        for (int v : op.inputs)
+          if (!outputs[k] && v >= 0 &&
+              graph.values[static_cast<size_t>(v)].storage ==
+                  graph.values[static_cast<size_t>(op.outputs[k])].storage)
+            outputs[k] = tensors[static_cast<size_t>(v)];
     } else {
       OutputMetas metas(n_outputs);
       op.op->infer(call, metas);

@@ -1,6 +1,7 @@
 // From steps to a program: where each value lies, how long a tile is, and the record around it.
 #include <algorithm>
 #include <cstring>
+#include <string_view>
 
 #include "core/dispatch.hpp"
 #include "ops/broadcast.hpp"
@@ -87,7 +88,9 @@ bool is_fusable_sum(const Op& op, const Attrs& attrs, const Shape& sizes, DType 
 }
 
 bool is_fusable_step(const Op& op) {
-  return (op.traits & kPointwise) && op.kernel >= 0 && !(op.traits & kInPlace);
+  // "gt_" and its like convert their result to the dtype of what they overwrite.
+  return (op.traits & kPointwise) && op.kernel >= 0 && !(op.traits & kInPlace) &&
+         std::string_view(op.name).back() != '_';
 }
 
 bool is_fusable_product(const Op& op) {

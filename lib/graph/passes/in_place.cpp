@@ -22,8 +22,6 @@ bool keeps_dtype(Rewrite& rewrite, const GraphOp& op) {
 
 GraphData without_in_place(const GraphData& graph, PassReport& report) {
   Rewrite rewrite(graph);
-  int storage = 0;
-  for (const GraphValue& value : graph.values) storage = std::max(storage, value.storage + 1);
   for (int i = 0; i < rewrite.n_ops(); ++i) {
     GraphOp& op = rewrite.op(i);
     if (!op.in_place || op.outputs.size() != 1 || !is_fusable_step(*op.op)) continue;
@@ -42,9 +40,7 @@ GraphData without_in_place(const GraphData& graph, PassReport& report) {
         std::any_of(readers.begin(), readers.end(), is_read_later))
       continue;
     op.in_place = false;
-    for (int v : sharing)
-      if (v >= after) rewrite.value(v).storage = storage;
-    ++storage;
+    rewrite.value(after).storage = rewrite.new_storage();
     report.note("in place", std::string(op.op->name) + "_ becomes " + op.op->name, &op);
   }
   return rewrite.finish();

@@ -72,6 +72,8 @@ Rewrite::Rewrite(const GraphData& from)
         readers.push_back(static_cast<int>(i));
     }
   }
+  for (const GraphValue& value : from.values)
+    next_storage_ = std::max(next_storage_, value.storage + 1);
   for (int v : from.outputs)
     if (v >= 0) results_[static_cast<size_t>(v)] = 1;
 }
@@ -121,6 +123,7 @@ int Rewrite::add_number(DType dtype, double number) {
   value.dtype = dtype;
   value.has_number = true;
   value.number = number;
+  value.storage = next_storage_++;
   by_.push_back(static_cast<int>(by_.size()));
   readers_.emplace_back();
   results_.push_back(0);
@@ -246,6 +249,10 @@ GraphData Rewrite::finish() {
   for (int i : order) {
     GraphOp op = graph.ops[static_cast<size_t>(i)];
     for (int& v : op.inputs) v = v < 0 ? -1 : number[static_cast<size_t>(current(v))];
+    // What was replaced or taken out of its place takes its views and later changes along.
+    if (is_view(op) || op.in_place)
+      graph.values[static_cast<size_t>(op.outputs[0])].storage =
+          result.values[static_cast<size_t>(op.inputs[0])].storage;
     for (int& v : op.outputs) {
       GraphValue value = graph.values[static_cast<size_t>(v)];
       value.op = static_cast<int>(result.ops.size());

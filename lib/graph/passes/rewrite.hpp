@@ -60,6 +60,8 @@ class Rewrite {
   void merge(int part, int into);
   /// This op stands for all ops that were merged with op i.
   void put(int i, GraphOp op);
+  /// A number that no storage has.
+  int new_storage() { return next_storage_++; }
   /// A new leaf that holds a number, with no dims.
   int add_number(DType dtype, double number);
 
@@ -82,6 +84,7 @@ class Rewrite {
   std::vector<std::vector<int>> readers_;
   std::vector<char> results_;
   size_t added_ = 0;  // numbers
+  int next_storage_ = 0;
   std::vector<char> dropped_;
   std::vector<int> by_;                    // by value: what replaces it, or itself
   std::vector<int> merged_into_;           // by op: itself, or where it went

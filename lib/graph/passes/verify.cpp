@@ -37,7 +37,12 @@ class Verifier {
     }
     if (op.in_place && (op.inputs.empty() || op.inputs[0] < 0 || op.outputs.empty()))
       fail(ErrorCode::kRuntime, "graph: op ", i, " (", op.op->name, ") changes nothing in place");
+    const bool shares = op.in_place || (op.op->traits & kView);
+    if (shares && storage(op.inputs[0]) != storage(op.outputs[0]))
+      fail(ErrorCode::kRuntime, "graph: op ", i, " (", op.op->name,
+           ") gives other memory than it takes");
   }
+  int storage(int v) const { return graph_.values[static_cast<size_t>(v)].storage; }
   void check_known(int v, const char* where) const {
     if (v < 0 || static_cast<size_t>(v) >= graph_.values.size() || !known_[static_cast<size_t>(v)])
       fail(ErrorCode::kRuntime, "graph: ", where, " reads %", v, " before it is made");
