@@ -53,6 +53,7 @@ typedef struct ag_graph ag_graph;
 typedef struct ag_recording ag_recording;
 typedef struct ag_node ag_node;
 typedef struct ag_op ag_op;
+typedef struct ag_compiled ag_compiled;
 
 /* Status of a call. The values never change. */
 typedef enum ag_status {
@@ -1672,6 +1673,62 @@ AG_API ag_status ag_recording_watch(ag_recording* recording, void* list);
  * failure. */
 AG_API const void* ag_python_module_call(const void* const* functions, int64_t n_functions,
                                          const void* method);
+
+/* ---- compiled functions ---- */
+
+/* A compiled function: calls of it are captured until two are alike; from then on the calls of its
+ * operations are repeated natively. At most max_plans plans (shapes of inputs, gradients there or
+ * not) and max_captures captured calls in a row that gave none; 0 for the defaults, 8 and 8. With
+ * refuse_reads, reading an element of a tensor in a captured call is an error at once. */
+AG_API ag_compiled* ag_compiled_create(int64_t max_plans, int64_t max_captures,
+                                       int32_t refuse_reads);
+AG_API void ag_compiled_free(ag_compiled* compiled);
+/* Runs the plan that fits the n inputs; out[capacity] gets the results. Returns their number, -1 on
+ * failure, -2 if no plan fits or this thread's calls are being captured: then the function itself
+ * has to be called, between ag_compiled_begin and ag_compiled_end. */
+AG_API int64_t ag_compiled_run(ag_compiled* compiled, const ag_tensor* const* inputs, int64_t n,
+                               ag_tensor** out, int64_t capacity);
+/* The same for up to four inputs, of which the last may be NULL, and one result, which is returned.
+ * NULL with ag_last_status() AG_OK if no plan fits. */
+AG_API ag_tensor* ag_compiled_call(ag_compiled* compiled, const ag_tensor* a, const ag_tensor* b,
+                                   const ag_tensor* c, const ag_tensor* d);
+/* Starts to capture this thread's calls: returns 1; 0 if another capture is going on, of which they
+ * become a part; -1 on failure: too many plans or captures. */
+AG_API int32_t ag_compiled_begin(ag_compiled* compiled, const ag_tensor* const* inputs, int64_t n);
+/* Ends the capture with the results of the call. */
+AG_API ag_status ag_compiled_end(ag_compiled* compiled, const ag_tensor* const* outputs, int64_t n);
+/* Ends it without a result. */
+AG_API void ag_compiled_cancel(ag_compiled* compiled);
+/* Runs over batches of rows (slices along dim 0) of the inputs: rows start to `rows`, batch_size at
+ * a time, or those that index (int64, 1-d; NULL for all in order) names. The first result of each
+ * batch, one number, goes to losses (NULL for none). Returns the number of batches done, -1 on
+ * failure: fewer than there are if no plan fits the next. */
+AG_API AG_BLOCKING int64_t ag_compiled_run_batches(ag_compiled* compiled,
+                                                   const ag_tensor* const* inputs, int64_t n,
+                                                   const ag_tensor* index, int64_t start,
+                                                   int64_t rows, int64_t batch_size,
+                                                   int32_t drop_last, double* losses);
+/* The options of an optimizer's step, numbered in order of the calls of the captured function, as
+ * the numbers that ag_<optimizer>_step takes. */
+AG_API ag_status ag_compiled_set_options(ag_compiled* compiled, int64_t step, const double* numbers,
+                                         int64_t n);
+/* How many plans and captured calls there are; -1 for NULL. */
+AG_API int64_t ag_compiled_num_plans(const ag_compiled* compiled);
+AG_API int64_t ag_compiled_num_captures(const ag_compiled* compiled);
+/* Something has changed that the function may depend on besides its inputs: a plan is used again
+ * after a captured call has done what it does. */
+AG_API ag_status ag_compiled_doubt(ag_compiled* compiled);
+/* Forgets all plans and captures. */
+AG_API ag_status ag_compiled_clear(ag_compiled* compiled);
+/* Why no plan fits the inputs, and why the last capture gave no plan. */
+AG_API int64_t ag_compiled_misfit(const ag_compiled* compiled, const ag_tensor* const* inputs,
+                                  int64_t n, char* buffer, int64_t capacity);
+AG_API int64_t ag_compiled_difference(const ag_compiled* compiled, char* buffer, int64_t capacity);
+/* The graph of a plan, as it was captured or as it runs. */
+AG_API ag_graph* ag_compiled_graph(const ag_compiled* compiled, int64_t plan, int32_t as_captured);
+/* What was done to the graph of a plan. */
+AG_API int64_t ag_compiled_explain(const ag_compiled* compiled, int64_t plan, char* buffer,
+                                   int64_t capacity);
 
 #ifdef __cplusplus
 }

@@ -65,6 +65,7 @@ Managed* lend(const Tensor& t) {
   loan->strides = t.strides();
   Managed& managed = loan->managed;
   DLTensor& lent = managed.tensor;
+  note_read(t, "DLPack");
   lent.data = t.data();
   lent.device.type = 1;
   lent.ndim = t.dim();

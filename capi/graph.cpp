@@ -1,13 +1,10 @@
 // C functions of graphs.
+#include "graph_handle.hpp"
 #include "guard.hpp"
 #include "python_call.hpp"
 
 using namespace autograd;
 using namespace autograd::capi;
-
-struct ag_graph {
-  Graph graph;
-};
 
 struct ag_recording {
   Recording recording;

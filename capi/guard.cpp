@@ -56,6 +56,8 @@ ag_status report() noexcept {
   }
 }
 
+void forget_failure() noexcept { last.status = AG_OK; }
+
 void fail_null(const char* function, const char* argument) {
   throw Error(ErrorCode::kValue, argument_of(function, argument) + "is NULL");
 }

@@ -17,6 +17,8 @@ ag_status report() noexcept;
 
 /// How many failures the calling thread has had.
 uint64_t failures() noexcept;
+/// Makes the calling thread's last status AG_OK: for functions whose NULL may mean something else.
+void forget_failure() noexcept;
 
 [[noreturn]] void fail_null(const char* function, const char* argument);
 [[noreturn]] void fail_count(const char* function, const char* argument, int64_t count);

@@ -105,6 +105,7 @@ void* ag_tensor_data(const ag_tensor* t) {
   return read<void*>(__func__, nullptr, [&](Arguments in) {
     Borrowed tensor = in.tensor(t, "t");
     check_has_storage(*tensor);
+    note_read(*tensor, "numpy(), data_ptr() or DLPack");
     return tensor->numel() ? tensor->data() : nullptr;
   });
 }

@@ -15,6 +15,8 @@ struct CompileOptions {
   int max_plans = 8;     ///< of one function: shapes of inputs, gradients there before or not
   int max_captures = 8;  ///< in a row that gave no plan, because each did something else
   bool passes = true;    ///< make the captured graph smaller and fuse its operations
+  /// Throw where the function reads an element of a tensor; if not, end() throws.
+  bool refuse_reads = true;
 };
 
 /// A function of tensors whose calls are captured until two are alike; from then on the calls of
@@ -49,10 +51,10 @@ class Compiled {
 
   /// Runs the plan that fits the inputs. False if there is none yet, or if this thread's calls are
   /// being captured: the function itself has to be called.
-  bool run(const Tensor* inputs, int64_t n, std::vector<Tensor>* outputs);
-  bool run(const std::vector<Tensor>& inputs, std::vector<Tensor>* outputs) {
-    return run(inputs.data(), static_cast<int64_t>(inputs.size()), outputs);
-  }
+  bool run(const std::vector<Tensor>& inputs, std::vector<Tensor>* outputs);
+  /// The same into an array: returns the number of results, -1 if there is no plan. Throws Error
+  /// (value) if there is no room for them.
+  int64_t run(const Tensor* inputs, int64_t n, Tensor* outputs, int64_t capacity);
   /// Starts to capture this thread's calls. False if another capture is going on already, of which
   /// the calls become a part. Throws Error (runtime) if there are too many plans or captures.
   bool begin(const std::vector<Tensor>& inputs);
@@ -75,6 +77,10 @@ class Compiled {
   /// their struct of options holds. They are those of the last captured call until they are set.
   void set_options(int64_t step, const double* numbers, int64_t n);
   int64_t num_options() const;
+
+  /// Something has changed that the function may depend on besides its inputs: from now on a plan
+  /// is used only after a captured call has done again what it does.
+  void doubt();
 
   int64_t num_plans() const;
   int64_t num_captures() const;

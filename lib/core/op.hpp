@@ -98,6 +98,7 @@ enum Trait : uint32_t {
   kUpdate = 1 << 8,       ///< an optimizer's step: writes to its inputs but 1 and the last
   kValueShaped = 1 << 9,  ///< the output's sizes depend on the elements of the input
   kFunction = 1 << 10,    ///< code of the user's over ops; only its gradient is its own
+  kOverwrites = 1 << 11,  ///< in place, and reads nothing of input 0
 };
 
 enum Device { kCpu = 0, kDeviceCount = 1 };

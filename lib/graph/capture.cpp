@@ -102,7 +102,9 @@ int Recorder::add_leaf(TensorBody& b) {
       leaf.origin = Origin::kInput;
       leaf.number = static_cast<int>(i);
     }
-  if (leaf.origin == Origin::kOutside && b.id >= first_id_) leaf.origin = Origin::kInside;
+  // Numbers are constants, even those that a binding keeps for their next use.
+  if (leaf.origin == Origin::kOutside && (b.id >= first_id_ || b.is_number))
+    leaf.origin = Origin::kInside;
   value.role = b.requires_grad                   ? Role::kParameter
                : leaf.origin == Origin::kOutside ? Role::kBuffer
                : leaf.origin == Origin::kInput   ? Role::kInput
@@ -202,14 +204,20 @@ Phase Recorder::phase_of(const Op& op) const {
 
 void Recorder::before_in_place(const Call& call) {
   // All inputs before any of them is changed; of leaves, a copy of the old elements.
+  const bool is_new = known_place(call.in(0)) < 0;
   for (int i = 0; i < call.n_inputs; ++i)
     if (call.has(i)) value_of(call.in(i));
   for (int i = 0; i < call.n_outputs; ++i) {
     const int storage = places_[static_cast<size_t>(place_of(call.out(i)))].storage;
     for (int place : places_in_[static_cast<size_t>(storage)]) {
-      const auto leaf = leaves_.find(places_[static_cast<size_t>(place)].value);
-      if (leaf != leaves_.end() && leaf->second.origin == Origin::kInside && !leaf->second.initial)
-        leaf->second.initial = copied(*body(leaf->second.tensor));
+      const auto known = leaves_.find(places_[static_cast<size_t>(place)].value);
+      if (known == leaves_.end() || known->second.origin != Origin::kInside) continue;
+      CapturedLeaf& leaf = known->second;
+      if (leaf.initial || leaf.is_overwritten) continue;
+      if (is_new && (call.op.traits & kOverwrites) && leaf.tensor.is_same(call.outputs[i]))
+        leaf.is_overwritten = true;
+      else
+        leaf.initial = copied(*body(leaf.tensor));
     }
   }
 }
@@ -291,7 +299,7 @@ void Recorder::on_grad_set(TensorBody& of) {
 
 void Recorder::on_read(const TensorBody& t, const char* what) {
   const int place = known_place(t);
-  if (place < 0 && t.id >= first_id_) return;
+  if ((place < 0 && t.id >= first_id_) || t.is_number) return;
   if (place >= 0) {
     const auto leaf = leaves_.find(places_[static_cast<size_t>(place)].value);
     if (leaf != leaves_.end() && leaf->second.origin == Origin::kInside) return;

@@ -24,6 +24,7 @@ struct CapturedLeaf {
   int number = -1;  ///< of the input, of the optimizer's step, or in Capture::grads
   Tensor tensor;
   Tensor initial;  ///< a copy from before the first change, if the graph changes it
+  bool is_overwritten = false;  ///< before anything reads it: what it holds does not matter
 };
 
 /// An input as it was when the capture began.

@@ -70,7 +70,7 @@ Difference difference(const Capture& a, const CapturedLeaf& x, const CapturedLea
     return {concat("an argument of ", reader, " (", name_of(value.dtype), " ", value.sizes,
                    ") is another tensor in the next call: keep one tensor and change it with "
                    "copy_(), or pass it as an argument")};
-  if (x.origin != Origin::kInside || bytes_of(x) == bytes_of(y)) return {};
+  if (x.origin != Origin::kInside || x.is_overwritten || bytes_of(x) == bytes_of(y)) return {};
   if (!value.sizes.empty())
     return {concat("an argument of ", reader, " (", name_of(value.dtype), " ", value.sizes,
                    ") is made anew with other elements in the next call"),

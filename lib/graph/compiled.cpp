@@ -1,5 +1,6 @@
 // Compiled functions: which plan is run, and when a call is captured.
 #include <algorithm>
+#include <atomic>
 #include <optional>
 #include <utility>
 
@@ -25,8 +26,26 @@ constexpr size_t kMaxPending = 4;
 struct Entry {
   std::unique_ptr<Plan> plan;
   bool grad_enabled = true;
+  bool is_doubted = false;
   uint64_t options_seen = 0;
   detail::PassReport report;
+};
+
+/// One call at a time.
+class Turn {
+ public:
+  explicit Turn(std::atomic<bool>& busy) : busy_(busy) {
+    if (busy_.exchange(true, std::memory_order_acquire))
+      fail(ErrorCode::kRuntime,
+           "compile: this compiled function is running already, in another thread or further up "
+           "in this one; give each thread a compiled function of its own");
+  }
+  ~Turn() { busy_.store(false, std::memory_order_release); }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  std::atomic<bool>& busy_;
 };
 
 struct Pending {
@@ -67,8 +86,13 @@ struct Compiled::State {
   std::optional<detail::Recorder> recorder;
   std::vector<std::vector<double>> options;
   uint64_t options_version = 0;
+  int most_results = 0;
+  std::atomic<bool> busy{false};
 
   Entry* find(const Tensor* inputs, int n);
+  int trusted() const;
+  bool confirm(const Capture& capture, bool grad_enabled);
+  void add(Capture capture, bool grad_enabled);
   void set_options_of(Entry& entry);
   void read_options(const Capture& capture);
 };
@@ -106,7 +130,7 @@ std::vector<Tensor> Compiled::operator()(const std::vector<Tensor>& inputs) {
 Entry* Compiled::State::find(const Tensor* inputs, int n) {
   const bool grad_enabled = autograd::grad_enabled();
   const auto fits = [&](const Entry& entry) {
-    return entry.grad_enabled == grad_enabled && entry.plan->fits(inputs, n);
+    return !entry.is_doubted && entry.grad_enabled == grad_enabled && entry.plan->fits(inputs, n);
   };
   if (last < plans.size() && fits(plans[last])) return &plans[last];
   for (size_t i = 0; i < plans.size(); ++i)
@@ -125,14 +149,26 @@ void Compiled::State::set_options_of(Entry& entry) {
                             static_cast<int>(options[static_cast<size_t>(k)].size()));
 }
 
-bool Compiled::run(const Tensor* inputs, int64_t n, std::vector<Tensor>* outputs) {
-  if (detail::observer() || state_->plans.empty()) return false;
+int64_t Compiled::run(const Tensor* inputs, int64_t n, Tensor* outputs, int64_t capacity) {
+  if (detail::observer() || state_->plans.empty()) return -1;
+  const Turn turn(state_->busy);
   Entry* entry = state_->find(inputs, static_cast<int>(n));
-  if (!entry) return false;
+  if (!entry) return -1;
+  const int count = entry->plan->n_outputs();
+  if (count > capacity)
+    fail(ErrorCode::kValue, "compile: the function has ", count, " results, but there is room for ",
+         capacity);
   state_->set_options_of(*entry);
-  outputs->resize(static_cast<size_t>(entry->plan->n_outputs()));
-  entry->plan->run(inputs, outputs->data());
-  return true;
+  entry->plan->run(inputs, outputs);
+  return count;
+}
+
+bool Compiled::run(const std::vector<Tensor>& inputs, std::vector<Tensor>* outputs) {
+  outputs->resize(static_cast<size_t>(state_->most_results));
+  const int64_t count = run(inputs.data(), static_cast<int64_t>(inputs.size()), outputs->data(),
+                            static_cast<int64_t>(outputs->size()));
+  if (count >= 0) outputs->resize(static_cast<size_t>(count));
+  return count >= 0;
 }
 
 // ---- captures
@@ -141,7 +177,11 @@ bool Compiled::begin(const std::vector<Tensor>& inputs) {
   State& s = *state_;
   if (detail::observer()) return false;
   for (const Tensor& t : inputs) body(t);
-  if (static_cast<int>(s.plans.size()) >= s.limits.max_plans)
+  const Turn turn(s.busy);
+  if (s.recorder)
+    fail(ErrorCode::kRuntime,
+         "compile: a call of this compiled function is being captured in another thread");
+  if (s.trusted() >= s.limits.max_plans)
     fail(ErrorCode::kRuntime, "compile: this function has ", s.plans.size(),
          " plans already, and none fits: ", misfit(inputs),
          ". Give it inputs of few different shapes (pad, or drop the last batch), or allow more "
@@ -150,7 +190,7 @@ bool Compiled::begin(const std::vector<Tensor>& inputs) {
     fail(ErrorCode::kRuntime, "compile: ", s.fruitless,
          " calls were captured in a row and each did something else: ", s.difference,
          ". Pass what changes as tensor arguments, or pass fallback=True");
-  s.recorder.emplace(inputs, detail::RecorderOptions{.refuses_reads = true});
+  s.recorder.emplace(inputs, detail::RecorderOptions{.refuses_reads = s.limits.refuse_reads});
   s.recorder->start();
   return true;
 }
@@ -168,8 +208,51 @@ void Compiled::State::read_options(const Capture& capture) {
   ++options_version;
 }
 
+int Compiled::State::trusted() const {
+  return static_cast<int>(
+      std::count_if(plans.begin(), plans.end(), [](const Entry& e) { return !e.is_doubted; }));
+}
+
+bool Compiled::State::confirm(const Capture& capture, bool grad_enabled) {
+  for (Entry& entry : plans) {
+    if (entry.grad_enabled != grad_enabled ||
+        !detail::same_inputs(entry.plan->capture(), capture) ||
+        !detail::difference(entry.plan->capture(), capture).text.empty())
+      continue;
+    entry.is_doubted = false;
+    fruitless = 0;
+    return true;
+  }
+  return false;
+}
+
+void Compiled::State::add(Capture capture, bool grad_enabled) {
+  detail::GraphData graph = capture.graph;
+  graph.outputs = detail::outputs_for_passes(capture);
+  Entry entry;
+  if (limits.passes) graph = detail::optimise(graph, entry.report);
+  entry.plan = std::make_unique<Plan>(std::move(capture), std::move(graph));
+  entry.grad_enabled = grad_enabled;
+  if (static_cast<int>(plans.size()) >= limits.max_plans) {
+    const auto oldest =
+        std::find_if(plans.begin(), plans.end(), [](const Entry& each) { return each.is_doubted; });
+    if (oldest != plans.end()) plans.erase(oldest);
+  }
+  last = plans.size();
+  most_results = std::max(most_results, entry.plan->n_outputs());
+  plans.push_back(std::move(entry));
+  fruitless = 0;
+  difference.clear();
+}
+
+void Compiled::doubt() {
+  for (Entry& entry : state_->plans) entry.is_doubted = true;
+  state_->pending.clear();
+}
+
 void Compiled::end(const std::vector<Tensor>& outputs) {
   State& s = *state_;
+  const Turn turn(s.busy);
   if (!s.recorder) fail(ErrorCode::kRuntime, "compile: end() without begin()");
   s.recorder->stop();
   const std::string obstacle = s.recorder->obstacle();
@@ -187,6 +270,7 @@ void Compiled::end(const std::vector<Tensor>& outputs) {
     fail(ErrorCode::kRuntime, "compile: the function uses no tensors: there is nothing to compile");
   s.read_options(capture);
   const bool grad_enabled = autograd::grad_enabled();
+  if (s.confirm(capture, grad_enabled)) return;
   for (Pending& before : s.pending) {
     if (before.grad_enabled != grad_enabled || !detail::same_inputs(before.capture, capture))
       continue;
@@ -198,17 +282,8 @@ void Compiled::end(const std::vector<Tensor>& outputs) {
       s.difference = difference.text;
       continue;
     }
-    detail::GraphData graph = capture.graph;
-    graph.outputs = detail::outputs_for_passes(capture);
-    Entry entry;
-    if (s.limits.passes) graph = detail::optimise(graph, entry.report);
-    entry.plan = std::make_unique<Plan>(std::move(capture), std::move(graph));
-    entry.grad_enabled = grad_enabled;
     s.pending.erase(s.pending.begin() + (&before - s.pending.data()));
-    s.last = s.plans.size();
-    s.plans.push_back(std::move(entry));
-    s.fruitless = 0;
-    s.difference.clear();
+    s.add(std::move(capture), grad_enabled);
     return;
   }
   ++s.fruitless;

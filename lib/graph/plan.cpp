@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "autograd/ops.hpp"
+#include "core/interpreter_lock.hpp"
 #include "core/text.hpp"
 
 namespace autograd::detail {
@@ -45,6 +46,9 @@ Plan::Plan(Capture capture, GraphData graph)
     if (result.value < 0) fail(ErrorCode::kRuntime, "compile: an output is an undefined tensor");
     results_.push_back(result);
   }
+  int64_t elements = 0;
+  for (const GraphValue& value : graph_.values) elements += numel_of(value.sizes);
+  is_long_ = elements >= 4 * kLongWork;
   describe_inputs();
   find_memories();
   find_lifetimes();

@@ -1,6 +1,5 @@
 // Plan: a captured graph laid out in memory, ready to be run again and again.
 #pragma once
-#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -114,7 +113,7 @@ class Plan {
   std::vector<Instruction> instructions_;
   Tensor arena_;
   int64_t arena_bytes_ = 0;
-  std::atomic<bool> running_{false};
+  bool is_long_ = false;  ///< worth giving an interpreter's lock up
 };
 
 /// The values that a pass must keep, in the order that Plan expects as outputs of the graph: the

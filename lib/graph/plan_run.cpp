@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "autograd/grad.hpp"
+#include "core/interpreter_lock.hpp"
 #include "core/text.hpp"
 #include "graph/plan.hpp"
 #include "ops/broadcast.hpp"
@@ -9,23 +10,6 @@
 namespace autograd::detail {
 
 namespace {
-
-/// One run at a time.
-class Turn {
- public:
-  explicit Turn(std::atomic<bool>& running) : running_(running) {
-    if (running_.exchange(true, std::memory_order_acquire))
-      fail(ErrorCode::kRuntime,
-           "compile: this compiled function is running already, in another thread or further up "
-           "in this one; give each thread a compiled function of its own");
-  }
-  ~Turn() { running_.store(false, std::memory_order_release); }
-  Turn(const Turn&) = delete;
-  Turn& operator=(const Turn&) = delete;
-
- private:
-  std::atomic<bool>& running_;
-};
 
 // The kernel may read and write the same elements, but not shifted ones.
 void run_apart(void (*forward)(const Call&), const Call& call) {
@@ -164,7 +148,7 @@ void Plan::finish(const Tensor* inputs, Tensor* outputs) {
 }
 
 void Plan::run(const Tensor* inputs, Tensor* outputs) {
-  const Turn turn(running_);
+  const Unlocked unlocked(is_long_);
   const Unobserved pause;
   NoGrad off;
   for (const Reset& reset : resets_) std::memcpy(reset.to, reset.bytes.data(), reset.bytes.size());

@@ -46,7 +46,7 @@ void forward_assign(const Call& call) {
 }
 
 constexpr Op op_assign = {.name = "copy_",
-                          .traits = kPointwise | kCopies | kInPlace,
+                          .traits = kPointwise | kCopies | kInPlace | kOverwrites,
                           .infer = infer_assign,
                           .forward = {forward_assign},
                           .backward =

@@ -2,8 +2,10 @@
 #include <cmath>
 #include <limits>
 
+#include "autograd/grad.hpp"
 #include "autograd/ops.hpp"
 #include "core/batching.hpp"
+#include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "kernels/cpu/nll.hpp"
 #include "ops/broadcast.hpp"
@@ -45,6 +47,13 @@ void check_float(const char* op, const Tensor& x) {
   if (!is_floating(x.dtype()))
     fail(ErrorCode::kRuntime, op,
          ": expected common dtype to be floating point, yet common dtype is ", name_of(x.dtype()));
+}
+
+// A check, and no part of the computation: it is not captured.
+bool any_negative(const Tensor& t) {
+  const Unobserved pause;
+  NoGrad off;
+  return sum(t < 0).item_int() != 0;
 }
 
 }  // namespace
@@ -213,7 +222,7 @@ Tensor poisson_nll_loss(const Tensor& input, const Tensor& target, bool log_inpu
 
 Tensor gaussian_nll_loss(const Tensor& input, const Tensor& target, const Tensor& var, bool full,
                          double eps, Reduction reduction) {
-  if (detail::has_elements(var) && sum(var < 0).item_int() != 0)
+  if (detail::has_elements(var) && detail::any_negative(var))
     fail(ErrorCode::kValue, "gaussian_nll_loss: var has negative entry/entries");
   Tensor v = var;
   if (v.sizes() != input.sizes()) {

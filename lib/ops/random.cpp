@@ -115,7 +115,7 @@ void forward_random(const Call& call) {
 // The new values do not depend on the old ones: no gradient reaches them.
 constexpr Op op_random = {
     .name = "random_",
-    .traits = kRandom | kInPlace,
+    .traits = kRandom | kInPlace | kOverwrites,
     .infer = infer_random,
     .forward = {forward_random},
     .backward = [](Backward& b) { b.set(0, zeros(b.input_sizes(0), b.input_dtype(0))); },
@@ -268,7 +268,28 @@ constexpr Op op_multinomial = {.name = "multinomial",
                                .attrs = ";;num_samples,replacement",
                                .doc = "places drawn with the weights of each row"};
 
-constexpr const Op* kRandomOps[] = {&op_random, &op_bernoulli, &op_multinomial};
+// ---- in each row of self a permutation of its places
+
+void infer_permutation(const Call& call, OutputMetas& outputs) {
+  outputs.add().dtype = DType::kInt64;
+  outputs[0].sizes = call.in(0).sizes;
+}
+
+void forward_permutation(const Call& call) {
+  TensorBody& out = call.out();
+  const int64_t n = out.sizes.back();
+  int64_t* row = reinterpret_cast<int64_t*>(out.data);
+  for (int64_t done = 0; done < out.numel; done += n)
+    cpu::fill_randperm(take_random(n), row + done, n);
+}
+
+constexpr Op op_permutation = {.name = "randperm",
+                               .traits = kRandom | kInPlace | kOverwrites,
+                               .infer = infer_permutation,
+                               .forward = {forward_permutation},
+                               .doc = "the numbers below n in random order"};
+
+constexpr const Op* kRandomOps[] = {&op_random, &op_bernoulli, &op_multinomial, &op_permutation};
 
 Tensor& draw(Tensor& self, Distribution distribution, double a, double b, int64_t low = 0,
              int64_t high = 0) {
@@ -310,10 +331,7 @@ Tensor randint(int64_t low, int64_t high, const Shape& sizes, DType dtype) {
 Tensor randperm(int64_t n) {
   if (n < 0) fail(ErrorCode::kRuntime, "randperm: n must be non-negative, got ", n);
   Tensor t = detail::make_random_target({n}, DType::kInt64);
-  const detail::TensorBody& all = *detail::innermost(body(t));
-  int64_t* at = reinterpret_cast<int64_t*>(all.data);
-  for (int64_t i = 0; i < (n ? all.numel / n : 0); ++i, at += n)
-    cpu::fill_randperm(detail::take_random(n), at, n);
+  detail::dispatch_in_place(detail::op_permutation, {t});
   return t;
 }
 

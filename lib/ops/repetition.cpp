@@ -4,6 +4,7 @@
 
 #include "autograd/ops.hpp"
 #include "core/batching.hpp"
+#include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "ops/broadcast.hpp"
 
@@ -35,6 +36,7 @@ Tensor repeat_evenly(const Tensor& x, int64_t repeats, int d, std::optional<int6
 // The number of each input position, as often as it is repeated.
 Tensor repeated_positions(const Tensor& repeats, int64_t n) {
   need_elements("repeat_interleave", repeats);
+  note_read(*body(repeats), "repeat_interleave()");
   const Tensor counts = dense(*body(to(repeats, DType::kInt64)));
   const int64_t* count = counts.data_as<int64_t>();
   const int64_t step = counts.numel() == 1 ? 0 : 1;

@@ -149,6 +149,7 @@ std::vector<int64_t> counted_to(int64_t n) {
 
 Unique of_elements(const Tensor& x, bool sorts) {
   need_elements("unique", x);
+  note_read(*body(x), "unique()");
   const Tensor flat = contiguous(reshape(x.detach(), {-1}));
   std::vector<int64_t> order = counted_to(flat.numel());
   if (sorts) argsort(flat, 0).copy_out(DType::kInt64, order.data());
@@ -165,6 +166,7 @@ Unique of_slices(const Tensor& x, int64_t dim, bool sorts) {
   need_elements("unique", x);
   if (x.dim() == 0)
     fail(ErrorCode::kIndex, "Dimension specified as ", dim, " but tensor has no dimensions");
+  note_read(*body(x), "unique()");
   const int d = normalize_dim(dim, x.dim());
   const int64_t n = x.sizes()[d];
   for (int i = 0; i < x.dim(); ++i)

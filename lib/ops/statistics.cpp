@@ -248,8 +248,8 @@ void infer_median_all(const Call& call, OutputMetas& outputs) {
 
 void backward_median_all(Backward& b) {
   const Tensor x = b.input(0), y = b.output();
-  const bool nan = y.item() != y.item();
-  const Tensor hits = to(nan ? ne(x, x) : eq(x, y), x.dtype());
+  // NaN, if it is the median, is all NaN.
+  const Tensor hits = to(logical_or(eq(x, y), logical_and(ne(x, x), ne(y, y))), x.dtype());
   b.set(0, hits * (b.grad() / sum(hits)));
 }
 
@@ -480,6 +480,8 @@ Tensor bincount(const Tensor& x, const Tensor& weights, int64_t minlength) {
          weights.sizes(), " for input ", x.sizes());
   detail::need_elements("bincount", x);
   if (weights) detail::need_elements("bincount", weights);
+  detail::note_read(*detail::body(x), "bincount()");
+  if (weights) detail::note_read(*detail::body(weights), "bincount()");
   const Tensor as = detail::converted(*detail::body(x), DType::kInt64);
   const Tensor places = detail::dense(*detail::body(as));
   const int64_t *at = places.data_as<int64_t>(), n = places.numel();

@@ -25,6 +25,7 @@ from .autograd.anomaly_mode import (
     is_anomaly_enabled,
     set_anomaly_enabled,
 )
+from .compiled import CompiledFunction, CompileError, compile
 from .creation import *  # noqa: F403
 from .dtypes import bool_ as bool
 from .dtypes import bool_ as bool_
@@ -71,6 +72,9 @@ from .tensor import Size, Tensor, device
 __version__: str = _lib.ag_version().decode()
 
 __all__ = [
+    "CompileError",
+    "CompiledFunction",
+    "compile",
     "Size",
     "SourceLocation",
     "Tensor",

@@ -7,6 +7,7 @@ import operator
 from collections.abc import Iterable, Iterator
 from typing import Any, Callable, TypeVar
 
+from .. import changes
 from .._capi import lib, raise_last_error
 from ..dtypes import dtype as DType
 from ..dtypes import float32, float64
@@ -76,6 +77,8 @@ class Module(ModuleHooks, ModuleState):
         """Makes value the member of that name; one of another kind gives way."""
         kinds = self.__dict__["_kinds"]
         old = kinds.get(name)
+        if old is not None:
+            changes.note()
         if old != kind:
             kinds.pop(name, None)
             kinds[name] = kind
@@ -86,6 +89,7 @@ class Module(ModuleHooks, ModuleState):
 
     def _drop_member(self, name: str) -> None:
         kind = self.__dict__["_kinds"].pop(name)
+        changes.note()
         self.__dict__.pop(name, None)
         self._non_persistent_buffers_set.discard(name)
         if kind == MODULE:
@@ -144,6 +148,11 @@ class Module(ModuleHooks, ModuleState):
                     attributes.pop(name, None)
             self.register_buffer(name, value, persistent)
         else:
+            # A setting that a compiled function may have read, such as `training`. Tensors are looked at elsewhere.
+            if name in attributes and not isinstance(value, Tensor):
+                old = attributes[name]
+                if old is not value and (type(old) is not type(value) or old != value):
+                    changes.note()
             object.__setattr__(self, name, value)
 
     def _make_room(self, name: str, kind: str | None) -> None:

@@ -36,6 +36,10 @@ def check_betas(betas: Sequence[Any]) -> None:
             raise ValueError(f"Invalid beta parameter at index {place}: {beta}")
 
 
+# Called with the optimizer and the number of the group before each native step.
+step_watchers: list[Callable[[Any, int], None]] = []
+
+
 class SteppedOptimizer(Optimizer):
     """An optimizer of the library: a subclass names the native step, its options and its states.
 
@@ -97,6 +101,9 @@ class SteppedOptimizer(Optimizer):
             owned = self._owned.get(number)
             if owned is None or not owned.fit(handles, self.state):
                 owned = self._owned[number] = _States(handles, self.states, self.state)
+            if step_watchers:
+                for watch in list(step_watchers):
+                    watch(self, number)
             status = self.native(
                 handles.array, owned.array, handles.count, *self._native_options(number, group)
             )

@@ -1,0 +1,146 @@
+// C functions of compiled functions.
+#include <utility>
+
+#include "graph_handle.hpp"
+#include "guard.hpp"
+
+using namespace autograd;
+using namespace autograd::capi;
+
+struct ag_compiled {
+  Compiled compiled;
+};
+
+namespace {
+
+constexpr int64_t kNoPlan = -2;
+
+ag_compiled& of(Arguments in, ag_compiled* compiled) { return *in.pointer(compiled, "compiled"); }
+const Compiled& of(Arguments in, const ag_compiled* compiled) {
+  return in.pointer(compiled, "compiled")->compiled;
+}
+
+}  // namespace
+
+ag_compiled* ag_compiled_create(int64_t max_plans, int64_t max_captures, int32_t refuse_reads) {
+  return read<ag_compiled*>(__func__, nullptr, [&](Arguments in) {
+    if (max_plans < 0 || max_plans > INT32_MAX) in.reject("max_plans", max_plans);
+    if (max_captures < 0 || max_captures > INT32_MAX) in.reject("max_captures", max_captures);
+    CompileOptions options;
+    if (max_plans) options.max_plans = static_cast<int>(max_plans);
+    if (max_captures) options.max_captures = static_cast<int>(max_captures);
+    options.refuse_reads = refuse_reads != 0;
+    return new ag_compiled{Compiled(options)};
+  });
+}
+
+void ag_compiled_free(ag_compiled* compiled) { delete compiled; }
+
+int64_t ag_compiled_run(ag_compiled* compiled, const ag_tensor* const* inputs, int64_t n,
+                        ag_tensor** out, int64_t capacity) {
+  return read<int64_t>(__func__, -1, [&](Arguments in) {
+    ag_compiled& c = of(in, compiled);
+    const std::vector<Tensor> given = in.tensors(inputs, n, "inputs");
+    in.array(out, capacity, "out");
+    std::vector<Tensor> outputs(static_cast<size_t>(capacity));
+    const int64_t count = c.compiled.run(given.data(), n, outputs.data(), capacity);
+    if (count < 0) return kNoPlan;
+    outputs.resize(static_cast<size_t>(count));
+    write_all(std::move(outputs), out);
+    return count;
+  });
+}
+
+ag_tensor* ag_compiled_call(ag_compiled* compiled, const ag_tensor* a, const ag_tensor* b,
+                            const ag_tensor* c, const ag_tensor* d) {
+  static_assert(sizeof(Tensor) == sizeof(ag_tensor*));
+  return read<ag_tensor*>(__func__, nullptr, [&](Arguments in) -> ag_tensor* {
+    ag_compiled& function = of(in, compiled);
+    // A handle is the one pointer that a Tensor consists of: the arguments are used as they are.
+    const ag_tensor* inputs[] = {a, b, c, d};
+    int64_t n = 0;
+    while (n < 4 && inputs[n]) ++n;
+    for (int64_t i = n; i < 4; ++i)
+      if (inputs[i]) in.reject("n", i);
+    Tensor output;
+    if (function.compiled.run(reinterpret_cast<const Tensor*>(inputs), n, &output, 1) < 0) {
+      forget_failure();
+      return nullptr;
+    }
+    return to_handle(std::move(output));
+  });
+}
+
+int32_t ag_compiled_begin(ag_compiled* compiled, const ag_tensor* const* inputs, int64_t n) {
+  return read<int32_t>(__func__, -1, [&](Arguments in) {
+    return of(in, compiled).compiled.begin(in.tensors(inputs, n, "inputs"));
+  });
+}
+
+ag_status ag_compiled_end(ag_compiled* compiled, const ag_tensor* const* outputs, int64_t n) {
+  return run(__func__, [&](Arguments in) {
+    of(in, compiled).compiled.end(in.tensors(outputs, n, "outputs"));
+  });
+}
+
+void ag_compiled_cancel(ag_compiled* compiled) {
+  if (compiled) compiled->compiled.cancel();
+}
+
+int64_t ag_compiled_run_batches(ag_compiled* compiled, const ag_tensor* const* inputs, int64_t n,
+                                const ag_tensor* index, int64_t start, int64_t rows,
+                                int64_t batch_size, int32_t drop_last, double* losses) {
+  return read<int64_t>(__func__, -1, [&](Arguments in) {
+    return of(in, compiled)
+        .compiled.run_batches(in.tensors(inputs, n, "inputs"), in.optional_tensor(index), start,
+                              rows, batch_size, drop_last != 0, losses);
+  });
+}
+
+ag_status ag_compiled_set_options(ag_compiled* compiled, int64_t step, const double* numbers,
+                                  int64_t n) {
+  return run(__func__, [&](Arguments in) {
+    in.array(numbers, n, "numbers");
+    of(in, compiled).compiled.set_options(step, numbers, n);
+  });
+}
+
+int64_t ag_compiled_num_plans(const ag_compiled* compiled) {
+  return read<int64_t>(__func__, -1, [&](Arguments in) { return of(in, compiled).num_plans(); });
+}
+
+int64_t ag_compiled_num_captures(const ag_compiled* compiled) {
+  return read<int64_t>(__func__, -1, [&](Arguments in) { return of(in, compiled).num_captures(); });
+}
+
+ag_status ag_compiled_doubt(ag_compiled* compiled) {
+  return run(__func__, [&](Arguments in) { of(in, compiled).compiled.doubt(); });
+}
+
+ag_status ag_compiled_clear(ag_compiled* compiled) {
+  return run(__func__, [&](Arguments in) { of(in, compiled).compiled.clear(); });
+}
+
+int64_t ag_compiled_misfit(const ag_compiled* compiled, const ag_tensor* const* inputs, int64_t n,
+                           char* buffer, int64_t capacity) {
+  return text(__func__, buffer, capacity, [&](Arguments in) {
+    return of(in, compiled).misfit(in.tensors(inputs, n, "inputs"));
+  });
+}
+
+int64_t ag_compiled_difference(const ag_compiled* compiled, char* buffer, int64_t capacity) {
+  return text(__func__, buffer, capacity,
+              [&](Arguments in) { return of(in, compiled).difference(); });
+}
+
+ag_graph* ag_compiled_graph(const ag_compiled* compiled, int64_t plan, int32_t as_captured) {
+  return read<ag_graph*>(__func__, nullptr, [&](Arguments in) {
+    return new ag_graph{of(in, compiled).graph(plan, as_captured != 0)};
+  });
+}
+
+int64_t ag_compiled_explain(const ag_compiled* compiled, int64_t plan, char* buffer,
+                            int64_t capacity) {
+  return text(__func__, buffer, capacity,
+              [&](Arguments in) { return of(in, compiled).explain(plan); });
+}

@@ -1,0 +1,118 @@
+// The C functions of compiled functions: a step is captured, repeated, and described.
+#include "capi_test.hpp"
+
+namespace {
+
+struct CapiCompiled : Capi {
+  // One step of SGD on the sum of (w x)^2; the loss.
+  ag_tensor* train(ag_tensor* w, ag_tensor* x) {
+    ag_tensor* wx = ag_mul(w, x);
+    ag_tensor* loss = sum_of_squares(wx);
+    EXPECT_EQ(ag_zero_grad(&w, 1, 1), AG_OK);
+    EXPECT_EQ(ag_backward(&loss, nullptr, 1, nullptr, 0, 0, 0), AG_OK);
+    EXPECT_EQ(ag_sgd_step(&w, nullptr, 1, 0.1, 0, 0, 0, 0, 0), AG_OK);
+    ag_tensor_free(wx);
+    return loss;
+  }
+
+  // The captured call of a training loop; the loss.
+  double step(ag_compiled* compiled, ag_tensor* w, ag_tensor* x) {
+    ag_tensor* loss = nullptr;
+    const int64_t count = ag_compiled_run(compiled, &x, 1, &loss, 1);
+    EXPECT_TRUE(count == 1 || count == -2) << ag_last_error();
+    if (count == -2) {
+      EXPECT_EQ(ag_compiled_begin(compiled, &x, 1), 1) << ag_last_error();
+      loss = train(w, x);
+      EXPECT_EQ(ag_compiled_end(compiled, &loss, 1), AG_OK) << ag_last_error();
+    }
+    const double value = item(loss);
+    ag_tensor_free(loss);
+    return value;
+  }
+};
+
+TEST_F(CapiCompiled, trains_like_the_calls_themselves) {
+  ag_tensor *x = parameter({.3f, -.2f, .5f}), *w = parameter({1, 2, 3}), *v = parameter({1, 2, 3});
+  ag_tensor_set_requires_grad(x, 0);
+  ag_compiled* compiled = ag_compiled_create(0, 0, 1);
+  ASSERT_NE(compiled, nullptr) << ag_last_error();
+  for (int i = 0; i < 6; ++i) {
+    ag_tensor* loss = train(v, x);
+    EXPECT_EQ(step(compiled, w, x), item(loss));
+    ag_tensor_free(loss);
+  }
+  EXPECT_EQ(ag_compiled_num_plans(compiled), 1);
+  EXPECT_EQ(ag_compiled_num_captures(compiled), 2);
+
+  const double slower[] = {0.01, 0, 0, 0, 0, 0};
+  EXPECT_EQ(ag_compiled_set_options(compiled, 0, slower, 6), AG_OK);
+  expect_failure(ag_compiled_set_options(compiled, 0, slower, 5), AG_ERROR_VALUE, "6 options");
+  expect_failure(ag_compiled_set_options(compiled, 1, slower, 6), AG_ERROR_INDEX, "no step 1");
+
+  ag_tensor* loss = ag_compiled_call(compiled, x, nullptr, nullptr, nullptr);
+  ASSERT_NE(loss, nullptr) << ag_last_error();
+  ag_tensor_free(loss);
+  expect_failure(ag_compiled_call(compiled, x, nullptr, x, nullptr), AG_ERROR_VALUE, "n");
+
+  ag_graph* graph = ag_compiled_graph(compiled, 0, 1);
+  EXPECT_NE(
+      text_of([&](char* b, int64_t n) { return ag_graph_text(graph, b, n); }).find("sgd_step"),
+      std::string::npos);
+  ag_graph_free(graph);
+  EXPECT_EQ(ag_compiled_graph(compiled, 1, 0), nullptr);
+  EXPECT_NE(text_of([&](char* b, int64_t n) {
+              return ag_compiled_explain(compiled, 0, b, n);
+            }).find("captured"),
+            std::string::npos);
+  EXPECT_EQ(text_of([&](char* b, int64_t n) { return ag_compiled_difference(compiled, b, n); }),
+            "");
+  EXPECT_EQ(text_of([&](char* b, int64_t n) { return ag_compiled_misfit(compiled, &x, 1, b, n); }),
+            "");
+
+  EXPECT_EQ(ag_compiled_doubt(compiled), AG_OK);
+  EXPECT_EQ(ag_compiled_call(compiled, x, nullptr, nullptr, nullptr), nullptr);
+  EXPECT_EQ(ag_last_status(), AG_OK);
+  step(compiled, w, x);  // captured, and found to be the same
+  EXPECT_EQ(ag_compiled_num_plans(compiled), 1);
+  EXPECT_EQ(ag_compiled_clear(compiled), AG_OK);
+  EXPECT_EQ(ag_compiled_num_plans(compiled), 0);
+  ag_compiled_free(compiled);
+  for (ag_tensor* t : {x, w, v}) ag_tensor_free(t);
+}
+
+TEST_F(CapiCompiled, runs_batches) {
+  ag_tensor *x = parameter({1, 2, 3, 4, 5}), *w = parameter({1, 1});
+  ag_tensor_set_requires_grad(x, 0);
+  ag_compiled* compiled = ag_compiled_create(0, 0, 1);
+  double losses[3] = {-1, -1, -1};
+  EXPECT_EQ(ag_compiled_run_batches(compiled, &x, 1, nullptr, 0, 5, 2, 0, losses), 0);
+  const int64_t two = 2;
+  const float first[] = {1, 2};
+  ag_tensor* batch = ag_tensor_from_data(first, AG_FLOAT32, &two, 1);
+  for (int i = 0; i < 3; ++i) step(compiled, w, batch);
+  EXPECT_EQ(ag_compiled_run_batches(compiled, &x, 1, nullptr, 0, 5, 2, 0, losses), 2);
+  EXPECT_GT(losses[1], 0);
+  EXPECT_EQ(ag_compiled_run_batches(compiled, &x, 1, nullptr, 0, 5, 0, 0, losses), -1);
+  ag_compiled_free(compiled);
+  for (ag_tensor* t : {x, w, batch}) ag_tensor_free(t);
+}
+
+TEST_F(CapiCompiled, refuses_what_is_wrong) {
+  EXPECT_EQ(ag_compiled_create(-1, 0, 0), nullptr);
+  ag_compiled* compiled = ag_compiled_create(1, 2, 1);
+  ag_tensor* none = nullptr;
+  expect_failure(ag_compiled_run(nullptr, &none, 1, &none, 1) == -1, AG_ERROR_VALUE, "NULL");
+  expect_failure(ag_compiled_run(compiled, &none, 1, &none, 1) == -1, AG_ERROR_VALUE, "NULL");
+  expect_failure(ag_compiled_end(compiled, nullptr, 0), AG_ERROR_RUNTIME, "end() without begin()");
+  expect_failure(ag_compiled_begin(compiled, &none, 1) == -1, AG_ERROR_VALUE, "NULL");
+  EXPECT_EQ(ag_compiled_begin(compiled, nullptr, 0), 1);
+  expect_failure(ag_compiled_end(compiled, nullptr, 0), AG_ERROR_RUNTIME, "uses no tensors");
+  EXPECT_EQ(ag_compiled_begin(compiled, nullptr, 0), 1);
+  ag_compiled_cancel(compiled);
+  ag_compiled_cancel(nullptr);
+  EXPECT_EQ(ag_compiled_num_plans(nullptr), -1);
+  ag_compiled_free(compiled);
+  ag_compiled_free(nullptr);
+}
+
+}  // namespace
