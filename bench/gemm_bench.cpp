@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -115,7 +116,13 @@ void measure(int64_t m, int64_t n, int64_t k) {
 }  // namespace
 }  // namespace autograd::cpu
 
-int main() {
+int main(int argc, char** argv) {
+  if (argc > 1 && std::strcmp(argv[1], "--peak") == 0) {
+    autograd::cpu::Median peaks;
+    for (int i = 0; i < 101; ++i) peaks.samples.push_back(autograd::cpu::peak());
+    std::printf("%.1f\n", peaks.value());
+    return 0;
+  }
   constexpr int64_t kShapes[][3] = {
       {2, 2, 2},          {1, 64, 64},       {16, 1, 64},     {16, 4, 64},     {16, 10, 64},
       {16, 64, 4},        {4, 64, 16},       {64, 64, 16},    {16, 64, 64},    {64, 64, 64},

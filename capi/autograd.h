@@ -1679,9 +1679,10 @@ AG_API const void* ag_python_module_call(const void* const* functions, int64_t n
 /* A compiled function: calls of it are captured until two are alike; from then on the calls of its
  * operations are repeated natively. At most max_plans plans (shapes of inputs, gradients there or
  * not) and max_captures captured calls in a row that gave none; 0 for the defaults, 8 and 8. With
- * refuse_reads, reading an element of a tensor in a captured call is an error at once. */
+ * refuse_reads, reading an element of a tensor in a captured call is an error at once; without
+ * passes, the operations run as they were captured. */
 AG_API ag_compiled* ag_compiled_create(int64_t max_plans, int64_t max_captures,
-                                       int32_t refuse_reads);
+                                       int32_t refuse_reads, int32_t passes);
 AG_API void ag_compiled_free(ag_compiled* compiled);
 /* Runs the plan that fits the n inputs; out[capacity] gets the results. Returns their number, -1 on
  * failure, -2 if no plan fits or this thread's calls are being captured: then the function itself

@@ -22,7 +22,8 @@ const Compiled& of(Arguments in, const ag_compiled* compiled) {
 
 }  // namespace
 
-ag_compiled* ag_compiled_create(int64_t max_plans, int64_t max_captures, int32_t refuse_reads) {
+ag_compiled* ag_compiled_create(int64_t max_plans, int64_t max_captures, int32_t refuse_reads,
+                                int32_t passes) {
   return read<ag_compiled*>(__func__, nullptr, [&](Arguments in) {
     if (max_plans < 0 || max_plans > INT32_MAX) in.reject("max_plans", max_plans);
     if (max_captures < 0 || max_captures > INT32_MAX) in.reject("max_captures", max_captures);
@@ -30,6 +31,7 @@ ag_compiled* ag_compiled_create(int64_t max_plans, int64_t max_captures, int32_t
     if (max_plans) options.max_plans = static_cast<int>(max_plans);
     if (max_captures) options.max_captures = static_cast<int>(max_captures);
     options.refuse_reads = refuse_reads != 0;
+    options.passes = passes != 0;
     return new ag_compiled{Compiled(options)};
   });
 }

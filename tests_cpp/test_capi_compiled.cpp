@@ -34,7 +34,7 @@ struct CapiCompiled : Capi {
 TEST_F(CapiCompiled, trains_like_the_calls_themselves) {
   ag_tensor *x = parameter({.3f, -.2f, .5f}), *w = parameter({1, 2, 3}), *v = parameter({1, 2, 3});
   ag_tensor_set_requires_grad(x, 0);
-  ag_compiled* compiled = ag_compiled_create(0, 0, 1);
+  ag_compiled* compiled = ag_compiled_create(0, 0, 1, 1);
   ASSERT_NE(compiled, nullptr) << ag_last_error();
   for (int i = 0; i < 6; ++i) {
     ag_tensor* loss = train(v, x);
@@ -83,7 +83,7 @@ TEST_F(CapiCompiled, trains_like_the_calls_themselves) {
 TEST_F(CapiCompiled, runs_batches) {
   ag_tensor *x = parameter({1, 2, 3, 4, 5}), *w = parameter({1, 1});
   ag_tensor_set_requires_grad(x, 0);
-  ag_compiled* compiled = ag_compiled_create(0, 0, 1);
+  ag_compiled* compiled = ag_compiled_create(0, 0, 1, 1);
   double losses[3] = {-1, -1, -1};
   EXPECT_EQ(ag_compiled_run_batches(compiled, &x, 1, nullptr, 0, 5, 2, 0, losses), 0);
   const int64_t two = 2;
@@ -98,8 +98,8 @@ TEST_F(CapiCompiled, runs_batches) {
 }
 
 TEST_F(CapiCompiled, refuses_what_is_wrong) {
-  EXPECT_EQ(ag_compiled_create(-1, 0, 0), nullptr);
-  ag_compiled* compiled = ag_compiled_create(1, 2, 1);
+  EXPECT_EQ(ag_compiled_create(-1, 0, 0, 1), nullptr);
+  ag_compiled* compiled = ag_compiled_create(1, 2, 1, 0);
   ag_tensor* none = nullptr;
   expect_failure(ag_compiled_run(nullptr, &none, 1, &none, 1) == -1, AG_ERROR_VALUE, "NULL");
   expect_failure(ag_compiled_run(compiled, &none, 1, &none, 1) == -1, AG_ERROR_VALUE, "NULL");

@@ -22,7 +22,7 @@ MAY_INCLUDE = {
     "lib/kernels": {PUBLIC, POINTWISE},
     "lib/core": {PUBLIC, "lib/kernels"},
     "lib/ops": {PUBLIC, POINTWISE, "lib/kernels", "lib/core"},
-    "lib/graph": {PUBLIC, "lib/core", "lib/ops"},
+    "lib/graph": {PUBLIC, "lib/core", "lib/ops", "lib/optim"},
     "lib/optim": {PUBLIC, "lib/kernels", "lib/core", "lib/ops"},
     "capi": {PUBLIC, POINTWISE},
 }

@@ -146,6 +146,7 @@ class _Variant:
             owner.max_plans,
             0,
             not owner.fallback,
+            owner.passes,
         )
         self.result: Any = None  # the structure of the results
         self.n_results = 0
@@ -180,7 +181,9 @@ class _Variant:
 class CompiledFunction:
     """What :func:`compile` returns: called like the function, and natively from the second or third call on."""
 
-    def __init__(self, function: Callable[..., Any], fallback: bool, max_plans: int) -> None:
+    def __init__(
+        self, function: Callable[..., Any], fallback: bool, max_plans: int, passes: bool
+    ) -> None:
         if not callable(function):
             raise TypeError(f"compile(): expected a function, got {type(function).__name__}")
         if max_plans < 1:
@@ -188,6 +191,7 @@ class CompiledFunction:
         self.function = function
         self.fallback = fallback
         self.max_plans = max_plans
+        self.passes = passes
         self._variants: dict[Any, _Variant] = {}
         # The variant of calls with up to four tensors and nothing else, and one tensor as the result.
         self._plain: dict[int, _Variant] = {}
@@ -198,7 +202,7 @@ class CompiledFunction:
         if instance is None:
             return self
         bound = CompiledFunction(
-            self.function.__get__(instance, owner), self.fallback, self.max_plans
+            self.function.__get__(instance, owner), self.fallback, self.max_plans, self.passes
         )
         instance.__dict__[self.function.__name__] = bound
         return bound
@@ -501,6 +505,7 @@ def compile(
     *,
     fallback: bool = False,
     max_plans: int = 8,
+    passes: bool = True,
 ) -> Any:
     """Returns the function compiled; also a decorator, with or without arguments.
 
@@ -511,8 +516,9 @@ def compile(
 
     Reading a value (``item()``, ``if loss > 1``, ``print``) and numbers that change from call to call raise
     CompileError naming the line; with fallback=True the function then runs as if it were not compiled, with one
-    warning. At most max_plans plans are kept.
+    warning. At most max_plans plans are kept. With passes=False the operations run as they were captured, none of them
+    fused or left out.
     """
     if function is None:
-        return lambda each: CompiledFunction(each, fallback, max_plans)
-    return CompiledFunction(function, fallback, max_plans)
+        return lambda each: CompiledFunction(each, fallback, max_plans, passes)
+    return CompiledFunction(function, fallback, max_plans, passes)

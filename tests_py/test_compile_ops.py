@@ -1,0 +1,83 @@
+"""Every op of the table, compiled: values and gradients are the uncompiled op's, bit for bit."""
+
+import pytest
+from compare import as_tuple, is_float, make
+from op_table import ROWS
+
+import autograd as ag
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+# Ops whose results have a shape, or a path, that depends on values: a capture refuses them.
+DEPEND_ON_VALUES = {
+    "argwhere",
+    "bincount",
+    "index_bool",
+    "isin",
+    "masked_select",
+    "nonzero",
+    "one_hot",
+    "repeat_interleave",
+    "unique",
+    "unique_consecutive",
+}
+
+
+def arguments(row, one, dtype):
+    """New tensors of a case, as an argument of the compiled function, and which of them want gradients."""
+    kinds = row.dtypes_of(one, dtype)
+    return [make(ag, v, kind, "contiguous", False) for v, kind in zip(row.fill(one), kinds)]
+
+
+def function_of(row, one):
+    """Values and, where there are any, gradients of a case, with cotangents of ones."""
+
+    def f(*tensors):
+        wanted = [is_float(str(t.dtype).split(".")[-1]) and row.order > 0 for t in tensors]
+        given = [t.clone().requires_grad_(w) for t, w in zip(tensors, wanted)]
+        outputs = as_tuple(row(ag, *given, **one.kwargs))
+        outputs = [y for y in outputs if isinstance(y, ag.Tensor)]
+        results = [y.detach().clone() for y in outputs]
+        roots = [y for y in outputs if y.requires_grad]
+        inputs = [x for x in given if x.requires_grad]
+        if roots:
+            ones = [ag.ones_like(y) for y in roots]
+            found = ag.grad(roots, inputs, ones, allow_unused=True)
+            results += [g.detach() for g in found if g is not None]
+        return results
+
+    return f
+
+
+def bits(t):
+    """What a tensor is, exactly: NaN and the signs of zeros as well."""
+    return t.dtype, tuple(t.shape), t.contiguous().numpy().tobytes()
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
+def test_compiled_is_eager(row):
+    refused = 0
+    for one in row.cases:
+        f = function_of(row, one)
+        compiled = ag.compile(f)
+        for i in range(4):
+            tensors = arguments(row, one, "float32")
+            if i == 3:
+                tensors = [
+                    t.neg().abs() if is_float(str(t.dtype).split(".")[-1]) else t for t in tensors
+                ]
+            ag.manual_seed(i)
+            try:
+                wanted = f(*[t.clone() for t in tensors])
+            except (RuntimeError, ValueError, IndexError, NotImplementedError):
+                break  # what the op refuses is tested elsewhere
+            ag.manual_seed(i)
+            try:
+                got = compiled(*tensors)
+            except ag.CompileError as error:
+                if "uses no tensors" not in str(error):
+                    assert "reads elements of a tensor" in str(error), error
+                    refused += 1
+                break
+            assert list(map(bits, got)) == list(map(bits, wanted)), (one, i, compiled.explain())
+    assert not refused or row.name in DEPEND_ON_VALUES, f"{row.name} is refused {refused} times"
