@@ -79,8 +79,10 @@ _ticket = itertools.count(1)
 
 
 @DELETER
-def _give_back(ticket: int) -> None:
-    _lent.pop(ticket, None)
+def _give_back(
+    ticket: int, lent: dict[int, Any] = _lent
+) -> None:  # when Python ends, globals are gone
+    lent.pop(ticket, None)
 
 
 def lend(thing: Any) -> int:
