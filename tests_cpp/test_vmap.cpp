@@ -148,7 +148,7 @@ TEST(TransformInput, IsALeafOfItsOwnOrAView) {
       std::string::npos);
 }
 
-TEST(Capi, VmapTakesNothingWrong) {
+TEST(CapiVmap, takes_nothing_wrong) {
   EXPECT_EQ(ag_vmap_begin(-1, 0), -1);
   EXPECT_EQ(ag_vmap_begin(2, 3), -1);
   EXPECT_NE(ag_vmap_end(-5), AG_OK);
