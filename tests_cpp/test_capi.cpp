@@ -50,6 +50,31 @@ TEST_F(Capi, every_declared_function_that_is_no_op_is_tested) {
     }
 }
 
+namespace {
+int lock_released = 0, lock_taken = 0;
+}  // namespace
+
+TEST_F(Capi, ops_on_many_elements_give_an_interpreters_lock_up) {
+  lock_released = lock_taken = 0;
+  ag_set_interpreter_lock(
+      [] {
+        ++lock_released;
+        return static_cast<void*>(&lock_released);
+      },
+      [](void* state) { lock_taken += state == &lock_released; },
+      [] { return static_cast<void*>(&lock_taken); });
+  const int64_t few[] = {100}, many[] = {100000};
+  for (const int64_t* sizes : {few, many}) {
+    ag_tensor* x = ag_zeros(sizes, 1, AG_FLOAT32);
+    ag_tensor* y = ag_exp(x);
+    ag_tensor_free(x);
+    ag_tensor_free(y);
+    EXPECT_EQ(lock_released, lock_taken);
+    EXPECT_EQ(lock_released > 0, sizes == many);
+  }
+  ag_set_interpreter_lock(nullptr, nullptr, nullptr);
+}
+
 TEST_F(Capi, errors_belong_to_their_thread_and_stay_until_the_next) {
   expect_failure(ag_neg(nullptr), AG_ERROR_VALUE, "ag_neg: argument 'x' is NULL");
   std::thread([] {
