@@ -236,6 +236,7 @@ GraphData Rewrite::finish() {
   const std::vector<int> order = ordered();
   GraphData result;
   result.scopes = graph.scopes;
+  result.seconds = graph.seconds;
   std::vector<int> number(graph.values.size(), -1);
   for (size_t v = 0; v < graph.values.size(); ++v) {
     if (!graph.values[v].is_leaf()) continue;
