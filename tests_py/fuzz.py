@@ -67,6 +67,7 @@ class Native:
         "ag_recording_free",
         "ag_memory_release",
         "ag_set_grad_enabled",
+        "ag_vmap_begin",
     }
     ROOM = 4096  # entries of every array; counts stay far below it, or are beyond any memory
     COUNTS = [0, 1, 2, 3, 4, 6, 12, 13, 40, -1, -(2**63), 2**31, 2**62, 2**63 - 1]

@@ -369,3 +369,59 @@ def test_batches_of_gradients_of_wrong_sizes(sizes):
         return lib.autograd.grad(x * 2, x, vectors, is_grads_batched=True)
 
     call()
+
+
+# ---- functions with gradients of their own -------------------------------------------------------
+
+
+def cube(lib, **attributes):
+    """x^3 as a Function, with further class attributes."""
+
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return g * 3 * x * x
+
+    space = {
+        "forward": staticmethod(lambda x: x * x * x),
+        "setup_context": staticmethod(setup_context),
+        "backward": staticmethod(backward),
+        **attributes,
+    }
+    return type("Cube", (lib.autograd.Function,), space)
+
+
+def over_a_batch(info, in_dims, x):
+    """The vmap of cube(): what works for one example works for all."""
+    assert info.batch_size == 3 and info.randomness == "error" and in_dims == (0,)
+    return x * x * x, 0
+
+
+@pytest.mark.parametrize("name", ["generated", "own"])
+@vs_torch
+def test_functions(lib, name):
+    own = {"vmap": staticmethod(over_a_batch)}
+    function = cube(lib, **({"generate_vmap_rule": True} if name == "generated" else own)).apply
+    x = grid(lib, 3, 2)
+    plain = lib.func.vmap(function)(x)
+    if name == "own":
+        return plain
+    return (
+        plain,
+        lib.func.vmap(lib.func.grad(lambda x: function(x).sum()))(x),
+        lib.func.grad(lambda x: lib.func.vmap(function)(x).sum())(x),
+        lib.func.jacrev(function)(x),
+    )
+
+
+@vs_torch(raises="You tried to vmap over Cube, but it does not have vmap support")
+def test_functions_without_support(lib):
+    return lib.func.vmap(cube(lib).apply)(grid(lib, 3, 2))
+
+
+@vs_torch(raises="has both generate_vmap_rule=True and an overridden vmap")
+def test_functions_with_two_rules(lib):
+    both = cube(lib, generate_vmap_rule=True, vmap=staticmethod(over_a_batch))
+    return lib.func.vmap(both.apply)(grid(lib, 3, 2))

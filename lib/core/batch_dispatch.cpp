@@ -90,6 +90,8 @@ bool takes_front(uint32_t mask, int i) { return mask >> std::min(i, 31) & 1; }
 
 bool run_by_rule(const BatchedCall& c) {
   const BatchRule& rule = c.op.batch;
+  // A rule of an op out of place gives results, and knows nothing of its form in place.
+  if (rule.call && !c.outputs && !(c.op.traits & kInPlace)) return false;
   if (rule.call) return rule.call(c);
   if (!rule.inputs) return false;
   for (int i = 0; i < c.n_inputs; ++i) {

@@ -188,8 +188,13 @@ FunctionCall::FunctionCall(const Op& op, const Tensor* inputs, int n_inputs)
     : op_(op), inputs_(inputs), n_inputs_(n_inputs), grad_mode_(false), extra_(new NodeExtra) {
   uint64_t needs = 0;
   try {
-    for (int i = 0; i < n_inputs; ++i)
+    for (int i = 0; i < n_inputs; ++i) {
+      if (body(inputs[i])->is_batched)
+        fail(ErrorCode::kRuntime, "You tried to vmap over ", op.name,
+             ", but a function with a gradient rule of its own does not have vmap support: call it "
+             "for one example at a time");
       if (inputs[i].requires_grad()) needs |= uint64_t{1} << (i < 63 ? i : 63);
+    }
   } catch (...) {
     delete extra_;
     throw;

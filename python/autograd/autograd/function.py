@@ -9,6 +9,7 @@ import warnings
 from typing import Any, Callable, TypeVar
 
 from .._capi import DELETER, get_address, lib, not_null
+from ..func.mapping import active_levels, level_of, map_function
 from ..grad_mode import is_grad_enabled, no_grad
 from ..hooks import CONSTANT, DIRTY, VALUE, give_back, lent, record_call, record_function
 from ..nodes import saved_by
@@ -318,6 +319,9 @@ class Function(metaclass=_FunctionMeta):
             bound = inspect.signature(cls.forward).bind(*args, **kwargs)
             bound.apply_defaults()
             args, kwargs = bound.args, bound.kwargs
+        level = level_of(args) if active_levels() else None
+        if level is not None:
+            return map_function(cls, level, args, kwargs)
         inputs = (*args, *kwargs.values()) if kwargs else args
         ctx = cls._backward_cls()
         ctx.needs_input_grad = tuple(

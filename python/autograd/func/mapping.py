@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Sequence
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 from .._capi import call, check, lib, raise_last_error
-from ..ops import cat, narrow
+from ..ops import cat, narrow, stack
 from ..tensor import Tensor
 from .pytree import Spec, broadcast, flatten, unflatten
 
@@ -29,6 +30,14 @@ def check_randomness(randomness: str) -> int:
     return _RANDOMNESS[randomness]
 
 
+_active = threading.local()
+
+
+def active_levels() -> list[Level]:
+    """The levels that the calling thread is in, outermost first."""
+    return _active.__dict__.setdefault("levels", [])
+
+
 class Level:
     """A ``with`` block in which tensors may stand for one of `size` examples."""
 
@@ -41,9 +50,11 @@ class Level:
         self.number = lib.ag_vmap_begin(self.size, self.randomness)
         if self.number < 0:
             raise_last_error()
+        active_levels().append(self)
         return self
 
     def __exit__(self, *exception: Any) -> None:
+        active_levels().pop()
         check(lib.ag_vmap_end(self.number))
 
     def example(self, tensor: Tensor, dim: int = 0) -> Tensor:
@@ -57,6 +68,62 @@ class Level:
     def varies(self, tensor: Tensor) -> bool:
         """True if the tensor differs from example to example."""
         return lib.ag_vmap_varies(tensor, self.number) == 1
+
+
+# ---- functions with gradients of their own ---------------------------------------------------------------
+
+
+class VmapInfo(NamedTuple):
+    """What the vmap of a Function is told: the number of examples, and what random ops have to do."""
+
+    batch_size: int
+    randomness: str
+
+
+def level_of(args: Sequence[Any]) -> Level | None:
+    """The innermost level that one of the tensors among args is an example of."""
+    levels = active_levels()
+    depths = (
+        [lib.ag_vmap_depth_of(each) for each in args if isinstance(each, Tensor)] if levels else []
+    )
+    return levels[max(depths) - 1] if depths and max(depths) > 0 else None
+
+
+def map_function(function: Any, level: Level, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The result of a Function for examples of a level: by its vmap, or one example at a time."""
+    from ..autograd.function import Function
+
+    name, own = function.__name__, function.vmap is not Function.vmap
+    if own and function.generate_vmap_rule:
+        raise RuntimeError(
+            f"You tried to vmap over {name}, but it has both generate_vmap_rule=True and an overridden vmap "
+            "staticmethod. Please set generate_vmap_rule=False or delete the overridden vmap staticmethod to avoid "
+            "ambiguity."
+        )
+    if not own and not function.generate_vmap_rule:
+        raise RuntimeError(
+            f"You tried to vmap over {name}, but it does not have vmap support. Please override and implement the vmap "
+            "staticmethod or set generate_vmap_rule=True."
+        )
+    varying = [isinstance(each, Tensor) and level.varies(each) for each in args]
+    whole = [level.all(each) if varies else each for each, varies in zip(args, varying)]
+    if own:
+        word = {number: word for word, number in _RANDOMNESS.items()}[level.randomness]
+        in_dims = tuple(0 if varies else None for varies in varying)
+        output, out_dims = function.vmap(VmapInfo(level.size, word), in_dims, *whole, **kwargs)
+        leaves, spec = flatten(output)
+        dims = _out_dims(function, out_dims, spec)
+    else:
+        each_example = [
+            function.apply(*[x[i] if varies else x for x, varies in zip(whole, varying)], **kwargs)
+            for i in range(level.size)
+        ]
+        flat = [flatten(result) for result in each_example]
+        spec = flat[0][1]
+        leaves = [stack(parts) for parts in zip(*[results for results, _ in flat])]
+        dims = [0] * len(leaves)
+    examples = [x if dim is None else level.example(x, dim) for x, dim in zip(leaves, dims)]
+    return unflatten(examples, spec)
 
 
 class _Mapped:
