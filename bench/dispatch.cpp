@@ -61,6 +61,28 @@ void my_add_chain() {
   ag::Tensor x = a();
   for (int i = 0; i < kOps; ++i) x = MyAdd::apply(x, b());
 }
+const ag::CustomOp& registered_add() {
+  static const ag::CustomOp op = [] {
+    ag::OpDefinition d;
+    d.name = "bench_add";
+    d.forward = [](const ag::OpArguments& a) {
+      const auto *x = static_cast<const float*>(a.inputs[0].data()),
+                 *y = static_cast<const float*>(a.inputs[1].data());
+      auto* out = static_cast<float*>(a.outputs[0].data());
+      for (int64_t i = 0; i < a.outputs[0].numel(); ++i) out[i] = x[i] + y[i];
+    };
+    d.backward = [](const ag::OpArguments&, const std::vector<ag::Tensor>& grads) {
+      return std::vector<ag::Tensor>{grads[0], grads[0]};
+    };
+    d.saves_inputs = d.saves_outputs = 0;
+    return ag::register_op(d);
+  }();
+  return op;
+}
+void registered_chain() {
+  ag::Tensor x = a();
+  for (int i = 0; i < kOps; ++i) x = registered_add()(x, b());
+}
 void allocate_only() {
   for (int i = 0; i < kOps; ++i) ag::empty({4});
 }
@@ -79,8 +101,9 @@ int main(int argc, char** argv) {
                 {"add, no gradient", add_plain, {}},
                 {"add, recorded", add_recorded, {}},
                 {"add, recorded, chain", add_chain, {}},
-                {"Function, recorded, chain", my_add_chain, {}}};
+                {"Function, recorded, chain", my_add_chain, {}},
+                {"registered op, recorded, chain", registered_chain, {}}};
   for (int round = 0; round < rounds; ++round)
     for (Row& row : rows) row.times.push_back(nanoseconds_per_op(row.body));
-  for (Row& row : rows) std::printf("%-28s %8.1f ns\n", row.name, median(row.times));
+  for (Row& row : rows) std::printf("%-32s %8.1f ns\n", row.name, median(row.times));
 }

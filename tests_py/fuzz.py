@@ -68,6 +68,11 @@ class Native:
         "ag_memory_release",
         "ag_set_grad_enabled",
         "ag_vmap_begin",
+        "ag_set_inference_mode",
+        "ag_set_anomaly_detection",
+        "ag_saved_hooks_push",
+        "ag_node_free",
+        "ag_op_register",
     }
     ROOM = 4096  # entries of every array; counts stay far below it, or are beyond any memory
     COUNTS = [0, 1, 2, 3, 4, 6, 12, 13, 40, -1, -(2**63), 2**31, 2**62, 2**63 - 1]
@@ -89,14 +94,23 @@ class Native:
             function.argtypes = None
         self.pool: list[int] = []
         self.graphs: list[int] = []
+        self.nodes: list[int] = []
         self.recordings: list[int] = []
         pointer, integer = ctypes.c_void_p, ctypes.c_int64
         hook = ctypes.CFUNCTYPE(ctypes.c_int32, pointer, pointer, pointer)
-        rule = ctypes.CFUNCTYPE(ctypes.c_int32, pointer, pointer, integer, pointer, integer)
+        rule = ctypes.CFUNCTYPE(
+            ctypes.c_int32, pointer, pointer, pointer, integer, pointer, integer
+        )
+        leaf = ctypes.CFUNCTYPE(ctypes.c_int32, pointer, pointer)
+        node_hook = ctypes.CFUNCTYPE(
+            ctypes.c_int32, pointer, pointer, integer, pointer, integer, pointer
+        )
         status = self.status
         self.callbacks = {
             "ag_hook": hook(lambda context, grad, out: status()),
-            "ag_rule": rule(lambda context, grads, n, out, n_inputs: status()),
+            "ag_rule": rule(lambda context, node, grads, n, out, n_inputs: status()),
+            "ag_leaf_hook": leaf(lambda context, leaf: status()),
+            "ag_node_hook": node_hook(lambda context, into, n, out_of, n_out, out: status()),
             "ag_deleter": ctypes.CFUNCTYPE(None, pointer)(lambda context: None),
         }
 
@@ -121,6 +135,10 @@ class Native:
                     self.keep(handle)
         if declaration.result == "ag_tensor*" and result:
             self.keep(result)
+        if declaration.result == "ag_node*" and result:
+            self.nodes.append(result)
+            if len(self.nodes) > 20:
+                self.library.ag_node_free(ctypes.c_void_p(self.nodes.pop(0)))
         if declaration.result == "ag_graph*" and result:
             self.graphs.append(result)
             if len(self.graphs) > 5:
@@ -142,6 +160,10 @@ class Native:
         rng = self.rng
         if c_type in ("const ag_tensor*", "ag_tensor*"):
             return ctypes.c_void_p(rng.choice(self.pool) if rng.random() < 0.95 else None)
+        if c_type in ("const ag_node*", "ag_node*"):
+            return ctypes.c_void_p(rng.choice([None, *self.nodes]))
+        if c_type == "const ag_op*":
+            return ctypes.c_void_p(None)
         if c_type in ("const ag_graph*", "ag_graph*"):
             known = [None, *self.graphs]
             return ctypes.c_void_p(rng.choice(known))
