@@ -56,13 +56,13 @@ int lock_released = 0, lock_taken = 0;
 
 TEST_F(Capi, ops_on_many_elements_give_an_interpreters_lock_up) {
   lock_released = lock_taken = 0;
+  const ag_lock_thread self = [] { return static_cast<void*>(&lock_taken); };
+  const ag_lock_release release = [] {
+    ++lock_released;
+    return static_cast<void*>(&lock_released);
+  };
   ag_set_interpreter_lock(
-      [] {
-        ++lock_released;
-        return static_cast<void*>(&lock_released);
-      },
-      [](void* state) { lock_taken += state == &lock_released; },
-      [] { return static_cast<void*>(&lock_taken); });
+      release, [](void* state) { lock_taken += state == &lock_released; }, self, self);
   const int64_t few[] = {100}, many[] = {100000};
   for (const int64_t* sizes : {few, many}) {
     ag_tensor* x = ag_zeros(sizes, 1, AG_FLOAT32);
@@ -72,7 +72,7 @@ TEST_F(Capi, ops_on_many_elements_give_an_interpreters_lock_up) {
     EXPECT_EQ(lock_released, lock_taken);
     EXPECT_EQ(lock_released > 0, sizes == many);
   }
-  ag_set_interpreter_lock(nullptr, nullptr, nullptr);
+  ag_set_interpreter_lock(nullptr, nullptr, nullptr, nullptr);
 }
 
 TEST_F(Capi, errors_belong_to_their_thread_and_stay_until_the_next) {
