@@ -108,6 +108,17 @@ int64_t ag_graph_diff(const ag_graph* graph, const ag_graph* other, char* buffer
   });
 }
 
+ag_graph* ag_graph_fuse(const ag_graph* graph) {
+  return read<ag_graph*>(__func__, nullptr, [&](Arguments in) {
+    return new ag_graph{in.pointer(graph, "graph")->graph.fuse()};
+  });
+}
+
+int64_t ag_graph_report(const ag_graph* graph, char* buffer, int64_t capacity) {
+  return text(__func__, buffer, capacity,
+              [&](Arguments in) { return in.pointer(graph, "graph")->graph.report(); });
+}
+
 int64_t ag_graph_json(const ag_graph* graph, char* buffer, int64_t capacity) {
   return text(__func__, buffer, capacity,
               [&](Arguments in) { return in.pointer(graph, "graph")->graph.json(); });

@@ -100,6 +100,11 @@ class Graph {
   std::string summary() const;
   /// Everything that is known of the graph. docs/graph.md describes the schema.
   std::string json() const;
+  /// The graph as compile() would execute it: the same passes. Its report() says what they did.
+  Graph fuse() const;
+  /// Of a graph that fuse() made, else "": JSON with what was done and refused, and counts of
+  /// nodes, edges and bytes before and after.
+  std::string report() const;
   /// What has to be done to this graph to get the other one.
   GraphDiff diff(const Graph& other) const;
 

@@ -135,6 +135,8 @@ void History::add_leaves(const Node& node) {
     GraphValue& value = graph_.values[static_cast<size_t>(
         add_leaf(input.id, input.dtype, input.sizes, input.leaf != nullptr))];
     if (value.storage < 0) value.storage = storage_number(input.saved, input.leaf);
+    if (input.saved || input.leaf)
+      value.strides = input.saved ? input.saved.strides() : input.leaf->strides;
     if (value.role != Role::kConstant || !input.saved) continue;
     value.has_number = true;
     const Unobserved pause;  // it is no read of the program's
@@ -161,6 +163,11 @@ void History::add_op(const Node& node) {
     value.dtype = output.dtype;
     value.sizes = output.sizes;
     value.needs_grad = is_floating(output.dtype);
+    // What is no view is made dense.
+    if (output.saved)
+      value.strides = output.saved.strides();
+    else if (!(op.op->traits & (kView | kInPlace)))
+      value.strides = contiguous_strides(output.sizes);
   }
   values_of_[&node] = op.outputs;
   op.in_place = node.inputs.size() > 0 && node.outputs.size() > 0 && node.inputs[0].id != 0 &&

@@ -73,6 +73,7 @@ struct GraphData {
   std::vector<GraphValue> values;
   std::vector<int> outputs;  ///< values; a leaf if the graph has no ops
   std::vector<GraphScope> scopes;
+  std::string report;   ///< of a fused graph: what the passes did, as JSON
   double seconds = -1;  ///< measured from the begin to the end of a recording, -1 if not
 };
 

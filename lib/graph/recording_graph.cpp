@@ -104,11 +104,15 @@ int Builder::find(const LoggedTensor& t) {
   if (own >= 0 && values_[static_cast<size_t>(own)].write_seen == memory_of(own).writes) return own;
   const auto place = memory_numbers_.find(t.storage);
   if (place == memory_numbers_.end()) return -1;
-  const std::vector<int>& values = memories_[static_cast<size_t>(place->second)].values;
-  for (auto it = values.rbegin(); it != values.rend(); ++it)
-    if (same_place(value(*it), values_[static_cast<size_t>(*it)].data, t))
-      return by_id_[t.id] = *it;
-  return own;
+  // Of those made since the last change, the first: a view of a view may show the same again.
+  const Memory& memory = memories_[static_cast<size_t>(place->second)];
+  int best = -1;
+  for (auto it = memory.values.rbegin(); it != memory.values.rend(); ++it) {
+    const Value& known_value = values_[static_cast<size_t>(*it)];
+    if (best >= 0 && known_value.write_seen < memory.writes) break;
+    if (same_place(value(*it), known_value.data, t)) best = *it;
+  }
+  return best < 0 ? own : by_id_[t.id] = best;
 }
 
 int Builder::make(const LoggedTensor& t, int op) {

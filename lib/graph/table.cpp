@@ -135,6 +135,12 @@ std::string type_text(const GraphValue& v) {
 }
 
 std::string op_name(const GraphOp& op) {
+  if (op.body) {
+    std::string held;
+    for (const GraphOp& inner : op.body->ops)
+      held.append(held.empty() ? "" : " + ").append(inner.op->name);
+    return shortened(held, 40);
+  }
   std::string name = op.op->name;
   if (op.in_place && !(op.op->traits & kUpdate) && name.back() != '_') name += '_';
   const std::string attrs = attrs_text(*op.op, op.attrs);

@@ -2,6 +2,7 @@
 
 from .comparison import Change, GraphDiff, assert_graph
 from .content import Graph
+from .fusion import Counts, FusionReport
 from .history import from_tensor
 from .nodes import Cost, Edge, Node
 from .recording import record
@@ -10,7 +11,9 @@ from .summary import summary
 __all__ = [
     "Change",
     "Cost",
+    "Counts",
     "Edge",
+    "FusionReport",
     "Graph",
     "GraphDiff",
     "Node",

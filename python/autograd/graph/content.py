@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .._capi import as_method, hide_buffer, lib, set_handle_class, text
+from .._capi import as_method, call, hide_buffer, lib, set_handle_class, text
 from .comparison import GraphDiff
 from .drawing import dot, html, save, show, svg
+from .fusion import FusionReport
 from .nodes import Cost, Edge, Node, Reader
 
 __all__ = ["Graph"]
@@ -124,6 +125,16 @@ class Graph:
                 "profile(): this graph has no times; record it with `with ag.graph.record(profile=True) as g:`"
             )
         return sorted(ops, key=lambda node: -(node.seconds or 0))
+
+    def fuse(self) -> Graph:
+        """The graph as ``ag.compile`` would execute it: made by the same passes. Its ``report`` says what they did."""
+        return Graph(call(lib.ag_graph_fuse, self._handle))
+
+    @property
+    def report(self) -> FusionReport | None:
+        """What the passes did to make this graph; None for a graph that :meth:`fuse` did not make."""
+        report = text(lib.ag_graph_report, self._handle)
+        return FusionReport.read(report) if report else None
 
     def diff(self, other: Graph) -> GraphDiff:
         """What has to be done to this graph to get the other one; falsy if they compute the same."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import inspect
+import sys
 from collections.abc import Iterable, Mapping
 from types import FrameType
 from typing import Any
@@ -83,11 +85,15 @@ class Names:
         """Names tensors after the variables of a running function that hold them, or a module that does."""
         if frame is None:
             return
+        variables = frame.f_locals
         found = [
             (name, value)
-            for name, value in list(frame.f_locals.items())[:_MOST_VARIABLES]
+            for name, value in list(variables.items())[:_MOST_VARIABLES]
             if not name.startswith("_")
         ]
+        if sys.version_info < (3, 13) and frame.f_code.co_flags & inspect.CO_OPTIMIZED:
+            # A copy that the frame keeps, and with it everything that the function deletes later.
+            variables.clear()
         self.add_modules((name, value) for name, value in found if is_module(value))
         for name, value in found:
             if isinstance(value, Tensor):

@@ -129,9 +129,14 @@ class record:
         self._outer = _running.record
         self._thread = threading.get_ident()
         self._graph = Graph(None)
-        self._handle = call(lib.ag_recording_begin, self._profile)
-        self._watch()
+        # Before the clock starts: another Module.__call__ makes the interpreter forget what it has learnt.
         _watch_modules(1)
+        try:
+            self._handle = call(lib.ag_recording_begin, self._profile)
+            self._watch()
+        except BaseException:
+            _watch_modules(-1)
+            raise
         return self._graph
 
     def _watch(self) -> None:
@@ -139,16 +144,17 @@ class record:
         _running.record = self
 
     def __exit__(self, *error: Any) -> None:
-        _watch_modules(-1)
         if threading.get_ident() != self._thread:
+            _watch_modules(-1)
             _kept.append(self._modules)
             raise RuntimeError("record(): a recording ends in the thread in which it began")
         handle, self._handle = self._handle, None
+        run(lib.ag_recording_stop, handle)
         run(lib.ag_recording_watch, handle, None)
+        _watch_modules(-1)
         _running.record = None
         if self._outer is not None and self._outer._handle is not None:
             self._outer._watch()
-        run(lib.ag_recording_stop, handle)
         self._finish(handle, sys._getframe(1))
 
     def _finish(self, handle: Any, frame: Any) -> None:

@@ -1,0 +1,89 @@
+// A graph as the compiler would execute it, with a report of what it did.
+#include <map>
+
+#include "autograd/graph.hpp"
+#include "graph/analysis.hpp"
+#include "graph/draw/style.hpp"
+#include "graph/ir.hpp"
+#include "graph/passes/passes.hpp"
+
+namespace autograd {
+
+namespace detail {
+namespace {
+
+int64_t count_edges(const GraphData& graph) {
+  int64_t count = 0;
+  for (const GraphOp& op : graph.ops)
+    for (int v : op.inputs) count += v >= 0;
+  return count;
+}
+
+// Leaves that something reads, and ops.
+int64_t count_nodes(const GraphData& graph) {
+  std::vector<char> read(graph.values.size(), 0);
+  for (const GraphOp& op : graph.ops)
+    for (int v : op.inputs)
+      if (v >= 0) read[static_cast<size_t>(v)] = 1;
+  int64_t count = static_cast<int64_t>(graph.ops.size());
+  for (size_t v = 0; v < read.size(); ++v) count += read[v] && graph.values[v].is_leaf();
+  return count;
+}
+
+void append_counts(std::string& text, const char* name, const GraphData& graph) {
+  const GraphCost cost = total_cost(graph);
+  text.append(", \"").append(name).append("\": {\"ops\": ");
+  text += std::to_string(graph.ops.size());
+  text.append(", \"nodes\": ").append(std::to_string(count_nodes(graph)));
+  text.append(", \"edges\": ").append(std::to_string(count_edges(graph)));
+  text.append(", \"flops\": ").append(number_text(cost.flops));
+  text.append(", \"bytes\": ").append(number_text(cost.bytes_read + cost.bytes_written));
+  text.append(", \"peak_bytes\": ").append(number_text(peak_bytes(graph))).append("}");
+}
+
+std::string report_text(const PassReport& report, const GraphData& before, const GraphData& after) {
+  std::map<std::pair<std::string, std::string>, int> counts;
+  std::vector<std::pair<std::string, std::string>> order;
+  for (const PassReport::Change& change : report.changes)
+    if (counts[{change.pass, change.what}]++ == 0) order.emplace_back(change.pass, change.what);
+  std::string text = "{\"changes\": [";
+  for (size_t i = 0; i < order.size(); ++i) {
+    text.append(i ? ", " : "").append("{\"pass\": ").append(json_quoted(order[i].first));
+    text.append(", \"what\": ").append(json_quoted(order[i].second));
+    text.append(", \"count\": ").append(std::to_string(counts[order[i]])).append("}");
+  }
+  text += "], \"refusals\": [";
+  for (size_t i = 0; i < report.refusals.size(); ++i) {
+    const PassReport::Refusal& refusal = report.refusals[i];
+    text.append(i ? ", " : "").append("{\"what\": ").append(json_quoted(refusal.what));
+    text.append(", \"why\": ").append(json_quoted(refusal.why));
+    text.append(", \"count\": ").append(std::to_string(refusal.count)).append("}");
+  }
+  text += "]";
+  append_counts(text, "before", before);
+  append_counts(text, "after", after);
+  return text + "}";
+}
+
+}  // namespace
+}  // namespace detail
+
+Graph Graph::fuse() const {
+  detail::GraphData graph = data();
+  for (detail::GraphOp& op : graph.ops) {
+    // Numbers of ops that go; passes find the order of changes by themselves. Nothing is kept for
+    // gradients: those that are wanted are part of the graph.
+    op.after.clear();
+    op.saved.clear();
+    op.seconds = -1;
+  }
+  graph.seconds = -1;
+  detail::PassReport report;
+  detail::GraphData fused = detail::optimise(graph, report);
+  fused.report = detail::report_text(report, data(), fused);
+  return from_data(std::make_shared<const detail::GraphData>(std::move(fused)));
+}
+
+std::string Graph::report() const { return data().report; }
+
+}  // namespace autograd
