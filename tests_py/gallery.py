@@ -49,8 +49,16 @@ def picture(title: str, text: str, **options: Any) -> Callable[[Callable[[], Gra
 
 
 def drawings() -> Iterator[Drawing]:
+    """Every picture, as recorded and as it is executed when compiled."""
     for entry in PICTURES:
-        yield drawing(entry, entry.make(), entry.name, entry.title, entry.text)
+        graph = entry.make()
+        yield drawing(entry, graph, entry.name, entry.title, entry.text)
+        fused = graph.fuse()
+        report = "\n".join(f"- {line}" for line in str(fused.report).splitlines())
+        nodes = f"{len(graph.nodes)} nodes and {len(graph.edges)} edges become {len(fused.nodes)} and {len(fused.edges)}"
+        yield drawing(
+            entry, fused, f"{entry.name}_fused", f"{entry.title}: fused", f"{nodes}.\n\n{report}"
+        )
 
 
 def drawing(entry: Picture, graph: Graph, name: str, title: str, text: str) -> Drawing:

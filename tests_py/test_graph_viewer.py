@@ -42,7 +42,7 @@ def page_of_a_step(tmp_path_factory) -> Path:
         loss.backward()
         optimizer.step()
     path = tmp_path_factory.mktemp("viewer") / "step.html"
-    graph.save(path, title="A step", others={"again": graph})
+    graph.save(path, title="A step")
     return path
 
 
@@ -163,11 +163,15 @@ def test_phases_are_switched(page):
     assert page.is_visible("#empty")
 
 
-def test_other_graphs_are_switched_to(page):
+def test_fused_graph_is_switched_to(page):
     names = page.eval_on_selector_all("#views button", "all => all.map(b => b.textContent)")
-    assert names == ["graph", "again"]
-    page.click("#views button:has-text('again')")
-    assert page.get_attribute("#views button:has-text('again')", "aria-pressed") == "true"
+    assert names == ["recorded", "fused"]
+    before = len(boxes(page))
+    page.click("#views button:has-text('fused')")
+    assert page.get_attribute("#views button:has-text('fused')", "aria-pressed") == "true"
+    assert len(boxes(page)) < before
+    page.locator(".box", has_text="fused").first.click()
+    assert "holds" in page.inner_text("#details")
 
 
 def test_colour_by_time_and_memory(page):

@@ -177,13 +177,13 @@ class Graph:
         self,
         title: str = "Computation graph",
         others: Mapping[str, Graph] | None = None,
-        name: str = "graph",
+        name: str = "recorded",
         **options: Any,
     ) -> str:
         """One HTML page that needs no network, with the options of :meth:`dot`: move, zoom, search, hover, open and
         close modules, switch phases, colour by time or memory.
 
-        others: further graphs by name, such as the fused one, which the page can switch to; name: of this graph there.
+        others: further graphs by name, which the page can switch to, the fused one if left out; name: of this graph.
         depth: modules nested deeper are closed at first; where it is left out, as many as make the drawing clear.
         """
         return html(self, title, others, name, **options)

@@ -40,11 +40,13 @@ def html(
     graph: Graph,
     title: str = "Computation graph",
     others: Mapping[str, Graph] | None = None,
-    name: str = "graph",
+    name: str = "recorded",
     **options: Any,
 ) -> str:
     """One HTML page that needs no network and shows the graph, or one of the others."""
-    shown = {name: graph, **(others or {})}
+    if others is None:
+        others = {"fused": graph.fuse()} if graph.report is None and graph.num_ops else {}
+    shown = {name: graph, **others}
     graphs = (ctypes.c_void_p * len(shown))(*[g._handle.value for g in shown.values()])
     names = (ctypes.c_char_p * len(shown))(*[str(key).encode() for key in shown])
     room = 1 << 17 | 1500 * sum(g.num_values for g in shown.values())
