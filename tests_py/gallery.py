@@ -55,10 +55,7 @@ def drawings() -> Iterator[Drawing]:
         yield drawing(entry, graph, entry.name, entry.title, entry.text)
         fused = graph.fuse()
         report = "\n".join(f"- {line}" for line in str(fused.report).splitlines())
-        nodes = f"{len(graph.nodes)} nodes and {len(graph.edges)} edges become {len(fused.nodes)} and {len(fused.edges)}"
-        yield drawing(
-            entry, fused, f"{entry.name}_fused", f"{entry.title}: fused", f"{nodes}.\n\n{report}"
-        )
+        yield drawing(entry, fused, f"{entry.name}_fused", f"{entry.title}: fused", report + "\n")
 
 
 def drawing(entry: Picture, graph: Graph, name: str, title: str, text: str) -> Drawing:
