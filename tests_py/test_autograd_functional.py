@@ -256,3 +256,61 @@ def test_gradcheck_warns_of_narrow_types(lib):
     x = lib.ones(2, requires_grad=True)
     with pytest.warns(UserWarning, match="Input #0 requires gradient and is not a double"):
         lib.autograd.gradcheck(lambda x: x * 2, (x,), raise_exception=False)
+
+
+# ---- forward_ad ----------------------------------------------------------------------------------
+
+
+@vs_torch
+def test_dual_tensors(lib):
+    ad = lib.autograd.forward_ad
+    x, t = numbers(lib, 1, 2, 3), numbers(lib, 0.5, -1, 2)
+    w = numbers(lib, 3, 2, 1)
+    with ad.dual_level():
+        a = ad.make_dual(x, t)
+        b = ad.make_dual(w, x)
+        both = ad.unpack_dual((a * b).sin())
+        itself = ad.unpack_dual(a)
+        none = ad.unpack_dual(w * 2)
+        found = both.primal, both.tangent, *itself, none.primal, none.tangent is None
+    return found
+
+
+@vs_torch
+def test_gradients_of_tangents(lib):
+    ad = lib.autograd.forward_ad
+    x = numbers(lib, 1, 2).requires_grad_()
+    with ad.dual_level():
+        y = ad.unpack_dual(ad.make_dual(x, numbers(lib, 1, 1)).exp() * x).tangent
+        return y, *lib.autograd.grad(y.sum(), x)
+
+
+DUAL_ERRORS = {
+    "no level exists": lambda ad, x: ad.make_dual(x, x),
+    "Nested forward mode AD is not supported": lambda ad, x: nested(ad),
+    "a different size than": lambda ad, x: inside(ad, x, x[:1]),
+    "primal to be floating point": lambda ad, x: inside(ad, x.long(), x),
+    "tangent to be floating point": lambda ad, x: inside(ad, x, x.long()),
+    "level that was not the last one": lambda ad, x: ad.exit_dual_level(level=3),
+}
+
+
+def nested(ad):
+    with ad.dual_level(), ad.dual_level():
+        pass
+
+
+def inside(ad, x, t):
+    with ad.dual_level():
+        ad.make_dual(x, t)
+
+
+@pytest.mark.parametrize("text", DUAL_ERRORS)
+def test_dual_errors(text):
+    @vs_torch(raises=text)
+    def call(lib):
+        return DUAL_ERRORS[text](lib.autograd.forward_ad, numbers(lib, 1, 2))
+
+    call()
+    with ag.autograd.forward_ad.dual_level():
+        pass

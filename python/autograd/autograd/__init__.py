@@ -16,7 +16,7 @@ from ..grad_mode import (
 )
 from ..operands import handles, room_for
 from ..tensor import Tensor
-from . import function, functional, graph
+from . import forward_ad, function, functional, graph
 from .anomaly_mode import detect_anomaly, set_detect_anomaly
 from .explain import GradExplanation, explain_grad
 from .function import Function
@@ -29,6 +29,7 @@ __all__ = [
     "detect_anomaly",
     "enable_grad",
     "explain_grad",
+    "forward_ad",
     "functional",
     "function",
     "grad",

@@ -75,6 +75,14 @@ class Traced:
         with enable_grad():
             self.result = func(*args, **kwargs)
 
+    @classmethod
+    def of(cls, inputs: Sequence[Tensor]) -> Traced:
+        """The same for results that were computed from such inputs elsewhere."""
+        traced = cls.__new__(cls)
+        traced.inputs, traced.recording = list(inputs), is_grad_enabled()
+        traced.nested = any(not x.is_leaf for x in inputs)
+        return traced
+
     def split(self, has_aux: bool, api: str) -> tuple[Any, Any]:
         """The result and what came along with it, which is free of the inputs."""
         if not has_aux:
