@@ -445,3 +445,14 @@ def test_gradients_of_each_sample(lib):
 
     found = lib.func.vmap(lib.func.grad(loss), in_dims=(None, 0, 0))(params, x, target)
     return [found[name] for name in params]
+
+
+@vs_torch
+def test_inference_mode_around(lib):
+    x = numbers(lib, 1, 2)
+    with lib.inference_mode():
+        gradient = lib.func.grad(cubes)(x)
+        tangent = lib.func.jvp(cubes, (x,), (x,))[1]
+        rows, second = lib.func.jacrev(lib.sin)(x), lib.func.hessian(cubes)(x)
+        assert lib.is_inference_mode_enabled() and not lib.is_grad_enabled()
+    return gradient, tangent, rows, second

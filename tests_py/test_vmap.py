@@ -425,3 +425,18 @@ def test_functions_without_support(lib):
 def test_functions_with_two_rules(lib):
     both = cube(lib, generate_vmap_rule=True, vmap=staticmethod(over_a_batch))
     return lib.func.vmap(both.apply)(grid(lib, 3, 2))
+
+
+@vs_torch
+def test_positions_that_differ(lib):
+    x, i = grid(lib, 4, 3), lib.tensor([0, 1, 2, -3])
+    wide = grid(lib, 4, 3, 2)
+    return (
+        lib.func.vmap(lambda x, i: x[i])(x, i),
+        lib.func.vmap(lambda x, i: x[:, i % 2])(wide, i),
+        lib.func.vmap(lambda x, i: x[i, 1:], (None, 0))(wide[0], i),
+        lib.func.vmap(lambda x, i: x.clone().index_put_((i,), lib.tensor(9.0, dtype=x.dtype)))(
+            x, i
+        ),
+        lib.func.vmap(lib.func.grad(lambda x, i: x[i] ** 2))(x, i),
+    )

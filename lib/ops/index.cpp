@@ -230,7 +230,8 @@ int count_items(const Tensor& x, std::vector<Index>& items, const std::vector<Te
         fail(ErrorCode::kIndex,
              "tensors used as indices must be long, int, byte or bool tensors, got ",
              name_of(t.dtype()), " (sizes ", t.sizes(), ")");
-      if (t.dim() == 0)
+      if (is_mask(t)) need_elements("indexing with a boolean mask", t);
+      if (t.dim() == 0 && has_elements(t))
         item = {is_mask(t) ? Index::Kind::kBool : Index::Kind::kInt, t.item_int(), 0, 1};
       else
         consumed += is_mask(t) ? t.dim() : 1;

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Callable
 
 from .._capi import call, check, lib, not_null
@@ -13,6 +14,22 @@ from ..tensor import Tensor
 from .pytree import Spec, flatten, map_leaves, unflatten
 
 __all__ = ["Traced", "chosen", "gradients", "replaced"]
+
+
+@contextmanager
+def recordable() -> Iterator[bool]:
+    """What is made in this block can be recorded, also inside inference_mode(); True there."""
+    inference = lib.ag_inference_mode() != 0
+    if not inference:
+        yield False
+        return
+    recording = lib.ag_grad_enabled()
+    lib.ag_set_inference_mode(0)
+    try:
+        yield True
+    finally:
+        lib.ag_set_inference_mode(1)
+        lib.ag_set_grad_enabled(recording)
 
 
 def gradients(
@@ -29,7 +46,10 @@ def gradients(
     roots = handles("grad", "outputs", [y for y, _ in pairs])
     weights = handles("grad", "grad_outputs", [v for _, v in pairs])
     wanted, out = handles("grad", "inputs", inputs), room_for(len(inputs))
-    check(lib.ag_grad(roots, weights, len(pairs), wanted, len(inputs), retain, create, True, out))
+    with recordable():
+        check(
+            lib.ag_grad(roots, weights, len(pairs), wanted, len(inputs), retain, create, True, out)
+        )
     return [gradient if not_null(gradient) else None for gradient in out]
 
 
@@ -69,11 +89,14 @@ class Traced:
             if not isinstance(leaf, Tensor):
                 raise ValueError(f"Thing passed to transform API must be Tensor, got {type(leaf)}")
         self.recording = is_grad_enabled()
-        self.inputs: list[Tensor] = [call(lib.ag_transform_input, leaf) for leaf in leaves]
         self.nested = self.recording and any(leaf.requires_grad for leaf in leaves)
-        args, kwargs = place(unflatten(self.inputs, self.spec))
-        with enable_grad():
-            self.result = func(*args, **kwargs)
+        with recordable() as in_inference:
+            if in_inference:  # what was made in inference mode can't be recorded, a copy can
+                leaves = [leaf.clone() for leaf in leaves]
+            self.inputs: list[Tensor] = [call(lib.ag_transform_input, leaf) for leaf in leaves]
+            args, kwargs = place(unflatten(self.inputs, self.spec))
+            with enable_grad():
+                self.result = func(*args, **kwargs)
 
     @classmethod
     def of(cls, inputs: Sequence[Tensor]) -> Traced:

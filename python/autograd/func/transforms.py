@@ -15,6 +15,7 @@ from .differentials import (
     flat_outputs,
     gradients,
     or_zeros,
+    recordable,
     trace,
     trace_all,
 )
@@ -163,7 +164,9 @@ class Pushforward:
     def __init__(self, traced: Traced, outputs: Sequence[Tensor]) -> None:
         self.traced, self.outputs = traced, outputs
         moving = [y for y in outputs if y.requires_grad]
-        self.vectors: list[Tensor] = [call(lib.ag_transform_input, zeros_like(y)) for y in moving]
+        with recordable():
+            zeros = [zeros_like(y) for y in moving]
+            self.vectors: list[Tensor] = [call(lib.ag_transform_input, v) for v in zeros]
         self.pulled = gradients(moving, traced.inputs, self.vectors, True, True)
         self.nested = traced.goes_on(moving) if moving else False
 
