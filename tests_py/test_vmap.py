@@ -430,13 +430,18 @@ def test_functions_with_two_rules(lib):
 @vs_torch
 def test_positions_that_differ(lib):
     x, i = grid(lib, 4, 3), lib.tensor([0, 1, 2, -3])
-    wide = grid(lib, 4, 3, 2)
+    nine = lib.tensor(9.0, dtype=x.dtype)
     return (
         lib.func.vmap(lambda x, i: x[i])(x, i),
-        lib.func.vmap(lambda x, i: x[:, i % 2])(wide, i),
-        lib.func.vmap(lambda x, i: x[i, 1:], (None, 0))(wide[0], i),
-        lib.func.vmap(lambda x, i: x.clone().index_put_((i,), lib.tensor(9.0, dtype=x.dtype)))(
-            x, i
-        ),
+        lib.func.vmap(lambda x, i: x.clone().index_put_((i,), nine))(x, i),
         lib.func.vmap(lib.func.grad(lambda x, i: x[i] ** 2))(x, i),
     )
+
+
+def test_positions_that_differ_among_others():
+    """PyTorch looks at the element here."""
+    x, i = grid(ag, 4, 3, 2), ag.tensor([0, 1, 2, -3])
+    found = ag.func.vmap(lambda x, i: x[i, 1:])(x, i)
+    assert found.tolist() == [x[e, int(i[e]), 1:].tolist() for e in range(4)]
+    columns = ag.func.vmap(lambda x, i: x[:, i % 2])(x, i)
+    assert columns.tolist() == [x[e, :, int(i[e]) % 2].tolist() for e in range(4)]
