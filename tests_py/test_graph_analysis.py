@@ -168,7 +168,9 @@ def test_summary_takes_inputs_of_several_kinds():
     bilinear = nn.Bilinear(2, 3, 4)
     text = ag.graph.summary(bilinear, (ag.ones(5, 2), ag.ones(5, 3)))
     assert "[5, 4]" in text
-    assert "[5, 4]" in ag.graph.summary(bilinear, {"input1": ag.ones(5, 2), "input2": ag.ones(5, 3)})
+    assert "[5, 4]" in ag.graph.summary(
+        bilinear, {"input1": ag.ones(5, 2), "input2": ag.ones(5, 3)}
+    )
     with pytest.raises(TypeError, match="must be a Tensor, a shape"):
         ag.graph.summary(bilinear, 3)
     assert "[2, 2]" in ag.graph.summary(lambda x: nn.Linear(3, 2)(x), (2, 3))
@@ -353,3 +355,29 @@ def test_a_deep_graph_is_read():
     g = ag.graph.from_tensor(x)
     assert len(g.ops) == 3000 and len(g.edges) == 6000
     assert not g.diff(g)
+
+
+def test_a_graph_is_copied_by_reference_and_not_pickled():
+    import copy
+    import pickle
+
+    g = ag.graph.from_tensor(ag.ones(2, requires_grad=True) * 2)
+    assert copy.copy(g) is g and copy.deepcopy([g])[0] is g
+    with pytest.raises(TypeError, match="cannot pickle a Graph"):
+        pickle.dumps(g)
+    recording = ag.graph.record()
+    with recording, pytest.raises(TypeError, match="cannot pickle"):
+        copy.copy(recording._handle)
+
+
+def test_summary_shows_what_modules_return_and_parameters_that_changed():
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    optimizer = ag.optim.SGD(model.parameters(), lr=0.1)
+    with ag.graph.record() as g:
+        for _ in range(2):
+            model(ag.randn(5, 3)).sum().backward()
+            optimizer.step()
+    rows = [line for line in g.summary().splitlines() if "BatchNorm" in line]
+    assert len(rows) == 2 and all("[5, 4]" in row for row in rows)
+    assert g.summary().count("(again)") == 2
+    assert "parameters: 24 in 4 tensors" in g.summary()

@@ -71,7 +71,7 @@ def test_operations_without_gradients_and_in_no_grad_are_recorded():
     assert [node.op for node in g.ops] == ["mul", "add", "argmax"]
     assert not any(node.needs_grad for node in g.nodes)
     assert [node.number for node in g.nodes if node.kind == "constant"] == [2, 1]
-    assert g.ops[-1].name == "positions"
+    assert g.ops[-1].name == "positions" and positions.item() == 5
 
 
 def test_modules_nest_as_they_are_called():
@@ -291,6 +291,7 @@ def test_misuse_says_what_is_wrong():
     with pytest.raises(TypeError, match="names 'w'"):
         ag.graph.record({"w": 1.0})
     errors = []
+    other = ag.graph.record()
 
     def end():
         try:
@@ -298,13 +299,12 @@ def test_misuse_says_what_is_wrong():
         except RuntimeError as error:
             errors.append(str(error))
 
-    other = ag.graph.record()
     other.__enter__()
     worker = threading.Thread(target=end)
     worker.start()
     worker.join()
     assert "in the thread in which it began" in errors[0]
-    del other
+    del other, end, worker
     gc.collect()
     ag.ones(2) + 1
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <map>
 #include <set>
 
 #include "graph/analysis.hpp"
@@ -215,6 +216,8 @@ struct ModuleRow {
 class Summary {
  public:
   explicit Summary(const GraphData& graph) : graph_(graph), rows_(graph.scopes.size()) {
+    for (size_t v = 0; v < graph.values.size() && graph.values[v].is_leaf(); ++v)
+      leaf_of_memory_.try_emplace(graph.values[v].storage, static_cast<int>(v));
     for (const GraphOp& op : graph.ops) count(op);
     children_.resize(graph.scopes.size() + 1);
     for (size_t s = 0; s < graph.scopes.size(); ++s)
@@ -239,12 +242,26 @@ class Summary {
       ModuleRow& row = rows_[static_cast<size_t>(s)];
       (op.phase == Phase::kForward ? row.forward : row.backward).add(cost);
       if (op.phase != Phase::kForward) continue;
-      if (!op.outputs.empty()) row.last_output = op.outputs[0];
+      // A new state of what was there before, running statistics, is not what a module returns.
+      if (!op.outputs.empty() && !(op.in_place && leaf_of(op.outputs[0]) >= 0))
+        row.last_output = op.outputs[0];
       if (innermost)
-        for (int v : op.inputs)
-          if (v >= 0 && value(graph_, v).role == Role::kParameter) row.own.insert(v);
+        for (int v : op.inputs) {
+          const int leaf = v < 0 ? -1 : leaf_of(v);
+          if (leaf >= 0 && value(graph_, leaf).role == Role::kParameter) row.own.insert(leaf);
+        }
       innermost = false;
     }
+  }
+
+  // The leaf whose memory it is, itself or changed, -1 if there is none.
+  int leaf_of(int v) const {
+    if (value(graph_, v).is_leaf()) return v;
+    const int storage = value(graph_, v).storage;
+    const auto found = leaf_of_memory_.find(storage);
+    const bool is_change = storage >= 0 && found != leaf_of_memory_.end() &&
+                           value(graph_, v).sizes == value(graph_, found->second).sizes;
+    return is_change ? found->second : -1;
   }
 
   void add(Table& table, int scope, const std::string& indent) {
@@ -298,6 +315,7 @@ class Summary {
 
   const GraphData& graph_;
   std::vector<ModuleRow> rows_;
+  std::map<int, int> leaf_of_memory_;
   std::vector<std::vector<int>> children_;
   std::set<int> seen_;
 };

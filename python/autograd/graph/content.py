@@ -22,6 +22,9 @@ class _Handle(ctypes.c_void_p):
 
     __del__ = as_method(lib.ag_graph_free)
 
+    def __reduce__(self) -> Any:
+        raise TypeError("cannot pickle a native graph: write graph.json() or graph.dot() instead")
+
 
 hide_buffer(_Handle)
 set_handle_class("ag_graph", _Handle)
@@ -37,6 +40,15 @@ class Graph:
         self._native = handle
         self._read: dict[str, Any] | None = None
         self._objects: tuple[list[Node], list[Edge]] | None = None
+
+    def __copy__(self) -> Graph:
+        return self  # a graph never changes
+
+    def __deepcopy__(self, memo: Any) -> Graph:
+        return self
+
+    def __reduce__(self) -> Any:
+        raise TypeError("cannot pickle a Graph: write graph.json() or graph.dot() instead")
 
     def _finish(self, handle: Any) -> None:
         self._native = handle

@@ -29,6 +29,9 @@ class _Handle(ctypes.c_void_p):
 
     __del__ = as_method(lib.ag_recording_free)
 
+    def __reduce__(self) -> Any:
+        raise TypeError("cannot pickle or copy a running recording")
+
 
 hide_buffer(_Handle)
 set_handle_class("ag_recording", _Handle)
