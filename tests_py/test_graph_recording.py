@@ -304,7 +304,7 @@ def test_misuse_says_what_is_wrong():
     worker.start()
     worker.join()
     assert "in the thread in which it began" in errors[0]
-    del other, end, worker
+    other = None
     gc.collect()
     ag.ones(2) + 1
 
