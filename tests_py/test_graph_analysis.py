@@ -381,3 +381,32 @@ def test_summary_shows_what_modules_return_and_parameters_that_changed():
     assert len(rows) == 2 and all("[5, 4]" in row for row in rows)
     assert g.summary().count("(again)") == 2
     assert "parameters: 24 in 4 tensors" in g.summary()
+
+
+def test_what_fuse_shows_is_what_compile_executes():
+    model = nn.Sequential(nn.Linear(3, 4), nn.Sigmoid(), nn.Linear(4, 2))
+    optimizer = ag.optim.SGD(model.parameters(), lr=0.1)
+    x = ag.randn(5, 3)
+
+    def step(x):
+        loss = model(x).square().sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    compiled = ag.compile(step)
+    for _ in range(3):
+        compiled(x)
+    with ag.graph.record() as g:
+        step(x)
+
+    def content(graph):
+        """Ops with what they hold. Gradients that outlive the step are copies of their own where it is compiled."""
+        return [
+            (node.op, [inner.op for inner in node.body]) for node in graph.ops if node.op != "copy"
+        ]
+
+    executed = content(compiled.graph())
+    assert content(g.fuse()) == executed
+    assert any(held for _, held in executed)
