@@ -1637,8 +1637,8 @@ AG_API int64_t ag_graph_table(const ag_graph* graph, char* buffer, int64_t capac
 /* One row a module with output, parameters and costs. */
 AG_API int64_t ag_graph_summary(const ag_graph* graph, char* buffer, int64_t capacity);
 /* What has to be done to `graph` to get `other`, as JSON: numbers of ops under "added" (of other),
- * "removed" (of graph) and "changed" ({"before", "after", "what"}); "outputs" is true if they return
- * different values. */
+ * "removed" (of graph) and "changed" ({"before", "after", "what"}); "outputs" is true if they
+ * return different values. */
 AG_API int64_t ag_graph_diff(const ag_graph* graph, const ag_graph* other, char* buffer,
                              int64_t capacity);
 /* The graph as the compiler would execute it. */
@@ -1732,6 +1732,22 @@ AG_API int64_t ag_compiled_misfit(const ag_compiled* compiled, const ag_tensor* 
 AG_API int64_t ag_compiled_difference(const ag_compiled* compiled, char* buffer, int64_t capacity);
 /* The graph of a plan, as it was captured or as it runs. */
 AG_API ag_graph* ag_compiled_graph(const ag_compiled* compiled, int64_t plan, int32_t as_captured);
+/* Writes all plans to a file, with the tensors from outside as they are now: parameters, buffers,
+ * states of optimizers. The n named ones are found again under their names. */
+AG_API ag_status ag_compiled_save(const ag_compiled* compiled, const char* path,
+                                  const ag_tensor* const* named, const char* const* names,
+                                  int64_t n);
+/* Plans from a file, over new tensors, for predictions and further training. */
+AG_API ag_compiled* ag_compiled_load(const char* path);
+/* The tensors that ag_compiled_load has made: how many, each of them, and its name, "" for none. */
+AG_API int64_t ag_compiled_num_tensors(const ag_compiled* compiled);
+AG_API ag_tensor* ag_compiled_tensor(const ag_compiled* compiled, int64_t i);
+AG_API int64_t ag_compiled_tensor_name(const ag_compiled* compiled, int64_t i, char* buffer,
+                                       int64_t capacity);
+/* The options of a step, as ag_compiled_set_options takes them: writes at most `capacity` of them
+ * and returns how many there are, -1 on failure. */
+AG_API int64_t ag_compiled_options(const ag_compiled* compiled, int64_t step, double* out,
+                                   int64_t capacity);
 /* What was done to the graph of a plan. */
 AG_API int64_t ag_compiled_explain(const ag_compiled* compiled, int64_t plan, char* buffer,
                                    int64_t capacity);

@@ -1,4 +1,5 @@
 // C functions of compiled functions.
+#include <algorithm>
 #include <utility>
 
 #include "graph_handle.hpp"
@@ -145,4 +146,59 @@ int64_t ag_compiled_explain(const ag_compiled* compiled, int64_t plan, char* buf
                             int64_t capacity) {
   return text(__func__, buffer, capacity,
               [&](Arguments in) { return of(in, compiled).explain(plan); });
+}
+
+ag_status ag_compiled_save(const ag_compiled* compiled, const char* path,
+                           const ag_tensor* const* named, const char* const* names, int64_t n) {
+  return run(__func__, [&](Arguments in) {
+    const std::vector<Tensor> tensors = in.tensors(named, n, "named");
+    in.array(names, n, "names");
+    Compiled::Names pairs;
+    for (size_t i = 0; i < tensors.size(); ++i)
+      pairs.emplace_back(in.pointer(names[i], "names"), tensors[i]);
+    of(in, compiled).save(in.pointer(path, "path"), pairs);
+  });
+}
+
+ag_compiled* ag_compiled_load(const char* path) {
+  return read<ag_compiled*>(__func__, nullptr, [&](Arguments in) {
+    return new ag_compiled{Compiled::load(in.pointer(path, "path"))};
+  });
+}
+
+namespace {
+
+const std::pair<std::string, Tensor>& loaded(Arguments in, const ag_compiled* compiled, int64_t i) {
+  const Compiled::Names& tensors = of(in, compiled).tensors();
+  if (i < 0 || i >= static_cast<int64_t>(tensors.size())) in.reject("i", i);
+  return tensors[static_cast<size_t>(i)];
+}
+
+}  // namespace
+
+int64_t ag_compiled_num_tensors(const ag_compiled* compiled) {
+  return read<int64_t>(__func__, -1, [&](Arguments in) {
+    return static_cast<int64_t>(of(in, compiled).tensors().size());
+  });
+}
+
+ag_tensor* ag_compiled_tensor(const ag_compiled* compiled, int64_t i) {
+  return make(__func__, [&](Arguments in) { return loaded(in, compiled, i).second; });
+}
+
+int64_t ag_compiled_tensor_name(const ag_compiled* compiled, int64_t i, char* buffer,
+                                int64_t capacity) {
+  return text(__func__, buffer, capacity,
+              [&](Arguments in) { return loaded(in, compiled, i).first; });
+}
+
+int64_t ag_compiled_options(const ag_compiled* compiled, int64_t step, double* out,
+                            int64_t capacity) {
+  return read<int64_t>(__func__, -1, [&](Arguments in) {
+    in.array(out, capacity, "out");
+    const std::vector<double>& options = of(in, compiled).options(step);
+    const int64_t count = static_cast<int64_t>(options.size());
+    std::copy_n(options.begin(), std::min(count, capacity), out);
+    return count;
+  });
 }

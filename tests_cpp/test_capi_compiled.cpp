@@ -97,6 +97,38 @@ TEST_F(CapiCompiled, runs_batches) {
   for (ag_tensor* t : {x, w, batch}) ag_tensor_free(t);
 }
 
+TEST_F(CapiCompiled, trains_on_from_a_file) {
+  ag_tensor *x = parameter({.3f, -.2f, .5f}), *w = parameter({1, 2, 3});
+  ag_tensor_set_requires_grad(x, 0);
+  ag_compiled* compiled = ag_compiled_create(0, 0, 1, 1);
+  for (int i = 0; i < 4; ++i) step(compiled, w, x);
+  const std::string path = testing::TempDir() + "step.plan";
+  const char* name = "w";
+  ASSERT_EQ(ag_compiled_save(compiled, path.c_str(), &w, &name, 1), AG_OK) << ag_last_error();
+  ag_compiled* loaded = ag_compiled_load(path.c_str());
+  ASSERT_NE(loaded, nullptr) << ag_last_error();
+  ASSERT_EQ(ag_compiled_num_tensors(loaded), 1);
+  EXPECT_EQ(text_of([&](char* b, int64_t n) { return ag_compiled_tensor_name(loaded, 0, b, n); }),
+            "w");
+  ag_tensor* v = ag_compiled_tensor(loaded, 0);
+  for (int i = 0; i < 3; ++i) {
+    ag_tensor* loss = nullptr;
+    ASSERT_EQ(ag_compiled_run(loaded, &x, 1, &loss, 1), 1) << ag_last_error();
+    EXPECT_EQ(item(loss), step(compiled, w, x));
+    ag_tensor_free(loss);
+  }
+  double options[6];
+  EXPECT_EQ(ag_compiled_options(loaded, 0, options, 6), 6);
+  EXPECT_EQ(options[0], 0.1);
+  EXPECT_EQ(ag_compiled_options(loaded, 1, options, 6), -1);
+  EXPECT_EQ(ag_compiled_tensor(loaded, 1), nullptr);
+  EXPECT_EQ(ag_compiled_load("no such file"), nullptr);
+  EXPECT_EQ(ag_compiled_load(nullptr), nullptr);
+  ag_compiled_free(loaded);
+  ag_compiled_free(compiled);
+  for (ag_tensor* t : {x, w, v}) ag_tensor_free(t);
+}
+
 TEST_F(CapiCompiled, refuses_what_is_wrong) {
   EXPECT_EQ(ag_compiled_create(-1, 0, 0, 1), nullptr);
   ag_compiled* compiled = ag_compiled_create(1, 2, 1, 0);

@@ -54,12 +54,13 @@ def bits(t):
     return t.dtype, tuple(t.shape), t.contiguous().numpy().tobytes()
 
 
+@pytest.mark.parametrize("passes", [False, True])
 @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
-def test_compiled_is_eager(row):
+def test_compiled_is_eager(row, passes):
     refused = 0
     for one in row.cases:
         f = function_of(row, one)
-        compiled = ag.compile(f)
+        compiled = ag.compile(f, passes=passes)
         for i in range(4):
             tensors = arguments(row, one, "float32")
             if i == 3:

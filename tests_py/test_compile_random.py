@@ -105,11 +105,12 @@ def trained(seed):
     return step, weights
 
 
+@pytest.mark.parametrize("passes", [False, True])
 @pytest.mark.parametrize("seed", range(150))
-def test_random_programs(seed):
+def test_random_programs(seed, passes):
     eager, eager_weights = trained(seed)
     function, weights = trained(seed)
-    compiled = ag.compile(function)
+    compiled = ag.compile(function, passes=passes)
     for i in range(7):
         ag.manual_seed(1000 + i)
         x = ag.randn(4, 6)

@@ -95,6 +95,19 @@ class Compiled {
   /// What was done to the graph of a plan, and how much memory it needs.
   std::string explain(int64_t plan) const;
 
+  using Names = std::vector<std::pair<std::string, Tensor>>;
+  /// Writes all plans to a file, with the tensors from outside as they are now: parameters,
+  /// buffers, states of optimizers. Those in `names` are found again under their names. Throws
+  /// Error (runtime) if there is no plan, or it has operations that are no part of the library.
+  void save(const std::string& path, const Names& names = {}) const;
+  /// Plans from a file, over new tensors, for predictions and for further training. Throws Error
+  /// (runtime) if it cannot be read, Error (value) if it is no file of plans, or a damaged one.
+  static Compiled load(const std::string& path);
+  /// The tensors from outside that load() has made; "" for those without a name.
+  const Names& tensors() const;
+  /// The options of a step, as set_options takes them.
+  const std::vector<double>& options(int64_t step) const;
+
  private:
   struct State;
   std::unique_ptr<State> state_;

@@ -97,13 +97,18 @@ int Recorder::add_leaf(TensorBody& b) {
   GraphValue& value = graph_.values.back();
   CapturedLeaf leaf;
   leaf.tensor = borrow(&b);
-  for (size_t i = 0; i < inputs_.size(); ++i)
-    if (body(inputs_[i].tensor) == &b) {
-      leaf.origin = Origin::kInput;
-      leaf.number = static_cast<int>(i);
-    }
+  // An alias of an input, such as detach() gives, stands for the input.
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    const TensorBody* input = body(inputs_[i].tensor);
+    if (input->storage != b.storage || input->data != b.data || input->sizes != b.sizes ||
+        input->strides != b.strides || input->dtype != b.dtype)
+      continue;
+    leaf.origin = Origin::kInput;
+    leaf.number = static_cast<int>(i);
+    break;
+  }
   // Numbers are constants, even those that a binding keeps for their next use.
-  if (leaf.origin == Origin::kOutside && (b.id >= first_id_ || b.is_number))
+  if (leaf.origin == Origin::kOutside && (b.storage->id >= first_id_ || b.is_number))
     leaf.origin = Origin::kInside;
   value.role = b.requires_grad                   ? Role::kParameter
                : leaf.origin == Origin::kOutside ? Role::kBuffer
@@ -299,7 +304,7 @@ void Recorder::on_grad_set(TensorBody& of) {
 
 void Recorder::on_read(const TensorBody& t, const char* what) {
   const int place = known_place(t);
-  if ((place < 0 && t.id >= first_id_) || t.is_number) return;
+  if ((place < 0 && t.storage->id >= first_id_) || t.is_number) return;
   if (place >= 0) {
     const auto leaf = leaves_.find(places_[static_cast<size_t>(place)].value);
     if (leaf != leaves_.end() && leaf->second.origin == Origin::kInside) return;

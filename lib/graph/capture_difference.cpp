@@ -53,6 +53,11 @@ std::vector<char> bytes_of(const CapturedLeaf& leaf) {
   return bytes;
 }
 
+// The tensor itself may be another one: detach() makes it anew in each call.
+bool same_memory(const Tensor& a, const Tensor& b) {
+  return a.shares_storage(b) && a.data() == b.data();
+}
+
 // Where a leaf is read first, to name it.
 std::string reader_of(const GraphData& graph, int leaf) {
   for (size_t n = 0; n < graph.ops.size(); ++n)
@@ -66,7 +71,7 @@ Difference difference(const Capture& a, const CapturedLeaf& x, const CapturedLea
   const GraphValue& value = a.graph.values[static_cast<size_t>(v)];
   if (x.origin != y.origin || x.number != y.number)
     return {concat("an argument of ", reader, " comes from elsewhere in the next call")};
-  if (x.origin == Origin::kOutside && !x.tensor.is_same(y.tensor))
+  if (x.origin == Origin::kOutside && !same_memory(x.tensor, y.tensor))
     return {concat("an argument of ", reader, " (", name_of(value.dtype), " ", value.sizes,
                    ") is another tensor in the next call: keep one tensor and change it with "
                    "copy_(), or pass it as an argument")};

@@ -1,16 +1,20 @@
 // Compiled functions: which plan is run, and when a call is captured.
 #include <algorithm>
 #include <atomic>
+#include <fstream>
+#include <iterator>
 #include <optional>
 #include <utility>
 
 #include "autograd/compile.hpp"
 #include "autograd/data.hpp"
 #include "autograd/grad.hpp"
+#include "autograd/ops.hpp"
 #include "core/node.hpp"
 #include "core/text.hpp"
 #include "graph/passes/passes.hpp"
 #include "graph/plan.hpp"
+#include "graph/plan_file.hpp"
 
 namespace autograd {
 
@@ -29,6 +33,7 @@ struct Entry {
   bool is_doubted = false;
   uint64_t options_seen = 0;
   detail::PassReport report;
+  std::string left_out;  ///< why the passes were
 };
 
 /// One call at a time.
@@ -88,6 +93,7 @@ struct Compiled::State {
   uint64_t options_version = 0;
   int most_results = 0;
   std::atomic<bool> busy{false};
+  Names loaded;  ///< tensors from a file
 
   Entry* find(const Tensor* inputs, int n);
   int trusted() const;
@@ -230,8 +236,16 @@ void Compiled::State::add(Capture capture, bool grad_enabled) {
   detail::GraphData graph = capture.graph;
   graph.outputs = detail::outputs_for_passes(capture);
   Entry entry;
-  if (limits.passes) graph = detail::optimise(graph, entry.report);
-  entry.plan = std::make_unique<Plan>(std::move(capture), std::move(graph));
+  if (limits.passes) {
+    // What a pass makes is checked; where it is wrong, the calls are repeated as they were.
+    try {
+      entry.plan = std::make_unique<Plan>(capture, detail::optimise(graph, entry.report));
+    } catch (const Error& error) {
+      entry.left_out = error.what();
+      entry.report = {};
+    }
+  }
+  if (!entry.plan) entry.plan = std::make_unique<Plan>(std::move(capture), std::move(graph));
   entry.grad_enabled = grad_enabled;
   if (static_cast<int>(plans.size()) >= limits.max_plans) {
     const auto oldest =
@@ -378,7 +392,55 @@ std::string Compiled::explain(int64_t plan) const {
   const Plan& p = *entry.plan;
   return concat(p.captured().ops.size(), " operations captured, ", p.graph().ops.size(),
                 " run; intermediate values need ", p.arena_bytes(), " bytes\n",
-                entry.report.text());
+                entry.left_out.empty() ? entry.report.text()
+                                       : concat("passes were left out: ", entry.left_out, "\n"));
+}
+
+// ---- files
+
+void Compiled::save(const std::string& path, const Names& names) const {
+  if (state_->plans.empty())
+    fail(ErrorCode::kRuntime,
+         "compile: there is no plan to save yet: it is made of the second call that does the same");
+  std::vector<detail::SavedCapture> captures;
+  for (const Entry& entry : state_->plans)
+    captures.push_back({entry.plan->capture(), entry.grad_enabled});
+  for (detail::SavedCapture& each : captures)
+    for (detail::CapturedLeaf& leaf : each.capture.leaves) {
+      if (leaf.origin != detail::Origin::kOptions ||
+          leaf.number >= static_cast<int>(state_->options.size()))
+        continue;
+      const std::vector<double>& now = state_->options[static_cast<size_t>(leaf.number)];
+      if (static_cast<int64_t>(now.size()) == leaf.tensor.numel())
+        leaf.tensor = from_data(now.data(), DType::kFloat64, leaf.tensor.sizes());
+    }
+  const std::string bytes = detail::to_bytes(captures, names);
+  std::ofstream file(path, std::ios::binary);
+  file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  file.close();
+  if (!file) fail(ErrorCode::kRuntime, "compile: cannot write ", path);
+}
+
+Compiled Compiled::load(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) fail(ErrorCode::kRuntime, "compile: cannot read ", path);
+  const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  Compiled compiled;
+  State& s = *compiled.state_;
+  for (detail::SavedCapture& each : detail::from_bytes(bytes, &s.loaded)) {
+    s.read_options(each.capture);
+    s.limits.max_plans = std::max(s.limits.max_plans, static_cast<int>(s.plans.size()) + 1);
+    s.add(std::move(each.capture), each.grad_enabled);
+  }
+  return compiled;
+}
+
+const Compiled::Names& Compiled::tensors() const { return state_->loaded; }
+
+const std::vector<double>& Compiled::options(int64_t step) const {
+  if (step < 0 || step >= num_options())
+    fail(ErrorCode::kIndex, "compile: there is no step ", step, " of an optimizer");
+  return state_->options[static_cast<size_t>(step)];
 }
 
 void note_read(const Tensor& t, const char* what) { detail::note_read(*body(t), what); }

@@ -190,6 +190,11 @@ void Plan::find_memories() {
   for (GraphValue& value : graph_.values) count = std::max(count, value.storage + 1);
   for (GraphValue& value : graph_.values)
     if (value.storage < 0) value.storage = count++;
+  // A pass may give a value memory of its own; views and changes of it follow.
+  for (const GraphOp& op : graph_.ops)
+    if (((op.op->traits & kView) || op.in_place) && !op.inputs.empty() && op.inputs[0] >= 0)
+      graph_.values[static_cast<size_t>(op.outputs[0])].storage =
+          graph_.values[static_cast<size_t>(op.inputs[0])].storage;
   memories_.resize(static_cast<size_t>(count));
   bodies_.resize(graph_.values.size());
   std::vector<int> leaf_of(static_cast<size_t>(count), -1);
@@ -351,7 +356,11 @@ void Plan::make_bodies() {
       rounded_up(static_cast<int64_t>(reinterpret_cast<intptr_t>(arena_.data()))));
   for (size_t v = 0; v < capture_.leaves.size(); ++v)
     if (!bodies_[v]) make_body(static_cast<int>(v), nullptr, 0);
-  for (const GraphOp& op : graph_.ops)
+  for (const GraphOp& op : graph_.ops) {
+    for (int v : op.inputs)
+      if (v >= 0 && !bodies_[static_cast<size_t>(v)])
+        fail(ErrorCode::kRuntime, "compile: ", op.op->name, " reads value ", v,
+             " before it is made");
     for (size_t k = 0; k < op.outputs.size(); ++k) {
       const int v = op.outputs[k];
       const GraphValue& value = graph_.values[static_cast<size_t>(v)];
@@ -367,6 +376,7 @@ void Plan::make_bodies() {
       Memory& memory = memory_of(v);
       make_body(v, memory.kind == Memory::kArena ? base + memory.offset : nullptr, 0);
     }
+  }
   for (size_t s = 0; s < memories_.size(); ++s) {
     const Memory::Kind kind = memories_[s].kind;
     const bool moves = kind == Memory::kInput || kind == Memory::kGradient ||

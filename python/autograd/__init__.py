@@ -25,7 +25,7 @@ from .autograd.anomaly_mode import (
     is_anomaly_enabled,
     set_anomaly_enabled,
 )
-from .compiled import CompiledFunction, CompileError, compile
+from .compiled import CompiledFunction, CompileError, LoadedPlan, compile, load_plan
 from .creation import *  # noqa: F403
 from .dtypes import bool_ as bool
 from .dtypes import bool_ as bool_
@@ -74,7 +74,9 @@ __version__: str = _lib.ag_version().decode()
 __all__ = [
     "CompileError",
     "CompiledFunction",
+    "LoadedPlan",
     "compile",
+    "load_plan",
     "Size",
     "SourceLocation",
     "Tensor",

@@ -28,12 +28,13 @@ from ._capi import (
 )
 from .creation import randperm
 from .graph import Graph
+from .graph.names import Names
 from .operands import handles, room_for
 from .optim.stepped import step_watchers
 from .random import Generator
 from .tensor import NO_TENSOR, Tensor
 
-__all__ = ["CompiledFunction", "CompileError", "compile"]
+__all__ = ["CompiledFunction", "CompileError", "LoadedPlan", "compile", "load_plan"]
 
 _NO_PLAN = -2
 # For ag_compiled_call: what stands behind one to four arguments.
@@ -448,6 +449,22 @@ class CompiledFunction:
             len(tensors),
         )
 
+    def save(self, path: str | Path, params: Any | None = None) -> None:
+        """Writes the plans to a file, with the tensors they use as they are now; :func:`load_plan` reads it.
+
+        params, a Module or a dict of name and tensor, names tensors, under which they are found again. Plans of one
+        structure of arguments are saved: those of the last call. Raises RuntimeError if there is no plan yet.
+        """
+        variants = [v for v in self._variants.values() if lib.ag_compiled_num_plans(v.handle) > 0]
+        if not variants:
+            raise RuntimeError(
+                f"{self._name} has no plan to save yet: a plan is made of the second call that does the same"
+            )
+        for variant in variants:
+            variant.ready()
+        array, names, count, _ = Names("save", params).native()
+        check(lib.ag_compiled_save(variants[-1].handle, str(path).encode(), array, names, count))
+
     def clear(self) -> None:
         """Forgets all plans."""
         self._variants.clear()
@@ -455,6 +472,59 @@ class CompiledFunction:
 
     def __repr__(self) -> str:
         return f"<compiled function {self._name}>"
+
+
+class LoadedPlan:
+    """Plans from a file: called with tensors, they run without the function that they were made of."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._handle = call(lib.ag_compiled_load, str(path).encode())
+        #: The tensors that the plans read and change, by name; those without a name under their number.
+        self.tensors: dict[str, Tensor] = {}
+        for i in range(lib.ag_compiled_num_tensors(self._handle)):
+            name = text(lib.ag_compiled_tensor_name, self._handle, i) or str(i)
+            self.tensors[name] = call(lib.ag_compiled_tensor, self._handle, i)
+
+    def __call__(self, *inputs: Tensor) -> Any:
+        """The result, or a tuple of the results. Raises RuntimeError if no plan fits the inputs."""
+        array = handles("plan", "inputs", inputs)
+        room = room_for(_MOST_RESULTS)
+        count = lib.ag_compiled_run(self._handle, array, len(inputs), room, _MOST_RESULTS)
+        if count == _NO_PLAN:
+            reason = text(lib.ag_compiled_misfit, self._handle, array, len(inputs))
+            raise RuntimeError(f"no plan of the file fits: {reason or 'a capture is going on'}")
+        if count < 0:
+            raise_last_error()
+        results = tuple(room[i] for i in range(count))
+        return results[0] if count == 1 else results
+
+    def options(self, step: int = 0) -> list[float]:
+        """The options of an optimizer's step, in the order of its arguments: the learning rate is the first."""
+        numbers = (ctypes.c_double * 16)()
+        count = lib.ag_compiled_options(self._handle, step, numbers, 16)
+        if count < 0:
+            raise_last_error()
+        return numbers[:count]
+
+    def set_options(self, numbers: Sequence[float], step: int = 0) -> None:
+        """Sets the options of an optimizer's step, all of them."""
+        array = (ctypes.c_double * len(numbers))(*numbers)
+        check(lib.ag_compiled_set_options(self._handle, step, array, len(numbers)))
+
+    def graph(self, plan: int = 0) -> Graph:
+        """The graph of a plan. Raises IndexError if there is none."""
+        return Graph(call(lib.ag_compiled_graph, self._handle, plan, False))
+
+
+def load_plan(path: str | Path) -> LoadedPlan:
+    """Returns the plans in a file that ``save()`` of a compiled function wrote, for predictions and further training.
+
+    Raises RuntimeError if the file cannot be read, ValueError if it is damaged or no file of plans.
+    """
+    return LoadedPlan(path)
+
+
+_MOST_RESULTS = 64
 
 
 def _last_error_text() -> str:

@@ -1,0 +1,34 @@
+// Captured graphs with their tensors, as bytes: how plans get into files and out of them.
+#pragma once
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "graph/capture.hpp"
+
+namespace autograd::detail {
+
+struct SavedCapture {
+  Capture capture;
+  bool grad_enabled = true;
+};
+
+using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
+
+/// Captures with the elements of all tensors from outside, each tensor once. `names` gives some of
+/// them names, under which they are found again. Throws Error (runtime) for what cannot be written:
+/// functions with a gradient rule of their own, tensors from outside with gaps between their
+/// elements.
+std::string to_bytes(const std::vector<SavedCapture>& captures, const NamedTensors& names);
+
+/// The captures, over new tensors. `tensors` gets those from outside, "" for those without a name.
+/// Every count, size, number and place is checked: throws Error (value) for bytes that are cut off,
+/// changed, or contradict themselves.
+std::vector<SavedCapture> from_bytes(std::string_view bytes, NamedTensors* tensors);
+
+/// An op by its name: those of the registry, steps of optimizers, and what only captures have.
+/// nullptr if there is none.
+const Op* find_captured_op(std::string_view name);
+
+}  // namespace autograd::detail
