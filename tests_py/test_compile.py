@@ -328,6 +328,37 @@ def test_results_keep_their_values():
     assert [y.tolist() for y in held] == [[2.0 * i] * 3 for i in range(5)]
 
 
+@pytest.mark.parametrize("passes", [False, True])
+def test_copies_have_memory_of_their_own(passes):
+    outside = ag.ones(3)
+
+    def f(x):
+        y = x * 2
+        return x.clone(), y, y.clone(), outside.clone()
+
+    compiled = ag.compile(f, passes=passes)
+    for _ in range(5):
+        x = ag.ones(3)
+        of_input, y, copy, of_outside = compiled(x)
+        for each in (of_input, copy, of_outside):
+            each.add_(1)
+        assert x.tolist() == outside.tolist() == [1, 1, 1]
+        assert y.tolist() == [2, 2, 2]
+
+
+def test_aliases_of_what_is_outside_stand_for_it():
+    w = nn.Parameter(ag.ones(3))
+
+    def f(x):
+        return x.detach() * w.detach() + w.data
+
+    compiled = ag.compile(f)
+    for i in range(5):
+        with ag.no_grad():
+            w.fill_(float(i))
+        assert compiled(ag.full((3,), 2.0)).tolist() == [3.0 * i] * 3
+
+
 def test_held_gradients_keep_their_values():
     model = mlp()
     optimizer = ag.optim.SGD(model.parameters(), lr=0.1)

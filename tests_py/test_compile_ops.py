@@ -13,14 +13,22 @@ DEPEND_ON_VALUES = {
     "argwhere",
     "bincount",
     "index_bool",
+    "index_tensors",
     "isin",
+    "masked_scatter",
     "masked_select",
     "nonzero",
     "one_hot",
     "repeat_interleave",
+    "take_along_dim",
     "unique",
     "unique_consecutive",
 }
+
+
+# What they hold is whatever was in memory before.
+UNINITIALISED = {"empty", "empty_like"}
+CASES = [row for row in ROWS if row.name not in UNINITIALISED]
 
 
 def arguments(row, one, dtype):
@@ -55,7 +63,7 @@ def bits(t):
 
 
 @pytest.mark.parametrize("passes", [False, True])
-@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
+@pytest.mark.parametrize("row", CASES, ids=[row.name for row in CASES])
 def test_compiled_is_eager(row, passes):
     refused = 0
     for one in row.cases:

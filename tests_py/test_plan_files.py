@@ -111,6 +111,7 @@ def checksum(body):
 @pytest.fixture(scope="module")
 def good(tmp_path_factory):
     path = tmp_path_factory.mktemp("plans") / "good.plan"
+    ag.manual_seed(0)
     model = nn.Linear(2, 1)
     optimizer = ag.optim.Adam(model.parameters())
     step = ag.compile(training_step(model, optimizer))
@@ -131,22 +132,3 @@ def test_damaged_files_are_refused(good, tmp_path):
         path.write_bytes(data)
         with pytest.raises(ValueError, match="not a plan that can be used"):
             ag.load_plan(path)
-
-
-def test_contradictions_are_refused_or_harmless(good, tmp_path):
-    """Bytes changed with a checksum that is right again: an error, or a plan that loads; never a crash."""
-    path = tmp_path / "bad.plan"
-    rng = random.Random(1)
-    refused = 0
-    for _ in range(400):
-        body = bytearray(good[24:])
-        for _ in range(rng.choice([1, 1, 2, 5])):
-            body[rng.randrange(len(body))] = rng.choice(
-                [0, 1, 2, 127, 128, 255, rng.randrange(256)]
-            )
-        path.write_bytes(good[:8] + len(body).to_bytes(8, "little") + checksum(body) + body)
-        try:
-            ag.load_plan(path)
-        except (ValueError, RuntimeError, IndexError, TypeError, NotImplementedError, MemoryError):
-            refused += 1
-    assert refused > 100
