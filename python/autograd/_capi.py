@@ -445,6 +445,12 @@ def text_once(native: Any, *arguments: Any) -> str:
     )
 
 
+def lasting(callback: Any) -> Any:
+    """The callback, which is never freed: the library may call it while Python ends and modules are taken apart."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(callback))
+    return callback
+
+
 # ---- handle classes --------------------------------------------------------------------------------------
 
 _instance_method = ctypes.pythonapi.PyInstanceMethod_New

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import itertools
+import struct
 import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -19,7 +20,9 @@ from ._capi import (
     constants,
     get_address,
     keep_exception,
+    lasting,
     lib,
+    raise_last_error,
     run,
     set_address,
 )
@@ -76,13 +79,14 @@ class RemovableHandle:
 # Python objects that the library refers to, by the number it was given as context.
 _lent: dict[int, Any] = {}
 _ticket = itertools.count(1)
+# Callbacks find it as a default of theirs: when Python ends, the globals of modules are gone before tensors are.
+take_back = _lent.pop
 
 
+@lasting
 @DELETER
-def _give_back(
-    ticket: int, lent: dict[int, Any] = _lent
-) -> None:  # when Python ends, globals are gone
-    lent.pop(ticket, None)
+def _give_back(ticket: int, take_back: Any = take_back) -> None:
+    take_back(ticket, None)
 
 
 def lend(thing: Any) -> int:
@@ -119,6 +123,7 @@ def hand_over(tensor: Tensor) -> int:
     return address  # type: ignore[return-value]
 
 
+@lasting
 @HOOK
 def _run_hooks(ticket: int, address: int, replacement: Any) -> int:
     try:
@@ -138,6 +143,7 @@ def _run_hooks(ticket: int, address: int, replacement: Any) -> int:
         return keep_exception(error)
 
 
+@lasting
 @LEAF_HOOK
 def _run_leaf_hooks(ticket: int, address: int) -> int:
     try:
@@ -153,6 +159,7 @@ def _run_leaf_hooks(ticket: int, address: int) -> int:
         return keep_exception(error)
 
 
+@lasting
 @NODE_HOOK
 def _run_node_hooks(
     ticket: int, inputs: Any, n_inputs: int, outputs: Any, n_outputs: int, out: Any
@@ -187,6 +194,7 @@ def _checked_results(result: Any, seen: tuple[Any, ...]) -> tuple[Any, ...]:
     return results
 
 
+@lasting
 @RULE
 def _run_rule(ticket: int, node: int, grads: Any, n_outputs: int, out: Any, n_inputs: int) -> int:
     try:
@@ -292,9 +300,10 @@ VALUE, DIRTY, CONSTANT = (
 )
 
 
-def _addresses(tensors: Sequence[Tensor | None]) -> Any:
-    """A native array of the tensors' handles, NULL for None."""
-    return (ctypes.c_void_p * len(tensors))(*tensors)
+def _addresses(tensors: Sequence[Tensor | None]) -> bytes:
+    """A native array of the tensors' handles, NULL for None, for a call during which they live."""
+    addresses = [0 if tensor is None else get_address(tensor) for tensor in tensors]
+    return struct.pack(f"{len(addresses)}P", *addresses)
 
 
 def record_call(
@@ -316,31 +325,28 @@ def record_call(
     n = len(outputs)
     ticket = lend(rule)
     out = (ctypes.c_void_p * n)()
-    try:
-        run(
-            lib.ag_function_record,
-            name.encode(),
-            _addresses(inputs),
-            len(inputs),
-            _addresses(outputs),
-            n,
-            None if kinds is None else (ctypes.c_int32 * n)(*kinds),
-            _addresses(saved),
-            len(saved),
-            zeros,
-            _run_rule,
-            ticket,
-            deleter,
-            out,
-        )
-    except BaseException:
+    if lib.ag_function_record(
+        name.encode(),
+        _addresses(inputs),
+        len(inputs),
+        _addresses(outputs),
+        n,
+        None if kinds is None else (ctypes.c_int32 * n)(*kinds),
+        _addresses(saved),
+        len(saved),
+        zeros,
+        _run_rule,
+        ticket,
+        deleter,
+        out,
+    ):
         _lent.pop(ticket, None)
-        raise
-    results = [adopt(address) for address in out]
-    return [
-        given if get_address(given) == get_address(result) else result
-        for given, result in zip(outputs, results)
-    ]
+        raise_last_error()
+    results = []
+    for given, address in zip(outputs, out):
+        result = adopt(address)
+        results.append(given if get_address(given) == address else result)
+    return results
 
 
 def record_function(

@@ -6,12 +6,13 @@ import contextlib
 import functools
 import inspect
 import warnings
+from itertools import compress
 from typing import Any, Callable, TypeVar
 
-from .._capi import DELETER, get_address, lib, not_null
+from .._capi import DELETER, get_address, lasting, lib, not_null
 from ..func.mapping import active_levels, level_of, map_function
 from ..grad_mode import is_grad_enabled, no_grad
-from ..hooks import CONSTANT, DIRTY, VALUE, give_back, lent, record_call, record_function
+from ..hooks import CONSTANT, DIRTY, VALUE, record_call, record_function, take_back
 from ..nodes import saved_by
 from ..tensor import Tensor
 
@@ -126,8 +127,12 @@ class BackwardCFunction(FunctionCtx):
     def _finish(self, inputs: tuple[Any, ...], output: Any, recorded: bool) -> Any:
         """output, whose tensors get their history."""
         outputs = output if isinstance(output, tuple) else (output,)
-        tensors = [each for each in outputs if isinstance(each, Tensor)]
-        sources = [each for each in inputs if isinstance(each, Tensor)]
+        self._inputs = tuple([isinstance(each, Tensor) for each in inputs])
+        self._outputs = tuple([isinstance(each, Tensor) for each in outputs])
+        tensors = list(compress(outputs, self._outputs))
+        sources = list(compress(inputs, self._inputs))
+        if not tensors:
+            return output
         _only_tensors("mark_dirty can only accept variables", self.dirty_tensors)
         _only_tensors(
             "mark_non_differentiable only accepts variable arguments", self.non_differentiable
@@ -145,8 +150,6 @@ class BackwardCFunction(FunctionCtx):
                     )
         self.to_save = ()
         self._n_saved = len(saved)
-        self._inputs = tuple(isinstance(each, Tensor) for each in inputs)
-        self._outputs = tuple(isinstance(each, Tensor) for each in outputs)
         kinds = None
         if self.dirty_tensors or self.non_differentiable:
             self._check_dirty(tensors, sources)
@@ -165,7 +168,7 @@ class BackwardCFunction(FunctionCtx):
         if recorded:
             self._remember_node(results)
         if not isinstance(output, tuple):
-            return results[0] if results else output
+            return results[0]
         made = iter(results)
         return tuple(
             next(made) if is_tensor else each for each, is_tensor in zip(outputs, self._outputs)
@@ -173,6 +176,7 @@ class BackwardCFunction(FunctionCtx):
 
     def _remember_node(self, results: list[Tensor]) -> None:
         for result in results:
+            # The address is all that is kept: _forget takes it back when the node goes.
             node = lib.ag_tensor_node(result)
             if not_null(node):
                 self._address = get_address(node)
@@ -197,11 +201,13 @@ class BackwardCFunction(FunctionCtx):
         return CONSTANT if _holds(self.non_differentiable, tensor) else VALUE
 
 
+@lasting
 @DELETER
-def _forget(ticket: int) -> None:
+def _forget(ticket: int, take_back: Any = take_back) -> None:
     """The node of a call is gone, and its ctx, if somebody holds it, must not ask it for anything."""
-    lent(ticket).__self__._address = None
-    give_back(ticket)
+    rule = take_back(ticket, None)
+    if rule is not None:
+        rule.__self__._address = None
 
 
 def _holds(tensors: Any, tensor: Tensor) -> bool:

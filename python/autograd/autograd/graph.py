@@ -7,8 +7,8 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Callable, NamedTuple
 
-from .._capi import DELETER, PACK, UNPACK, check, keep_exception, lib, run
-from ..hooks import RemovableHandle, give_back, hand_over, lend, lent, reference
+from .._capi import DELETER, PACK, UNPACK, check, keep_exception, lasting, lib, run
+from ..hooks import RemovableHandle, give_back, hand_over, lend, lent, reference, take_back
 from ..nodes import AccumulateGrad, Node, end_of, node_of
 from ..tensor import Tensor
 
@@ -56,6 +56,7 @@ PackHook = Callable[[Tensor], Any]
 UnpackHook = Callable[[Any], Tensor]
 
 
+@lasting
 @PACK
 def _pack(ticket: int, address: int, content: Any) -> int:
     try:
@@ -66,6 +67,7 @@ def _pack(ticket: int, address: int, content: Any) -> int:
         return keep_exception(error)
 
 
+@lasting
 @UNPACK
 def _unpack(ticket: int, content: int, value: Any) -> int:
     try:
@@ -82,10 +84,10 @@ def _unpack(ticket: int, content: int, value: Any) -> int:
         return keep_exception(error)
 
 
+@lasting
 @DELETER
-def _free_content(ticket: int | None) -> None:
-    if ticket is not None:
-        give_back(ticket)
+def _free_content(ticket: int | None, take_back: Any = take_back) -> None:
+    take_back(ticket, None)
 
 
 class _Disabled(threading.local):
