@@ -185,6 +185,9 @@ typedef void* (*ag_lock_thread)(void);
  * line of its caller is wanted, 0 if it can't tell. */
 typedef int32_t (*ag_code_resolver)(const void* code, int32_t offset);
 
+/* Keeps a borrowed PyObject, an exception, until the call that is under way has failed. */
+typedef void (*ag_exception_keeper)(void* exception);
+
 /* ---- library ---- */
 
 /* The ABI number the library was built with. */
@@ -195,6 +198,11 @@ AG_API const char* ag_version(void);
  * that other threads of the interpreter go on. NULLs: ops leave locks alone, as at the start. */
 AG_API void ag_set_interpreter_lock(ag_lock_release release, ag_lock_take take,
                                     ag_lock_thread holder, ag_lock_thread self);
+/* For the binding of a CPython that this process runs, called from its main thread: its signal
+ * handlers run during long calls of that thread as well, and if one raises, keep gets the exception
+ * and the call fails with a runtime error. NULL ends it. Returns 1, or 0 where that can't be done.
+ */
+AG_API int32_t ag_follow_python_signals(ag_exception_keeper keep);
 /* Text of the calling thread's last failure, "" if there was none; valid until the thread's next
  * failure. */
 AG_API const char* ag_last_error(void);

@@ -13,6 +13,8 @@ void ag_set_interpreter_lock(ag_lock_release release, ag_lock_take take, ag_lock
   set_interpreter_lock({release, take, holder, self});
 }
 
+int32_t ag_follow_python_signals(ag_exception_keeper keep) { return follow_signals(keep); }
+
 void ag_manual_seed(int64_t seed) {
   run(__func__, [&](Arguments) { manual_seed(seed); });
 }

@@ -99,6 +99,8 @@ TEST_F(Capi, locations) {
 TEST_F(Capi, no_interpreter_no_lines) {
   EXPECT_EQ(ag_location_follow_python([](const void*, int32_t) { return int32_t{0}; }), 0);
   EXPECT_EQ(ag_location_follow_python(nullptr), 1);
+  EXPECT_EQ(ag_follow_python_signals([](void*) {}), 0);
+  EXPECT_EQ(ag_follow_python_signals(nullptr), 1);
   ag_location_forget_code(nullptr);
   ag_location_forget_code("no code");
   EXPECT_EQ(ag_location_here(), 0);

@@ -61,6 +61,7 @@ class Native:
         "ag_python_module_call",
     }
     LEFT_OUT |= {
+        "ag_follow_python_signals",
         "ag_location_follow_python",
         "ag_set_num_threads",
         "ag_graph_free",

@@ -37,6 +37,13 @@ struct InterpreterLock {
 /// threads of the interpreter run. All four functions, or none.
 void set_interpreter_lock(const InterpreterLock& lock);
 
+/// Gets the exception that a signal handler of the interpreter raised: a borrowed PyObject.
+using ExceptionKeeper = void (*)(void* exception);
+/// From now on a running Python's signal handlers are called from within long work of the calling
+/// thread, its main one; if one raises, the work ends with Error (runtime). nullptr: no longer.
+/// Returns false where there is no such interpreter.
+bool follow_signals(ExceptionKeeper keep);
+
 /// Names of all registered ops, and "<name>: <doc>" of one; throws Error (value) for an unknown
 /// name.
 std::vector<std::string> op_names();

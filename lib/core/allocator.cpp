@@ -2,6 +2,8 @@
 // blocks go straight to the system. A block freed by another thread joins that thread's lists.
 #include "core/allocator.hpp"
 
+#include <pthread.h>
+
 #include <array>
 #include <atomic>
 #include <bit>
@@ -118,8 +120,18 @@ struct SharedCache {
 };
 
 // Never destroyed: tensors may outlive static destruction.
+SharedCache& shared();
+
+// A child must not find the lock taken by a thread that it does not have.
+int keep_lock_over_forks() {
+  return pthread_atfork([] { shared().mutex.lock(); }, [] { shared().mutex.unlock(); },
+                        [] { shared().mutex.unlock(); });
+}
+
 SharedCache& shared() {
   static SharedCache* cache = new SharedCache;
+  static const int registered = keep_lock_over_forks();
+  (void)registered;
   return *cache;
 }
 

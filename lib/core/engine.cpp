@@ -10,6 +10,7 @@
 #include "core/backward_watch.hpp"
 #include "core/batching.hpp"
 #include "core/dispatch.hpp"
+#include "core/interrupt.hpp"
 #include "core/node.hpp"
 #include "core/record.hpp"
 
@@ -350,6 +351,7 @@ void Run::visit(int n) {
       run_watched(node, rule, results, anomaly_);
     else
       node.op->backward(rule);
+    poll_interrupt(n_in > 0 && results[0] ? results[0].numel() : 0);
     if (thread_state.backward_watch) [[unlikely]]
       thread_state.backward_watch->on_node(node, grads.data(), results.data());
     if (node.extra) run_hooks_after(node, results, grads);
@@ -482,8 +484,8 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
   std::vector<Tensor> results = detail::Run(options, inputs, false)(outputs, grad_outputs);
   for (size_t i = 0; i < results.size(); ++i)
     if (!results[i] && !options.allow_unused)
-      fail(ErrorCode::kRuntime,
-           "The differentiated Tensor at index ", i, " (sizes ", inputs[i].sizes(),
+      fail(ErrorCode::kRuntime, "The differentiated Tensor at index ", i, " (sizes ",
+           inputs[i].sizes(),
            ") appears to not have been used in the graph. Set allow_unused=True if this is the "
            "desired behavior.");
   return results;

@@ -30,6 +30,7 @@ struct ThreadState {
   BackwardWatch* backward_watch = nullptr;
   ThreadCache* cache = nullptr;
   VmapLevel* vmap = nullptr;  ///< innermost of the functions being mapped over examples
+  int64_t work = 0;           ///< since it was last looked whether a signal has come
   uint64_t next_id = 0;
   uint64_t last_id = 0;
   bool has_stream = false;  ///< random numbers come from the stream below, not from the process's

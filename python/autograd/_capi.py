@@ -7,6 +7,7 @@ library itself gives it up during ops on many elements.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import operator
 import os
@@ -152,6 +153,7 @@ RULE = ctypes.CFUNCTYPE(
 )
 PACK = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, _Addresses)
 UNPACK = PACK
+EXCEPTION_KEEPER = ctypes.PYFUNCTYPE(None, ctypes.py_object)
 _HANDLE = re.compile(r"(const )?(ag_tensor|ag_graph|ag_node|ag_recording|ag_compiled)\*")
 _VALUES: dict[str, Any] = {
     "void": None,
@@ -173,6 +175,7 @@ _VALUES: dict[str, Any] = {
     "ag_op_infer": ctypes.c_void_p,
     "ag_op_forward": ctypes.c_void_p,
     "ag_op_backward": ctypes.c_void_p,
+    "ag_exception_keeper": EXCEPTION_KEEPER,
 }
 
 
@@ -341,6 +344,17 @@ def keep_exception(error: BaseException) -> int:
     """Keeps what a callback raised; the status that the callback has to return."""
     _raised.error = error
     return constants["AG_ERROR_RUNTIME"]
+
+
+@EXCEPTION_KEEPER
+def _keep_signal(error: BaseException) -> None:
+    """Keeps what a signal handler raised during a call; raise_last_error raises it."""
+    _raised.error = error
+
+
+if threading.current_thread() is threading.main_thread():
+    lib.ag_follow_python_signals(_keep_signal)
+    atexit.register(lambda: lib.ag_follow_python_signals(EXCEPTION_KEEPER()))
 
 
 def raise_last_error() -> NoReturn:

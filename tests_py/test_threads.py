@@ -1,0 +1,150 @@
+"""Threads, signals and forks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+import autograd as ag
+
+
+def run(program, timeout=120):
+    folder = os.path.dirname(os.path.dirname(ag.__file__))
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={**os.environ, "PYTHONPATH": folder},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_graphs_of_many_threads():
+    """Each thread builds and differentiates graphs of its own, with the results of one alone."""
+
+    def gradients(seed):
+        w = ag.full((8, 8), 0.01 * (seed + 1)).requires_grad_()
+        found = []
+        for step in range(30):
+            h = ag.ones(4, 8) * (step + 1)
+            for _ in range(5):
+                h = (h @ w).tanh() + h * 0.1
+            (g,) = ag.autograd.grad(h.square().sum(), w)
+            found.append(g.sum().item())
+        return found
+
+    expected = [gradients(seed) for seed in range(4)]
+    found = [None] * 4
+
+    def work(seed):
+        found[seed] = gradients(seed)
+
+    threads = [threading.Thread(target=work, args=[seed]) for seed in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert found == expected
+
+
+def test_ctrl_c_ends_a_long_backward():
+    program = """
+import os, signal, threading, time
+import autograd as ag
+x = ag.ones(256, 256, requires_grad=True)
+y = x
+for _ in range(3000): y = (y * 1.0001).tanh() + 0.1
+loss = y.sum()
+start = time.perf_counter()
+loss.backward(retain_graph=True)
+whole = time.perf_counter() - start
+reached = []
+x.register_hook(lambda g: reached.append(1))
+threading.Timer(0.1 * whole, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+try:
+    loss.backward(retain_graph=True)
+    print("finished")
+except KeyboardInterrupt:
+    print("interrupted", len(reached))
+(x * 2).sum().backward()
+print(len(reached))
+"""
+    assert run(program) == ["interrupted", "0", "1"]
+
+
+def test_handlers_of_the_program():
+    program = """
+import os, signal, threading
+import autograd as ag
+x = ag.ones(256, 256, requires_grad=True)
+y = x
+for _ in range(1000): y = (y * 1.0001).tanh() + 0.1
+loss = y.sum()
+seen = []
+def raising(*_): raise LookupError("stop")
+for handler in (lambda *_: seen.append(1), raising):
+    signal.signal(signal.SIGINT, handler)
+    threading.Timer(0.02, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    try:
+        for _ in range(20): loss.backward(retain_graph=True)
+        print("finished", len(seen))
+    except LookupError as error:
+        print(error)
+"""
+    assert run(program) == ["finished", "1", "stop"]
+
+
+def test_children_of_a_busy_process_train():
+    """A fork in the middle of other threads' work: the child has its memory, its threads and its lines."""
+    program = """
+import os, threading
+import autograd as ag
+def train():
+    net = ag.nn.Linear(64, 64)
+    optimizer = ag.optim.Adam(net.parameters())
+    for _ in range(3):
+        optimizer.zero_grad()
+        net(ag.randn(256, 64)).square().mean().backward()
+        optimizer.step()
+def busy():
+    while True: train()
+for _ in range(3): threading.Thread(target=busy, daemon=True).start()
+for _ in range(20):
+    child = os.fork()
+    if child == 0:
+        train()
+        os._exit(7)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+print("done")
+"""
+    assert run(program) == ["done"]
+
+
+@pytest.mark.parametrize("n", [1, 4])
+def test_one_graph_in_several_threads(n):
+    """With retain_graph, several threads may differentiate one graph."""
+    x = ag.full((50, 50), 0.01).requires_grad_()
+    y = x
+    for _ in range(20):
+        y = (y @ x).tanh()
+    loss = y.sum()
+    (expected,) = ag.autograd.grad(loss, x, retain_graph=True)
+    found = []
+
+    def work():
+        for _ in range(10):
+            found.append(ag.autograd.grad(loss, x, retain_graph=True)[0])
+
+    threads = [threading.Thread(target=work) for _ in range(n)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert len(found) == 10 * n
+    assert all(ag.equal(g, expected) for g in found)
