@@ -1651,8 +1651,8 @@ AG_API int64_t ag_graph_diff(const ag_graph* graph, const ag_graph* other, char*
                              int64_t capacity);
 /* The graph as the compiler would execute it. */
 AG_API ag_graph* ag_graph_fuse(const ag_graph* graph);
-/* What ag_graph_fuse did to make this graph, as JSON: changes and refusals with their numbers, counts
- * before and after; "" for other graphs. */
+/* What ag_graph_fuse did to make this graph, as JSON: changes and refusals with their numbers,
+ * counts before and after; "" for other graphs. */
 AG_API int64_t ag_graph_report(const ag_graph* graph, char* buffer, int64_t capacity);
 /* Everything that is known of the graph, as JSON text: ops with their costs, values, scopes. */
 AG_API int64_t ag_graph_json(const ag_graph* graph, char* buffer, int64_t capacity);

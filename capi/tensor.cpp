@@ -191,4 +191,3 @@ int32_t ag_tensor_retains_grad(const ag_tensor* t) {
   return read<int32_t>(__func__, 0,
                        [&](Arguments in) { return in.tensor(t, "t")->retains_grad(); });
 }
-

@@ -14,9 +14,7 @@ struct Model {
   Tensor w, b;
   Optimizer optimizer;
   explicit Model(const Options& options)
-      : w(arange(-6, 6, 1, DType::kFloat32)),
-        b(ones({4})),
-        optimizer(parameters(), options) {}
+      : w(arange(-6, 6, 1, DType::kFloat32)), b(ones({4})), optimizer(parameters(), options) {}
   std::vector<Tensor> parameters() {
     w = (w * 0.1).detach();
     w = view(w, {3, 4});
@@ -37,9 +35,8 @@ struct Model {
 template <class Optimizer, class Options>
 void check_equal(const Options& options) {
   Model<Optimizer, Options> eager(options), model(options);
-  Compiled step([&](const std::vector<Tensor>& in) {
-    return std::vector<Tensor>{model.step(in[0], in[1])};
-  });
+  Compiled step(
+      [&](const std::vector<Tensor>& in) { return std::vector<Tensor>{model.step(in[0], in[1])}; });
   manual_seed(3);
   for (int i = 0; i < 12; ++i) {
     const Tensor x = randn({5, 3}), y = randn({5, 4});

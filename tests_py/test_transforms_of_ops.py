@@ -129,7 +129,7 @@ def test_hessians(row):
             continue
         label = weights(subject.function(torch)(*subject.inputs(torch)), "hessian")
 
-        def total(lib, *args):
+        def total(lib, *args, subject=subject, label=label):
             outputs = subject.function(lib)(*args)
             return sum((y * lib.tensor(w)).sum() for y, w in zip(outputs, label))
 
@@ -237,7 +237,7 @@ def test_vmap(row):
                     continue
                 ours = batched(ag, row, one, dtype, varying, dims)
                 try:
-                    found = ag.func.vmap(lambda *args: row(ag, *args, **one.kwargs), in_dims)(*ours)
+                    found = ag.func.vmap(functools.partial(row, ag, **one.kwargs), in_dims)(*ours)
                 except RuntimeError as error:
                     if is_refused(error) and needs_elements(row, one, theirs, in_dims):
                         continue
@@ -260,7 +260,7 @@ def test_vmap_of_grad(row):
             dims = [0] * n
             in_dims = tuple(0 if v else None for v in varying)
 
-            def total(lib, *args):
+            def total(lib, *args, one=one):
                 outputs = as_tuple(row(lib, *args, **one.kwargs))
                 outputs = [y for y in outputs if name_of(y.dtype) == "float64"]
                 return sum(

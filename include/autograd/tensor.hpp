@@ -24,7 +24,7 @@ struct TensorHead {
   DType dtype = DType::kFloat32;
   bool is_contiguous = true;
   bool is_number =
-      false;                ///< a wrapped Python-like number: takes part in promotion by category only
+      false;  ///< a wrapped Python-like number: takes part in promotion by category only
   bool is_batched = false;  ///< stands for one of many examples, see vmap.hpp
   uint32_t made_at = 0;     ///< the line of the user's program; find_location() says which
   int64_t numel = 0;

@@ -23,7 +23,7 @@ struct CapturedLeaf {
   Origin origin = Origin::kOutside;
   int number = -1;  ///< of the input, of the optimizer's step, or in Capture::grads
   Tensor tensor;
-  Tensor initial;  ///< a copy from before the first change, if the graph changes it
+  Tensor initial;               ///< a copy from before the first change, if the graph changes it
   bool is_overwritten = false;  ///< before anything reads it: what it holds does not matter
 };
 

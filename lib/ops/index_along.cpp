@@ -105,8 +105,7 @@ Tensor slices_mask(const Tensor& self, int64_t dim, const Tensor& index, const T
     fail(ErrorCode::kRuntime,
          "index_fill_ only supports a 0-dimensional value tensor, but got tensor with ",
          value.dim(), " dimension(s) (sizes ", value.sizes(), ")");
-  Tensor mask =
-      written_with(zeros({self.dim() ? self.sizes()[d] : 1}, DType::kBool), {&index});
+  Tensor mask = written_with(zeros({self.dim() ? self.sizes()[d] : 1}, DType::kBool), {&index});
   put_parts_(mask, {0}, 0, at_least_1d(index), scalar(true), Range::kWrap, false);
   Shape sizes = Shape::filled(self.dim(), 1);
   if (self.dim()) sizes[d] = mask.numel();

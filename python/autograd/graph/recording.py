@@ -87,7 +87,7 @@ _kept: list[Any] = []
 def _watched_hooks(module: Any, *args: Any, **kwargs: Any) -> Any:
     """``module(x)`` while something is recorded and modules have hooks."""
     running = _running.record
-    if running is None:
+    if running is None or running._handle is None:
         return module_hooks.call(module, *args, **kwargs)
     handle = running._handle
     running._modules.append(module)
@@ -150,6 +150,9 @@ class record:
         if threading.get_ident() != self._thread:
             _watch_modules(-1)
             _kept.append(self._modules)
+            self._handle = (
+                None  # the library gives it up at the next call of the thread that began it
+            )
             raise RuntimeError("record(): a recording ends in the thread in which it began")
         handle, self._handle = self._handle, None
         run(lib.ag_recording_stop, handle)
