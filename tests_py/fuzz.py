@@ -64,17 +64,18 @@ class Native:
         "ag_follow_python_signals",
         "ag_location_follow_python",
         "ag_set_num_threads",
-        "ag_graph_free",
-        "ag_recording_free",
         "ag_memory_release",
         "ag_set_grad_enabled",
         "ag_vmap_begin",
         "ag_set_inference_mode",
         "ag_set_anomaly_detection",
         "ag_saved_hooks_push",
-        "ag_node_free",
         "ag_op_register",
+        "ag_compiled_begin",
     }
+    # Of what else the library hands out, so many are kept; older ones are freed.
+    KEPT = {"ag_node": 20, "ag_graph": 5, "ag_recording": 2, "ag_compiled": 3, "ag_op": 0}
+    LEFT_OUT |= {f"{kind}_free" for kind in KEPT}
     ROOM = 4096  # entries of every array; counts stay far below it, or are beyond any memory
     COUNTS = [0, 1, 2, 3, 4, 6, 12, 13, 40, -1, -(2**63), 2**31, 2**62, 2**63 - 1]
     LIKELY_COUNTS = [0, 1, 2, 3, 4]
@@ -94,9 +95,7 @@ class Native:
             function.restype = ctypes.c_void_p if pointer else _capi._result_type(result)
             function.argtypes = None
         self.pool: list[int] = []
-        self.graphs: list[int] = []
-        self.nodes: list[int] = []
-        self.recordings: list[int] = []
+        self.handles: dict[str, list[int]] = {kind: [] for kind in self.KEPT}
         pointer, integer = ctypes.c_void_p, ctypes.c_int64
         hook = ctypes.CFUNCTYPE(ctypes.c_int32, pointer, pointer, pointer)
         rule = ctypes.CFUNCTYPE(
@@ -136,18 +135,12 @@ class Native:
                     self.keep(handle)
         if declaration.result == "ag_tensor*" and result:
             self.keep(result)
-        if declaration.result == "ag_node*" and result:
-            self.nodes.append(result)
-            if len(self.nodes) > 20:
-                self.library.ag_node_free(ctypes.c_void_p(self.nodes.pop(0)))
-        if declaration.result == "ag_graph*" and result:
-            self.graphs.append(result)
-            if len(self.graphs) > 5:
-                self.library.ag_graph_free(ctypes.c_void_p(self.graphs.pop(0)))
-        if declaration.result == "ag_recording*" and result:
-            self.recordings.append(result)
-            if len(self.recordings) > 2:
-                self.library.ag_recording_free(ctypes.c_void_p(self.recordings.pop(0)))
+        kind = declaration.result.rstrip("*")
+        if result and self.KEPT.get(kind):
+            self.handles[kind].append(result)
+            if len(self.handles[kind]) > self.KEPT[kind]:
+                oldest = ctypes.c_void_p(self.handles[kind].pop(0))
+                getattr(self.library, f"{kind}_free")(oldest)
 
     @staticmethod
     def show(argument: Any) -> str:
@@ -161,15 +154,9 @@ class Native:
         rng = self.rng
         if c_type in ("const ag_tensor*", "ag_tensor*"):
             return ctypes.c_void_p(rng.choice(self.pool) if rng.random() < 0.95 else None)
-        if c_type in ("const ag_node*", "ag_node*"):
-            return ctypes.c_void_p(rng.choice([None, *self.nodes]))
-        if c_type == "const ag_op*":
-            return ctypes.c_void_p(None)
-        if c_type in ("const ag_graph*", "ag_graph*"):
-            known = [None, *self.graphs]
-            return ctypes.c_void_p(rng.choice(known))
-        if c_type == "ag_recording*":
-            return ctypes.c_void_p(rng.choice([None, *self.recordings]))
+        kind = c_type.removeprefix("const ").rstrip("*")
+        if c_type.endswith("*") and kind in self.handles:
+            return ctypes.c_void_p(rng.choice([None, *self.handles[kind]]))
         if c_type == "double":
             return ctypes.c_double(pick(rng, REALS[:5], REALS))
         if c_type in self.callbacks:

@@ -108,6 +108,7 @@ void Fusion::add_step(int i, PassReport& report) {
 
 void Fusion::add_sum(int i, PassReport& report) {
   const GraphOp& op = rewrite_.op(i);
+  if (op.inputs.size() != 1) return;
   const int v = op.inputs[0], maker = rewrite_.maker(v), g = group_of(maker);
   if (g < 0 || is_sum(maker) || group(g).sums == kMaxSums) return;
   std::string why;
