@@ -76,37 +76,37 @@ def parameter(*sizes: int) -> ag.Tensor:
 def reuse() -> Graph:
     x, N = ag.rand(8, 16, 16), ag.rand(32, 32)
     P, p = parameter(16, 64), parameter(64)
-    gradient = ag.rand(128, 64)
+    gradient = ag.rand(128, 32)
     with ag.graph.record() as graph:
         x1 = x.view(128, 16)
         r = x1.view(64, 32)
         a = x1 @ P + p.sigmoid()
         b = (x.view(64, 32) @ N).relu() + r
-        y = a @ b.view(64, 32)
-        y.backward(gradient[:, :32])
+        y = a @ b
+        y.backward(gradient)
     return graph
 
 
-def branch(first: bool) -> Graph:
-    x, P, p = ag.rand(8, 16, 16), parameter(16, 64), parameter(64)
+def branch(x: ag.Tensor) -> Graph:
+    P, p = parameter(16, 64), parameter(64)
     with ag.graph.record() as graph:
         y = x.view(128, 16) @ P
-        y = (y + p).relu() if first else y.sigmoid()
+        y = (y + p).relu() if y.max() > 0 else y.sigmoid()
         y = y.sum((0, 1))
     return graph
 
 
 @picture(
     "A branch on data, one way",
-    "The program decides while it runs. A recording holds what was done: here `relu(y + p)`,",
+    "The program decides by what it has computed. A recording holds what was done: here `relu(y + p)`,",
 )
 def branch_relu() -> Graph:
-    return branch(True)
+    return branch(ag.rand(8, 16, 16))
 
 
 @picture("A branch on data, the other way", "and here `sigmoid(y)`.")
 def branch_sigmoid() -> Graph:
-    return branch(False)
+    return branch(-ag.rand(8, 16, 16))
 
 
 class Shared(nn.Module):
