@@ -135,7 +135,7 @@ class Native:
                     self.keep(handle)
         if declaration.result == "ag_tensor*" and result:
             self.keep(result)
-        kind = declaration.result.rstrip("*")
+        kind = declaration.result[:-1]
         if result and self.KEPT.get(kind):
             self.handles[kind].append(result)
             if len(self.handles[kind]) > self.KEPT[kind]:
@@ -154,7 +154,7 @@ class Native:
         rng = self.rng
         if c_type in ("const ag_tensor*", "ag_tensor*"):
             return ctypes.c_void_p(rng.choice(self.pool) if rng.random() < 0.95 else None)
-        kind = c_type.removeprefix("const ").rstrip("*")
+        kind = c_type.removeprefix("const ")[:-1]
         if c_type.endswith("*") and kind in self.handles:
             return ctypes.c_void_p(rng.choice([None, *self.handles[kind]]))
         if c_type == "double":
