@@ -18,7 +18,6 @@ using detail::body;
 using detail::Cut;
 using detail::Node;
 using detail::NodeInput;
-using detail::Op;
 using detail::TensorBody;
 
 constexpr size_t kNone = static_cast<size_t>(-1);

@@ -17,9 +17,6 @@
 
 namespace autograd {
 
-using detail::body;
-using detail::make_tensor;
-
 namespace detail {
 namespace {
 
