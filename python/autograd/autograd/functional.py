@@ -111,6 +111,18 @@ class _Call:
         if found is None and self.strict:
             raise RuntimeError(f"{text} {STRICT}.")
 
+    def check_first_order(self, found: Sequence[Tensor | None], what: str) -> None:
+        """The same for the gradients that a second order is computed from; what: the output."""
+        for i, gradient in enumerate(found):
+            self.check_dependence(gradient, f"{what} is independent of input {i}.")
+            if self.strict and gradient is not None and not gradient.requires_grad:
+                raise RuntimeError(
+                    "While computing the hessian, found that the jacobian of the user-provided function with respect "
+                    f"to input {i} is independent of the input. {STRICT}. You should ensure that your function is "
+                    "twice differentiable and that the jacobian depends on the inputs (this would be violated by a "
+                    "linear function for example)."
+                )
+
     def filled(self, found: Sequence[Tensor | None], like: Sequence[Tensor]) -> list[Tensor]:
         """The tensors with zeros for None."""
         return [zeros_like(x) if t is None else t for t, x in zip(found, like)]
@@ -199,17 +211,7 @@ def _hessian_product(
     made.only_number()
     with enable_grad():
         first = gradients(made.outputs, made.inputs, _ones(made.outputs), True, True)
-    for i, gradient in enumerate(first):
-        made.check_dependence(
-            gradient, f"The output of the user-provided function is independent of input {i}."
-        )
-        if strict and gradient is not None and not gradient.requires_grad:
-            raise RuntimeError(
-                "While computing the hessian, found that the jacobian of the user-provided function with respect to "
-                f"input {i} is independent of the input. {STRICT}. You should ensure that your function is twice "
-                "differentiable and that the jacobian depends on the inputs (this would be violated by a linear "
-                "function for example)."
-            )
+    made.check_first_order(first, "The output of the user-provided function")
     pairs = [(g, t) for g, t in zip(first, vectors) if g is not None]
     found = made.pulled([g for g, _ in pairs], [t for _, t in pairs], create_graph, "jacobian")
     return made.answer(found, inputs)
@@ -358,17 +360,7 @@ def hessian(
         made = _Call("hessian", func, args, True, strict)
         made.only_number()
         first = gradients(made.outputs, made.inputs, _ones(made.outputs), True, True)
-        for i, g in enumerate(first):
-            made.check_dependence(
-                g, f"Output 0 of the user-provided function is independent of input {i}."
-            )
-            if strict and g is not None and not g.requires_grad:
-                raise RuntimeError(
-                    "While computing the hessian, found that the jacobian of the user-provided function with respect "
-                    f"to input {i} is independent of the input. {STRICT}. You should ensure that your function is "
-                    "twice differentiable and that the jacobian depends on the inputs (this would be violated by a "
-                    "linear function for example)."
-                )
+        made.check_first_order(first, "Output 0 of the user-provided function")
         return tuple(made.filled(first, made.inputs))
 
     blocks = jacobian(gradient, entries, create_graph, strict, vectorize, outer_jacobian_strategy)
