@@ -115,7 +115,7 @@ def train():
 def busy():
     while True: train()
 for _ in range(3): threading.Thread(target=busy, daemon=True).start()
-for _ in range(20):
+for _ in range(4):
     child = os.fork()
     if child == 0:
         train()
@@ -123,7 +123,8 @@ for _ in range(20):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 print("done")
 """
-    assert run(program) == ["done"]
+    for _ in range(6):  # most of what can go wrong goes wrong in a young process
+        assert run(program) == ["done"]
 
 
 @pytest.mark.parametrize("n", [1, 4])

@@ -10,6 +10,7 @@
 #include "core/backward_watch.hpp"
 #include "core/batching.hpp"
 #include "core/dispatch.hpp"
+#include "core/fork.hpp"
 #include "core/interrupt.hpp"
 #include "core/node.hpp"
 #include "core/record.hpp"
@@ -409,10 +410,10 @@ void Run::deliver(const Target& to, Tensor grad, bool owned) {
 }
 
 // Threads that train one model together may reach the same leaf at the same time.
-std::mutex& mutex_of(const TensorBody* leaf) {
-  static std::mutex mutexes[16];
-  return mutexes[leaf->id % 16];
-}
+constinit std::mutex leaf_mutexes[16];
+[[maybe_unused]] const bool leaf_mutexes_known = (renew_in_children(leaf_mutexes, 16), true);
+
+std::mutex& mutex_of(const TensorBody* leaf) { return leaf_mutexes[leaf->id % 16]; }
 
 void Run::accumulate(TensorBody* to, const Tensor& grad) {
   std::lock_guard lock(mutex_of(to));

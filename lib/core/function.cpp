@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "core/fork.hpp"
 #include "core/location.hpp"
 #include "core/node.hpp"
 #include "core/record.hpp"
@@ -159,24 +160,34 @@ std::string class_name(const std::type_info& type) {
 
 }  // namespace
 
+namespace {
+struct FunctionRecord {
+  std::string name;
+  Op op;
+};
+struct FunctionRecords {
+  std::mutex mutex;
+  std::unordered_map<std::string, std::unique_ptr<FunctionRecord>> by_name;
+};
+// Never freed: nodes refer to records, and may outlive static destruction.
+FunctionRecords& function_records() {
+  static FunctionRecords& all = *new FunctionRecords;
+  return all;
+}
+[[maybe_unused]] const bool kept = (keep_over_forks(function_records().mutex), true);
+}  // namespace
+
 const Op& function_op(const std::string& name) {
-  struct Record {
-    std::string name;
-    Op op;
-  };
-  // Never freed: nodes refer to records, and may outlive static destruction.
-  static std::mutex& mutex = *new std::mutex;
-  static auto& records = *new std::unordered_map<std::string, std::unique_ptr<Record>>;
-  std::lock_guard lock(mutex);
-  std::unique_ptr<Record>& record = records[name];
+  std::lock_guard lock(function_records().mutex);
+  std::unique_ptr<FunctionRecord>& record = function_records().by_name[name];
   if (!record) {
-    record.reset(new Record{name,
-                            {.name = nullptr,
-                             .traits = kFunction,
-                             .infer = nullptr,
-                             .forward = {nullptr},
-                             .backward = backward_function,
-                             .doc = "a function with a gradient rule of its own"}});
+    record.reset(new FunctionRecord{name,
+                                    {.name = nullptr,
+                                     .traits = kFunction,
+                                     .infer = nullptr,
+                                     .forward = {nullptr},
+                                     .backward = backward_function,
+                                     .doc = "a function with a gradient rule of its own"}});
     record->op.name = record->name.c_str();
   }
   return record->op;

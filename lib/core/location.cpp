@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "autograd/location.hpp"
+#include "core/fork.hpp"
 #include "core/op.hpp"
 
 namespace autograd {
@@ -29,6 +30,7 @@ Locations& locations() {
   static Locations* all = new Locations;
   return *all;
 }
+[[maybe_unused]] const bool kept = (keep_over_forks(locations().mutex), true);
 
 }  // namespace
 

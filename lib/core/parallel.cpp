@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "autograd/runtime.hpp"
+#include "core/fork.hpp"
 #include "core/text.hpp"
 
 namespace autograd {
@@ -116,14 +117,16 @@ class Pool {
 // Leaked on purpose: its threads never end, and after a fork they exist only in the parent.
 std::atomic<Pool*> pool{nullptr};
 
+constinit std::mutex making_pool;
+[[maybe_unused]] const bool kept = (keep_over_forks(making_pool), true);
+[[maybe_unused]] const int forgotten =
+    pthread_atfork(nullptr, nullptr, [] { pool.store(nullptr); });
+
 Pool& get_pool() {
   Pool* current = pool.load();
   if (current) return *current;
-  static std::mutex mutex;
-  std::lock_guard lock(mutex);
+  std::lock_guard lock(making_pool);
   if (!pool.load()) {
-    static const int registered = pthread_atfork(nullptr, nullptr, [] { pool.store(nullptr); });
-    (void)registered;
     pool.store(new Pool);
   }
   return *pool.load();
@@ -147,6 +150,7 @@ std::atomic<int>& thread_count() {
   static std::atomic<int> count{initial_threads()};
   return count;
 }
+[[maybe_unused]] const bool counted = (thread_count(), true);  // before there can be a fork
 
 }  // namespace
 

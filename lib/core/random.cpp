@@ -6,6 +6,7 @@
 
 #include "autograd/random.hpp"
 #include "core/batching.hpp"
+#include "core/fork.hpp"
 #include "core/text.hpp"
 #include "core/thread_state.hpp"
 
@@ -17,10 +18,13 @@ struct Generator {
   cpu::Philox state{std::random_device{}(), 0};
 };
 
+// Leaked on purpose: forks look at its mutex to the end.
 Generator& generator() {
-  static Generator g;
+  static Generator& g = *new Generator;
   return g;
 }
+// At the start, lest a fork fall into the making of it.
+[[maybe_unused]] const bool kept = (detail::keep_over_forks(generator().mutex), true);
 
 }  // namespace
 

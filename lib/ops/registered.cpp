@@ -11,6 +11,7 @@
 #include "autograd/grad.hpp"
 #include "autograd/runtime.hpp"
 #include "core/dispatch.hpp"
+#include "core/fork.hpp"
 #include "core/location.hpp"
 #include "core/node.hpp"
 #include "ops/broadcast.hpp"
@@ -148,6 +149,7 @@ Registered& registered() {
   static Registered& list = *new Registered;
   return list;
 }
+[[maybe_unused]] const bool kept = (keep_over_forks(registered().mutex), true);
 
 }  // namespace
 

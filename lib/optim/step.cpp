@@ -302,6 +302,16 @@ const detail::Op* find_step_op(std::string_view name) {
   return nullptr;
 }
 
+namespace {
+// At the start, lest a fork fall into the making of one in another thread.
+[[maybe_unused]] const bool all_made = [] {
+#define AG_MAKE(Options, name) (void)step_op<Options>();
+  AG_OPTIMIZERS(AG_MAKE)
+#undef AG_MAKE
+  return true;
+}();
+}  // namespace
+
 template <class Options>
 void step(const Tensor* params, Tensor* states, int64_t n, const Options& options) {
   const Recipe how = recipe(options);
