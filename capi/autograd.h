@@ -1709,6 +1709,8 @@ AG_API ag_tensor* ag_compiled_call(ag_compiled* compiled, const ag_tensor* a, co
 /* Starts to capture this thread's calls: returns 1; 0 if another capture is going on, of which they
  * become a part; -1 on failure: too many plans or captures. */
 AG_API int32_t ag_compiled_begin(ag_compiled* compiled, const ag_tensor* const* inputs, int64_t n);
+/* 1 while this thread's calls are captured, else 0. */
+AG_API int32_t ag_compiled_is_capturing(void);
 /* Ends the capture with the results of the call. */
 AG_API ag_status ag_compiled_end(ag_compiled* compiled, const ag_tensor* const* outputs, int64_t n);
 /* Ends it without a result. */

@@ -80,6 +80,8 @@ int32_t ag_compiled_begin(ag_compiled* compiled, const ag_tensor* const* inputs,
   });
 }
 
+int32_t ag_compiled_is_capturing(void) { return is_capturing(); }
+
 ag_status ag_compiled_end(ag_compiled* compiled, const ag_tensor* const* outputs, int64_t n) {
   return run(__func__, [&](Arguments in) {
     of(in, compiled).compiled.end(in.tensors(outputs, n, "outputs"));

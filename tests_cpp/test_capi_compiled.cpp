@@ -22,9 +22,11 @@ struct CapiCompiled : Capi {
     EXPECT_TRUE(count == 1 || count == -2) << ag_last_error();
     if (count == -2) {
       EXPECT_EQ(ag_compiled_begin(compiled, &x, 1), 1) << ag_last_error();
+      EXPECT_EQ(ag_compiled_is_capturing(), 1);
       loss = train(w, x);
       EXPECT_EQ(ag_compiled_end(compiled, &loss, 1), AG_OK) << ag_last_error();
     }
+    EXPECT_EQ(ag_compiled_is_capturing(), 0);
     const double value = item(loss);
     ag_tensor_free(loss);
     return value;

@@ -256,7 +256,14 @@ class Package:
         self.rng, self.ag = rng, ag
         self.targets: list[tuple[str, Any]] = []
         places = [("ag", ag), ("F", ag.nn.functional), ("nn", ag.nn), ("optim", ag.optim)]
-        for name in ("linalg", "nn.init", "nn.utils", "optim.lr_scheduler", "utils.data"):
+        for name in (
+            "linalg",
+            "distributions",
+            "nn.init",
+            "nn.utils",
+            "optim.lr_scheduler",
+            "utils.data",
+        ):
             place: Any = ag
             for part in name.split("."):
                 place = getattr(place, part, None)
@@ -293,6 +300,8 @@ class Package:
                 result = result(*inputs)
             if name.startswith("optim.") and hasattr(result, "step"):
                 result.step()
+            if name.startswith("distributions.") and hasattr(result, "log_prob"):
+                result.log_prob(result.sample((2,)))
             self.keep(result)
         except SystemError:
             raise

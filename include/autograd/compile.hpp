@@ -113,6 +113,10 @@ class Compiled {
   std::unique_ptr<State> state_;
 };
 
+/// True while this thread's calls are captured: code that would only check its arguments by reading
+/// elements can leave that out.
+bool is_capturing();
+
 /// For code that reads elements or gives an address away by ways of its own: a capture refuses it,
 /// because it cannot be repeated. `what` names it.
 void note_read(const Tensor& t, const char* what);

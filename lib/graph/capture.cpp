@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "autograd/compile.hpp"
 #include "autograd/grad.hpp"
 #include "autograd/ops.hpp"
 #include "core/node.hpp"
@@ -38,6 +39,16 @@ Tensor copied(const TensorBody& b) {
 
 }  // namespace
 
+}  // namespace autograd::detail
+
+bool autograd::is_capturing() {
+  for (const Observer* o = detail::observer(); o; o = o->below)
+    if (dynamic_cast<const detail::Recorder*>(o)) return true;
+  return false;
+}
+
+namespace autograd::detail {
+
 const Op kChangedOp = {.name = "changed",
                        .traits = kView,
                        .infer = infer_changed,
@@ -53,10 +64,8 @@ Recorder::~Recorder() { stop(); }
 
 void Recorder::start() {
   if (watching_) return;
-  for (const Observer* o = observer(); o; o = o->below)
-    if (dynamic_cast<const Recorder*>(o))
-      fail(ErrorCode::kRuntime,
-           "a capture is running already in this thread; captures do not nest");
+  if (is_capturing())
+    fail(ErrorCode::kRuntime, "a capture is running already in this thread; captures do not nest");
   add_observer(*this);
   watching_ = true;
 }

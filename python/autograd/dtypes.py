@@ -14,6 +14,8 @@ __all__ = [
     "int64",
     "uint8",
     "bool_",
+    "finfo",
+    "iinfo",
     "get_default_dtype",
     "set_default_dtype",
 ]
@@ -88,3 +90,51 @@ def set_default_dtype(d: dtype) -> None:
         raise TypeError(f"only floating-point types are supported as the default type, not {d!r}")
     lib.ag_set_default_dtype(d.code)
     _default = d
+
+
+class finfo:
+    """What a float dtype can represent; the default dtype's without an argument.
+
+    ``eps``: the step from 1 to the next number; ``tiny`` and ``smallest_normal``: the smallest positive normal number;
+    ``min``, ``max``; ``resolution``: 10 to the power of minus the number of exact decimal digits; ``bits``.
+    Raises TypeError for a dtype that is no float.
+    """
+
+    __slots__ = ("bits", "dtype", "eps", "max", "min", "resolution", "smallest_normal", "tiny")
+
+    def __init__(self, type: dtype | None = None) -> None:
+        kind = _default if type is None else type
+        if not isinstance(kind, dtype) or not kind.is_floating_point:
+            raise TypeError(f"finfo() requires a floating point type, but got {kind!r}; see iinfo")
+        self.bits = 8 * kind.itemsize
+        self.dtype = kind.name
+        digits, exponent = (24, 128) if kind is float32 else (53, 1024)
+        self.eps = 2.0 ** (1 - digits)
+        self.max = (2.0 - self.eps) * 2.0 ** (exponent - 1)
+        self.min = -self.max
+        self.smallest_normal = self.tiny = 2.0 ** (2 - exponent)
+        self.resolution = 1e-6 if kind is float32 else 1e-15
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={getattr(self, name):g}" for name in _FLOAT_LIMITS)
+        return f"finfo({values}, dtype={self.dtype})"
+
+
+_FLOAT_LIMITS = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
+
+
+class iinfo:
+    """What an integer dtype can represent: ``min``, ``max``, ``bits``. TypeError for a dtype that is no integer."""
+
+    __slots__ = ("bits", "dtype", "max", "min")
+
+    def __init__(self, type: dtype) -> None:
+        if not isinstance(type, dtype) or type.is_floating_point or type is bool_:
+            raise TypeError(f"iinfo() requires an integer type, but got {type!r}; see finfo")
+        self.bits = 8 * type.itemsize
+        self.dtype = type.name
+        self.min = -(1 << (self.bits - 1)) if type.is_signed else 0
+        self.max = self.min + (1 << self.bits) - 1
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
