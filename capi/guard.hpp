@@ -147,12 +147,12 @@ class Arguments {
   const char* function_;
 };
 
-// What a C function does is a lambda that takes Arguments. The success path writes no thread-local
-// state.
+// What a C function does is a lambda that takes Arguments.
 
 /// For functions that make a tensor.
 template <class Body>
 ag_tensor* make(const char* function, const Body& body) noexcept {
+  const detail::NativeCall call;
   try {
     return to_handle(body(Arguments(function)));
   } catch (...) {
@@ -164,6 +164,7 @@ ag_tensor* make(const char* function, const Body& body) noexcept {
 /// For functions that return a status.
 template <class Body>
 ag_status run(const char* function, const Body& body) noexcept {
+  const detail::NativeCall call;
   try {
     body(Arguments(function));
     return AG_OK;
@@ -175,6 +176,7 @@ ag_status run(const char* function, const Body& body) noexcept {
 /// For functions that return a plain value, `failure` if they fail.
 template <class Value, class Body>
 Value read(const char* function, std::type_identity_t<Value> failure, const Body& body) noexcept {
+  const detail::NativeCall call;
   try {
     return static_cast<Value>(body(Arguments(function)));
   } catch (...) {

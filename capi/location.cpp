@@ -25,7 +25,9 @@ int64_t ag_location_line(int32_t location) {
       __func__, 0, [&](Arguments) { return find_location(static_cast<uint32_t>(location)).line; });
 }
 
-int32_t ag_location_here() { return static_cast<int32_t>(current_location()); }
+int32_t ag_location_here() {
+  return read<int32_t>(__func__, 0, [](Arguments) { return current_location(); });
+}
 
 int32_t ag_location_set(int32_t location) {
   return static_cast<int32_t>(set_location(static_cast<uint32_t>(location)));

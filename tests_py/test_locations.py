@@ -73,6 +73,37 @@ def test_frames_of_the_package_are_passed_by():
     assert found.function.endswith("Net.forward")
 
 
+def test_code_that_a_call_calls_back_has_lines_of_its_own():
+    inner = []
+
+    def pack(t):
+        inner.append(t.detach() * 2)
+        assert is_here(inner[-1].made_at, above=1)
+        assert is_here(locations.location(lib.ag_location_here()))
+        return t
+
+    x = ag.randn(4, 5, requires_grad=True)
+    target = ag.tensor([0, 1, 2, 3])
+    with ag.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
+        y = ag.nn.functional.multi_margin_loss(x, target)  # many operations in one call
+    assert is_here(y.made_at, above=1)
+    assert len(inner) > 1
+    z = ag.nn.functional.multi_margin_loss(x, target)
+    assert is_here(z.made_at, above=1)
+
+
+def test_the_same_call_from_two_lines():
+    def call(x):
+        return ag.nn.functional.multi_margin_loss(x, ag.tensor([0]))
+
+    found = []
+    for _ in range(3):
+        found.append(ag.nn.functional.softplus(ag.nn.functional.gelu(call(ag.ones(1, 2)))).made_at)
+        found.append(ag.nn.functional.softplus(ag.nn.functional.gelu(call(ag.ones(1, 2)))).made_at)
+    first = found[0].line
+    assert [each.line - first for each in found] == [0, 1] * 3
+
+
 def test_lines_of_a_call_over_several_lines():
     x = ag.ones(2)
     y = ag.add(

@@ -64,4 +64,35 @@ bool follow_python(CodeResolver resolver);
 /// To be called when a code object that the resolver was asked about is freed.
 void forget_code(const void* code);
 
+namespace detail {
+
+// A thread-local that needs no initialisation, and no call to find it.
+#if defined(__ELF__)
+#define AUTOGRAD_PLAIN_THREAD_LOCAL __thread __attribute__((tls_model("initial-exec")))
+#elif defined(__GNUC__)
+#define AUTOGRAD_PLAIN_THREAD_LOCAL __thread
+#else
+#define AUTOGRAD_PLAIN_THREAD_LOCAL __declspec(thread)
+#endif
+
+/// Where the innermost call from an interpreter was made, or a constant of NativeCall.
+extern AUTOGRAD_PLAIN_THREAD_LOCAL uint32_t call_location;
+
+/// A call from an interpreter: while it lasts the line does not change, so the frames are read
+/// once, however many ops it makes. One that comes from a callback has a line of its own.
+class NativeCall {
+ public:
+  static constexpr uint32_t kOutside = 0;           ///< nothing is kept
+  static constexpr uint32_t kUnread = 0xFFFFFFFFu;  ///< nobody has asked yet
+
+  NativeCall() : previous_(call_location) { call_location = kUnread; }
+  ~NativeCall() { call_location = previous_; }
+  NativeCall(const NativeCall&) = delete;
+  NativeCall& operator=(const NativeCall&) = delete;
+
+ private:
+  uint32_t previous_;
+};
+
+}  // namespace detail
 }  // namespace autograd

@@ -13,10 +13,10 @@
 
 namespace autograd {
 namespace detail {
-namespace {
 
-// Numbers go over the C ABI as int32_t; a program with more lines than this is none.
-constexpr size_t kMostLocations = size_t{1} << 24;
+AUTOGRAD_PLAIN_THREAD_LOCAL uint32_t call_location = NativeCall::kOutside;
+
+namespace {
 
 struct Locations {
   using Key = std::tuple<std::string, int64_t, std::string>;

@@ -11,6 +11,9 @@ namespace autograd::detail {
 /// A line of the user's program: find_location() in autograd/location.hpp says which. 0 is unknown.
 using Location = uint32_t;
 
+/// Numbers are below this; a program with more lines is none.
+constexpr uint32_t kMostLocations = (1u << 24) - 1;
+
 /// A location that is unknown and stays so: nothing is searched for.
 constexpr Location kNowhere = 1;
 

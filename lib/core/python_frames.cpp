@@ -127,6 +127,28 @@ void remember(const void* code, int32_t offset, uint32_t location) {
   chosen->code.store(code, std::memory_order_release);
 }
 
+// In front of it, where the address of an instruction says all: one number for each, read and
+// written as a whole. The low bits of the address choose the place; the rest stands in the entry,
+// in front of the location.
+constexpr int kSiteBits = 12, kLocationBits = 24;
+constexpr uint32_t kSitePassBy = (1u << kLocationBits) - 1;
+static_assert(kMostLocations <= kSitePassBy);
+std::atomic<uint64_t> sites[1 << kSiteBits];
+
+// Instructions lie at even addresses.
+inline uint64_t site_tag(uint64_t instruction) { return instruction >> (1 + kSiteBits); }
+inline std::atomic<uint64_t>& site_of(uint64_t instruction) {
+  const uint64_t low = (instruction >> 1) ^ site_tag(instruction);
+  return sites[low & ((1 << kSiteBits) - 1)];
+}
+
+void remember_site(uint64_t instruction, uint32_t location) {
+  const uint64_t tag = site_tag(instruction);
+  if (instruction & 1 || tag >> (64 - kLocationBits)) return;
+  const uint64_t entry = location == kPassBy ? kSitePassBy : location;
+  site_of(instruction).store(tag << kLocationBits | entry, std::memory_order_relaxed);
+}
+
 [[gnu::noinline]] uint32_t ask(const void* code, int32_t offset) {
   if (load<const void*>(static_cast<const char*>(code) + python.layout.type) != python.code_type)
     return kPassBy;
@@ -145,6 +167,15 @@ void remember(const void* code, int32_t offset, uint32_t location) {
 int32_t offset_in(const Layout& at, const char* frame, const char* code) {
   if (at.index_scale) return load<int32_t>(frame + at.instruction) * at.index_scale;
   return static_cast<int32_t>(load<const char*>(frame + at.instruction) - (code + at.bytecode));
+}
+
+[[gnu::noinline]] uint32_t find(const Layout& at, const char* frame) {
+  const char* code = load<const char*>(frame + at.code);
+  const int32_t offset = offset_in(at, frame, code);
+  const uint32_t found = look_up(code, offset);
+  if (!found) return ask(code, offset);
+  if (!at.index_scale) remember_site(load<uint64_t>(frame + at.instruction), found);
+  return found;
 }
 
 // ---- finding the layout
@@ -264,7 +295,8 @@ bool find_interpreter(Interpreter& p) {
 
 }  // namespace
 
-Location python_location() noexcept {
+namespace {
+Location read_frames() noexcept {
   const Layout& at = python.layout;
   const KnownThread& known = known_thread;
   const char* thread = static_cast<const char*>(
@@ -274,16 +306,28 @@ Location python_location() noexcept {
   if (at.inner >= 0) frame = load<const char*>(frame + at.inner);
   for (int depth = 0; frame && depth < kMostFrames; ++depth) {
     if (at.owner < 0 || frame[at.owner] != kFrameOfTheInterpreter) {
-      const char* code = load<const char*>(frame + at.code);
-      const int32_t offset = offset_in(at, frame, code);
-      uint32_t found = look_up(code, offset);
-      if (!found) [[unlikely]]
-        found = ask(code, offset);
-      if (found != kPassBy) return found;
+      const uint64_t instruction = load<uint64_t>(frame + at.instruction);
+      const uint64_t site = site_of(instruction).load(std::memory_order_relaxed);
+      if (site && site >> kLocationBits == site_tag(instruction)) [[likely]] {
+        const uint32_t found = site & kSitePassBy;
+        if (found != kSitePassBy) return found;
+      } else if (const uint32_t found = find(at, frame); found != kPassBy) {
+        return found;
+      }
     }
     frame = load<const char*>(frame + at.previous);
   }
   return 0;
+}
+
+}  // namespace
+
+Location python_location() noexcept {
+  uint32_t& known = call_location;
+  if (known != NativeCall::kOutside && known != NativeCall::kUnread) return known;
+  const Location found = read_frames();
+  if (known == NativeCall::kUnread && found) known = found;
+  return found;
 }
 
 }  // namespace detail
@@ -320,6 +364,7 @@ void forget_code(const void* code) {
   using namespace detail;
   if (!code) return;
   std::lock_guard lock(mutex);
+  for (std::atomic<uint64_t>& site : sites) site.store(0, std::memory_order_relaxed);
   for (Bucket& bucket : buckets)
     for (Slot& slot : bucket.slots)
       if (slot.code.load(std::memory_order_relaxed) == code)
