@@ -9,6 +9,7 @@
 #include "autograd/ops.hpp"
 #include "core/node.hpp"
 #include "core/text.hpp"
+#include "ops/call_check.hpp"
 
 namespace autograd::detail {
 
@@ -53,7 +54,8 @@ const Op kChangedOp = {.name = "changed",
                        .traits = kView,
                        .infer = infer_changed,
                        .forward = {nullptr},
-                       .doc = "x after a part of its memory was changed through another tensor"};
+                       .doc = "x after a part of its memory was changed through another tensor",
+                       .check = takes<2>};
 
 Recorder::Recorder(const std::vector<Tensor>& inputs, const RecorderOptions& options)
     : options_(options), first_id_(fresh_ids()) {

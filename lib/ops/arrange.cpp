@@ -11,6 +11,7 @@
 #include "kernels/cpu/grid.hpp"
 #include "kernels/cpu/pointwise.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/registry.hpp"
 
 namespace autograd {
@@ -136,6 +137,44 @@ void forward_arrange_backward(const Call& call) {
   });
 }
 
+template <AxisOf axis_of>
+void check_axes(const Call& call, const Shape& sizes) {
+  const int rank = sizes.size();
+  const Shape& first = need_list(call, 0, rank);
+  if (axis_of == roll_axis)
+    for (int d = 0; d < rank; ++d)
+      need(call, first[d] <= std::max<int64_t>(sizes[d] - 1, 0), "a shift beyond its dim");
+  if (axis_of != pad_axis) return;
+  const Shape& second = need_list(call, 1, rank);
+  need_number(call, 0, static_cast<int64_t>(PadMode::kReflect),
+              static_cast<int64_t>(PadMode::kCircular));
+  const auto mode = static_cast<PadMode>(call.attrs.ints[0]);
+  for (int d = 0; d < rank; ++d) {
+    const int64_t most = std::max(first[d], second[d]);
+    const bool fits = most == 0 || (mode == PadMode::kReflect    ? most < sizes[d]
+                                    : mode == PadMode::kCircular ? most <= sizes[d]
+                                                                 : sizes[d] > 0);
+    need(call, fits, "more padding than there are elements");
+  }
+}
+
+template <AxisOf axis_of>
+void check_arrange(const Call& call) {
+  need_counts(call, 1, 1);
+  check_axes<axis_of>(call, call.in(0).sizes);
+}
+
+template <AxisOf axis_of>
+void check_arrange_backward(const Call& call) {
+  need_counts(call, 1, 1);
+  need_float(call, 0);
+  const Shape& sizes = need_sizes_list(call, 2);
+  check_axes<axis_of>(call, sizes);
+  Shape arranged;
+  for (int d = 0; d < sizes.size(); ++d) arranged.push_back(axis_of(call.attrs, d, sizes[d]).size);
+  need_sizes(call, 0, arranged);
+}
+
 template <const Op& transposed>
 void backward_arrange(Backward& b) {
   Attrs attrs = b.attrs();
@@ -151,8 +190,8 @@ void lead_entries(Attrs& a, int64_t n) {
 }
 
 constexpr Op arrange_backward(const char* name, void (*forward)(const Call&),
-                              void (*backward)(Backward&), const char* attrs, const char* doc,
-                              BatchRule batch) {
+                              void (*backward)(Backward&), void (*check)(const Call&),
+                              const char* attrs, const char* doc, BatchRule batch) {
   return {.name = name,
           .traits = kCopies,
           .infer = infer_arrange_backward,
@@ -160,7 +199,8 @@ constexpr Op arrange_backward(const char* name, void (*forward)(const Call&),
           .backward = backward,
           .attrs = attrs,
           .doc = doc,
-          .batch = batch};
+          .batch = batch,
+          .check = check};
 }
 
 // Where nothing is read twice the gradient is the inverse, an op of the same kind.
@@ -172,7 +212,8 @@ constexpr Op op_flip = {
     .backward = [](Backward& b) { b.set(0, dispatch(b.op(), {b.grad()}, b.attrs())); },
     .attrs = "flipped",
     .doc = "x with the order along some dims reversed",
-    .batch = {1, lead_entries<0, 1, false>}};
+    .batch = {1, lead_entries<0, 1, false>},
+    .check = check_arrange<flip_axis>};
 
 void backward_roll(Backward& b) {
   Attrs attrs = b.attrs();
@@ -189,12 +230,14 @@ constexpr Op op_roll = {.name = "roll",
                         .backward = backward_roll,
                         .attrs = "shifts",
                         .doc = "x moved along its dims; what leaves at one end enters at the other",
-                        .batch = {1, lead_entries<0, 1, false>}};
+                        .batch = {1, lead_entries<0, 1, false>},
+                        .check = check_arrange<roll_axis>};
 
 void again_repeat(Backward& b);
 constexpr Op op_repeat_backward =
     arrange_backward("repeat_backward", forward_arrange_backward<repeat_axis>, again_repeat,
-                     "repeats,,sizes", "the sum of the repetitions", {1, lead_entries<1, 1, true>});
+                     check_arrange_backward<repeat_axis>, "repeats,,sizes",
+                     "the sum of the repetitions", {1, lead_entries<1, 1, true>});
 constexpr Op op_repeat = {.name = "repeat",
                           .traits = kCopies,
                           .infer = infer_arrange<repeat_axis>,
@@ -202,13 +245,15 @@ constexpr Op op_repeat = {.name = "repeat",
                           .backward = backward_arrange<op_repeat_backward>,
                           .attrs = "repeats",
                           .doc = "x several times along its dims",
-                          .batch = {1, lead_entries<1, 1, false>}};
+                          .batch = {1, lead_entries<1, 1, false>},
+                          .check = check_arrange<repeat_axis>};
 void again_repeat(Backward& b) { b.set(0, dispatch(op_repeat, {b.grad()}, b.attrs())); }
 
 void again_pad(Backward& b);
 constexpr Op op_pad_backward = arrange_backward(
-    "pad_backward", forward_arrange_backward<pad_axis>, again_pad, "left,right,sizes;;mode",
-    "each element and the copies of it in the padding", {1, lead_entries<0, 2, true>});
+    "pad_backward", forward_arrange_backward<pad_axis>, again_pad, check_arrange_backward<pad_axis>,
+    "left,right,sizes;;mode", "each element and the copies of it in the padding",
+    {1, lead_entries<0, 2, true>});
 constexpr Op op_pad = {.name = "pad",
                        .traits = kCopies,
                        .infer = infer_arrange<pad_axis>,
@@ -216,7 +261,8 @@ constexpr Op op_pad = {.name = "pad",
                        .backward = backward_arrange<op_pad_backward>,
                        .attrs = "left,right;;mode",
                        .doc = "x with its own elements around it",
-                       .batch = {1, lead_entries<0, 2, false>}};
+                       .batch = {1, lead_entries<0, 2, false>},
+                       .check = check_arrange<pad_axis>};
 void again_pad(Backward& b) { b.set(0, dispatch(op_pad, {b.grad()}, b.attrs())); }
 
 // ---- constant padding; lists: left, right
@@ -249,6 +295,11 @@ void backward_constant_pad(Backward& b) {
   b.set(0, index(b.grad(), box));
 }
 
+void check_constant_pad(const Call& call) {
+  need_counts(call, 1, 1);
+  for (int i = 0; i < 2; ++i) need_list(call, i, call.in(0).sizes.size());
+}
+
 constexpr Op op_constant_pad = {.name = "constant_pad",
                                 .traits = kCopies,
                                 .infer = infer_constant_pad,
@@ -256,7 +307,8 @@ constexpr Op op_constant_pad = {.name = "constant_pad",
                                 .backward = backward_constant_pad,
                                 .attrs = "left,right;value",
                                 .doc = "x with a number around it",
-                                .batch = {1, lead_entries<0, 2, false>}};
+                                .batch = {1, lead_entries<0, 2, false>},
+                                .check = check_constant_pad};
 
 constexpr const Op* kArrangeOps[] = {
     &op_flip, &op_roll,         &op_repeat,      &op_repeat_backward,

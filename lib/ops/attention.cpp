@@ -13,6 +13,7 @@
 #include "core/thread_state.hpp"
 #include "kernels/cpu/gemm.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/flops.hpp"
 #include "ops/recompute.hpp"
 #include "ops/registry.hpp"
@@ -265,6 +266,43 @@ void forward_attention_backward(const Call& call) {
                });
 }
 
+/// Inputs from `at` on: query, key, value, mask.
+void check_problem(const Call& call, int at) {
+  const int rank = call.in(at).sizes.size();
+  need(call, rank >= 2, "matrices are wanted");
+  for (int i = at; i < at + 3; ++i) {
+    need_float(call, i);
+    need_dtype_of(call, i, at);
+    need_rank(call, i, rank);
+  }
+  const Shape &q = call.in(at).sizes, &k = call.in(at + 1).sizes, &v = call.in(at + 2).sizes;
+  check_same(q, k, rank - 2);
+  check_same(k, v, rank - 1);
+  need(call, q.back() == k.back(), "query and key have vectors of different lengths");
+  if (!call.has(at + 3)) return;
+  Shape scores = q;
+  scores[rank - 1] = k[rank - 2];
+  need_sizes(call, at + 3, scores);
+  if (call.in(at + 3).dtype != DType::kBool) need_dtype_of(call, at + 3, at);
+}
+
+void check_attention(const Call& call) {
+  need_counts(call, 3, 4, 2);
+  check_problem(call, 0);
+}
+
+void check_attention_backward(const Call& call) {
+  need_counts(call, 7, 7, 3);
+  check_problem(call, 1);
+  const Shape& q = call.in(1).sizes;
+  Shape out = q;
+  out[q.size() - 1] = call.in(3).sizes.back();
+  for (int i : {0, 5}) need_sizes(call, i, out);
+  need_sizes(call, 6, Shape(q.data(), q.size() - 1));
+  for (int i : {0, 5, 6}) need_dtype_of(call, i, 1);
+  need_dense(call, 6);
+}
+
 constexpr Op op_attention_backward = {.name = "attention_backward",
                                       .traits = kProduct,
                                       .infer = infer_attention_backward,
@@ -272,7 +310,8 @@ constexpr Op op_attention_backward = {.name = "attention_backward",
                                       .attrs = ";scale;is_causal",
                                       .doc = "gradients of attention for query, key and value",
                                       .optional_inputs = 1 << 4,
-                                      .flops = attention_backward_flops};
+                                      .flops = attention_backward_flops,
+                                      .check = check_attention_backward};
 
 // ---- the same in public ops
 
@@ -328,7 +367,8 @@ constexpr Op op_attention = {.name = "attention",
                              .attrs = ";scale;is_causal",
                              .doc = "softmax(query key^T * scale + mask) value",
                              .optional_inputs = 1 << 3,
-                             .flops = attention_flops};
+                             .flops = attention_flops,
+                             .check = check_attention};
 
 constexpr const Op* kAttentionOps[] = {&op_attention, &op_attention_backward};
 

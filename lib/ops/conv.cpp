@@ -8,6 +8,7 @@
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/conv_geometry.hpp"
 #include "ops/flops.hpp"
 #include "ops/registry.hpp"
@@ -19,6 +20,9 @@ namespace {
 // lists[0] stride; lists[1] padding in front, then the spatial sizes that do not follow from the
 // tensors (of the output, the input or the kernel); lists[2] dilation; ints[0] groups. How much is
 // padded behind follows from the sizes.
+
+// No stride, padding or size in a call from elsewhere is larger.
+constexpr int64_t kMostPadding = int64_t{1} << 24;
 
 int spatial_dims(const Call& call) { return call.attrs.lists[0].size(); }
 
@@ -70,6 +74,35 @@ Tensor optional_bias(const Call& call) { return call.has(2) ? dense(call.in(2)) 
 
 const char* data_or_null(const Tensor& t) {
   return t ? static_cast<const char*>(t.data()) : nullptr;
+}
+
+// The windows of `kernel` at `out` places lie within the padded `in`, of which what is padded
+// behind is not more than one position longer than what is padded in front.
+void check_windows(const Call& call, const int64_t* in, const int64_t* kernel, const int64_t* out) {
+  const int n = spatial_dims(call);
+  for (int d = 0; d < n; ++d) {
+    const int64_t pad = call.attrs.lists[1][d];
+    const int64_t last =
+        (out[d] - 1) * call.attrs.lists[0][d] + (kernel[d] - 1) * call.attrs.lists[2][d] + 1;
+    need(call, out[d] >= 0 && last - pad <= in[d] + pad + 1, "windows beyond the image");
+  }
+}
+
+// Two tensors [a, b, ...] and, maybe, a bias; lists[1] ends in the spatial sizes of the result.
+void check_images(const Call& call, int most_inputs) {
+  need_counts(call, 2, most_inputs);
+  const int n = spatial_dims(call);
+  need(call, n >= 1 && n <= 3, "one to three spatial dims are wanted");
+  for (int i = 0; i < 2; ++i) need_rank(call, i, n + 2);
+  need_list(call, 0, n, 1, kMostPadding);
+  need_list(call, 1, 2 * n, 0, kMostPadding);
+  need_list(call, 2, n, 1, kMostPadding);
+  need_number(call, 0, 1, kMostPadding);
+  need_dtype_of(call, 1, 0);
+  need(call, call.in(0).dtype != DType::kBool, "numbers are wanted");
+  if (!call.has(2)) return;
+  need_dtype_of(call, 2, 0);
+  need_rank(call, 2, 1);
 }
 
 // ---- convolution(image, weight, bias)
@@ -132,6 +165,16 @@ bool batch_images(const BatchedCall& c) {
   return true;
 }
 
+void check_convolution(const Call& call) {
+  check_images(call, 3);
+  const Shape &x = call.in(0).sizes, &w = call.in(1).sizes;
+  const int64_t groups = call.attrs.ints[0];
+  need(call, x[1] == w[1] * groups && w[0] % groups == 0, "channels do not fit");
+  if (call.has(2)) need_sizes(call, 2, {w[0]});
+  const Shape out = given_sizes(call);
+  check_windows(call, x.data() + 2, w.data() + 2, out.data());
+}
+
 constexpr Op op_convolution = {.name = "convolution",
                                .traits = kProduct,
                                .infer = infer_convolution,
@@ -142,7 +185,8 @@ constexpr Op op_convolution = {.name = "convolution",
                                .doc = "weight applied to all windows of an image, plus bias",
                                .optional_inputs = 4,
                                .flops = convolution_flops,
-                               .batch = {.call = batch_images}};
+                               .batch = {.call = batch_images},
+                               .check = check_convolution};
 
 // ---- convolution_transpose(out, weight, bias): the gradient for the image, and an op of its own
 
@@ -170,6 +214,16 @@ void backward_transpose(Backward& b) {
   if (b.needs(2)) b.set(2, bias_gradient(v));
 }
 
+void check_transpose(const Call& call) {
+  check_images(call, 3);
+  const Shape &y = call.in(0).sizes, &w = call.in(1).sizes;
+  const int64_t groups = call.attrs.ints[0];
+  need(call, y[1] == w[0] && w[0] % groups == 0, "channels do not fit");
+  if (call.has(2)) need_sizes(call, 2, {w[1] * groups});
+  const Shape image = given_sizes(call);
+  check_windows(call, image.data(), w.data() + 2, y.data() + 2);
+}
+
 constexpr Op op_transpose = {.name = "convolution_transpose",
                              .traits = kProduct,
                              .infer = infer_transpose,
@@ -180,7 +234,8 @@ constexpr Op op_transpose = {.name = "convolution_transpose",
                              .doc = "the transposed map of a convolution, plus bias",
                              .optional_inputs = 4,
                              .flops = convolution_transpose_flops,
-                             .batch = {.call = batch_images}};
+                             .batch = {.call = batch_images},
+                             .check = check_transpose};
 
 // ---- convolution_weight(out, image): the gradient for the weight
 
@@ -206,6 +261,15 @@ void backward_weight(Backward& b) {
     b.set(1, convolve_back(b.input(0), v, {}, with_sizes(b.attrs(), b.input_sizes(1))));
 }
 
+void check_weight(const Call& call) {
+  check_images(call, 2);
+  const Shape &y = call.in(0).sizes, &x = call.in(1).sizes;
+  const int64_t groups = call.attrs.ints[0];
+  need(call, y[0] == x[0] && x[1] % groups == 0 && y[1] % groups == 0, "channels do not fit");
+  const Shape kernel = given_sizes(call);
+  check_windows(call, x.data() + 2, kernel.data(), y.data() + 2);
+}
+
 constexpr Op op_weight = {.name = "convolution_weight",
                           .traits = kProduct,
                           .infer = infer_weight,
@@ -214,7 +278,8 @@ constexpr Op op_weight = {.name = "convolution_weight",
                           .reads = {reads_input(1), reads_input(0)},
                           .attrs = kAttrNames,
                           .doc = "the gradient of a convolution for its weight",
-                          .flops = convolution_weight_flops};
+                          .flops = convolution_weight_flops,
+                          .check = check_weight};
 
 Tensor convolve(const Tensor& x, const Tensor& w, const Tensor& bias, const Attrs& attrs) {
   return dispatch(op_convolution, {x, w, bias}, attrs);

@@ -10,6 +10,7 @@
 #include "core/parallel.hpp"
 #include "kernels/cpu/conv_gather.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/registry.hpp"
 
 namespace autograd {
@@ -86,13 +87,40 @@ void forward_col2im(const Call& call) {
 void backward_im2col(Backward& b);
 void backward_col2im(Backward& b);
 
+void check_fold(const Call& call, int rank) {
+  constexpr int64_t kMost = int64_t{1} << 24;
+  need_counts(call, 1, 1);
+  need_float(call, 0);
+  need_rank(call, 0, rank);
+  need_list(call, 0, 4, 1, kMost);
+  const Shape& second = need_list(call, 1, 4, 0, kMost);
+  need(call, second[2] > 0 && second[3] > 0, "a stride is 0");
+  need_list(call, 2, 2, 0, kMost);
+  const cpu::Window w = window(call.attrs);
+  need(call, w.taps() <= kMostElements && w.out_size() <= kMostElements, "too many windows");
+}
+
+void check_im2col(const Call& call) {
+  check_fold(call, 4);
+  const Shape &x = call.in(0).sizes, &image = call.attrs.lists[2];
+  need(call, x[2] == image[0] && x[3] == image[1], "an argument of other sizes is wanted");
+}
+
+void check_col2im(const Call& call) {
+  check_fold(call, 3);
+  const cpu::Window w = window(call.attrs);
+  const Shape& x = call.in(0).sizes;
+  need(call, x[1] % w.taps() == 0 && x[2] == w.out_size(), "an argument of other sizes is wanted");
+}
+
 constexpr Op op_im2col = {.name = "im2col",
                           .traits = kCopies,
                           .infer = infer_im2col,
                           .forward = {forward_im2col},
                           .backward = backward_im2col,
                           .attrs = "kernel_and_dilation,padding_and_stride,size",
-                          .doc = "windows of images as columns"};
+                          .doc = "windows of images as columns",
+                          .check = check_im2col};
 
 constexpr Op op_col2im = {.name = "col2im",
                           .traits = kCopies,
@@ -100,7 +128,8 @@ constexpr Op op_col2im = {.name = "col2im",
                           .forward = {forward_col2im},
                           .backward = backward_col2im,
                           .attrs = "kernel_and_dilation,padding_and_stride,size",
-                          .doc = "columns added up to images"};
+                          .doc = "columns added up to images",
+                          .check = check_col2im};
 
 void backward_im2col(Backward& b) { b.set(0, dispatch(op_col2im, {b.grad()}, b.attrs())); }
 void backward_col2im(Backward& b) { b.set(0, dispatch(op_im2col, {b.grad()}, b.attrs())); }

@@ -3,6 +3,7 @@
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/pointwise.hpp"
 #include "ops/registry.hpp"
 
@@ -24,6 +25,11 @@ void forward_to(const Call& call) {
   run_pointwise(kCopy, call.in(0).dtype, call.attrs.reals, call.out(), call.inputs, 1, false);
 }
 
+void check_to(const Call& call) {
+  need_counts(call, 1, 1);
+  need_dtype_number(call, 0);
+}
+
 constexpr Op op_to = {.name = "to",
                       .traits = kPointwise | kCopies,
                       .infer = infer_to,
@@ -31,7 +37,8 @@ constexpr Op op_to = {.name = "to",
                       .backward = [](Backward& b) { b.set(0, b.grad()); },
                       .attrs = ";;dtype",
                       .doc = "x converted to dtype",
-                      .kernel = kCopy};
+                      .kernel = kCopy,
+                      .check = check_to};
 
 // ---- copy_(self, src): self becomes src, broadcast and converted
 
@@ -54,7 +61,8 @@ constexpr Op op_assign = {.name = "copy_",
                                 if (b.needs(0)) b.set(0, zeros(b.input_sizes(0), b.input_dtype(0)));
                                 if (b.needs(1)) b.set(1, b.grad());
                               },
-                          .doc = "self = src"};
+                          .doc = "self = src",
+                          .check = takes<2>};
 
 constexpr const Op* kCopyOps[] = {&op_to, &op_assign};
 

@@ -11,6 +11,7 @@
 #include "core/parallel.hpp"
 #include "core/random.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/registry.hpp"
 
 namespace autograd {
@@ -63,6 +64,18 @@ void forward_masked(const Call& call) {
 
 void backward_masked(Backward& b);
 
+void check_masked(const Call& call) {
+  need_counts(call, 2, 2);
+  need_float(call, 0);
+  need_dtype(call, 1, DType::kBool);
+  need_sizes(call, 1, call.in(0).sizes);
+}
+
+void check_dropout(const Call& call) {
+  need_counts(call, 1, 1, 2);
+  need_float(call, 0);
+}
+
 constexpr Op op_dropout_backward = {.name = "dropout_backward",
                                     .traits = kReduction,
                                     .infer = infer_masked,
@@ -71,7 +84,8 @@ constexpr Op op_dropout_backward = {.name = "dropout_backward",
                                     .reads = {reads_input(1)},
                                     .attrs = ";p,scale",
                                     .doc = "g * scale where the mask holds, else 0",
-                                    .batch = {3}};
+                                    .batch = {3},
+                                    .check = check_masked};
 
 void backward_masked(Backward& b) {
   b.set(0, dispatch(op_dropout_backward, {b.grad(), b.input(1)}, b.attrs()));
@@ -89,7 +103,8 @@ constexpr Op op_dropout = {
     .reads = {reads_output(1)},
     .attrs = ";p,scale",
     .doc = "each element kept with probability 1 - p and multiplied by scale, else 0",
-    .batch = {1}};
+    .batch = {1},
+    .check = check_dropout};
 
 constexpr const Op* kDropoutOps[] = {&op_dropout, &op_dropout_backward};
 

@@ -8,6 +8,7 @@
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/indexing.hpp"
 #include "ops/registry.hpp"
 
@@ -60,7 +61,8 @@ constexpr Op op_embedding = {.name = "embedding",
                              .reads = {reads_input(1)},
                              .attrs = ";;padding_idx,scale_grad_by_freq",
                              .doc = "rows of weight by number",
-                             .batch = {2}};
+                             .batch = {2},
+                             .check = takes<2>};
 
 // ---- embedding_backward: zeros to whose rows g is added
 
@@ -113,6 +115,18 @@ void backward_embedding_backward(Backward& b) {
   b.set(0, masked_fill(g, unsqueeze(eq(b.input(1), scalar(padding)), -1), scalar(0)));
 }
 
+void check_embedding_backward(const Call& call) {
+  need_counts(call, 2, 2);
+  need_float(call, 0);
+  need_number(call, 2, 0, kMostElements);
+  const TensorBody &g = call.in(0), &index = call.in(1);
+  need(call, index.dtype == DType::kInt64 || index.dtype == DType::kInt32, "integers are wanted");
+  need(call,
+       g.sizes.size() == index.sizes.size() + 1 &&
+           Shape(g.sizes.data(), index.sizes.size()) == index.sizes,
+       "an argument of other sizes is wanted");
+}
+
 constexpr Op op_embedding_backward = {.name = "embedding_backward",
                                       .traits = kCopies,
                                       .infer = infer_embedding_backward,
@@ -120,7 +134,8 @@ constexpr Op op_embedding_backward = {.name = "embedding_backward",
                                       .backward = backward_embedding_backward,
                                       .reads = {reads_input(1)},
                                       .attrs = ";;padding_idx,scale_grad_by_freq,rows",
-                                      .doc = "zeros to whose rows g is added"};
+                                      .doc = "zeros to whose rows g is added",
+                                      .check = check_embedding_backward};
 
 void backward_embedding(Backward& b) {
   Attrs attrs = b.attrs();
@@ -177,7 +192,8 @@ constexpr Op op_renorm = {.name = "embedding_renorm_",
                           .infer = infer_renorm,
                           .forward = {forward_renorm},
                           .attrs = ";max_norm,norm_type;",
-                          .doc = "the rows named by index scaled down to a largest norm"};
+                          .doc = "the rows named by index scaled down to a largest norm",
+                          .check = takes<2>};
 
 constexpr const Op* kEmbeddingOps[] = {&op_embedding, &op_embedding_backward, &op_renorm};
 

@@ -8,6 +8,7 @@
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/indexing.hpp"
 #include "ops/registry.hpp"
 
@@ -96,6 +97,47 @@ bool batch_assign(const BatchedCall& c) {
   return true;
 }
 
+// The box of these lengths lies within a tensor of these sizes. Lengths of 0 start anywhere.
+void check_box(const Call& call, const Shape& sizes, const Shape& lengths) {
+  const int rank = sizes.size();
+  const Shape &starts = need_list(call, 0, rank, -kMostElements),
+              &steps = need_list(call, 1, rank, -kMostElements);
+  need(call, lengths.size() == rank, "a list of another length than the operation takes");
+  for (int d = 0; d < rank; ++d) {
+    need(call, lengths[d] >= 0 && lengths[d] <= kMostElements, "a length is out of range");
+    need(call, !(call.attrs.ints[0] >> d & 1) || lengths[d] == 1, "a dim that goes has a length");
+    if (lengths[d] == 0) continue;
+    const int64_t last = starts[d] + (lengths[d] - 1) * steps[d];
+    need(call, starts[d] >= 0 && starts[d] < sizes[d] && last >= 0 && last < sizes[d],
+         "a box beyond the tensor");
+  }
+}
+
+void check_dropped(const Call& call, int rank) {
+  need_number(call, 0, 0, (int64_t{1} << rank) - 1);
+}
+
+void check_slice(const Call& call) {
+  need_counts(call, 1, 1);
+  check_dropped(call, call.in(0).sizes.size());
+  check_box(call, call.in(0).sizes, call.attrs.lists[2]);
+}
+
+void check_slice_backward(const Call& call) {
+  need_counts(call, 1, 1);
+  const Shape& sizes = need_sizes_list(call, 2);
+  check_dropped(call, sizes.size());
+  const int dropped = __builtin_popcountll(static_cast<uint64_t>(call.attrs.ints[0]));
+  need_rank(call, 0, sizes.size() - dropped);
+  check_box(call, sizes, full_lengths(call.in(0).sizes, sizes.size(), call.attrs.ints[0]));
+}
+
+void check_assign(const Call& call) {
+  need_counts(call, 2, 2);
+  check_dropped(call, call.in(0).sizes.size());
+  check_box(call, call.in(0).sizes, call.attrs.lists[2]);
+}
+
 constexpr Op op_slice = {.name = "slice",
                          .traits = kView,
                          .infer = infer_slice,
@@ -103,7 +145,8 @@ constexpr Op op_slice = {.name = "slice",
                          .backward = backward_slice,
                          .attrs = "starts,steps,lengths;;dropped",
                          .doc = "a box of x: int and slice indices of all dims in one view",
-                         .batch = {1, lead_lengths}};
+                         .batch = {1, lead_lengths},
+                         .check = check_slice};
 
 // ---- slice_backward: zeros with g in the box
 
@@ -134,7 +177,8 @@ constexpr Op op_slice_backward = {.name = "slice_backward",
                                   .backward = backward_slice_backward,
                                   .attrs = "starts,steps,sizes;;dropped",
                                   .doc = "zeros of the input's sizes with g in the box",
-                                  .batch = {1, lead_lengths}};
+                                  .batch = {1, lead_lengths},
+                                  .check = check_slice_backward};
 
 Tensor slice_backward(const Tensor& g, const Attrs& slice_attrs, const Shape& input_sizes) {
   Attrs attrs = slice_attrs;
@@ -179,7 +223,8 @@ constexpr Op op_slice_assign = {.name = "slice_assign_",
                                 .backward = backward_assign,
                                 .attrs = "starts,steps,lengths;;dropped",
                                 .doc = "self with src in the box",
-                                .batch = {.call = batch_assign}};
+                                .batch = {.call = batch_assign},
+                                .check = check_assign};
 
 Tensor assign_(Tensor& self, const Attrs& attrs, const Tensor& src) {
   dispatch_in_place(op_slice_assign, {self, src}, attrs);

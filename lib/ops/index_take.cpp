@@ -7,6 +7,7 @@
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/index_plan.hpp"
 #include "ops/indexing.hpp"
 #include "ops/registry.hpp"
@@ -127,6 +128,41 @@ void forward_take(const Call& call) {
 
 void backward_take(Backward& b);
 
+// The dims that positions count through, for a tensor of these sizes.
+void check_indexed(const Call& call, const Shape& sizes) {
+  const Shape& dims = call.attrs.lists[0];
+  int64_t after = -1;
+  for (int64_t d : dims) {
+    need(call, d > after && d < std::max(sizes.size(), 1), "dims out of order or not there");
+    after = d;
+  }
+  need(call, dims.size() <= sizes.size(), "dims that are not there");
+  need_number(call, 0, 0, sizes.size() - dims.size());
+  need_number(call, 1, 0, static_cast<int64_t>(Range::kCopy));
+}
+
+void check_take(const Call& call) {
+  need_counts(call, 2, 2);
+  check_indexed(call, call.in(0).sizes);
+}
+
+void check_take_backward(const Call& call) {
+  need_counts(call, 2, 2);
+  const Shape& sizes = need_sizes_list(call, 1);
+  check_indexed(call, sizes);
+  need_sizes(call, 0, indexed_sizes(sizes, indexed_of(call.attrs), call.in(1).sizes));
+}
+
+void check_put(const Call& call) {
+  need_counts(call, 3, 3);
+  check_indexed(call, call.in(0).sizes);
+}
+
+void check_positions(const Call& call) {
+  need_counts(call, 1, kMaxDims);
+  for (int i = 0; i < 2; ++i) need_list(call, i, call.n_inputs);
+}
+
 constexpr Op op_take = {.name = "index_take",
                         .traits = kCopies,
                         .infer = infer_take,
@@ -135,7 +171,8 @@ constexpr Op op_take = {.name = "index_take",
                         .reads = {reads_input(1)},
                         .attrs = "dims;;place,range",
                         .doc = "the parts of x at the positions",
-                        .batch = {.call = batch_take}};
+                        .batch = {.call = batch_take},
+                        .check = check_take};
 
 // ---- index_take_backward: zeros to which g is added at the positions
 
@@ -182,7 +219,8 @@ constexpr Op op_take_backward = {
     .reads = {reads_input(1)},
     .attrs = "dims,sizes;;place,range",
     .doc = "zeros to which g is added at the positions",
-    .batch = {.call = batch_take_backward}};
+    .batch = {.call = batch_take_backward},
+    .check = check_take_backward};
 
 void backward_take(Backward& b) {
   Attrs attrs = b.attrs();
@@ -234,7 +272,8 @@ constexpr Op op_put = {.name = "index_put_",
                        .reads = {reads_input(2), reads_input(2)},
                        .attrs = "dims;;place,range,accumulate",
                        .doc = "self with values written, or added, at the positions",
-                       .batch = {.call = batch_put}};
+                       .batch = {.call = batch_put},
+                       .check = check_put};
 
 void backward_put(Backward& b) {
   if (b.needs(0)) {
@@ -304,7 +343,8 @@ constexpr Op op_positions = {.name = "index_positions",
                              .forward = {forward_positions},
                              .attrs = "sizes,dims;;is_empty",
                              .doc = "positions through several dims from one position per dim",
-                             .batch = {.call = batch_broadcast}};
+                             .batch = {.call = batch_broadcast},
+                             .check = check_positions};
 
 constexpr const Op* kTakeOps[] = {&op_take, &op_take_backward, &op_put, &op_positions};
 

@@ -11,6 +11,7 @@
 #include "core/parallel.hpp"
 #include "kernels/cpu/resample.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/registry.hpp"
 
 namespace autograd {
@@ -184,6 +185,31 @@ void forward_resample_backward(const Call& call) {
 void backward_resample(Backward& b);
 void backward_resample_backward(Backward& b);
 
+void check_resampling(const Call& call, const Shape& in) {
+  constexpr int64_t kMost = int64_t{1} << 26;
+  need_counts(call, 1, 1);
+  need_float(call, 0);
+  need(call, !in.empty(), "a tensor with dims is wanted");
+  const int dim = need_dim(call, 0, in.size());
+  need_number(call, 1, 1, kMost);
+  need_number(call, 2, 0, static_cast<int64_t>(Interpolation::kArea));
+  need(call, in[dim] > 0 && in[dim] <= kMost, "a dim is empty or too long");
+  const double scale = call.attrs.reals[0];
+  need(call, scale == 0 || (scale >= 1e-6 && scale <= 1e6), "a scale is out of range");
+}
+
+void check_resample(const Call& call) {
+  need_counts(call, 1, 1);
+  check_resampling(call, call.in(0).sizes);
+}
+
+void check_resample_backward(const Call& call) {
+  Shape sizes = need_sizes_list(call, 0);
+  check_resampling(call, sizes);
+  sizes[static_cast<int>(call.attrs.ints[0])] = call.attrs.ints[1];
+  need_sizes(call, 0, sizes);
+}
+
 constexpr Op op_resample = {.name = "interpolate",
                             .traits = kReduction,
                             .infer = infer_resample,
@@ -191,7 +217,8 @@ constexpr Op op_resample = {.name = "interpolate",
                             .backward = backward_resample,
                             .attrs = ";scale;dim,size,mode",
                             .doc = "x with another size of one dim",
-                            .batch = by_dim(1)};
+                            .batch = by_dim(1),
+                            .check = check_resample};
 constexpr Op op_resample_backward = {.name = "interpolate_backward",
                                      .traits = kReduction,
                                      .infer = infer_resample_backward,
@@ -199,7 +226,8 @@ constexpr Op op_resample_backward = {.name = "interpolate_backward",
                                      .backward = backward_resample_backward,
                                      .attrs = "sizes;scale;dim,size,mode",
                                      .doc = "g added up where it was read",
-                                     .batch = by_sizes_and_dim(1)};
+                                     .batch = by_sizes_and_dim(1),
+                                     .check = check_resample_backward};
 
 void backward_resample(Backward& b) {
   Attrs attrs = b.attrs();

@@ -10,6 +10,7 @@
 #include "core/node.hpp"
 #include "core/parallel.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/registry.hpp"
 
 namespace autograd {
@@ -107,6 +108,12 @@ bool batch_cat(const BatchedCall& c) {
   return true;
 }
 
+void check_cat(const Call& call) {
+  need_counts(call, 1, 1 << 16);
+  for (int i = 0; i < call.n_inputs; ++i)
+    if (!is_skipped(call.in(i).sizes)) need_dim(call, 0, call.in(i).sizes.size());
+}
+
 constexpr Op op_cat = {.name = "cat",
                        .traits = kCopies,
                        .infer = infer_cat,
@@ -114,7 +121,8 @@ constexpr Op op_cat = {.name = "cat",
                        .backward = backward_cat,
                        .attrs = ";;dim",
                        .doc = "tensors joined along an existing dim",
-                       .batch = {.call = batch_cat}};
+                       .batch = {.call = batch_cat},
+                       .check = check_cat};
 
 constexpr const Op* kJoinOps[] = {&op_cat};
 

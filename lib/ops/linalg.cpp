@@ -11,6 +11,7 @@
 #include "core/parallel.hpp"
 #include "core/thread_state.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/flops.hpp"
 #include "ops/registry.hpp"
 
@@ -156,6 +157,29 @@ void backward_inv(Backward& r) {
   r.set(0, neg(matmul(matmul(t, r.grad()), t)));
 }
 
+void check_square(const Call& call) {
+  need_float(call, 0);
+  const Shape& a = call.in(0).sizes;
+  need(call, a.size() >= 2 && a[a.size() - 1] == a[a.size() - 2], "square matrices are wanted");
+}
+
+template <int kOutputs>
+void check_matrices(const Call& call) {
+  need_counts(call, 1, 1, kOutputs);
+  check_square(call);
+}
+
+void check_inv(const Call& call) { check_matrices<2>(call); }
+
+void check_solve(const Call& call) {
+  need_counts(call, 2, 2);
+  check_square(call);
+  need_dtype_of(call, 1, 0);
+  const Shape &a = call.in(0).sizes, &b = call.in(1).sizes;
+  need(call, b.size() == a.size() && Shape(a.data(), a.size() - 1) == Shape(b.data(), b.size() - 1),
+       "an argument of other sizes is wanted");
+}
+
 constexpr Op op_inv = {.name = "inv",
                        .traits = kProduct,
                        .infer = infer_inv,
@@ -165,7 +189,8 @@ constexpr Op op_inv = {.name = "inv",
                        .attrs = ";;check_errors",
                        .doc = "inverse matrix, and the number of a pivot that is 0",
                        .flops = inverse_flops,
-                       .batch = {1}};
+                       .batch = {1},
+                       .check = check_inv};
 
 std::pair<Tensor, Tensor> invert(const Tensor& a, bool check_errors) {
   Attrs attrs;
@@ -229,7 +254,8 @@ constexpr Op op_solve = {.name = "solve",
                          .attrs = ";;transpose_a",
                          .doc = "x with a x = b",
                          .flops = solve_flops,
-                         .batch = {3}};
+                         .batch = {3},
+                         .check = check_solve};
 
 Tensor solve_matrices(const Tensor& a, const Tensor& b, bool transposed) {
   Attrs attrs;
@@ -275,7 +301,8 @@ constexpr Op op_triangular = {.name = "solve_triangular",
                               .attrs = ";;upper,unit",
                               .doc = "x with a x = b for a triangular a",
                               .flops = triangular_flops,
-                              .batch = {3}};
+                              .batch = {3},
+                              .check = check_solve};
 
 Tensor solve_triangle(const Tensor& a, const Tensor& b, bool upper, bool unit) {
   Attrs attrs;
@@ -326,7 +353,8 @@ constexpr Op op_cholesky = {.name = "cholesky",
                             .reads = {reads_output()},
                             .doc = "l with l l^T = a",
                             .flops = cholesky_flops,
-                            .batch = {1}};
+                            .batch = {1},
+                            .check = check_matrices<1>};
 
 // ---- determinants
 
@@ -383,7 +411,8 @@ constexpr Op op_cofactors = {.name = "cofactors",
                              .forward = {forward_cofactors},
                              .doc = "det(a) a^-1",
                              .flops = inverse_flops,
-                             .batch = {1}};
+                             .batch = {1},
+                             .check = check_matrices<1>};
 
 Tensor per_matrix(const Tensor& g) { return unsqueeze(unsqueeze(g, -1), -1); }
 
@@ -403,7 +432,8 @@ constexpr Op op_det = {.name = "det",
                        .reads = {reads_input(0) | reads_output()},
                        .doc = "determinant",
                        .flops = factor_flops,
-                       .batch = {1}};
+                       .batch = {1},
+                       .check = check_matrices<1>};
 
 void backward_slogdet(Backward& r) {
   if (!r.has_grad(1)) return;
@@ -418,7 +448,8 @@ constexpr Op op_slogdet = {.name = "slogdet",
                            .reads = {reads_input(0)},
                            .doc = "sign and log of the absolute value of the determinant",
                            .flops = factor_flops,
-                           .batch = {1}};
+                           .batch = {1},
+                           .check = check_matrices<2>};
 
 // ---- cross product; ints[0]: the dim of 3
 
@@ -451,6 +482,17 @@ void backward_cross(Backward& r) {
   if (r.needs(1)) r.set(1, linalg_cross(r.grad(), r.input(0), dim));
 }
 
+void check_cross(const Call& call) {
+  need_counts(call, 2, 2);
+  const int rank = call.in(0).sizes.size(), dim = need_dim(call, 0, rank);
+  need(call, rank > 0 && call.in(0).dtype != DType::kBool, "vectors of numbers are wanted");
+  need_dtype_of(call, 1, 0);
+  for (int i = 0; i < 2; ++i) {
+    need_rank(call, i, rank);
+    need(call, call.in(i).sizes[dim] == 3, "vectors of 3 are wanted");
+  }
+}
+
 constexpr Op op_cross = {.name = "cross",
                          .traits = kProduct,
                          .infer = infer_cross,
@@ -459,7 +501,8 @@ constexpr Op op_cross = {.name = "cross",
                          .reads = {reads_input(1), reads_input(0)},
                          .attrs = ";;dim",
                          .doc = "cross product of vectors of 3",
-                         .flops = each_flops<3>};
+                         .flops = each_flops<3>,
+                         .check = check_cross};
 
 constexpr const Op* kLinalgOps[] = {&op_cross,    &op_inv,       &op_solve, &op_triangular,
                                     &op_cholesky, &op_cofactors, &op_det,   &op_slogdet};

@@ -11,6 +11,7 @@
 #include "kernels/cpu/reduce.hpp"
 #include "kernels/cpu/softmax.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/flops.hpp"
 #include "ops/losses.hpp"
 #include "ops/registry.hpp"
@@ -149,6 +150,35 @@ void forward_backward(const Call& call) {
                               classes);
 }
 
+/// Logits [rows, classes] at `at`, then the target; the weights of classes.
+void check_classes(const Call& call, int at, int weight) {
+  need_number(call, 0, 0, static_cast<int64_t>(Reduction::kSum));
+  need_rank(call, at, 2);
+  need_float(call, at);
+  const Shape& x = call.in(at).sizes;
+  if (has_indices(call.in(at + 1)))
+    need_sizes(call, at + 1, {x[0]});
+  else
+    need_like(call, at + 1, at);
+  if (!call.has(weight)) return;
+  need_sizes(call, weight, {x[1]});
+  need_dtype_of(call, weight, at);
+}
+
+void check_cross_entropy(const Call& call) {
+  need_counts(call, 2, 3, 2);
+  check_classes(call, 0, 2);
+}
+
+void check_backward(const Call& call) {
+  need_counts(call, 4, 5);
+  check_classes(call, 1, 4);
+  const int64_t rows = call.in(1).sizes[0];
+  need_numel(call, 0, reduction_of(call.attrs) == Reduction::kNone ? rows : 1);
+  need_sizes(call, 3, {rows});
+  for (int i : {0, 3}) need_dtype_of(call, i, 1);
+}
+
 constexpr Op op_cross_entropy_backward = {.name = "cross_entropy_backward",
                                           .traits = kLoss,
                                           .infer = infer_backward,
@@ -156,7 +186,8 @@ constexpr Op op_cross_entropy_backward = {.name = "cross_entropy_backward",
                                           .attrs = ";;reduction,ignore_index",
                                           .doc = "(softmax(x) - target) * g",
                                           .optional_inputs = 1u << 4,
-                                          .flops = each_flops<5>};
+                                          .flops = each_flops<5>,
+                                          .check = check_backward};
 
 // In public ops: for the second order.
 Tensor gradient_of_logits(Backward& b, const Tensor& x, const Tensor& target, const Tensor& weight,
@@ -222,7 +253,8 @@ constexpr Op op_cross_entropy = {
     .doc = "softmax cross entropy of rows of logits",
     .optional_inputs = 1u << 2,
     .flops = each_flops<6>,
-    .batch = {.call = batch_cross_entropy}};
+    .batch = {.call = batch_cross_entropy},
+    .check = check_cross_entropy};
 
 constexpr const Op* kLossOps[] = {&op_cross_entropy, &op_cross_entropy_backward};
 

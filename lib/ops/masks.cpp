@@ -9,6 +9,7 @@
 #include "kernels/cpu/mask.hpp"
 #include "kernels/cpu/pointwise.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/indexing.hpp"
 #include "ops/registry.hpp"
 
@@ -104,13 +105,19 @@ void backward_fill(Backward& b) {
   if (b.needs(2)) b.set(2, where(b.input(1), b.grad(), scalar(0)));
 }
 
+void check_fill(const Call& call) {
+  need_counts(call, 3, 3);
+  need(call, broadcasts_to(call.in(2).sizes, call.in(0).sizes), "an argument is too large");
+}
+
 constexpr Op op_masked_fill = {.name = "masked_fill_",
                                .traits = kPointwise | kInPlace,
                                .infer = infer_fill,
                                .forward = {forward_fill},
                                .backward = backward_fill,
                                .reads = {reads_input(1), 0, reads_input(1)},
-                               .doc = "self with value where the mask is true"};
+                               .doc = "self with value where the mask is true",
+                               .check = check_fill};
 
 constexpr const Op* kMaskOps[] = {&op_mask_positions, &op_nonzero, &op_masked_fill};
 

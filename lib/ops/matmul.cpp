@@ -9,6 +9,7 @@
 #include "core/parallel.hpp"
 #include "kernels/cpu/gemm.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/flops.hpp"
 #include "ops/product_rules.hpp"
 #include "ops/registry.hpp"
@@ -206,7 +207,8 @@ constexpr Op op_mm = {.name = "mm",
                       .attrs = ";;transpose_a,transpose_b",
                       .doc = "matrix product [m, k] x [k, n]",
                       .flops = product_flops,
-                      .batch = {.call = batch_mm}};
+                      .batch = {.call = batch_mm},
+                      .check = takes<2>};
 
 constexpr Op op_bmm = {.name = "bmm",
                        .traits = kProduct,
@@ -217,7 +219,8 @@ constexpr Op op_bmm = {.name = "bmm",
                        .attrs = ";;transpose_a,transpose_b",
                        .doc = "batched matrix product [B, m, k] x [B, k, n]",
                        .flops = product_flops,
-                       .batch = {.call = batch_bmm}};
+                       .batch = {.call = batch_bmm},
+                       .check = takes<2>};
 
 // ---- examples
 
@@ -343,7 +346,8 @@ constexpr Op op_linear = {.name = "linear",
                           .doc = "x weight^T + bias",
                           .optional_inputs = 4,
                           .flops = linear_flops,
-                          .batch = {.call = batch_linear}};
+                          .batch = {.call = batch_linear},
+                          .check = takes<2, 3>};
 
 // ---- addmm: input broadcast to [m, n], plus a b; ints as in mm. In place, input is the output.
 
@@ -393,7 +397,8 @@ constexpr Op op_addmm = {.name = "addmm",
                          .attrs = ";;transpose_a,transpose_b",
                          .doc = "input + a b",
                          .flops = addmm_flops,
-                         .batch = {.call = batch_addmm}};
+                         .batch = {.call = batch_addmm},
+                         .check = takes<3>};
 
 // ---- dot and mv; ints[0] of mv: the matrix is read transposed
 
@@ -447,7 +452,8 @@ constexpr Op op_dot = {.name = "dot",
                        .reads = {reads_input(1), reads_input(0)},
                        .doc = "sum of the products of two vectors",
                        .flops = dot_flops,
-                       .batch = {.call = batch_dot}};
+                       .batch = {.call = batch_dot},
+                       .check = takes<2>};
 
 void infer_mv(const Call& call, OutputMetas& outputs) {
   const Shape &a = call.in(0).sizes, &v = call.in(1).sizes;
@@ -506,7 +512,8 @@ constexpr Op op_mv = {.name = "mv",
                       .attrs = ";;transpose_a",
                       .doc = "matrix times vector [m, k] x [k]",
                       .flops = dot_flops,
-                      .batch = {.call = batch_mv}};
+                      .batch = {.call = batch_mv},
+                      .check = takes<2>};
 
 Tensor matrix_vector(const Tensor& a, const Tensor& v, bool transposed) {
   Attrs attrs;

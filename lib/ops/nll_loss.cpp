@@ -11,6 +11,7 @@
 #include "kernels/cpu/pointwise.hpp"
 #include "kernels/cpu/reduce.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/losses.hpp"
 #include "ops/registry.hpp"
 
@@ -29,10 +30,19 @@ Attrs nll_attrs(Reduction reduction, int64_t ignore_index) {
 }
 
 // What every row counts for: its weight, over their sum for the mean.
+void check_classes(const Call& call, const Tensor& t, int64_t classes) {
+  const int64_t bad =
+      cpu::count_ignored(t.data_as<int64_t>(), t.numel(), classes, call.attrs.ints[1]);
+  if (bad < 0)
+    fail(ErrorCode::kIndex, call.op.name, ": Target ", t.data_as<int64_t>()[-1 - bad],
+         " is out of bounds (", classes, " classes, sample ", -1 - bad, ")");
+}
+
 Tensor row_weights(const Call& call, int target, int weight, DType dtype) {
   const Tensor t = dense(call.in(target));
   const int64_t ignore = call.attrs.ints[1], n = t.numel();
   const Tensor w = call.has(weight) ? dense(call.in(weight)) : Tensor();
+  if (w) check_classes(call, t, w.numel());
   Tensor out = make_tensor({n}, dtype);
   const double total = cpu::class_weights(dtype, t.data_as<int64_t>(), w ? w.data() : nullptr,
                                           out.data(), n, ignore);
@@ -60,10 +70,7 @@ void infer_nll(const Call& call, OutputMetas& outputs) {
 void forward_nll(const Call& call) {
   const Tensor x = dense(call.in(0)), t = dense(call.in(1));
   const int64_t n = x.size(0), classes = x.size(1), ignore = call.attrs.ints[1];
-  const int64_t bad = cpu::count_ignored(t.data_as<int64_t>(), n, classes, ignore);
-  if (bad < 0)
-    fail(ErrorCode::kIndex, "nll_loss: Target ", t.data_as<int64_t>()[-1 - bad],
-         " is out of bounds (", classes, " classes, sample ", -1 - bad, ")");
+  check_classes(call, t, classes);
   TensorBody& out = call.out();
   const bool is_reduced = reduction_of(call.attrs) != Reduction::kNone;
   const Tensor w = row_weights(call, 1, 2, x.dtype());
@@ -90,6 +97,7 @@ void forward_nll_backward(const Call& call) {
   const Tensor g = dense(call.in(0)), t = dense(call.in(1));
   TensorBody& out = call.out();
   std::memset(out.data, 0, static_cast<size_t>(out.numel) * size_of(out.dtype));
+  check_classes(call, t, out.sizes[1]);
   const Tensor w = row_weights(call, 1, 2, out.dtype);
   const int64_t stride = reduction_of(call.attrs) == Reduction::kNone ? 1 : 0;
   cpu::nll_backward(out.dtype, g.data(), stride, t.data_as<int64_t>(), w.data(), out.data,
@@ -118,6 +126,41 @@ bool batch_nll(const BatchedCall& c) {
   return true;
 }
 
+void check_nll(const Call& call) {
+  need_counts(call, 2, 3);
+  need_number(call, 0, 0, static_cast<int64_t>(Reduction::kSum));
+  need_rank(call, 0, 2);
+  need_dtype(call, 1, DType::kInt64);
+  need_sizes(call, 1, {call.in(0).sizes[0]});
+  need_sizes(call, 2, {call.in(0).sizes[1]});
+  need_dtype_of(call, 2, 0);
+}
+
+void check_nll_backward(const Call& call) {
+  need_counts(call, 2, 3);
+  need_number(call, 0, 0, static_cast<int64_t>(Reduction::kSum));
+  need_float(call, 0);
+  const Shape& sizes = need_sizes_list(call, 0);
+  need(call, sizes.size() == 2, "rows of classes are wanted");
+  need_dtype(call, 1, DType::kInt64);
+  need_sizes(call, 1, {sizes[0]});
+  need_sizes(call, 2, {sizes[1]});
+  need_dtype_of(call, 2, 0);
+  need_numel(call, 0, reduction_of(call.attrs) == Reduction::kNone ? sizes[0] : 1);
+}
+
+void check_class_weights(const Call& call) {
+  need_counts(call, 1, 2);
+  need_number(call, 0, 0, static_cast<int64_t>(Reduction::kSum));
+  need_dtype_number(call, 2);
+  const auto dtype = static_cast<DType>(call.attrs.ints[2]);
+  need(call, is_floating(dtype), "floats are wanted");
+  need_dtype(call, 0, DType::kInt64);
+  if (!call.has(1)) return;
+  need_rank(call, 1, 1);
+  need_dtype(call, 1, dtype);
+}
+
 constexpr Op op_nll = {.name = "nll_loss",
                        .traits = kLoss,
                        .infer = infer_nll,
@@ -127,7 +170,8 @@ constexpr Op op_nll = {.name = "nll_loss",
                        .attrs = ";;reduction,ignore_index",
                        .doc = "-weight[t] x[t] of rows of log probabilities",
                        .optional_inputs = 1u << 2,
-                       .batch = {.call = batch_nll}};
+                       .batch = {.call = batch_nll},
+                       .check = check_nll};
 constexpr Op op_nll_backward = {.name = "nll_loss_backward",
                                 .traits = kLoss,
                                 .infer = infer_nll_backward,
@@ -136,7 +180,8 @@ constexpr Op op_nll_backward = {.name = "nll_loss_backward",
                                 .reads = {reads_input(1) | reads_input(2)},
                                 .attrs = "sizes;;reduction,ignore_index",
                                 .doc = "zeros with -weight[t] g at t",
-                                .optional_inputs = 1u << 2};
+                                .optional_inputs = 1u << 2,
+                                .check = check_nll_backward};
 
 // ---- class_weights(target, weight)
 
@@ -158,7 +203,8 @@ constexpr Op op_class_weights = {
     .forward = {forward_class_weights},
     .attrs = ";;reduction,ignore_index,dtype",
     .doc = "weight[t], 0 for ignored targets, over their sum for a mean",
-    .optional_inputs = 1u << 1};
+    .optional_inputs = 1u << 1,
+    .check = check_class_weights};
 
 constexpr const Op* kNllOps[] = {&op_nll, &op_nll_backward, &op_class_weights};
 

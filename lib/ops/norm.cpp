@@ -7,6 +7,7 @@
 #include "core/dispatch.hpp"
 #include "kernels/cpu/pointwise.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/reduce.hpp"
 #include "ops/registry.hpp"
 
@@ -109,6 +110,12 @@ void backward_norm(Backward& b) {
   b.set(0, sign(x) * pow(base, scalar(ord - 1)) * (g / pow(zeros_as_ones(y), scalar(ord - 1))));
 }
 
+void check_norm(const Call& call) {
+  need_counts(call, 1, 1);
+  need_mask(call, call.in(0).sizes.size());
+  need_dtype_number(call, 2, true);
+}
+
 constexpr Op op_vector_norm = {.name = "vector_norm",
                                .traits = kReduction,
                                .infer = infer_norm,
@@ -117,7 +124,8 @@ constexpr Op op_vector_norm = {.name = "vector_norm",
                                .reads = {reads_input(0) | reads_output()},
                                .attrs = ";ord;dims,keepdim,dtype",
                                .doc = "(sum |x|^ord)^(1 / ord) over dims",
-                               .batch = by_mask(1)};
+                               .batch = by_mask(1),
+                               .check = check_norm};
 constexpr const Op* kNormOps[] = {&op_vector_norm};
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "core/thread_state.hpp"
 #include "kernels/cpu/reduce.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/flops.hpp"
 #include "ops/normalize.hpp"
 #include "ops/registry.hpp"
@@ -187,6 +188,21 @@ void forward_rows_backward(const Call& call) {
                   {1, chunks, r.n, 0, r.n}, nullptr);
 }
 
+// (g, x, statistics, weight); ints[0]: the gradients that are wanted.
+void check_rows_backward(const Call& call) {
+  need_counts(call, 3, 4, 3);
+  need_number(call, 0, 0, 7);
+  const Shape &x = call.in(1).sizes, &shape = normalized_shape(call);
+  need_float(call, 1);
+  const int split = x.size() - shape.size();
+  need(call, !shape.empty() && split >= 0 && Shape(x.data() + split, shape.size()) == shape,
+       "the normalized shape does not fit");
+  need_like(call, 0, 1);
+  need_sizes(call, 2, {2, rows_of(call, x).rows});
+  need_sizes(call, 3, shape);
+  for (int i : {2, 3}) need_dtype_of(call, i, 1);
+}
+
 constexpr Op op_layer_norm_backward = {.name = "layer_norm_backward",
                                        .traits = kReduction,
                                        .infer = infer_rows_backward,
@@ -194,7 +210,8 @@ constexpr Op op_layer_norm_backward = {.name = "layer_norm_backward",
                                        .attrs = "normalized_shape;;wanted",
                                        .doc = "gradients of layer_norm: x, weight, bias",
                                        .optional_inputs = 1 << 3,
-                                       .flops = each_flops<11>};
+                                       .flops = each_flops<11>,
+                                       .check = check_rows_backward};
 constexpr Op op_rms_norm_backward = {.name = "rms_norm_backward",
                                      .traits = kReduction,
                                      .infer = infer_rows_backward,
@@ -202,7 +219,8 @@ constexpr Op op_rms_norm_backward = {.name = "rms_norm_backward",
                                      .attrs = "normalized_shape;;wanted",
                                      .doc = "gradients of rms_norm: x, weight",
                                      .optional_inputs = 1 << 3,
-                                     .flops = each_flops<8>};
+                                     .flops = each_flops<8>,
+                                     .check = check_rows_backward};
 
 Shape last_dims(const Backward& b) {
   Shape dims;
@@ -256,7 +274,8 @@ constexpr Op op_layer_norm = {
     .doc = "(x - mean) / sqrt(var + eps) * weight + bias over the last dims",
     .optional_inputs = 1 << 1 | 1 << 2,
     .flops = each_flops<8>,
-    .batch = {1}};
+    .batch = {1},
+    .check = (takes<1, 3, 2>)};
 constexpr Op op_rms_norm = {.name = "rms_norm",
                             .traits = kReduction,
                             .infer = infer_rows,
@@ -268,7 +287,8 @@ constexpr Op op_rms_norm = {.name = "rms_norm",
                             .doc = "x / sqrt(mean x^2 + eps) * weight over the last dims",
                             .optional_inputs = 1 << 1,
                             .flops = each_flops<5>,
-                            .batch = {1}};
+                            .batch = {1},
+                            .check = (takes<1, 2, 2>)};
 
 constexpr const Op* kNormalizeOps[] = {&op_layer_norm, &op_layer_norm_backward, &op_rms_norm,
                                        &op_rms_norm_backward};

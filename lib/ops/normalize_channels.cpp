@@ -11,6 +11,7 @@
 #include "core/thread_state.hpp"
 #include "kernels/cpu/normalize.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/flops.hpp"
 #include "ops/normalize.hpp"
 #include "ops/registry.hpp"
@@ -260,6 +261,31 @@ void forward_batch_norm_backward(const Call& call) {
   with_float(call.in(1).dtype, [&](auto t) { forward_batch_norm_backward_as<decltype(t)>(call); });
 }
 
+// (g, x, statistics, weight); ints[1]: the gradients that are wanted.
+void check_channels_backward(const Call& call) {
+  need_counts(call, 3, 4, 3);
+  need_number(call, 1, 0, 7);
+  need_float(call, 1);
+  need(call, call.in(1).sizes.size() >= 2, "channels are wanted");
+  need_like(call, 0, 1);
+  need_sizes(call, 3, {call.in(1).sizes[1]});
+  for (int i : {2, 3}) need_dtype_of(call, i, 1);
+}
+
+void check_batch_norm_backward(const Call& call) {
+  check_channels_backward(call);
+  need_sizes(call, 2, {3, call.in(1).sizes[1]});
+}
+
+void check_group_norm_backward(const Call& call) {
+  check_channels_backward(call);
+  const TensorBody& x = call.in(1);
+  need_number(call, 0, 1, kMostElements);
+  const int64_t groups = call.attrs.ints[0];
+  need(call, x.sizes[1] % groups == 0, "groups do not fit");
+  need_sizes(call, 2, {2, x.numel ? x.sizes[0] * groups : 0});
+}
+
 constexpr Op op_batch_norm_backward = {.name = "batch_norm_backward",
                                        .traits = kReduction,
                                        .infer = infer_channels_backward,
@@ -267,7 +293,8 @@ constexpr Op op_batch_norm_backward = {.name = "batch_norm_backward",
                                        .attrs = ";eps;training,wanted",
                                        .doc = "gradients of batch_norm: x, weight, bias",
                                        .optional_inputs = 1 << 3,
-                                       .flops = each_flops<11>};
+                                       .flops = each_flops<11>,
+                                       .check = check_batch_norm_backward};
 
 void run_backward(const Op& op, Backward& b, const Tensor& x, const Tensor& weight) {
   Attrs attrs = b.attrs();
@@ -326,7 +353,8 @@ constexpr Op op_batch_norm = {
     .attrs = ";eps;training",
     .doc = "(x - mean) / sqrt(var + eps) * weight + bias for each channel",
     .optional_inputs = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4,
-    .flops = each_flops<8>};
+    .flops = each_flops<8>,
+    .check = (takes<1, 5, 2>)};
 
 // ---- running averages: self = (1 - momentum) * self + momentum * row ints[0] of stats
 
@@ -353,12 +381,23 @@ void forward_average(const Call& call) {
   if (!self.is_contiguous) copy_into(self, *body(old));
 }
 
+void check_average(const Call& call) {
+  need_counts(call, 2, 2);
+  need_float(call, 0);
+  need_dtype_of(call, 1, 0);
+  need_rank(call, 1, 2);
+  const Shape& stats = call.in(1).sizes;
+  need_number(call, 0, 0, stats[0] - 1);
+  need_numel(call, 0, stats[1]);
+}
+
 constexpr Op op_running_average = {.name = "running_average_",
                                    .traits = kInPlace,
                                    .infer = infer_average,
                                    .forward = {forward_average},
                                    .attrs = ";momentum;row",
-                                   .doc = "self = (1 - momentum) * self + momentum * statistics"};
+                                   .doc = "self = (1 - momentum) * self + momentum * statistics",
+                                   .check = check_average};
 
 // ---- group norm: (x, weight, bias) -> y and [2, N * groups] of means and reciprocal deviations.
 // ints[0]: groups; reals[0]: eps.
@@ -462,7 +501,8 @@ constexpr Op op_group_norm_backward = {.name = "group_norm_backward",
                                        .attrs = ";eps;num_groups,wanted",
                                        .doc = "gradients of group_norm: x, weight, bias",
                                        .optional_inputs = 1 << 3,
-                                       .flops = each_flops<11>};
+                                       .flops = each_flops<11>,
+                                       .check = check_group_norm_backward};
 
 void backward_group_norm(Backward& b) {
   const Tensor x = b.input(0), weight = b.has_input(1) ? b.input(1) : Tensor();
@@ -479,6 +519,11 @@ void backward_group_norm(Backward& b) {
   if (b.needs(2)) b.set(2, reshape(sum(g, {0, 3}), {l.channels}));
 }
 
+void check_group_norm(const Call& call) {
+  need_counts(call, 1, 3, 2);
+  need_number(call, 0, 1, kMostElements);
+}
+
 constexpr Op op_group_norm = {
     .name = "group_norm",
     .traits = kReduction,
@@ -489,7 +534,8 @@ constexpr Op op_group_norm = {
     .attrs = ";eps;num_groups",
     .doc = "(x - mean) / sqrt(var + eps) * weight + bias for each group of channels of each sample",
     .optional_inputs = 1 << 1 | 1 << 2,
-    .flops = each_flops<8>};
+    .flops = each_flops<8>,
+    .check = check_group_norm};
 
 constexpr const Op* kChannelOps[] = {&op_batch_norm, &op_batch_norm_backward, &op_running_average,
                                      &op_group_norm, &op_group_norm_backward};

@@ -11,6 +11,7 @@
 #include "core/thread_state.hpp"
 #include "kernels/cpu/reduce.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/losses.hpp"
 #include "ops/registry.hpp"
 
@@ -180,6 +181,21 @@ bool batch_pair_backward(const BatchedCall& c) {
   return true;
 }
 
+void check_pair(const Call& call) {
+  need_counts(call, 2, 2);
+  need_number(call, 0, 0, static_cast<int64_t>(Reduction::kSum));
+  need_like(call, 1, 0);
+}
+
+void check_pair_backward(const Call& call) {
+  need_counts(call, 3, 3);
+  need_number(call, 0, 0, static_cast<int64_t>(Reduction::kSum));
+  need_float(call, 1);
+  need_like(call, 2, 1);
+  need_dtype_of(call, 0, 1);
+  need_numel(call, 0, reduction_of(call.attrs) == Reduction::kNone ? call.in(1).numel : 1);
+}
+
 constexpr Op pair_op(PairLoss kind, const char* name, const char* attrs, const char* doc) {
   return {.name = name,
           .traits = kLoss,
@@ -190,7 +206,8 @@ constexpr Op pair_op(PairLoss kind, const char* name, const char* attrs, const c
           .attrs = attrs,
           .doc = doc,
           .kernel = static_cast<int>(kind),
-          .batch = {.call = batch_pair}};
+          .batch = {.call = batch_pair},
+          .check = check_pair};
 }
 constexpr Op pair_backward_op(PairLoss kind, const char* name, const char* attrs) {
   return {.name = name,
@@ -200,7 +217,8 @@ constexpr Op pair_backward_op(PairLoss kind, const char* name, const char* attrs
           .attrs = attrs,
           .doc = "the slope of the loss times g",
           .kernel = static_cast<int>(kind),
-          .batch = {.call = batch_pair_backward}};
+          .batch = {.call = batch_pair_backward},
+          .check = check_pair_backward};
 }
 
 // kind, name, attributes, formula; in the order of PairLoss.

@@ -7,6 +7,7 @@
 #include "core/node.hpp"
 #include "core/thread_state.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/pointwise_gradients.hpp"
 #include "ops/registry.hpp"
 
@@ -163,6 +164,18 @@ void infer_fused(const Call& call, OutputMetas& outputs) {
   meta.sizes = call.in(0).sizes;
 }
 
+template <uint32_t uses>
+void check_fused(const Call& call) {
+  need_counts(call, 3, 3);
+  need_float(call, 0);
+  for (int i = 1; i < 3; ++i) {
+    const bool reads = uses & (i == 1 ? reads_input(0) : reads_output(0));
+    need(call, call.has(i) || !reads, "an argument is missing");
+    need(call, !call.has(i) || broadcasts_to(call.in(i).sizes, call.in(0).sizes),
+         "an argument of other sizes is wanted");
+  }
+}
+
 void forward_fused(const Call& call) {
   run_pointwise(call.op.kernel, call.in(0).dtype, call.attrs.reals, call.out(), call.inputs, 3,
                 false);
@@ -262,7 +275,8 @@ void backward_compare_in_place(Backward& rule) {
                                         .attrs = ";" params,                                      \
                                         .doc = #slope,                                            \
                                         .kernel = AG_KERNEL(name_##_backward),                    \
-                                        .optional_inputs = 6};                                    \
+                                        .optional_inputs = 6,                                     \
+                                        .check = check_fused<uses_>};                             \
   constexpr Op op_##name_ = {                                                                     \
       .name = #name_,                                                                             \
       .traits = kPointwise,                                                                       \
@@ -273,7 +287,8 @@ void backward_compare_in_place(Backward& rule) {
       .reads = {uses_},                                                                           \
       .attrs = ";" params,                                                                        \
       .doc = #expression,                                                                         \
-      .kernel = AG_KERNEL(name_)};
+      .kernel = AG_KERNEL(name_),                                                                 \
+      .check = takes<1>};
 #define UNARY(name, cls, forward, uses, gradient) \
   UNARY_PARAM(name, "", cls, forward, uses, gradient)
 #define BINARY(name_, cls, expression, uses_a, gradient_a, uses_b, gradient_b)              \
@@ -288,7 +303,8 @@ void backward_compare_in_place(Backward& rule) {
           },                                                                                \
       .reads = {uses_a, uses_b},                                                            \
       .doc = #expression,                                                                   \
-      .kernel = AG_KERNEL(name_)};
+      .kernel = AG_KERNEL(name_),                                                           \
+      .check = takes<2>};
 #define TERNARY(name_, params, cls, expression, uses_a, gradient_a, uses_b, gradient_b, uses_c, \
                 gradient_c)                                                                     \
   constexpr Op op_##name_ = {.name = #name_,                                                    \
@@ -304,31 +320,35 @@ void backward_compare_in_place(Backward& rule) {
                              .reads = {uses_a, uses_b, uses_c},                                 \
                              .attrs = ";" params,                                               \
                              .doc = #expression,                                                \
-                             .kernel = AG_KERNEL(name_)};
-#define AG_PLAIN_RECORD(record, name_, infer_, forward_, backward_, expression, kernel_) \
-  constexpr Op record = {.name = name_,                                                  \
-                         .traits = kPointwise,                                           \
-                         .infer = infer_,                                                \
-                         .forward = {forward_},                                          \
-                         .backward = backward_,                                          \
-                         .doc = #expression,                                             \
-                         .kernel = kernel_};
-#define UNARY_FLAT(name, cls, expression)                                                      \
-  AG_PLAIN_RECORD(op_##name, #name, infer_unary<cls>, forward_plain<cls>, nullptr, expression, \
+                             .kernel = AG_KERNEL(name_),                                        \
+                             .check = takes<3>};
+#define AG_PLAIN_RECORD(record, name_, n, infer_, forward_, backward_, expression, kernel_) \
+  constexpr Op record = {.name = name_,                                                     \
+                         .traits = kPointwise,                                              \
+                         .infer = infer_,                                                   \
+                         .forward = {forward_},                                             \
+                         .backward = backward_,                                             \
+                         .doc = #expression,                                                \
+                         .kernel = kernel_,                                                 \
+                         .check = takes<n>};
+#define UNARY_FLAT(name, cls, expression)                                                         \
+  AG_PLAIN_RECORD(op_##name, #name, 1, infer_unary<cls>, forward_plain<cls>, nullptr, expression, \
                   AG_KERNEL(name))
-#define BINARY_FLAT(name, cls, expression)                                                      \
-  AG_PLAIN_RECORD(op_##name, #name, infer_binary<cls>, forward_plain<cls>, nullptr, expression, \
+#define BINARY_FLAT(name, cls, expression)                                                         \
+  AG_PLAIN_RECORD(op_##name, #name, 2, infer_binary<cls>, forward_plain<cls>, nullptr, expression, \
                   AG_KERNEL(name))
-#define PREDICATE(name, expression)                                                                \
-  AG_PLAIN_RECORD(op_##name, #name, infer_predicate, forward_plain<NUMBER_OR_BOOL>, nullptr,       \
-                  expression, AG_KERNEL(name))                                                     \
-  AG_PLAIN_RECORD(op_##name##_in_place, #name "_", infer_predicate, forward_plain<NUMBER_OR_BOOL>, \
-                  backward_compare_in_place, expression, AG_KERNEL(name))
-#define COMPARE(name, expression)                                                                \
-  AG_PLAIN_RECORD(op_##name, #name, infer_compare, forward_plain<NUMBER_OR_BOOL>, nullptr,       \
-                  expression, AG_KERNEL(name))                                                   \
-  AG_PLAIN_RECORD(op_##name##_in_place, #name "_", infer_compare, forward_plain<NUMBER_OR_BOOL>, \
-                  backward_compare_in_place, expression, AG_KERNEL(name))
+#define PREDICATE(name, expression)                                                             \
+  AG_PLAIN_RECORD(op_##name, #name, 1, infer_predicate, forward_plain<NUMBER_OR_BOOL>, nullptr, \
+                  expression, AG_KERNEL(name))                                                  \
+  AG_PLAIN_RECORD(op_##name##_in_place, #name "_", 1, infer_predicate,                          \
+                  forward_plain<NUMBER_OR_BOOL>, backward_compare_in_place, expression,         \
+                  AG_KERNEL(name))
+#define COMPARE(name, expression)                                                             \
+  AG_PLAIN_RECORD(op_##name, #name, 2, infer_compare, forward_plain<NUMBER_OR_BOOL>, nullptr, \
+                  expression, AG_KERNEL(name))                                                \
+  AG_PLAIN_RECORD(op_##name##_in_place, #name "_", 2, infer_compare,                          \
+                  forward_plain<NUMBER_OR_BOOL>, backward_compare_in_place, expression,       \
+                  AG_KERNEL(name))
 #define SELECT(name_, expression, uses_a, gradient_a, uses_b, gradient_b)                          \
   constexpr Op op_##name_ = {                                                                      \
       .name = #name_,                                                                              \
@@ -338,7 +358,8 @@ void backward_compare_in_place(Backward& rule) {
       .backward = [](Backward& b) { backward_select(b, gradient_a_##name_, gradient_b_##name_); }, \
       .reads = {0, reads_input(0), reads_input(0)},                                                \
       .doc = #expression,                                                                          \
-      .kernel = AG_KERNEL(name_)};
+      .kernel = AG_KERNEL(name_),                                                                  \
+      .check = takes<3>};
 #include "ops/pointwise.def"
 
 constexpr const Op* kPointwiseOps[] = {

@@ -11,6 +11,7 @@
 #include "core/node.hpp"
 #include "core/parallel.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/pool.hpp"
 #include "ops/registry.hpp"
 
@@ -93,6 +94,63 @@ void add_output(OutputMetas& outputs, DType dtype, const Shape& sizes) {
 
 // ---- max_pool -> values, positions
 
+// The windows that the attributes describe; what is read lies within the image.
+void check_windows(const Call& call) {
+  constexpr int64_t kMost = int64_t{1} << 24;
+  const int n = spatial_dims(call.attrs);
+  need(call, n >= 1 && n <= 3, "one to three spatial dims are wanted");
+  const Shape& sizes = need_list(call, 2, 2 * n, 0, kMost);
+  if (!call.attrs.lists[0].empty()) {
+    need_list(call, 0, n, 1, kMost);
+    const Shape& list = need_list(call, 1, 3 * n, 0, kMost);
+    for (int d = 0; d < n; ++d)
+      need(call, list[d] > 0 && list[2 * n + d] > 0, "a stride or a dilation is 0");
+  }
+  for (int d = 0; d < n; ++d)
+    for (int64_t i = 0; i < sizes[n + d]; ++i) {
+      const cpu::PoolRange range = window(call.attrs, d, i);
+      need(call, range.begin >= 0 && range.begin < range.end && range.end <= sizes[d],
+           "a window without elements");
+    }
+}
+
+// Input i ends in the spatial sizes of the image, or of what windows give.
+void check_planes(const Call& call, int i, bool out) {
+  const int n = spatial_dims(call.attrs);
+  const Shape& sizes = call.in(i).sizes;
+  need(call, sizes.size() >= n, "an argument has too few dims");
+  for (int d = 0; d < n; ++d)
+    need(call, sizes[sizes.size() - n + d] == call.attrs.lists[2][out ? n + d : d],
+         "an argument of other sizes is wanted");
+}
+
+template <int kOutputs, bool kOut>
+void check_pool(const Call& call) {
+  need_counts(call, 1, 1, kOutputs);
+  const DType dtype = call.in(0).dtype;
+  need(call,
+       is_floating(dtype) || (kOutputs == 2 && dtype != DType::kBool) || dtype == DType::kInt64,
+       "numbers are wanted");
+  check_windows(call);
+  check_planes(call, 0, kOut);
+}
+
+template <bool kOut>
+void check_picks(const Call& call) {
+  need_counts(call, 2, 2);
+  need_float(call, 0);
+  need_dtype(call, 1, DType::kInt64);
+  check_windows(call);
+  check_planes(call, 0, kOut);
+  check_planes(call, 1, true);
+  const int n = spatial_dims(call.attrs);
+  const Shape &x = call.in(0).sizes, &index = call.in(1).sizes;
+  need(call,
+       x.size() == index.size() &&
+           Shape(x.data(), x.size() - n) == Shape(index.data(), index.size() - n),
+       "an argument of other sizes is wanted");
+}
+
 void infer_max(const Call& call, OutputMetas& outputs) {
   const Shape sizes = with_spatial(call.in(0).sizes, call.attrs, true);
   add_output(outputs, call.in(0).dtype, sizes);
@@ -128,7 +186,8 @@ constexpr Op op_max = {
     .reads = {reads_output(1)},
     .attrs = kAttrNames,
     .doc = "maximum of each window, and its position",
-    .batch = {1}};
+    .batch = {1},
+    .check = (check_pool<2, false>)};
 
 // ---- pool_scatter(g, positions) and pool_gather(x, positions)
 
@@ -146,6 +205,7 @@ void forward_scatter(const Call& call) {
     size *= call.attrs.lists[2][d];
     count *= call.attrs.lists[2][n + d];
   }
+  check_positions(call, index, size);
   const int64_t bytes = item(out.dtype);
   over_planes(out.numel / size, size + count, [&](int64_t first, int64_t planes) {
     cpu::scatter_planes(out.dtype, static_cast<const char*>(g.data()) + first * count * bytes,
@@ -168,6 +228,7 @@ void forward_gather(const Call& call) {
     size *= call.attrs.lists[2][d];
     count *= call.attrs.lists[2][n + d];
   }
+  check_positions(call, index, size);
   cpu::gather_planes(out.dtype, x.data(), index.data_as<int64_t>(), out.numel / count, count, size,
                      out.data);
 }
@@ -181,7 +242,8 @@ constexpr Op op_scatter = {
     .reads = {reads_input(1)},
     .attrs = kAttrNames,
     .doc = "planes of zeros to which g is added at positions",
-    .batch = {3}};
+    .batch = {3},
+    .check = check_picks<true>};
 
 constexpr Op op_gather = {
     .name = "pool_gather",
@@ -192,7 +254,8 @@ constexpr Op op_gather = {
     .reads = {reads_input(1)},
     .attrs = kAttrNames,
     .doc = "elements of planes at positions",
-    .batch = {3}};
+    .batch = {3},
+    .check = check_picks<false>};
 
 Tensor scatter(const Tensor& g, const Tensor& index, const Attrs& attrs) {
   return dispatch(op_scatter, {g, index}, attrs);
@@ -249,7 +312,8 @@ constexpr Op op_mean = {.name = "avg_pool",
                         .backward = backward_mean,
                         .attrs = kAttrNames,
                         .doc = "mean of each window",
-                        .batch = {1}};
+                        .batch = {1},
+                        .check = (check_pool<1, false>)};
 
 constexpr Op op_spread = {.name = "avg_pool_backward",
                           .traits = kReduction,
@@ -258,7 +322,8 @@ constexpr Op op_spread = {.name = "avg_pool_backward",
                           .backward = backward_spread,
                           .attrs = kAttrNames,
                           .doc = "each number spread over its window",
-                          .batch = {1}};
+                          .batch = {1},
+                          .check = (check_pool<1, true>)};
 
 void backward_mean(Backward& b) { b.set(0, dispatch(op_spread, {b.grad()}, b.attrs())); }
 void backward_spread(Backward& b) { b.set(0, dispatch(op_mean, {b.grad()}, b.attrs())); }

@@ -13,6 +13,7 @@
 #include "core/random.hpp"
 #include "kernels/cpu/pointwise.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/registry.hpp"
 
 namespace autograd {
@@ -110,6 +111,13 @@ void forward_random(const Call& call) {
 }
 
 // The new values do not depend on the old ones: no gradient reaches them.
+void check_random(const Call& call) {
+  need_counts(call, 1, 1);
+  need_number(call, 0, kUniform, kGeometric);
+  if (call.attrs.ints[0] == kInteger)
+    need(call, call.attrs.ints[1] < call.attrs.ints[2], "a range without integers");
+}
+
 constexpr Op op_random = {
     .name = "random_",
     .traits = kRandom | kInPlace | kOverwrites,
@@ -118,7 +126,8 @@ constexpr Op op_random = {
     .backward = [](Backward& b) { b.set(0, zeros(b.input_sizes(0), b.input_dtype(0))); },
     .attrs = ";low_or_mean,high_or_std;distribution,low,high",
     .doc = "self filled with random numbers",
-    .batch = {1}};
+    .batch = {1},
+    .check = check_random};
 
 // ---- bernoulli(p): 1 with probability p; no gradient
 
@@ -170,7 +179,8 @@ constexpr Op op_bernoulli = {
     .forward = {forward_bernoulli},
     .backward = [](Backward& b) { b.set(0, zeros(b.input_sizes(0), b.input_dtype(0))); },
     .doc = "1 with probability p, else 0",
-    .batch = {1}};
+    .batch = {1},
+    .check = takes<1>};
 
 // ---- multinomial: places drawn with the weights of each row. ints: samples, replacement
 
@@ -258,12 +268,18 @@ void forward_multinomial(const Call& call) {
   }
 }
 
+void check_multinomial(const Call& call) {
+  need_counts(call, 1, 1);
+  need_number(call, 0, 1, kMostElements);
+}
+
 constexpr Op op_multinomial = {.name = "multinomial",
                                .traits = kRandom,
                                .infer = infer_multinomial,
                                .forward = {forward_multinomial},
                                .attrs = ";;num_samples,replacement",
-                               .doc = "places drawn with the weights of each row"};
+                               .doc = "places drawn with the weights of each row",
+                               .check = check_multinomial};
 
 // ---- in each row of self a permutation of its places
 
@@ -280,11 +296,18 @@ void forward_permutation(const Call& call) {
     cpu::fill_randperm(take_random(n), row + done, n);
 }
 
+void check_permutation(const Call& call) {
+  need_counts(call, 1, 1);
+  need_dtype(call, 0, DType::kInt64);
+  need(call, !call.in(0).sizes.empty() && call.in(0).is_contiguous, "a list is wanted");
+}
+
 constexpr Op op_permutation = {.name = "randperm",
                                .traits = kRandom | kInPlace | kOverwrites,
                                .infer = infer_permutation,
                                .forward = {forward_permutation},
-                               .doc = "the numbers below n in random order"};
+                               .doc = "the numbers below n in random order",
+                               .check = check_permutation};
 
 constexpr const Op* kRandomOps[] = {&op_random, &op_bernoulli, &op_multinomial, &op_permutation};
 

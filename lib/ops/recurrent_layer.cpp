@@ -10,6 +10,7 @@
 #include "core/thread_state.hpp"
 #include "kernels/cpu/recurrent.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/flops.hpp"
 #include "ops/product_rules.hpp"
 #include "ops/recompute.hpp"
@@ -283,6 +284,55 @@ void forward_rnn_backward(const Call& call) {
 
 // ---- records
 
+// Input i is x, or gates, of a sequence: [steps, rows, parts * width].
+void check_sequence(const Call& call, int i, int parts) {
+  need_rank(call, i, 3);
+  need_float(call, i);
+  need(call, call.in(i).sizes[2] % parts == 0, "gates do not fit");
+}
+
+template <int kInputs, int kOutputs, int kParts>
+void check_layer(const Call& call) {
+  need_counts(call, kInputs, kInputs, kOutputs);
+  check_sequence(call, 0, kParts);
+}
+
+// Of a backward pass: y [steps, rows, h] with its gradient, the first state, and the weight of
+// `gates` parts. All of y's dtype and without gaps.
+void check_layer_backward(const Call& call, int y, int h0, int w, int gates) {
+  check_sequence(call, y, 1);
+  const Shape& s = call.in(y).sizes;
+  const Shape state{s[1], s[2]};
+  need_sizes(call, 0, s);
+  need_sizes(call, h0, state);
+  need_sizes(call, w, {gates * s[2], s[2]});
+  for (int i = 0; i < call.n_inputs; ++i) need_dtype_of(call, i, y);
+  need_dense(call, y);
+}
+
+void check_lstm_backward(const Call& call) {
+  need_counts(call, 8, 8, 4);
+  check_layer_backward(call, 5, 2, 4, 4);
+  const Shape& s = call.in(5).sizes;
+  for (int i : {1, 3}) need_sizes(call, i, {s[1], s[2]});
+  need_sizes(call, 6, {s[0], s[1], 4 * s[2]});
+  need_sizes(call, 7, s);
+  for (int i : {6, 7}) need_dense(call, i);
+}
+
+void check_gru_backward(const Call& call) {
+  need_counts(call, 5, 5, 4);
+  check_layer_backward(call, 3, 1, 2, 3);
+  const Shape& s = call.in(3).sizes;
+  need_sizes(call, 4, {s[0], s[1], 4 * s[2]});
+  need_dense(call, 4);
+}
+
+void check_rnn_backward(const Call& call) {
+  need_counts(call, 4, 4, 3);
+  check_layer_backward(call, 3, 1, 2, 1);
+}
+
 constexpr Op op_lstm_backward = {.name = "lstm_layer_backward",
                                  .traits = kProduct,
                                  .infer = infer_lstm_backward,
@@ -290,21 +340,24 @@ constexpr Op op_lstm_backward = {.name = "lstm_layer_backward",
                                  .attrs = ";;reverse",
                                  .doc = "gradients of an LSTM layer",
                                  .optional_inputs = 1 << 1,
-                                 .flops = recurrent_backward_flops<4>};
+                                 .flops = recurrent_backward_flops<4>,
+                                 .check = check_lstm_backward};
 constexpr Op op_gru_backward = {.name = "gru_layer_backward",
                                 .traits = kProduct,
                                 .infer = infer_gru_backward,
                                 .forward = {forward_gru_backward},
                                 .attrs = ";;reverse",
                                 .doc = "gradients of a GRU layer",
-                                .flops = recurrent_backward_flops<2>};
+                                .flops = recurrent_backward_flops<2>,
+                                .check = check_gru_backward};
 constexpr Op op_rnn_backward = {.name = "rnn_layer_backward",
                                 .traits = kProduct,
                                 .infer = infer_rnn_backward,
                                 .forward = {forward_rnn_backward},
                                 .attrs = ";;reverse,relu",
                                 .doc = "gradients of an RNN layer",
-                                .flops = recurrent_backward_flops<2>};
+                                .flops = recurrent_backward_flops<2>,
+                                .check = check_rnn_backward};
 
 template <size_t n>
 void run_backward(Backward& r, const Op& op, const Tensor (&inputs)[n], Tensor* grads,
@@ -377,7 +430,8 @@ constexpr Op op_lstm = {.name = "lstm_layer",
                         .reads = {kLstmReads, kLstmReads, kLstmReads},
                         .attrs = ";;reverse",
                         .doc = "an LSTM over a sequence, given the input's part of the gates",
-                        .flops = recurrent_flops<3>};
+                        .flops = recurrent_flops<3>,
+                        .check = (check_layer<4, 4, 4>)};
 constexpr Op op_gru = {.name = "gru_layer",
                        .traits = kProduct,
                        .infer = infer_gru,
@@ -387,7 +441,8 @@ constexpr Op op_gru = {.name = "gru_layer",
                        .attrs = ";;reverse",
                        .doc = "a GRU over a sequence, given the input's part of the gates",
                        .optional_inputs = 1 << 3,
-                       .flops = recurrent_flops<2>};
+                       .flops = recurrent_flops<2>,
+                       .check = (check_layer<4, 2, 3>)};
 constexpr Op op_rnn = {.name = "rnn_layer",
                        .traits = kProduct,
                        .infer = infer_rnn,
@@ -396,7 +451,8 @@ constexpr Op op_rnn = {.name = "rnn_layer",
                        .reads = {kRnnReads, kRnnReads, kRnnReads},
                        .attrs = ";;reverse,relu",
                        .doc = "tanh(x + h w^T) or relu of it over a sequence",
-                       .flops = recurrent_flops<2>};
+                       .flops = recurrent_flops<2>,
+                       .check = (check_layer<3, 1, 1>)};
 
 constexpr const Op* kRecurrentOps[] = {&op_lstm,          &op_gru,          &op_rnn,
                                        &op_lstm_backward, &op_gru_backward, &op_rnn_backward};

@@ -13,6 +13,7 @@
 #include "kernels/cpu/index.hpp"
 #include "kernels/cpu/reduce.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/flops.hpp"
 #include "ops/registry.hpp"
 
@@ -71,6 +72,23 @@ void forward_mean(const Call& call) {
   }
 }
 
+// The attributes of a reduction of input 0 to one result, or to values and their places.
+template <bool kSingle, int kOutputs>
+void check_reduction(const Call& call) {
+  need_counts(call, 1, 1, kOutputs);
+  need_mask(call, call.in(0).sizes.size(), kSingle);
+}
+
+void check_sum(const Call& call) {
+  check_reduction<false, 1>(call);
+  need_dtype_number(call, 2, true);
+}
+
+void check_var(const Call& call) {
+  check_reduction<false, 1>(call);
+  need_number(call, 2, -1, -1);
+}
+
 constexpr Op op_sum = {
     .name = "sum",
     .traits = kReduction,
@@ -79,7 +97,8 @@ constexpr Op op_sum = {
     .backward = [](Backward& b) { b.set(0, expand(with_dims(b, b.grad()), b.input_sizes(0))); },
     .attrs = ";;dims,keepdim,dtype",
     .doc = "sum over dims",
-    .batch = by_mask(1)};
+    .batch = by_mask(1),
+    .check = check_sum};
 
 constexpr Op op_mean = {.name = "mean",
                         .traits = kReduction,
@@ -92,7 +111,8 @@ constexpr Op op_mean = {.name = "mean",
                             },
                         .attrs = ";;dims,keepdim,dtype",
                         .doc = "sum over dims / number of elements",
-                        .batch = by_mask(1)};
+                        .batch = by_mask(1),
+                        .check = check_sum};
 
 // ---- var
 
@@ -125,7 +145,8 @@ constexpr Op op_var = {
     .attrs = ";correction;dims,keepdim",
     .doc = "sum of squared deviations from the mean / (number of elements - correction)",
     .flops = each_flops<4>,
-    .batch = by_mask(1)};
+    .batch = by_mask(1),
+    .check = check_var};
 
 // ---- amax, amin: equal extremes share the gradient
 
@@ -159,7 +180,8 @@ constexpr Op extreme_op(const char* name, const char* doc, void (*forward)(const
           .reads = {reads_input(0) | reads_output()},
           .attrs = ";;dims,keepdim",
           .doc = doc,
-          .batch = by_mask(1)};
+          .batch = by_mask(1),
+          .check = check_reduction<false, 1>};
 }
 constexpr Op op_amax =
     extreme_op("amax", "largest element over dims", forward_extreme<cpu::ReduceOp::kMax>);
@@ -195,7 +217,8 @@ constexpr Op arg_op(const char* name, const char* doc, void (*forward)(const Cal
           .forward = {forward},
           .attrs = ";;dims,keepdim",
           .doc = doc,
-          .batch = by_mask(1)};
+          .batch = by_mask(1),
+          .check = check_reduction<false, 1>};
 }
 constexpr Op op_argmax =
     arg_op("argmax", "position of the first largest element", forward_arg<cpu::ReduceOp::kArgmax>);
@@ -232,7 +255,8 @@ constexpr Op extreme_dim_op(const char* name, const char* doc, void (*forward)(c
           .reads = {reads_output(1)},
           .attrs = ";;dims,keepdim",
           .doc = doc,
-          .batch = by_mask(1)};
+          .batch = by_mask(1),
+          .check = check_reduction<true, 2>};
 }
 constexpr Op op_max_dim =
     extreme_dim_op("max_dim", "largest elements along a dim and their positions",
@@ -254,6 +278,7 @@ void forward_put_along(const Call& call) {
   TensorBody& out = call.out();
   const Tensor g = dense(call.in(0)), index = dense(call.in(1));
   const Along a = along(out.sizes, static_cast<Mask>(call.attrs.ints[0]));
+  check_positions(call, index, a.n);
   std::memset(out.data, 0, static_cast<size_t>(out.numel) * size_of(out.dtype));
   cpu::put_along(g.data(), index.data_as<int64_t>(), out.data, a.outer, a.n, a.inner,
                  static_cast<int64_t>(size_of(out.dtype)));
@@ -268,12 +293,32 @@ void infer_take_along(const Call& call, OutputMetas& outputs) {
 void forward_take_along(const Call& call) {
   const Tensor x = dense(call.in(0)), index = dense(call.in(1));
   const Along a = along(x.sizes(), static_cast<Mask>(call.attrs.ints[0]));
+  check_positions(call, index, a.n);
   cpu::take_along(x.data(), index.data_as<int64_t>(), call.out().data, a.outer, a.n, a.inner,
                   static_cast<int64_t>(size_of(x.dtype())));
 }
 
 void backward_put_along(Backward& b);
 void backward_take_along(Backward& b);
+
+// Input 0 or the result has the sizes; the index has them without the dim, or with 1 there.
+void check_along(const Call& call, const Shape& sizes) {
+  need_mask(call, sizes.size(), true);
+  need_dtype(call, 1, DType::kInt64);
+  const Along a = along(sizes, static_cast<Mask>(call.attrs.ints[0]));
+  need_numel(call, 1, a.outer * a.inner);
+}
+
+void check_put_along(const Call& call) {
+  need_counts(call, 2, 2);
+  check_along(call, need_sizes_list(call, 0));
+  need_numel(call, 0, call.in(1).numel);
+}
+
+void check_take_along(const Call& call) {
+  need_counts(call, 2, 2);
+  check_along(call, call.in(0).sizes);
+}
 
 constexpr Op op_put_along = {.name = "put_along",
                              .traits = kCopies,
@@ -283,7 +328,8 @@ constexpr Op op_put_along = {.name = "put_along",
                              .reads = {reads_input(1)},
                              .attrs = "sizes;;dims,keepdim",
                              .doc = "zeros with g at one position of each row",
-                             .batch = by_sizes_and_mask(3)};
+                             .batch = by_sizes_and_mask(3),
+                             .check = check_put_along};
 constexpr Op op_take_along = {.name = "take_along",
                               .traits = kCopies,
                               .infer = infer_take_along,
@@ -292,7 +338,8 @@ constexpr Op op_take_along = {.name = "take_along",
                               .reads = {reads_input(1)},
                               .attrs = ";;dims,keepdim",
                               .doc = "one element of each row",
-                              .batch = by_mask(3)};
+                              .batch = by_mask(3),
+                              .check = check_take_along};
 
 void backward_put_along(Backward& b) {
   b.set(0, dispatch(op_take_along, {b.grad(), b.input(1)}, b.attrs()));

@@ -12,6 +12,7 @@
 #include "core/thread_state.hpp"
 #include "kernels/cpu/product.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/reduce.hpp"
 #include "ops/registry.hpp"
 
@@ -105,6 +106,23 @@ Tensor shifted(const Tensor& x, int64_t dim, double fill, bool toward = false) {
 
 void backward_linear(Backward& b);
 
+// One dim of input 0, along which everything goes.
+void check_scan(const Call& call, int inputs, int outputs) {
+  need_counts(call, inputs, inputs, outputs);
+  need_mask(call, call.in(0).sizes.size(), true);
+}
+
+void check_linear(const Call& call) {
+  check_scan(call, 2, 1);
+  need_float(call, 0);
+  need_like(call, 1, 0);
+}
+
+void check_numbers(const Call& call) {
+  check_scan(call, 1, 1);
+  need_dtype_number(call, 2, true);
+}
+
 constexpr Op op_linear_scan = {
     .name = "linear_scan",
     .traits = kReduction,
@@ -114,7 +132,8 @@ constexpr Op op_linear_scan = {
     .reads = {reads_input(0) | reads_output(), reads_input(0)},
     .attrs = ";;dims,reverse",
     .doc = "s[j] = b[j] + a[j] * s[j-1], or s[j] = b[j] + a[j+1] * s[j+1] in reverse",
-    .batch = by_mask(3)};
+    .batch = by_mask(3),
+    .check = check_linear};
 
 Tensor linear_scan(const Tensor& a, const Tensor& b, int64_t mask, bool reverse) {
   Attrs attrs;
@@ -152,7 +171,8 @@ constexpr Op op_cumsum = {.name = "cumsum",
                           .backward = backward_cumsum,
                           .attrs = ";;dims,reverse,dtype",
                           .doc = "sums of the elements up to each along a dim",
-                          .batch = by_mask(1)};
+                          .batch = by_mask(1),
+                          .check = check_numbers};
 
 void backward_cumsum(Backward& b) {
   Attrs attrs = b.attrs();
@@ -184,7 +204,8 @@ constexpr Op op_cumprod = {.name = "cumprod",
                            .reads = {reads_input(0) | reads_output()},
                            .attrs = ";;dims,reverse,dtype",
                            .doc = "products of the elements up to each along a dim",
-                           .batch = by_mask(1)};
+                           .batch = by_mask(1),
+                           .check = check_numbers};
 
 void infer_prod(const Call& call, OutputMetas& outputs) {
   OutputMeta& meta = outputs.add();
@@ -241,13 +262,23 @@ void forward_prod_backward(const Call& call) {
   });
 }
 
+void check_prod_backward(const Call& call) {
+  need_counts(call, 2, 2);
+  need_float(call, 1);
+  need_mask(call, call.in(1).sizes.size(), true);
+  need_dtype_of(call, 0, 1);
+  const cpu::ScanShape s = shape_of(call, call.in(1).sizes);
+  need_numel(call, 0, s.outer * s.inner);
+}
+
 constexpr Op op_prod_backward = {.name = "prod_backward",
                                  .traits = kReduction,
                                  .infer = infer_prod_backward,
                                  .forward = {forward_prod_backward},
                                  .attrs = ";;dims,keepdim,dtype",
                                  .doc = "g times the product of all other elements",
-                                 .batch = by_mask(3)};
+                                 .batch = by_mask(3),
+                                 .check = check_prod_backward};
 
 void backward_prod(Backward& b) {
   const Tensor g = b.grad(), x = to(b.input(0), g.dtype());
@@ -275,7 +306,8 @@ constexpr Op op_prod = {.name = "prod",
                         .reads = {reads_input(0)},
                         .attrs = ";;dims,keepdim,dtype",
                         .doc = "product of all elements along a dim",
-                        .batch = by_mask(1)};
+                        .batch = by_mask(1),
+                        .check = check_numbers};
 
 // ---- cummax, cummin: values and places; the gradient goes to the places
 
@@ -312,6 +344,7 @@ void forward_add_along(const Call& call) {
   const Tensor g = dense(call.in(0)), index = dense(call.in(1));
   TensorBody& out = call.out();
   if (!out.numel) return;
+  check_positions(call, index, shape_of(call, out.sizes).n);
   std::memset(out.data, 0, static_cast<size_t>(out.numel) * size_of(out.dtype));
   cpu::add_along(out.dtype, g.data(), index.data_as<int64_t>(), out.data,
                  shape_of(call, out.sizes));
@@ -319,6 +352,7 @@ void forward_add_along(const Call& call) {
 
 void forward_gather_along(const Call& call) {
   const Tensor x = dense(call.in(0)), index = dense(call.in(1));
+  check_positions(call, index, shape_of(call, x.sizes()).n);
   if (x.numel())
     cpu::gather_along(x.dtype(), x.data(), index.data_as<int64_t>(), call.out().data,
                       shape_of(call, x.sizes()));
@@ -326,6 +360,13 @@ void forward_gather_along(const Call& call) {
 
 void backward_add_along(Backward& b);
 void backward_gather_along(Backward& b);
+
+void check_along(const Call& call) {
+  check_scan(call, 2, 1);
+  need_float(call, 0);
+  need_dtype(call, 1, DType::kInt64);
+  need_sizes(call, 1, call.in(0).sizes);
+}
 
 constexpr Op op_add_along = {.name = "add_along",
                              .traits = kCopies,
@@ -335,7 +376,8 @@ constexpr Op op_add_along = {.name = "add_along",
                              .reads = {reads_input(1)},
                              .attrs = ";;dims",
                              .doc = "zeros with g[j] added at place index[j] of a dim",
-                             .batch = by_mask(3)};
+                             .batch = by_mask(3),
+                             .check = check_along};
 constexpr Op op_gather_along = {.name = "gather_along",
                                 .traits = kCopies,
                                 .infer = infer_add_along,
@@ -344,7 +386,8 @@ constexpr Op op_gather_along = {.name = "gather_along",
                                 .reads = {reads_input(1)},
                                 .attrs = ";;dims",
                                 .doc = "x[index[j]] along a dim",
-                                .batch = by_mask(3)};
+                                .batch = by_mask(3),
+                                .check = check_along};
 
 void backward_add_along(Backward& b) {
   b.set(0, dispatch(op_gather_along, {b.grad(), b.input(1)}, b.attrs()));
@@ -365,7 +408,8 @@ constexpr Op extreme_op(const char* name, const char* doc, void (*forward)(const
           .reads = {reads_output(1)},
           .attrs = ";;dims",
           .doc = doc,
-          .batch = by_mask(1)};
+          .batch = by_mask(1),
+          .check = [](const Call& call) { check_scan(call, 1, 2); }};
 }
 constexpr Op op_cummax = extreme_op(
     "cummax", "largest elements up to each along a dim, and their places", forward_extreme<true>);
@@ -397,6 +441,11 @@ void backward_logcumsumexp(Backward& b) {
   b.set(0, exp(x - level) * linear_scan(factor, b.grad(), b.attrs().ints[0], true));
 }
 
+void check_logcumsumexp(const Call& call) {
+  check_scan(call, 1, 1);
+  need_number(call, 2, -1, static_cast<int64_t>(DType::kFloat64));
+}
+
 constexpr Op op_logcumsumexp = {.name = "logcumsumexp",
                                 .traits = kReduction,
                                 .infer = infer_logcumsumexp,
@@ -405,7 +454,8 @@ constexpr Op op_logcumsumexp = {.name = "logcumsumexp",
                                 .reads = {reads_input(0) | reads_output()},
                                 .attrs = ";;dims,reverse,dtype",
                                 .doc = "log of the sums of exponentials up to each along a dim",
-                                .batch = by_mask(1)};
+                                .batch = by_mask(1),
+                                .check = check_logcumsumexp};
 
 constexpr const Op* kScanOps[] = {&op_linear_scan,   &op_cumsum,      &op_cumprod, &op_prod,
                                   &op_prod_backward, &op_cummax,      &op_cummin,  &op_add_along,

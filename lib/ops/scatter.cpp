@@ -11,6 +11,7 @@
 #include "core/parallel.hpp"
 #include "kernels/cpu/pointwise.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/indexing.hpp"
 #include "ops/registry.hpp"
 
@@ -190,6 +191,11 @@ void backward_gather(Backward& b) {
   b.set(0, scatter_add_(zero, b.attrs().ints[0], b.input(1), g));
 }
 
+void check_gather(const Call& call) {
+  need_counts(call, 2, 2);
+  need_dim(call, 0, call.in(0).sizes.size());
+}
+
 constexpr Op op_gather = {.name = "gather",
                           .traits = kCopies,
                           .infer = infer_gather,
@@ -198,7 +204,8 @@ constexpr Op op_gather = {.name = "gather",
                           .reads = {reads_input(1)},
                           .attrs = ";;dim",
                           .doc = "out[i][j] = x[index[i][j]][j], likewise along any dim",
-                          .batch = by_dim(3)};
+                          .batch = by_dim(3),
+                          .check = check_gather};
 
 // ---- scatter_ and scatter_add_
 
@@ -267,6 +274,13 @@ bool batch_scatter(const BatchedCall& c) {
   return true;
 }
 
+void check_scatter_call(const Call& call) {
+  need_counts(call, 3, 3);
+  need_dim(call, 0, call.in(0).sizes.size());
+  need_number(call, 1, 0, static_cast<int64_t>(cpu::ScatterOp::kMin));
+  if (is_value(call)) need_numel(call, 2, 1);
+}
+
 constexpr Op op_scatter = {.name = "scatter_",
                            .traits = kCopies | kInPlace,
                            .infer = infer_scatter,
@@ -275,7 +289,8 @@ constexpr Op op_scatter = {.name = "scatter_",
                            .reads = {reads_input(1), 0, reads_input(1)},
                            .attrs = ";;dim,op,is_value",
                            .doc = "self with src written, or added, at the positions along dim",
-                           .batch = {.call = batch_scatter}};
+                           .batch = {.call = batch_scatter},
+                           .check = check_scatter_call};
 
 // ---- scatter_reduce_
 
@@ -440,6 +455,12 @@ void backward_scatter_reduce(Backward& b) {
 }
 
 constexpr uint32_t kAll = reads_input(0) | reads_input(1) | reads_input(2) | reads_output();
+void check_scatter_reduce(const Call& call) {
+  need_counts(call, 3, 3);
+  need_dim(call, 0, call.in(0).sizes.size());
+  need_number(call, 1, 0, static_cast<int64_t>(ScatterReduce::kAmin));
+}
+
 constexpr Op op_scatter_reduce = {.name = "scatter_reduce_",
                                   .traits = kCopies | kInPlace,
                                   .infer = infer_scatter_reduce,
@@ -448,7 +469,8 @@ constexpr Op op_scatter_reduce = {.name = "scatter_reduce_",
                                   .reads = {kAll, 0, kAll},
                                   .attrs = ";;dim,reduce,include_self",
                                   .doc = "self with src reduced into it at the positions",
-                                  .batch = by_dim(7)};
+                                  .batch = by_dim(7),
+                                  .check = check_scatter_reduce};
 
 constexpr const Op* kScatterOps[] = {&op_gather, &op_scatter, &op_scatter_reduce};
 

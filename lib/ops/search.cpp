@@ -9,6 +9,7 @@
 #include "core/dispatch.hpp"
 #include "core/parallel.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/registry.hpp"
 
 namespace autograd {
@@ -116,7 +117,8 @@ constexpr Op op_search = {.name = "searchsorted",
                           .attrs = ";;right",
                           .doc = "places of values in sorted rows",
                           .optional_inputs = 1u << 2,
-                          .batch = {.call = batch_search}};
+                          .batch = {.call = batch_search},
+                          .check = (takes<2, 3>)};
 
 constexpr const Op* kSearchOps[] = {&op_search};
 

@@ -10,6 +10,7 @@
 #include "core/parallel.hpp"
 #include "core/thread_state.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/flops.hpp"
 #include "ops/registry.hpp"
 
@@ -76,6 +77,17 @@ void forward_softmax_backward(const Call& call) {
   });
 }
 
+void check_softmax(const Call& call) {
+  need_counts(call, 1, 1);
+  need_dim(call, 0, call.in(0).sizes.size());
+}
+
+void check_softmax_backward(const Call& call) {
+  need_counts(call, 2, 2);
+  need_dim(call, 0, call.in(0).sizes.size());
+  need_like(call, 1, 0);
+}
+
 constexpr Op op_softmax_backward = {.name = "softmax_backward",
                                     .traits = kReduction,
                                     .infer = infer_softmax,
@@ -83,7 +95,8 @@ constexpr Op op_softmax_backward = {.name = "softmax_backward",
                                     .attrs = ";;dim",
                                     .doc = "y * (g - sum(g * y))",
                                     .flops = each_flops<4>,
-                                    .batch = by_dim(3)};
+                                    .batch = by_dim(3),
+                                    .check = check_softmax_backward};
 constexpr Op op_log_softmax_backward = {.name = "log_softmax_backward",
                                         .traits = kReduction,
                                         .infer = infer_softmax,
@@ -91,7 +104,8 @@ constexpr Op op_log_softmax_backward = {.name = "log_softmax_backward",
                                         .attrs = ";;dim",
                                         .doc = "g - exp(y) * sum(g)",
                                         .flops = each_flops<4>,
-                                        .batch = by_dim(3)};
+                                        .batch = by_dim(3),
+                                        .check = check_softmax_backward};
 
 // Without a second order one kernel, else the same formula in public ops.
 template <bool log>
@@ -113,7 +127,8 @@ constexpr Op op_softmax = {.name = "softmax",
                            .attrs = ";;dim",
                            .doc = "exp(x - max(x)) / sum(exp(x - max(x))) along dim",
                            .flops = each_flops<5>,
-                           .batch = by_dim(1)};
+                           .batch = by_dim(1),
+                           .check = check_softmax};
 constexpr Op op_log_softmax = {.name = "log_softmax",
                                .traits = kReduction,
                                .infer = infer_softmax,
@@ -123,7 +138,8 @@ constexpr Op op_log_softmax = {.name = "log_softmax",
                                .attrs = ";;dim",
                                .doc = "x - logsumexp(x) along dim",
                                .flops = each_flops<5>,
-                               .batch = by_dim(1)};
+                               .batch = by_dim(1),
+                               .check = check_softmax};
 
 constexpr const Op* kSoftmaxOps[] = {&op_softmax, &op_softmax_backward, &op_log_softmax,
                                      &op_log_softmax_backward};

@@ -10,6 +10,7 @@
 #include "core/parallel.hpp"
 #include "kernels/cpu/index.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/registry.hpp"
 
 namespace autograd {
@@ -109,6 +110,11 @@ void forward_sort(const Call& call) {
            });
 }
 
+void check_sort(const Call& call) {
+  need_counts(call, 1, 1, 2);
+  need_dim(call, 0, call.in(0).sizes.size());
+}
+
 constexpr Op op_sort = {.name = "sort",
                         .traits = kReduction,
                         .infer = infer_sort,
@@ -117,7 +123,8 @@ constexpr Op op_sort = {.name = "sort",
                         .reads = {reads_output(1)},
                         .attrs = ";;dim,descending",
                         .doc = "elements in order along a dim, and where they were",
-                        .batch = by_dim(1)};
+                        .batch = by_dim(1),
+                        .check = check_sort};
 
 void infer_topk(const Call& call, OutputMetas& outputs) {
   const TensorBody& x = call.in(0);
@@ -140,7 +147,8 @@ constexpr Op op_topk = {.name = "topk",
                         .reads = {reads_output(1)},
                         .attrs = ";;dim,largest,k",
                         .doc = "the largest or smallest elements along a dim, and where they were",
-                        .batch = by_dim(1)};
+                        .batch = by_dim(1),
+                        .check = check_sort};
 
 // ---- kthvalue
 
@@ -178,7 +186,8 @@ constexpr Op op_kth = {.name = "kthvalue",
                        .reads = {reads_output(1)},
                        .attrs = ";;dim,,k",
                        .doc = "the k-th smallest element along a dim, and where it was",
-                       .batch = by_dim(1)};
+                       .batch = by_dim(1),
+                       .check = check_sort};
 
 constexpr const Op* kSortOps[] = {&op_sort, &op_topk, &op_kth};
 

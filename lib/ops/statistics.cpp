@@ -11,6 +11,7 @@
 #include "kernels/cpu/pointwise.hpp"
 #include "kernels/cpu/softmax.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/reduce.hpp"
 #include "ops/registry.hpp"
 
@@ -61,6 +62,16 @@ void backward_std(Backward& b) {
   b.set(0, slope * (x - mean(x, dims_of(b.attrs(), x.dim()), true)));
 }
 
+void check_reduction(const Call& call) {
+  need_counts(call, 1, 1);
+  need_mask(call, call.in(0).sizes.size());
+}
+
+void check_ordered(const Call& call) {
+  need_counts(call, 1, 1, 2);
+  need_mask(call, call.in(0).sizes.size(), true);
+}
+
 constexpr Op op_std = {.name = "std",
                        .traits = kReduction,
                        .infer = infer_std,
@@ -69,7 +80,8 @@ constexpr Op op_std = {.name = "std",
                        .reads = {reads_input(0) | reads_output()},
                        .attrs = ";correction;dims,keepdim",
                        .doc = "square root of var",
-                       .batch = by_mask(1)};
+                       .batch = by_mask(1),
+                       .check = check_reduction};
 
 // ---- logsumexp
 
@@ -101,6 +113,11 @@ void forward_logsumexp(const Call& call) {
                });
 }
 
+void check_logsumexp(const Call& call) {
+  check_reduction(call);
+  need_float(call, 0);
+}
+
 constexpr Op op_logsumexp = {
     .name = "logsumexp",
     .traits = kReduction,
@@ -113,7 +130,8 @@ constexpr Op op_logsumexp = {
     .reads = {reads_input(0) | reads_output()},
     .attrs = ";;dims,keepdim",
     .doc = "log(sum exp(x)) over dims",
-    .batch = by_mask(1)};
+    .batch = by_mask(1),
+    .check = check_logsumexp};
 
 // ---- any, all: the extremes of "is not zero"
 
@@ -142,7 +160,8 @@ constexpr Op truth_op(const char* name, const char* doc, void (*forward)(const C
           .forward = {forward},
           .attrs = ";;dims,keepdim",
           .doc = doc,
-          .batch = by_mask(1)};
+          .batch = by_mask(1),
+          .check = check_reduction};
 }
 constexpr Op op_any =
     truth_op("any", "true where some element is not 0", forward_truth<cpu::ReduceOp::kMax>);
@@ -221,7 +240,8 @@ constexpr Op ordered_op(const char* name, const char* doc, void (*forward)(const
           .reads = {reads_output(1)},
           .attrs = ";;dims,keepdim",
           .doc = doc,
-          .batch = by_mask(1)};
+          .batch = by_mask(1),
+          .check = check_ordered};
 }
 constexpr Op op_median_dim =
     ordered_op("median_dim", "lower medians along a dim and their places", forward_median<false>);
@@ -253,6 +273,11 @@ void backward_median_all(Backward& b) {
   b.set(0, hits * (b.grad() / sum(hits)));
 }
 
+void check_median(const Call& call) {
+  need_counts(call, 1, 1);
+  need(call, call.in(0).numel > 0, "elements are wanted");
+}
+
 constexpr Op median_op(const char* name, const char* doc, void (*forward)(const Call&)) {
   return {.name = name,
           .traits = kReduction,
@@ -260,7 +285,8 @@ constexpr Op median_op(const char* name, const char* doc, void (*forward)(const 
           .forward = {forward},
           .backward = backward_median_all,
           .reads = {reads_input(0) | reads_output()},
-          .doc = doc};
+          .doc = doc,
+          .check = check_median};
 }
 constexpr Op op_median =
     median_op("median", "lower median of all elements", forward_median_all<false>);

@@ -8,6 +8,7 @@
 #include "core/parallel.hpp"
 #include "kernels/cpu/grid.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/registry.hpp"
 
 namespace autograd {
@@ -45,7 +46,8 @@ constexpr Op op_tril = {
     .backward = [](Backward& b) { b.set(0, tril(b.grad(), b.attrs().ints[0])); },
     .attrs = ";;diagonal",
     .doc = "x on and below a diagonal, else 0",
-    .batch = {1}};
+    .batch = {1},
+    .check = takes<1>};
 constexpr Op op_triu = {
     .name = "triu",
     .traits = kCopies,
@@ -54,7 +56,8 @@ constexpr Op op_triu = {
     .backward = [](Backward& b) { b.set(0, triu(b.grad(), b.attrs().ints[0])); },
     .attrs = ";;diagonal",
     .doc = "x on and above a diagonal, else 0",
-    .batch = {1}};
+    .batch = {1},
+    .check = takes<1>};
 
 constexpr const Op* kTriangleOps[] = {&op_tril, &op_triu};
 

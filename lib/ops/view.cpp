@@ -7,6 +7,7 @@
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/registry.hpp"
 
 namespace autograd {
@@ -77,6 +78,13 @@ bool batch_expand(const BatchedCall& c) {
   return true;
 }
 
+void check_view(const Call& call) {
+  need_counts(call, 1, 1);
+  int64_t numel = 1;
+  for (int64_t size : need_sizes_list(call, 0)) numel *= size;
+  need_numel(call, 0, numel);
+}
+
 constexpr Op op_view = {
     .name = "view",
     .traits = kView,
@@ -85,7 +93,8 @@ constexpr Op op_view = {
     .backward = [](Backward& b) { b.set(0, reshape(b.grad(), b.input_sizes(0))); },
     .attrs = "sizes",
     .doc = "the same elements in other sizes",
-    .batch = {1, lead_sizes}};
+    .batch = {1, lead_sizes},
+    .check = check_view};
 
 // ---- permute
 
@@ -106,6 +115,14 @@ void backward_permute(Backward& b) {
   b.set(0, permute(b.grad(), inverse));
 }
 
+void check_permute(const Call& call) {
+  need_counts(call, 1, 1);
+  const int rank = call.in(0).sizes.size();
+  uint32_t seen = 0;
+  for (int64_t d : need_list(call, 0, rank, 0, rank - 1)) seen |= 1u << d;
+  need(call, seen == (1u << rank) - 1, "dims appear twice");
+}
+
 constexpr Op op_permute = {.name = "permute",
                            .traits = kView,
                            .infer = infer_permute,
@@ -113,7 +130,8 @@ constexpr Op op_permute = {.name = "permute",
                            .backward = backward_permute,
                            .attrs = "dims",
                            .doc = "dims in another order",
-                           .batch = {1, lead_order}};
+                           .batch = {1, lead_order},
+                           .check = check_permute};
 
 // ---- expand: the engine sums the gradient
 
@@ -125,6 +143,11 @@ void infer_expand(const Call& call, OutputMetas& outputs) {
   meta.strides = broadcast_strides(x.sizes, x.strides, meta.sizes);
 }
 
+void check_expand(const Call& call) {
+  need_counts(call, 1, 1);
+  need(call, broadcasts_to(call.in(0).sizes, need_sizes_list(call, 0)), "sizes do not fit");
+}
+
 constexpr Op op_expand = {.name = "expand",
                           .traits = kView,
                           .infer = infer_expand,
@@ -132,7 +155,8 @@ constexpr Op op_expand = {.name = "expand",
                           .backward = [](Backward& b) { b.set(0, b.grad()); },
                           .attrs = "sizes",
                           .doc = "dims of size 1 repeated without copying",
-                          .batch = {.call = batch_expand}};
+                          .batch = {.call = batch_expand},
+                          .check = check_expand};
 
 constexpr const Op* kViewOps[] = {&op_view, &op_permute, &op_expand};
 

@@ -8,6 +8,7 @@
 #include "core/node.hpp"
 #include "kernels/cpu/pointwise.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "ops/registry.hpp"
 
 namespace autograd {
@@ -92,6 +93,23 @@ void shift_diagonal_backward(Attrs& a, int64_t n) {
   shift_diagonal(a, n);
 }
 
+void check_diagonal_dims(const Call& call, int rank) {
+  need(call, rank >= 2 && need_dim(call, 1, rank) != need_dim(call, 2, rank),
+       "two different dims are wanted");
+}
+
+void check_diagonal(const Call& call) {
+  need_counts(call, 1, 1);
+  check_diagonal_dims(call, call.in(0).sizes.size());
+}
+
+void check_diagonal_backward(const Call& call) {
+  need_counts(call, 1, 1);
+  const Shape& sizes = need_sizes_list(call, 0);
+  check_diagonal_dims(call, sizes.size());
+  need_sizes(call, 0, diagonal_of(sizes, contiguous_strides(sizes), call.attrs).sizes);
+}
+
 constexpr Op op_diagonal = {.name = "diagonal",
                             .traits = kView,
                             .infer = infer_diagonal,
@@ -99,7 +117,8 @@ constexpr Op op_diagonal = {.name = "diagonal",
                             .backward = backward_diagonal,
                             .attrs = ";;offset,dim1,dim2",
                             .doc = "x[..., i, i + offset, ...] with i as the last dim",
-                            .batch = {1, shift_diagonal}};
+                            .batch = {1, shift_diagonal},
+                            .check = check_diagonal};
 constexpr Op op_diagonal_backward = {.name = "diagonal_backward",
                                      .traits = kCopies,
                                      .infer = infer_of_input_sizes,
@@ -107,7 +126,8 @@ constexpr Op op_diagonal_backward = {.name = "diagonal_backward",
                                      .backward = backward_diagonal_backward,
                                      .attrs = "sizes;;offset,dim1,dim2",
                                      .doc = "zeros with g on a diagonal",
-                                     .batch = {1, shift_diagonal_backward}};
+                                     .batch = {1, shift_diagonal_backward},
+                                     .check = check_diagonal_backward};
 
 void backward_diagonal(Backward& b) { b.set(0, with_sizes(op_diagonal_backward, b)); }
 void backward_diagonal_backward(Backward& b) {
@@ -156,6 +176,25 @@ void forward_unfold_backward(const Call& call) {
 void backward_unfold(Backward& b);
 void backward_unfold_backward(Backward& b);
 
+void check_unfold_numbers(const Call& call, const Shape& sizes) {
+  const int dim = need_dim(call, 0, sizes.size());
+  need_number(call, 1, 0, sizes.empty() ? 1 : sizes[dim]);
+  need_number(call, 2, 1, kMostElements);
+}
+
+void check_unfold(const Call& call) {
+  need_counts(call, 1, 1);
+  check_unfold_numbers(call, call.in(0).sizes);
+}
+
+void check_unfold_backward(const Call& call) {
+  need_counts(call, 1, 1);
+  need_float(call, 0);
+  const Shape& sizes = need_sizes_list(call, 0);
+  check_unfold_numbers(call, sizes);
+  need_sizes(call, 0, windows_of(sizes, contiguous_strides(sizes), call.attrs).sizes);
+}
+
 constexpr Op op_unfold = {.name = "unfold",
                           .traits = kView,
                           .infer = infer_unfold,
@@ -163,7 +202,8 @@ constexpr Op op_unfold = {.name = "unfold",
                           .backward = backward_unfold,
                           .attrs = ";;dim,size,step",
                           .doc = "windows of `size` positions, `step` apart, as a last dim",
-                          .batch = by_dim(1)};
+                          .batch = by_dim(1),
+                          .check = check_unfold};
 constexpr Op op_unfold_backward = {.name = "unfold_backward",
                                    .traits = kCopies,
                                    .infer = infer_of_input_sizes,
@@ -171,7 +211,8 @@ constexpr Op op_unfold_backward = {.name = "unfold_backward",
                                    .backward = backward_unfold_backward,
                                    .attrs = "sizes;;dim,size,step",
                                    .doc = "the sum of the windows, each at its place",
-                                   .batch = by_sizes_and_dim(1)};
+                                   .batch = by_sizes_and_dim(1),
+                                   .check = check_unfold_backward};
 
 void backward_unfold(Backward& b) { b.set(0, with_sizes(op_unfold_backward, b)); }
 void backward_unfold_backward(Backward& b) {

@@ -16,6 +16,7 @@
 #include "kernels/cpu/pointwise.hpp"
 #include "kernels/cpu/power_sum.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "optim/recipe.hpp"
 
 namespace autograd::optim {
@@ -97,7 +98,8 @@ constexpr detail::Op op_total_norm = {.name = "total_norm",
                                       .infer = infer_norm,
                                       .forward = {forward_norm},
                                       .attrs = ";order;error_if_nonfinite",
-                                      .doc = "the norm of the norms of all inputs"};
+                                      .doc = "the norm of the norms of all inputs",
+                                      .check = detail::takes<0, 1 << 16>};
 
 // ---- clip_to_norm_(grad, norm): reals[0] = largest norm
 
@@ -125,12 +127,18 @@ void forward_clip(const detail::Call& call) {
                         call.out(), inputs, 2, false);
 }
 
+void check_clip(const detail::Call& call) {
+  detail::need_counts(call, 2, 2);
+  for (int i = 0; i < 2; ++i) detail::need_float(call, i);
+}
+
 constexpr detail::Op op_clip_to_norm = {.name = "clip_to_norm_",
                                         .traits = detail::kInPlace,
                                         .infer = infer_clip,
                                         .forward = {forward_clip},
                                         .attrs = ";max_norm",
-                                        .doc = "a gradient times min(1, max_norm / (norm + 1e-6))"};
+                                        .doc = "a gradient times min(1, max_norm / (norm + 1e-6))",
+                                        .check = check_clip};
 
 }  // namespace
 

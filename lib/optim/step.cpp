@@ -11,6 +11,7 @@
 #include "core/tensor_body.hpp"
 #include "core/text.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/call_check.hpp"
 #include "optim/options.hpp"
 #include "optim/recipe.hpp"
 
@@ -249,6 +250,35 @@ void forward_step(const detail::Call& call) {
   }
 }
 
+/// A step of one parameter: (param, grad, states..., options).
+template <class Options>
+void check_step(const detail::Call& call) {
+  using detail::need;
+  double numbers[kMaxOptions];
+  const int count = to_numbers<Options>(Options{}, numbers);
+  const Options defaults;
+  const Recipe how = recipe(defaults);
+  int states = 0;
+  while (states < kMaxStates && how.states[states].name) ++states;
+  need(call, call.n_inputs == 3 + states && call.attrs.ints[0] == 0,
+       "another number of arguments than the operation takes");
+  const int last = call.n_inputs - 1;
+  detail::need_dtype(call, last, DType::kFloat64);
+  detail::need_sizes(call, last, {count});
+  detail::need_dense(call, last);
+  detail::need_float(call, 0);
+  need(call, call.has(0) && call.has(1), "an argument is missing");
+  detail::need_like(call, 1, 0);
+  check_writable(how, call.in(0));
+  int outputs = 1;
+  for (int k = 0; k < states; ++k) {
+    if (!call.has(2 + k)) continue;
+    check_state(how, how.states[k], call.in(0), call.in(2 + k));
+    ++outputs;
+  }
+  need(call, call.n_outputs == outputs, "another number of results than the operation has");
+}
+
 /// The record under which a step of one parameter is seen and repeated.
 template <class Options>
 const detail::Op& step_op() {
@@ -266,7 +296,8 @@ const detail::Op& step_op() {
                                 .attrs = ";lr",
                                 .doc = "one step of an optimizer for one parameter",
                                 .optional_inputs = ~3u,
-                                .inputs = inputs.c_str()};
+                                .inputs = inputs.c_str(),
+                                .check = check_step<Options>};
   return op;
 }
 
