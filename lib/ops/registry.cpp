@@ -17,6 +17,7 @@ const std::vector<const Op*>& all_ops() {
         attention_ops(),     //
         recurrent_ops(),     //
         linalg_ops(),        //
+        cross_ops(),         //
         reduce_ops(),        //
         view_ops(),          //
         join_ops(),          //

@@ -21,6 +21,7 @@ OpList product_ops();
 OpList attention_ops();
 OpList recurrent_ops();
 OpList linalg_ops();
+OpList cross_ops();
 OpList reduce_ops();
 OpList view_ops();
 OpList window_ops();
