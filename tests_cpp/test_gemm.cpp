@@ -172,6 +172,27 @@ TEST(Gemm, WideSmallProducts) {
   });
 }
 
+/// Few rows or columns: whole squares and partial ones, one block of k and several.
+template <class T>
+void check_turned() {
+  for_each_target([] {
+    for (const int64_t m : {4, 7, 8, 13, 15, 16, 31, 32}) {
+      for (const int64_t n : {1, 2, 3, 4, 33, 64, 70, 128}) {
+        for (const int64_t k : {16, 33, 64, 320}) {
+          for (const Layout& b : {kLayouts[1], kLayouts[3], kLayouts[4], kLayouts[9]}) {
+            const uint32_t seed = static_cast<uint32_t>(m * 1000 + n * 20 + k);
+            check<T>({m, n, k, &kLayouts[(m + n) % 3], &b, seed % 3 == 0, seed % 4 == 0}, seed);
+            if (::testing::Test::HasFatalFailure()) return;
+          }
+        }
+      }
+    }
+  });
+}
+
+TEST(Gemm, TurnedFloat32) { check_turned<float>(); }
+TEST(Gemm, TurnedFloat64) { check_turned<double>(); }
+
 template <class T>
 void check_tall_and_blocked() {
   const int64_t shapes[][3] = {{200, 1, 300},  {300, 2, 70},   {129, 5, 64},
@@ -225,6 +246,9 @@ TEST(Gemm, SplittingChangesNoBit) {
       for (const Layout& a : {kLayouts[0], kLayouts[1]}) {
         check_split<float>(33, 41, 70, a, b);
         check_split<float>(75, 68, 530, a, b);
+        check_split<float>(32, 70, 80, a, b);
+        check_split<float>(40, 4, 64, a, b);
+        check_split<double>(16, 70, 64, a, b);
         check_split<double>(29, 1, 300, a, b);
         check_split<double>(69, 67, 515, a, b);
         if (::testing::Test::HasFatalFailure()) return;

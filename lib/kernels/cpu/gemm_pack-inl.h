@@ -11,6 +11,11 @@
 #include <cstdint>
 #include <cstring>
 
+// Otherwise what belongs into registers would live in memory between one loop and the next.
+#ifndef AUTOGRAD_UNROLLED
+#define AUTOGRAD_UNROLLED _Pragma("GCC unroll 16")
+#endif
+
 #include "hwy/highway.h"
 #include "kernels/cpu/partial_vector-inl.h"
 
@@ -101,6 +106,54 @@ HWY_INLINE void transpose_block(D d, const double* src, int64_t stride, int64_t 
   hn::StoreU(hn::InterleaveUpper(d, r0, r1), d, dst + width);
 }
 
+/// Rows of 128-bit blocks to columns of them: out[b] is block b of each of x[0], x[step], ...
+template <class D, int kGroups, int kStep>
+HWY_INLINE void transpose_blocks(D d, hn::Vec<D>* x) {
+  if constexpr (kGroups == 2) {
+    const auto a = x[0], b = x[kStep];
+    x[0] = hn::ConcatLowerLower(d, b, a);
+    x[kStep] = hn::ConcatUpperUpper(d, b, a);
+  } else if constexpr (kGroups == 4) {
+    const auto even = hn::ConcatLowerLower(d, x[2 * kStep], x[0]);
+    const auto odd = hn::ConcatLowerLower(d, x[3 * kStep], x[kStep]);
+    const auto even2 = hn::ConcatUpperUpper(d, x[2 * kStep], x[0]);
+    const auto odd2 = hn::ConcatUpperUpper(d, x[3 * kStep], x[kStep]);
+    x[0] = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(odd), even);
+    x[kStep] = hn::OddEvenBlocks(odd, hn::SwapAdjacentBlocks(even));
+    x[2 * kStep] = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(odd2), even2);
+    x[3 * kStep] = hn::OddEvenBlocks(odd2, hn::SwapAdjacentBlocks(even2));
+  }
+}
+
+/// Transposes a square of as many vectors as a vector has lanes.
+template <class D>
+HWY_INLINE void transpose_square(D d, hn::Vec<D>* x) {
+  using T = hn::TFromD<D>;
+  constexpr int kLanes = static_cast<int>(hn::MaxLanes(d));
+  constexpr int kBlock = 16 / sizeof(T);
+  static_assert(kLanes / kBlock == 1 || kLanes / kBlock == 2 || kLanes / kBlock == 4);
+  AUTOGRAD_UNROLLED for (int g = 0; g < kLanes; g += kBlock) {
+    auto* const r = x + g;
+    if constexpr (kBlock == 2) {
+      const auto low = hn::InterleaveLower(d, r[0], r[1]);
+      r[1] = hn::InterleaveUpper(d, r[0], r[1]);
+      r[0] = low;
+    } else {
+      const hn::Repartition<double, D> wide;
+      const auto low01 = hn::BitCast(wide, hn::InterleaveLower(d, r[0], r[1]));
+      const auto low23 = hn::BitCast(wide, hn::InterleaveLower(d, r[2], r[3]));
+      const auto high01 = hn::BitCast(wide, hn::InterleaveUpper(d, r[0], r[1]));
+      const auto high23 = hn::BitCast(wide, hn::InterleaveUpper(d, r[2], r[3]));
+      r[0] = hn::BitCast(d, hn::InterleaveLower(wide, low01, low23));
+      r[1] = hn::BitCast(d, hn::InterleaveUpper(wide, low01, low23));
+      r[2] = hn::BitCast(d, hn::InterleaveLower(wide, high01, high23));
+      r[3] = hn::BitCast(d, hn::InterleaveUpper(wide, high01, high23));
+    }
+  }
+  AUTOGRAD_UNROLLED for (int c = 0; c < kBlock; ++c)
+      transpose_blocks<D, kLanes / kBlock, kBlock>(d, x + c);
+}
+
 /// pack_strided for step 1. Where `width` is no whole number of vectors, each row's last vector
 /// spills into the next row, or past the panel; going leftwards overwrites that.
 template <class T>
@@ -114,12 +167,21 @@ HWY_NOINLINE void pack_columns(const T* src, int64_t stride, int64_t depth, int6
     const T* from = src + i * stride;
     T* to = dst + i;
     const int64_t last = count - i - 1;
+    int64_t p = 0;
     if (last >= kLanes - 1) {
-      for (int64_t p = 0; p < blocks; ++p, from += kBlock, to += kBlock * width) {
+      for (; p + kLanes / kBlock <= blocks; p += kLanes / kBlock, from += kLanes) {
+        Vec<T> rows[kLanes];
+        AUTOGRAD_UNROLLED for (int64_t r = 0; r < kLanes; ++r) rows[r] =
+            hn::LoadU(d, from + r * stride);
+        transpose_square(d, rows);
+        AUTOGRAD_UNROLLED for (int64_t r = 0; r < kLanes; ++r, to += width)
+            hn::StoreU(rows[r], d, to);
+      }
+      for (; p < blocks; ++p, from += kBlock, to += kBlock * width) {
         transpose_block(d, from, stride, kLanes, to, width);
       }
     } else {
-      for (int64_t p = 0; p < blocks; ++p, from += kBlock, to += kBlock * width) {
+      for (; p < blocks; ++p, from += kBlock, to += kBlock * width) {
         transpose_block(d, from, stride, last, to, width);
       }
     }
