@@ -25,6 +25,16 @@ namespace {
 // Elements worth waking a thread for: a rule with states costs about twice a simple pointwise op.
 int64_t grain(int states) { return states > 0 ? detail::kGrain / 2 : detail::kGrain; }
 
+/// One parameter and its states; nullptr where the recipe uses none.
+struct Target {
+  TensorBody* param;
+  TensorBody* states[kMaxStates] = {};
+};
+
+bool uses(const Recipe& recipe, int kind) {
+  return recipe.states[kind].name && recipe.states[kind].is_used;
+}
+
 /// The list of parameters of one call, and where each finds its states.
 struct List {
   const Tensor* params;
@@ -35,7 +45,7 @@ struct List {
   Tensor options = {};
 
   Tensor& state(int kind, int64_t i) const { return states[kind * n + i]; }
-  bool uses(int kind) const { return recipe.states[kind].name && recipe.states[kind].is_used; }
+  bool uses(int kind) const { return optim::uses(recipe, kind); }
 };
 
 void check_writable(const Recipe& recipe, const TensorBody& t) {
@@ -72,24 +82,30 @@ void check(const List& list, int64_t i) {
       check_state(list.recipe, list.recipe.states[k], param, *body(list.state(k, i)));
 }
 
-void fill(const Tensor& t, double value) {
-  const int64_t n = t.numel();
-  if (t.dtype() == DType::kFloat32)
-    std::fill_n(t.data_as<float>(), n, static_cast<float>(value));
+void fill(TensorBody& t, double value) {
+  if (t.dtype == DType::kFloat32)
+    std::fill_n(reinterpret_cast<float*>(t.data), t.numel, static_cast<float>(value));
   else
-    std::fill_n(t.data_as<double>(), n, value);
+    std::fill_n(reinterpret_cast<double*>(t.data), t.numel, value);
 }
 
-double read_number(const Tensor& t) {
-  return t.dtype() == DType::kFloat32 ? static_cast<double>(*t.data_as<float>())
-                                      : *t.data_as<double>();
+double read_number(const TensorBody& t) {
+  return t.dtype == DType::kFloat32 ? static_cast<double>(*reinterpret_cast<const float*>(t.data))
+                                    : *reinterpret_cast<const double*>(t.data);
+}
+
+void read_counters(const Recipe& recipe, const Target& target, Counters& counters) {
+  int count = 0;
+  for (int k = 0; k < kMaxStates && recipe.states[k].name; ++k) {
+    if (!recipe.states[k].is_counter || !recipe.states[k].is_used) continue;
+    counters.values[count] = read_number(*target.states[k]);
+    counters.is_single[count++] = target.states[k]->dtype == DType::kFloat32;
+  }
 }
 
 /// Makes the states that a parameter lacks and reads its counters.
-Counters open_states(const List& list, int64_t i) {
-  Counters counters;
-  int count = 0;
-  const TensorBody& param = *body(list.params[i]);
+Target open_states(const List& list, int64_t i, Counters& counters) {
+  Target target{body(list.params[i])};
   for (int k = 0; k < kMaxStates; ++k) {
     if (!list.uses(k)) continue;
     const State& state = list.recipe.states[k];
@@ -97,22 +113,22 @@ Counters open_states(const List& list, int64_t i) {
     if (!t.defined()) {
       counters.is_first |= !state.is_counter;
       t = state.is_counter ? detail::make_tensor({}, default_dtype())
-                           : detail::make_tensor(param.sizes, param.dtype);
-      fill(t, state.initial);
+                           : detail::make_tensor(target.param->sizes, target.param->dtype);
+      fill(*body(t), state.initial);
     }
-    if (!state.is_counter) continue;
-    counters.values[count] = read_number(t);
-    counters.is_single[count++] = t.dtype() == DType::kFloat32;
+    target.states[k] = body(t);
   }
-  return counters;
+  read_counters(list.recipe, target, counters);
+  return target;
 }
 
-void write_counters(const List& list, int64_t i, const Counters& counters) {
+void write_counters(const Recipe& recipe, const Target& target, const Counters& counters,
+                    const detail::Op& changed_by) {
   int count = 0;
-  for (int k = 0; k < kMaxStates; ++k) {
-    if (!list.uses(k) || !list.recipe.states[k].is_counter) continue;
-    fill(list.state(k, i), counters.values[count++]);
-    body(list.state(k, i))->storage->mark_changed(*list.op);
+  for (int k = 0; k < kMaxStates && recipe.states[k].name; ++k) {
+    if (!uses(recipe, k) || !recipe.states[k].is_counter) continue;
+    fill(*target.states[k], counters.values[count++]);
+    target.states[k]->storage->mark_changed(changed_by);
   }
 }
 
@@ -145,10 +161,12 @@ class Planner {
 class Dense {
  public:
   Dense() = default;
-  explicit Dense(const Tensor& t) : original_(body(t)), copy_(detail::dense(*original_)) {}
-  char* data() const { return body(copy_)->data; }
+  explicit Dense(TensorBody& t) : original_(&t) {
+    if (!t.is_contiguous) copy_ = detail::dense(t);
+  }
+  char* data() const { return copy_.defined() ? body(copy_)->data : original_->data; }
   void close(const detail::Op& changed_by) {
-    if (body(copy_) != original_) detail::copy_into(*original_, *body(copy_));
+    if (copy_.defined()) detail::copy_into(*original_, *body(copy_));
     original_->storage->mark_changed(changed_by);
   }
 
@@ -157,33 +175,33 @@ class Dense {
   Tensor copy_;
 };
 
-void apply(const List& list, int64_t i, TensorBody& gradient, Counters counters, Planner& planner) {
-  const TensorBody& param = *body(list.params[i]);
+void apply(const Recipe& recipe, const detail::Op& op, const Target& target, TensorBody& gradient,
+           Counters counters, Planner& planner) {
+  const TensorBody& param = *target.param;
   const cpu::Update& update = planner.plan(counters);
-  write_counters(list, i, counters);
+  write_counters(recipe, target, counters, op);
 
-  const Tensor grad = detail::dense(gradient);
+  const Dense grad(gradient);
   Dense arrays[1 + kMaxStates];
   int count = 0;
-  arrays[count++] = Dense(list.params[i]);
-  for (int k = 0; k < kMaxStates; ++k)
-    if (list.uses(k) && !list.recipe.states[k].is_counter)
-      arrays[count++] = Dense(list.state(k, i));
+  arrays[count++] = Dense(*target.param);
+  for (int k = 0; k < kMaxStates && recipe.states[k].name; ++k)
+    if (uses(recipe, k) && !recipe.states[k].is_counter) arrays[count++] = Dense(*target.states[k]);
 
   const int64_t item = static_cast<int64_t>(size_of(param.dtype));
   detail::parallel_for(param.numel, grain(count - 1), [&](int64_t begin, int64_t end) {
     void* at[1 + kMaxStates];
     for (int k = 0; k < count; ++k) at[k] = arrays[k].data() + begin * item;
-    cpu::optim_update(update, param.dtype, at[0],
-                      static_cast<const char*>(grad.data()) + begin * item, at + 1, end - begin);
+    cpu::optim_update(update, param.dtype, at[0], grad.data() + begin * item, at + 1, end - begin);
   });
-  for (int k = 0; k < count; ++k) arrays[k].close(*list.op);
+  for (int k = 0; k < count; ++k) arrays[k].close(op);
 }
 
 /// The same step as a call of its op: (param, grad, states..., options), of which all but the
 /// gradient and the options are written to.
-[[gnu::cold, gnu::noinline]] void apply_observed(const List& list, int64_t i, TensorBody& gradient,
-                                                 const Counters& counters, Planner& planner) {
+[[gnu::cold, gnu::noinline]] void apply_observed(const List& list, int64_t i, const Target& target,
+                                                 TensorBody& gradient, const Counters& counters,
+                                                 Planner& planner) {
   std::vector<detail::Arg> inputs = {list.params[i], detail::Arg(&gradient)};
   std::vector<Tensor> outputs = {list.params[i]};
   for (int k = 0; k < kMaxStates; ++k) {
@@ -199,7 +217,7 @@ void apply(const List& list, int64_t i, TensorBody& gradient, Counters counters,
   detail::observer()->before_in_place(call);
   {
     const detail::Unobserved pause;
-    apply(list, i, gradient, counters, planner);
+    apply(list.recipe, *list.op, target, gradient, counters, planner);
   }
   detail::show_call(call);
 }
@@ -212,11 +230,12 @@ void run(const List& list) {
     TensorBody& param = *body(list.params[i]);
     if (detail::observer()) detail::observer()->on_grad_read(param);
     if (!param.grad) continue;
-    const Counters counters = open_states(list, i);
+    Counters counters;
+    const Target target = open_states(list, i, counters);
     if (detail::observer()) [[unlikely]]
-      apply_observed(list, i, *param.grad, counters, planner);
+      apply_observed(list, i, target, *param.grad, counters, planner);
     else
-      apply(list, i, *param.grad, counters, planner);
+      apply(list.recipe, *list.op, target, *param.grad, counters, planner);
   }
 }
 
@@ -239,14 +258,16 @@ void forward_step(const detail::Call& call) {
   const int each = (call.n_inputs - 1) / count;
   for (int i = 0; i < count; ++i) {
     const int first = i * each;
-    const Tensor param = detail::borrow(&call.in(first));
-    Tensor states[kMaxStates];
-    for (int k = 0; k < each - 2; ++k)
-      if (call.has(first + 2 + k)) states[k] = detail::borrow(&call.in(first + 2 + k));
-    List list{&param, states, 1, how};
-    list.op = &call.op;
-    const Counters counters = open_states(list, 0);
-    apply(list, 0, call.in(first + 1), counters, planner);
+    Target target{&call.in(first)};
+    for (int k = 0; k < each - 2; ++k) {
+      if (call.has(first + 2 + k)) target.states[k] = &call.in(first + 2 + k);
+      if (uses(how, k) && !target.states[k])
+        fail(ErrorCode::kRuntime, how.name, ": the step was captured without ", how.states[k].name,
+             ", which its options ask for now");
+    }
+    Counters counters;
+    read_counters(how, target, counters);
+    apply(how, call.op, target, call.in(first + 1), counters, planner);
   }
 }
 
