@@ -169,6 +169,7 @@ class FusedCompiler {
       if (!from_.values_[v].is_input) add_step(static_cast<int>(v));
     for (size_t i = 0; i < from_.results_.size() && why_.empty(); ++i) add_sum(static_cast<int>(i));
     if (why_.empty()) place_scratch();
+    if (why_.empty()) choose_block();
     if (why_.empty()) return op_;
     *why = why_;
     return nullptr;
@@ -182,6 +183,7 @@ class FusedCompiler {
 
   void start();
   void add_product(int own_memory);
+  void choose_block();
   void choose_tile();
   void ask_for_group(int64_t elements);
   int register_of(int v, DType as);
@@ -227,7 +229,6 @@ void FusedCompiler::start() {
   argument_of_.assign(from_.values_.size(), -1);
   output_of_.assign(from_.values_.size(), -1);
   op_->inputs = from_.factors_;
-  op_->factors = static_cast<int>(from_.factors_.size());
   for (size_t v = from_.product_ ? 1 : 0; v < from_.values_.size(); ++v) {
     if (!from_.values_[v].is_input) continue;
     argument_of_[v] = static_cast<int>(op_->inputs.size());
@@ -251,19 +252,40 @@ void FusedCompiler::start() {
 
 /// The factors have to lie as the product reads them.
 void FusedCompiler::add_product(int own_memory) {
-  const bool is_linear = from_.product_ == find_op("linear");
-  op_->has_product = true;
-  op_->transposes_a = !is_linear && from_.product_attrs_.ints[0];
-  op_->transposes_b = is_linear || from_.product_attrs_.ints[1];
-  if (argument_of_[0] < 0) argument_of_[0] = own_memory;
-  op_->product_argument = argument_of_[0];
   const FusedArgument &a = from_.factors_[0], &b = from_.factors_[1];
-  const bool lies_well = b.sizes.size() == 2 &&
-                         (a.sizes.size() == 2 || is_row_major(a.sizes, a.strides)) &&
-                         (from_.factors_.size() < 3 ||
-                          is_row_major(from_.factors_[2].sizes, from_.factors_[2].strides));
-  if (!lies_well) why_ = "a factor of the product is not contiguous";
+  const bool has_bias = from_.factors_.size() > 2;
+  if (b.sizes.size() != 2 || (a.sizes.size() != 2 && !is_row_major(a.sizes, a.strides)) ||
+      (has_bias && !is_row_major(from_.factors_[2].sizes, from_.factors_[2].strides)))
+    why_ = "a factor of the product is not contiguous";
   if (!is_floating(a.dtype)) why_ = "a product of integers";
+  if (!why_.empty()) return;
+  if (argument_of_[0] < 0) argument_of_[0] = own_memory;
+  const bool is_linear = from_.product_ == find_op("linear");
+  const bool ta = !is_linear && from_.product_attrs_.ints[0];
+  const bool tb = is_linear || from_.product_attrs_.ints[1];
+  const int last = a.sizes.size() - 1;
+  const int64_t outer = last > 1 ? a.sizes[last] : a.strides[0], inner = a.strides[last];
+  op_->has_product = true;
+  FusedProduct& p = op_->product;
+  p.argument = argument_of_[0];
+  p.dtype = a.dtype;
+  p.depth = ta ? a.sizes[0] : a.sizes[last];
+  p.columns = b.sizes[tb ? 0 : 1];
+  p.rows = program().numel / std::max<int64_t>(p.columns, 1);
+  p.a_row = ta ? inner : outer;
+  p.a_column = ta ? outer : inner;
+  p.b_row = b.strides[tb ? 1 : 0];
+  p.b_column = b.strides[tb ? 0 : 1];
+  if (has_bias) p.bias = 2;
+}
+
+/// The tile has been chosen.
+void FusedCompiler::choose_block() {
+  if (!op_->has_product || program().numel == 0) return;
+  FusedProduct& p = op_->product;
+  const int64_t unit = std::max<int64_t>(1, program().unit / p.columns);
+  const int64_t wanted = std::max<int64_t>(128, 16384 / p.columns);
+  p.block = std::min(p.rows, (wanted + unit - 1) / unit * unit);
 }
 
 void FusedCompiler::ask_for_group(int64_t elements) {
@@ -319,7 +341,6 @@ void FusedCompiler::set_constant(cpu::FusedRegister& r, double number) {
 void FusedCompiler::set_place(cpu::FusedRegister& r, const FusedArgument& argument) {
   cpu::FusedProgram& p = program();
   const Shape strides = broadcast_strides(argument.sizes, argument.strides, from_.sizes_);
-  for (int d = 0; d < p.dims; ++d) r.strides[d] = from_.sizes_[d] == 1 ? 0 : strides[d];
   const int64_t period = period_of(strides);
   const bool same = r.stored == r.dtype;
   const auto dense = [&] {
@@ -357,7 +378,11 @@ int FusedCompiler::input_register(int v, DType as) {
   r.stored = argument.dtype;
   r.argument = static_cast<int16_t>(argument_of_[static_cast<size_t>(v)]);
   set_place(r, argument);
-  return new_register(r);
+  const int k = new_register(r);
+  const Shape strides = broadcast_strides(argument.sizes, argument.strides, from_.sizes_);
+  for (int d = 0; d < program().dims; ++d)
+    program().strides[k][d] = from_.sizes_[d] == 1 ? 0 : strides[d];
+  return k;
 }
 
 int FusedCompiler::register_of(int v, DType as) {

@@ -9,16 +9,24 @@ namespace autograd::detail {
 
 inline constexpr int kMaxFusedArguments = cpu::kMaxFusedRegisters + 8;
 
+/// The product that a program begins with, over the memory of its factors as they were described.
+struct FusedProduct {
+  int64_t rows = 0, columns = 0, depth = 0;
+  int64_t a_row = 0, a_column = 0, b_row = 0, b_column = 0;  ///< strides in elements
+  int64_t block = 0;  ///< rows that stay in the cache until the steps have seen them
+  DType dtype = DType::kFloat32;
+  int bias = -1;      ///< its input
+  int argument = -1;  ///< the program's argument that it becomes: an output, or memory of its own
+};
+
 /// The record of one fused op with the program that it runs.
 struct FusedOp : Op {
   cpu::FusedProgram program;
   std::vector<FusedArgument> inputs;
   std::vector<OutputMeta> results;
   std::vector<std::vector<char>> constants;  // what kConstant registers point at
-  // The product before the steps: its factors are the first inputs, its result is the program's
-  // argument `product_argument`, an output of the op or memory of its own.
-  bool has_product = false, transposes_a = false, transposes_b = false;
-  int factors = 0, product_argument = -1;
+  bool has_product = false;                  // its factors are the first inputs
+  FusedProduct product;
 };
 
 /// What the record of every fused op says and does.

@@ -57,8 +57,8 @@ bool Fusion::operator()(PassReport& report, std::vector<char>& banned) {
   for (int i = 0; i < rewrite_.n_ops(); ++i) {
     if (!is_plain(i)) continue;
     const Op& op = *rewrite_.op(i).op;
-    if (is_fusable_product(op) && checked_numel(rewrite_.value(rewrite_.op(i).inputs[0]).sizes) > 0)
-      start(i, true);  // of nothing, a product is zeros that no row computes
+    if (is_fusable_product(op))
+      start(i, true);
     else if (is_fusable_step(op))
       add_step(i, report);
     else if (is_sum(i))

@@ -16,8 +16,9 @@ int64_t slot_bytes(const FusedProgram& program) {
 int64_t item(DType dtype) { return static_cast<int64_t>(size_of(dtype)); }
 
 /// Copies the elements [begin, begin + n) of an argument of any layout to `to`.
-void gather(const FusedProgram& program, const FusedRegister& r, void* argument, void* to,
-            int64_t begin, int64_t n) {
+void gather(const FusedProgram& program, int k, void* argument, void* to, int64_t begin,
+            int64_t n) {
+  const FusedRegister& r = program.reg[k];
   int64_t strides[kMaxFusedDims];
   int64_t dense = 1;
   for (int d = program.dims - 1; d >= 0; --d) {
@@ -27,7 +28,7 @@ void gather(const FusedProgram& program, const FusedRegister& r, void* argument,
   // The loop numbers the elements from the start of the space, `to` is where number `begin` goes.
   char* const origin = static_cast<char*>(to) - begin * item(r.dtype);
   const Operand operands[2] = {{origin, r.dtype, r.dtype, strides},
-                               {argument, r.stored, r.dtype, r.strides}};
+                               {argument, r.stored, r.dtype, program.strides[k]}};
   pointwise_loop(pointwise_kernel(PointwiseOp::k_copy, r.dtype), nullptr, operands, 1,
                  program.sizes, program.dims, begin, begin + n);
 }
@@ -98,7 +99,7 @@ class Run {
           else if (r.dense)
             repeat(r, arguments_[r.argument], at_[k], n);
           else
-            gather(program_, r, arguments_[r.argument], at_[k], begin, n);
+            gather(program_, k, arguments_[r.argument], at_[k], begin, n);
           break;
         case FusedPlace::kRow:
           has_moving_ = true;
@@ -119,7 +120,7 @@ class Run {
       const FusedRegister& r = program_.reg[k];
       if (r.place == FusedPlace::kRow) at_[k] = argument(r, i % r.period);
       if (r.place == FusedPlace::kGathered)
-        gather(program_, r, arguments_[r.argument], at_[k], i, n);
+        gather(program_, k, arguments_[r.argument], at_[k], i, n);
     }
   }
 

@@ -35,7 +35,6 @@ struct FusedRegister {
   bool dense = false;              ///< kFilled: a period of the argument is one contiguous run
   int64_t period = 0;              ///< kRow, kFilled: elements after which the argument repeats
   const void* constant = nullptr;  ///< kConstant: at least `tile` elements
-  int64_t strides[kMaxFusedDims] = {};  ///< kFilled, kGathered: of the argument, in elements
 };
 
 /// registers[out] = kernel(registers[in...]); in -1 is an absent input.
@@ -70,6 +69,9 @@ struct FusedProgram {
   FusedRegister reg[kMaxFusedRegisters];
   FusedStep step[kMaxFusedSteps];
   FusedSum sum[4];
+  /// Of the arguments of kFilled and kGathered registers, in elements; apart, because few runs look
+  /// at them.
+  int64_t strides[kMaxFusedRegisters][kMaxFusedDims] = {};
 };
 
 /// Bytes of scratch memory, 64-byte aligned, that a run needs.
