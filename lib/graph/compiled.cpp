@@ -10,6 +10,8 @@
 #include "autograd/data.hpp"
 #include "autograd/grad.hpp"
 #include "autograd/ops.hpp"
+#include "core/interrupt.hpp"
+#include "core/location.hpp"
 #include "core/node.hpp"
 #include "core/text.hpp"
 #include "graph/passes/passes.hpp"
@@ -315,12 +317,14 @@ int64_t Compiled::run_batches(const std::vector<Tensor>& inputs, const Tensor& i
   State& s = *state_;
   if (detail::observer() || s.plans.empty()) return 0;
   std::vector<Tensor> batch(inputs.size()), outputs;
+  const detail::LocationScope place(detail::known_here());
   int64_t done = 0;
   for (int64_t at = start; at < rows; at += batch_size, ++done) {
     const int64_t count = std::min(batch_size, rows - at);
     if (count < batch_size && drop_last) break;
     take_batch(inputs.data(), static_cast<int64_t>(inputs.size()), index, at, count, batch.data());
     if (!run(batch, &outputs)) break;
+    detail::poll_interrupt(s.plans[s.last].plan->elements());
     if (!losses) continue;
     if (outputs.empty() || outputs[0].numel() != 1)
       fail(ErrorCode::kRuntime,

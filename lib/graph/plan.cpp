@@ -46,9 +46,8 @@ Plan::Plan(Capture capture, GraphData graph)
     if (result.value < 0) fail(ErrorCode::kRuntime, "compile: an output is an undefined tensor");
     results_.push_back(result);
   }
-  int64_t elements = 0;
-  for (const GraphValue& value : graph_.values) elements += numel_of(value.sizes);
-  is_long_ = elements >= 4 * kLongWork;
+  for (const GraphValue& value : graph_.values) elements_ += numel_of(value.sizes);
+  is_long_ = elements_ >= 4 * kLongWork;
   describe_inputs();
   find_memories();
   find_lifetimes();
@@ -382,6 +381,9 @@ void Plan::make_bodies() {
     const bool moves = kind == Memory::kInput || kind == Memory::kGradient ||
                        (kind == Memory::kResult && memories_[s].first >= 0);
     if (moves && !memories_[s].bodies.empty()) dynamic_.push_back(static_cast<int>(s));
+    if (memories_[s].changes > 0 &&
+        (kind == Memory::kOutside || kind == Memory::kInput || kind == Memory::kGradient))
+      changed_.push_back(static_cast<int>(s));
   }
 }
 

@@ -40,6 +40,8 @@ class Plan {
   const GraphData& graph() const { return graph_; }
   const Capture& capture() const { return capture_; }
   int64_t arena_bytes() const { return arena_bytes_; }
+  /// Elements of all values: about the work of a run.
+  int64_t elements() const { return elements_; }
 
  private:
   /// Memory of the values of one storage.
@@ -103,6 +105,7 @@ class Plan {
   std::vector<Result> results_;
   std::vector<Memory> memories_;          ///< by storage
   std::vector<int> dynamic_;              ///< storages whose address is another in each run
+  std::vector<int> changed_;              ///< storages that are changed in place and seen outside
   std::vector<Tensor> owned_;             ///< keeps the bodies
   std::vector<TensorBody*> bodies_;       ///< by value
   std::vector<bool> outside_needs_grad_;  ///< by leaf
@@ -113,6 +116,7 @@ class Plan {
   std::vector<Instruction> instructions_;
   Tensor arena_;
   int64_t arena_bytes_ = 0;
+  int64_t elements_ = 0;
   bool is_long_ = false;  ///< worth giving an interpreter's lock up
 };
 

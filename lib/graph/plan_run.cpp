@@ -3,6 +3,7 @@
 
 #include "autograd/grad.hpp"
 #include "core/interpreter_lock.hpp"
+#include "core/location.hpp"
 #include "core/text.hpp"
 #include "graph/plan.hpp"
 #include "ops/broadcast.hpp"
@@ -112,8 +113,8 @@ Tensor Plan::result_of(const Result& result, const Tensor* inputs) const {
 }
 
 void Plan::finish(const Tensor* inputs, Tensor* outputs) {
-  for (const Memory& memory : memories_) {
-    if (memory.changes == 0) continue;
+  for (int each : changed_) {
+    const Memory& memory = memories_[static_cast<size_t>(each)];
     const uint32_t n = static_cast<uint32_t>(memory.changes);
     if (memory.kind == Memory::kOutside)
       memory.storage->version.fetch_add(n, std::memory_order_relaxed);
@@ -150,6 +151,8 @@ void Plan::finish(const Tensor* inputs, Tensor* outputs) {
 void Plan::run(const Tensor* inputs, Tensor* outputs) {
   const Unlocked unlocked(is_long_);
   const Unobserved pause;
+  // What the run makes and changes is of the line that called it.
+  const LocationScope place(known_here());
   NoGrad off;
   for (const Reset& reset : resets_) std::memcpy(reset.to, reset.bytes.data(), reset.bytes.size());
   bind(inputs);
