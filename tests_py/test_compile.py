@@ -508,3 +508,34 @@ def test_graph_and_explanation():
     assert step.misfit(x, y) == ""
     assert step.misfit(x[:2], y) == "argument 0 is float32 [2, 3] instead of float32 [5, 3]"
     assert repr(step) == "<compiled function training_step.<locals>.step>"
+
+
+def test_products_of_no_depth():
+    """A layer without inputs is its bias."""
+    weight, bias = ag.zeros(5, 0), ag.arange(5.0) - 2
+    step = ag.compile(lambda x: ag.nn.functional.linear(x, weight, bias).relu() * 2)
+    for rows in [3] * 4 + [1] * 4:
+        found = step(ag.zeros(rows, 0))
+        assert found.tolist() == [[0.0, 0.0, 0.0, 2.0, 4.0]] * rows
+    assert "linear + relu + mul" in step.explain()
+
+
+def test_options_that_ask_for_a_state():
+    """Momentum that comes later finds no state in the plan: the step is captured again."""
+    p = ag.ones(3, requires_grad=True)
+    optimizer = ag.optim.SGD([p], lr=0.1)
+
+    @ag.compile
+    def step(x):
+        optimizer.zero_grad()
+        loss = (p * x).sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    for _ in range(4):
+        step(ag.ones(3))
+    optimizer.param_groups[0]["momentum"] = 0.9
+    for _ in range(4):
+        step(ag.ones(3))
+    assert p.tolist() == pytest.approx([1 - 0.4 - 0.1 * (1 + 1.9 + 2.71 + 3.439)] * 3)

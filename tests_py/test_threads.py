@@ -78,6 +78,34 @@ print(len(reached))
     assert run(program) == ["interrupted", "0", "1"]
 
 
+def test_ctrl_c_ends_long_epochs():
+    """Between two steps: what was done stays, and the function runs on afterwards."""
+    program = """
+import os, signal, threading, time
+import autograd as ag
+w = ag.zeros(())
+@ag.compile
+def step(x):
+    with ag.no_grad():
+        w.add_(1)
+    return x.sum()
+x = ag.ones(1000, 1)
+step.run(x, batch_size=1)
+before, many = w.item(), ag.ones(8_000_000, 1)
+threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+start = time.monotonic()
+try:
+    step.run(many, batch_size=1)
+    print("finished")
+except KeyboardInterrupt:
+    print("interrupted", time.monotonic() - start < 2, 1000 <= before < w.item() < 8e6)
+done = w.item()
+step.run(x, batch_size=1)
+print(w.item() - done)
+"""
+    assert run(program) == ["interrupted", "True", "True", "1000.0"]
+
+
 def test_handlers_of_the_program():
     program = """
 import os, signal, threading

@@ -111,12 +111,13 @@ class _Step:
 
     def remember(self) -> None:
         self.values = type(self.optimizer)._values(self.group)
-        self.shape = self._shape()
+        self.shape = self.shape_of(self.values)
         self.owned = self.optimizer._owned.get(self.number)
 
-    def _shape(self) -> tuple[bool, ...]:
+    @staticmethod
+    def shape_of(values: Any) -> tuple[bool, ...]:
         """Which options are on: a change of these is another computation."""
-        return tuple(map(bool, self.values[1:] if isinstance(self.values, tuple) else ()))
+        return tuple(map(bool, values[1:] if isinstance(values, tuple) else ()))
 
     def same_states(self) -> bool:
         """True if the optimizer still has the group and the states that the plans write to."""
@@ -168,11 +169,11 @@ class _Variant:
         return True
 
     def _read_options(self, step: _Step) -> bool:
-        shape = step.shape
-        step.values = type(step.optimizer)._values(step.group)
-        step.shape = step._shape()
-        if step.shape != shape:
+        values = type(step.optimizer)._values(step.group)
+        # Not remembered: the next look has to find the same, until a captured call has seen it.
+        if step.shape_of(values) != step.shape:
             return False
+        step.values = values
         numbers = step.numbers()
         array = (ctypes.c_double * len(numbers))(*numbers)
         check(lib.ag_compiled_set_options(self.handle, step.position, array, len(numbers)))
