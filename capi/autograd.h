@@ -242,6 +242,25 @@ AG_API int64_t ag_op_names(char* buffer, int64_t capacity);
 /* What the named op is: "<name>: <doc>" with its traits; text; -1 for an unknown op. */
 AG_API int64_t ag_op_doc(const char* name, char* buffer, int64_t capacity);
 
+/* ---- calls from CPython ---- */
+
+/* The address of a METH_FASTCALL function that does what the C function `name` does, for arguments
+ * of the usual classes. All other calls go on to the function's `self`, a callable of the same
+ * meaning. NULL if there is none. It must not be called before ag_python_start(). */
+AG_API const void* ag_python_function(const char* name);
+/* Tells these functions, once, what they need of the interpreter. functions:
+ * PyLong_AsLongLongAndOverflow, PyLong_FromLongLong, PyFloat_AsDouble, PyFloat_FromDouble,
+ * PyBytes_AsString, PyTuple_Size, PyTuple_GetItem, PyList_Size, PyList_GetItem, PyTuple_New,
+ * PyTuple_SetItem, PyList_SetItem, PyObject_Call, PyErr_Occurred, PyErr_Clear, Py_IncRef,
+ * Py_DecRef, PyType_IsSubtype, and tp_new of ctypes' simple types. objects: the classes int, float,
+ * bytes, tuple, list, ctypes.c_int64, that of ctypes' arrays' classes, ctypes.c_void_p; None, True,
+ * False and (). head: the size of an object's head, which ends with its class; behind it
+ * ctypes objects have the address of their value. */
+AG_API ag_status ag_python_start(const void* const* functions, int64_t n_functions,
+                                 const void* const* objects, int64_t n_objects, int64_t head);
+/* Two classes of handles, of which results have the first, and one of tuples, which live on. */
+AG_API ag_status ag_python_classes(const void* tensor, const void* parameter, const void* size);
+
 /* ---- tensors ---- */
 
 /* A new contiguous tensor with a copy of numel elements of `data`. */
@@ -257,6 +276,8 @@ AG_API ag_tensor* ag_tensor_from_blob(void* data, ag_dtype dtype, const int64_t*
 AG_API void ag_tensor_free(ag_tensor* t);
 /* Another reference to the same tensor. */
 AG_API ag_tensor* ag_tensor_retain(ag_tensor* t);
+/* 0 for NULL, 1 for any tensor. */
+AG_API int32_t ag_tensor_exists(const ag_tensor* t);
 /* Number of dims; -1 for NULL. */
 AG_API int64_t ag_tensor_ndim(const ag_tensor* t);
 /* Writes up to capacity sizes, returns ndim; -1 for NULL. */
@@ -1034,8 +1055,8 @@ AG_API ag_tensor* ag_stack(const ag_tensor* const* tensors, int64_t n, int64_t d
 /* Views of the given sizes along dim, written to out[n]. */
 AG_API ag_status ag_split(const ag_tensor* x, const int64_t* sizes, int64_t n, int64_t dim,
                           ag_tensor** out);
-/* At most `chunks` equal views along dim; out has room for `chunks`, *count says how many were
- * written. */
+/* At most `chunks` equal views along dim; out has room for `chunks`, *count (NULL allowed) says how
+ * many were written. */
 AG_API ag_status ag_chunk(const ag_tensor* x, int64_t chunks, int64_t dim, ag_tensor** out,
                           int64_t* count);
 /* A dim as several, whose product it is; one size may be -1. */

@@ -25,10 +25,9 @@ ag_status ag_chunk(const ag_tensor* x, int64_t chunks, int64_t dim, ag_tensor** 
                    int64_t* count) {
   return run(__func__, [&](Arguments in) {
     in.pointer(out, "out");
-    in.pointer(count, "count");
     in.array(out, chunks, "chunks");
     std::vector<Tensor> parts = chunk(in.tensor(x, "x"), chunks, dim);
-    *count = static_cast<int64_t>(parts.size());
+    if (count) *count = static_cast<int64_t>(parts.size());
     write_all(std::move(parts), out);
   });
 }

@@ -63,6 +63,8 @@ ag_tensor* ag_tensor_retain(ag_tensor* t) {
 
 // ---- geometry
 
+int32_t ag_tensor_exists(const ag_tensor* t) { return t != nullptr; }
+
 int64_t ag_tensor_ndim(const ag_tensor* t) {
   return read<int64_t>(__func__, -1, [&](Arguments in) { return in.tensor(t, "t")->dim(); });
 }

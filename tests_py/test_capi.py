@@ -68,21 +68,22 @@ def test_every_declared_function_is_bound_with_its_types():
     assert len(declared) > 150
     assert set(declared) == set(vars(_capi.lib))
     for name, declaration in _capi.header.functions.items():
-        function = getattr(_capi.lib, name)
+        native = getattr(_capi.lib, name)
+        function = _capi.of_ctypes(native)
         assert len(function.argtypes) == len(declaration.parameters), name
         keeps_lock = bool(type(function)._flags_ & ctypes._FUNCFLAG_PYTHONAPI)
         assert keeps_lock != declaration.blocking, name
-        assert function.__doc__ == declaration.doc
+        assert (native.__doc__ or "") == declaration.doc
 
 
 def test_results_have_the_types_of_the_header():
-    lib = _capi.lib
-    assert lib.ag_add.restype is ag.Tensor
-    assert lib.ag_add_.restype is ctypes.c_int32
-    assert lib.ag_tensor_numel.restype is ctypes.c_int64
-    assert lib.ag_tensor_free.restype is None
-    assert lib.ag_backward.declaration.blocking
-    assert not lib.ag_matmul.declaration.blocking
+    lib, of_ctypes = _capi.lib, _capi.of_ctypes
+    assert of_ctypes(lib.ag_add).restype is ag.Tensor
+    assert of_ctypes(lib.ag_add_).restype is ctypes.c_int32
+    assert of_ctypes(lib.ag_tensor_numel).restype is ctypes.c_int64
+    assert of_ctypes(lib.ag_tensor_free).restype is None
+    assert _capi.declaration_of(lib.ag_backward).blocking
+    assert not _capi.declaration_of(lib.ag_matmul).blocking
 
 
 class CountingLock:

@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 POINTWISE = "ops/pointwise.def"
+GENERATED = "python_functions.inc"  # the names of the functions of autograd.h
 
 # Which rooms the files of a room may include besides the room itself. pointwise.def is a table, not
 # code: rooms below ops that are made from it may read it.
@@ -44,7 +45,7 @@ def includes(path: Path) -> list[tuple[int, str]]:
         quoted, name = match.group(1) == '"', match.group(2)
         if quoted and "/" not in name:
             name = POINTWISE if name == Path(POINTWISE).name else name
-            beside = (path.parent / name).exists()
+            beside = (path.parent / name).exists() or name == GENERATED
             found += [] if beside else [(number, name)]
         elif "/" in name and not name.startswith(("hwy/", "sys/")):
             found.append((number, name))

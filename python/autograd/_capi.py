@@ -12,11 +12,15 @@ import ctypes
 import operator
 import os
 import re
+import struct
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Callable, NamedTuple, NoReturn
+
+from ._calls import of_ctypes, put_in_front
 
 PACKAGE = Path(__file__).resolve().parent
 CHECKOUT = PACKAGE.parent.parent
@@ -288,6 +292,7 @@ header = parse_header(find_header().read_text(encoding="utf-8"))
 constants = header.constants
 check_abi(library_path, constants["AG_ABI_VERSION"])
 lib: Any = bind(header, library_path)
+fast = put_in_front(lib)
 
 
 def _share_lock() -> None:
@@ -326,7 +331,9 @@ _EXCEPTIONS = {
 }
 
 # True if a handle is not NULL. A handle class may give __bool__ another meaning, so this is called by name.
-not_null: Callable[[Any], bool] = ctypes._SimpleCData.__bool__  # type: ignore[attr-defined]
+handle_exists: Callable[[Any], bool] = ctypes._SimpleCData.__bool__  # type: ignore[attr-defined]
+# The same of a tensor, at a third of the cost.
+not_null: Callable[[Any], bool] = lib.ag_tensor_exists if fast else handle_exists
 get_address: Callable[[Any], int | None] = ctypes._SimpleCData.value.__get__  # type: ignore[attr-defined]
 set_address: Callable[[Any, int | None], None] = ctypes._SimpleCData.value.__set__  # type: ignore[attr-defined]
 
@@ -395,6 +402,11 @@ _KINDS = {
 }
 
 
+def declaration_of(native: Any) -> Declaration:
+    """What the header says of a function of the library."""
+    return of_ctypes(native).declaration
+
+
 def argument_error(native: Any, arguments: tuple[Any, ...], error: Exception) -> Exception:
     """The error, worded as PyTorch words it, for a call that ctypes refused because of an argument.
 
@@ -404,8 +416,8 @@ def argument_error(native: Any, arguments: tuple[Any, ...], error: Exception) ->
     if place is None:
         return TypeError(f"{native.__name__[3:]}(): {error}")
     position = int(place.group(1)) - 1
-    name = native.declaration.parameters[position][1]
-    kind = _KINDS.get(native.argtypes[position], "pointer")
+    name = declaration_of(native).parameters[position][1]
+    kind = _KINDS.get(of_ctypes(native).argtypes[position], "pointer")
     value = arguments[position]
     shown = f"{native.__name__[3:]}(): argument '{_PYTHON_NAMES.get(name, name)}'"
     if kind == "int" and isinstance(value, int):
@@ -413,12 +425,27 @@ def argument_error(native: Any, arguments: tuple[Any, ...], error: Exception) ->
     return TypeError(f"{shown} must be {kind}, not {type(value).__name__}")
 
 
+def again(native: Any, arguments: tuple[Any, ...], error: Exception) -> Any:
+    """The result of a call that was refused, made again with sequences of sizes and dims packed.
+
+    Raises argument_error() if that does not help.
+    """
+    packed = list(arguments)
+    for position, (c_type, _) in enumerate(declaration_of(native).parameters[: len(packed)]):
+        if c_type == "const int64_t*" and isinstance(packed[position], (tuple, list)):
+            packed[position] = pack(packed[position])[0]
+    try:
+        return native(*packed)
+    except ArgumentError as other:
+        raise argument_error(native, arguments, other) from None
+
+
 def call(native: Any, *arguments: Any) -> Any:
     """The handle that a native function returns; raises what went wrong if it is NULL."""
     try:
         result = native(*arguments)
     except ArgumentError as error:
-        raise argument_error(native, arguments, error) from None
+        result = again(native, arguments, error)
     if not_null(result):
         return result
     raise_last_error()
@@ -429,7 +456,7 @@ def run(native: Any, *arguments: Any) -> None:
     try:
         status = native(*arguments)
     except ArgumentError as error:
-        raise argument_error(native, arguments, error) from None
+        status = again(native, arguments, error)
     if status:
         raise_last_error()
 
@@ -465,6 +492,36 @@ def lasting(callback: Any) -> Any:
     return callback
 
 
+# ---- sizes and dims --------------------------------------------------------------------------------------
+
+MAX_DIMS = 64
+# By count: what makes an array of that many int64, and the count as the library takes it.
+PACKERS = [(struct.Struct(f"{n}q").pack, ctypes.c_int64(n)) for n in range(MAX_DIMS + 1)]
+_MOST_LISTED = 24  # functions in front of ctypes have room for two sequences of this length
+
+
+def pack(numbers: Sequence[int]) -> tuple[bytes, Any]:
+    """The numbers as an array of int64, and their count, ready to be passed to the library."""
+    n = len(numbers)
+    try:
+        if n <= MAX_DIMS:
+            packer, count = PACKERS[n]
+            return packer(*numbers), count
+        return struct.pack(f"{n}q", *numbers), n
+    except struct.error:
+        for number in numbers:
+            if not hasattr(type(number), "__index__"):
+                kind = type(number).__name__
+                raise TypeError(f"sizes and dims must be int, not {kind}") from None
+        raise TypeError(f"sizes and dims must fit 64 bits, got {tuple(numbers)}") from None
+
+
+def listed(numbers: Any) -> tuple[Any, Any]:
+    """The same for call(), run() and what makes a refused call again(): short tuples and lists stay as they are."""
+    n = len(numbers)
+    return (numbers, n) if n <= _MOST_LISTED and fast else pack(numbers)
+
+
 # ---- handle classes --------------------------------------------------------------------------------------
 
 _instance_method = ctypes.pythonapi.PyInstanceMethod_New
@@ -480,7 +537,13 @@ def set_handle_class(c_name: str, handle_class: type) -> None:
     """Makes all functions that return `c_name*` return handle_class, which ctypes instantiates without __init__."""
     for declaration in header.functions.values():
         if declaration.result == f"{c_name}*":
-            getattr(lib, declaration.name).restype = handle_class
+            of_ctypes(getattr(lib, declaration.name)).restype = handle_class
+
+
+def set_fast_classes(tensor: type, parameter: type, size: type) -> None:
+    """Says which handles and sizes the functions in front of those of ctypes are to know."""
+    if fast:
+        check(lib.ag_python_classes(id(tensor), id(parameter), id(size)))
 
 
 def hide_buffer(handle_class: type) -> None:

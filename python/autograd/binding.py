@@ -6,9 +6,20 @@ from functools import wraps
 from inspect import signature
 from typing import Any, Callable, TypeVar
 
-from ._capi import PACKAGE, ArgumentError, argument_error, call, lib, not_null, raise_last_error
+from ._capi import (
+    PACKAGE,
+    PACKERS,
+    ArgumentError,
+    again,
+    call,
+    declaration_of,
+    fast,
+    lib,
+    not_null,
+    raise_last_error,
+)
 from .operands import operand, sizes_argument, tensor_argument
-from .tensor import PACKERS, Size, Tensor, tensor_classes
+from .tensor import Size, Tensor, tensor_classes
 
 _COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 
@@ -44,7 +55,7 @@ def public_names(namespace: dict[str, Any]) -> list[str]:
 def _describe(function: Any, name: str, native: Any, formula: str) -> None:
     function.__name__ = function.__qualname__ = name
     function.__module__ = "autograd"
-    notes = native.declaration.doc
+    notes = declaration_of(native).doc
     function.__doc__ = formula + (f"\n\n{notes}" if notes else "")
 
 
@@ -91,7 +102,7 @@ def _two_tensors(name: str, native: Any) -> Callable[..., Tensor]:
         try:
             result = native(input, other)
         except ArgumentError as error:
-            raise argument_error(native, (input, other), error) from None
+            result = again(native, (input, other), error)
         if not_null(result):
             return result
         raise_last_error()
@@ -202,7 +213,7 @@ def {name}({parameters}):
     try:
         result = native({arguments})
     except ArgumentError as error:
-        raise argument_error(native, ({arguments},), error) from None
+        result = again(native, ({arguments},), error)
     if not_null(result):
         return result
     raise_last_error()
@@ -212,14 +223,18 @@ _PASS_ON_SIZES = """
 def {name}({first}, {sizes}=None, *more):
     try:
         sizes = ({sizes}, *more) if more else {sizes} if type({sizes}) in SEQUENCES else ({sizes},)
-        pack, count = PACKERS[len(sizes)]
-        result = native({first}, pack(*sizes), count)
+        {call}
     except Exception:
         return call(native, {first}, *sizes_argument("{name}", {sizes}, more))
     if not_null(result):
         return result
     raise_last_error()
 """
+_CALL = (
+    "result = native({first}, sizes, len(sizes))"
+    if fast
+    else "pack, count = PACKERS[len(sizes)]; result = native({first}, pack(*sizes), count)"
+)
 
 
 # A file of the package, so that its frames are known as the package's.
@@ -249,7 +264,7 @@ def passes_on(native: Any) -> Callable[[Function], Function]:
             {
                 "native": native,
                 "ArgumentError": ArgumentError,
-                "argument_error": argument_error,
+                "again": again,
                 **defaults,
             },
             parameters=", ".join(
@@ -278,6 +293,7 @@ def passes_sizes_on(native: Any) -> Callable[[Function], Function]:
             },
             first=first,
             sizes=sizes,
+            call=_CALL.format(first=first),
         )
 
     return write

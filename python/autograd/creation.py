@@ -6,13 +6,13 @@ from array import array
 from typing import Any
 
 from . import dlpack, dtypes, interop
-from ._capi import call, check, constants, lib
+from ._capi import call, check, constants, lib, listed
 from .binding import function_only as function
 from .binding import method, public_names
 from .dtypes import dtype as DType
 from .operands import tensor_argument
 from .random import takes_generator
-from .tensor import CPU, Tensor, device, pack
+from .tensor import CPU, Tensor, device
 
 _BOOL = constants["AG_BOOL"]
 
@@ -113,7 +113,7 @@ def _from_sequence(data: Any, dtype: DType | None) -> Tensor:
     dtype = dtypes.by_code[_code(dtype, inferred)]
     numbers = _to_array(elements, dtype)
     address, _ = numbers.buffer_info()
-    return call(lib.ag_tensor_from_data, address, dtype.code, *pack(shape))
+    return call(lib.ag_tensor_from_data, address, dtype.code, *listed(shape))
 
 
 def _to_array(elements: list[Any], dtype: DType) -> Any:
@@ -259,7 +259,7 @@ def _shape(name: str, first: Any, more: tuple[Any, ...] = ()) -> tuple[bytes, An
     if first is None:
         raise TypeError(f"{name}() missing 1 required positional arguments: 'size'")
     try:
-        return pack(first if not more and isinstance(first, (tuple, list)) else (first, *more))
+        return listed(first if not more and isinstance(first, (tuple, list)) else (first, *more))
     except TypeError as error:
         raise TypeError(f"{name}(): argument 'size' must be tuple of ints: {error}") from None
 

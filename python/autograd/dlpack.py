@@ -7,8 +7,8 @@ import warnings
 from typing import Any
 
 from . import dtypes
-from ._capi import DELETER, call, lib, raise_last_error
-from .tensor import Tensor, device, pack
+from ._capi import DELETER, call, lib, pack, raise_last_error
+from .tensor import Tensor, device
 
 __all__ = ["from_dlpack"]
 

@@ -12,8 +12,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from . import dtypes
-from ._capi import DELETER, call, lib, run
-from .tensor import Tensor, pack, take
+from ._capi import DELETER, call, lib, pack, run
+from .tensor import Tensor, take
 
 # ---- out -------------------------------------------------------------------------------------------------
 

@@ -10,9 +10,9 @@ from weakref import WeakValueDictionary
 from ._capi import (
     as_method,
     get_address,
+    handle_exists,
     hide_buffer,
     lib,
-    not_null,
     raise_last_error,
     run,
     set_address,
@@ -159,7 +159,7 @@ def _node(handle: Any) -> Node:
 def node_of(tensor: Tensor) -> Node | None:
     """The operation that recorded tensor, None for a leaf."""
     handle = lib.ag_tensor_node(tensor)
-    return _node(handle) if not_null(handle) else None
+    return _node(handle) if handle_exists(handle) else None
 
 
 def end_of(leaf: Tensor) -> AccumulateGrad:
@@ -174,7 +174,7 @@ def end_of(leaf: Tensor) -> AccumulateGrad:
 def _next(handle: Any, i: int) -> tuple[Node | AccumulateGrad | None, int]:
     node, leaf, index = _Handle(), ctypes.c_void_p(), ctypes.c_int64()
     run(lib.ag_node_next, handle, i, ctypes.byref(node), ctypes.byref(index), ctypes.byref(leaf))
-    if not_null(node):
+    if handle_exists(node):
         return _node(node), index.value
     return (end_of(adopt(leaf.value)), 0) if leaf.value else (None, 0)
 

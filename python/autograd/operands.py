@@ -10,20 +10,25 @@ from typing import Any, Union
 from ._capi import (
     ZERO,
     ArgumentError,
-    argument_error,
+    again,
     call,
+    fast,
     get_address,
     lib,
+    listed,
+    not_null,
+    pack,
     raise_last_error,
     run,
 )
 from .dtypes import dtype as _dtype
-from .tensor import Number, Tensor, pack, tensor_classes
+from .tensor import Number, Tensor, tensor_classes
 
 Dims = Union[None, int, Sequence[int]]
 
 _LIMIT = 1024
 _KNOWN_DIMS = 12
+_MOST_LISTED = 24
 # pack((dim,)) for every dim there can be: at its place, counted from the end if it is negative.
 _ONE_DIM = [pack((dim,)) for dim in (*range(_KNOWN_DIMS), *range(-_KNOWN_DIMS, 0))]
 _numbers: dict[type, dict[Any, Tensor]] = {float: {}, int: {}, bool: {}}
@@ -140,10 +145,25 @@ def two_results(native: Any, *arguments: Any) -> tuple[Tensor, Tensor]:
     try:
         status = native(*arguments, first, second)
     except ArgumentError as error:
-        raise argument_error(native, arguments, error) from None
+        status = again(native, (*arguments, first, second), error)
     if status:
         raise_last_error()
     return first, second
+
+
+def many_results(native: Any, n: int, *arguments: Any) -> tuple[Any, ...]:
+    """The n tensors that a native function writes to its last argument, None where it wrote none."""
+    if n <= _MOST_LISTED and fast:
+        out: list[Any] = [None] * n
+        try:
+            if native(*arguments, out):
+                raise_last_error()
+            return tuple(out)
+        except ArgumentError:
+            pass  # a function of ctypes knows no lists of results
+    room = room_for(n)
+    run(native, *arguments, room)
+    return tuple(result if not_null(result) else None for result in room)
 
 
 def three_results(native: Any, *arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
@@ -156,13 +176,18 @@ def three_results(native: Any, *arguments: Any) -> tuple[Tensor, Tensor, Tensor]
 _empty = ctypes._SimpleCData.__new__
 
 
+def empty_handle() -> Tensor:
+    """A handle for a function of the library to fill."""
+    return _empty(Tensor)
+
+
 def dims_argument(dim: Dims) -> tuple[Any, Any]:
     """dim as the library takes it: an array and its length."""
     if type(dim) is int and -_KNOWN_DIMS <= dim < _KNOWN_DIMS:
         return _ONE_DIM[dim]
     if dim is None:
         return None, ZERO
-    return pack(dim if isinstance(dim, (tuple, list)) else (dim,))  # type: ignore[arg-type]
+    return listed(dim if isinstance(dim, (tuple, list)) else (dim,))
 
 
 def dtype_code(dtype: _dtype | None) -> int:
@@ -174,15 +199,19 @@ def dtype_code(dtype: _dtype | None) -> int:
     return dtype.code
 
 
-def sizes_argument(function: str, first: Any, more: tuple[Any, ...]) -> tuple[bytes, Any]:
-    """Sizes or dims given one by one or as one sequence, as the library takes them."""
+def sizes_argument(function: str, first: Any, more: tuple[Any, ...]) -> tuple[Any, Any]:
+    """Sizes or dims given one by one or as one sequence, as the library takes them through call()."""
     if more:
-        return pack((first, *more))
+        return listed((first, *more))
     if isinstance(first, (tuple, list)):
-        return pack(first)
+        return listed(first)
     if first is None:
         raise TypeError(f"{function}() missing 1 required positional arguments: the sizes or dims")
-    return pack((first,))
+    if isinstance(first, _dtype):
+        raise NotImplementedError(
+            f"{function}(dtype): reinterpreting the bytes is not supported; to(dtype) converts the values"
+        )
+    return listed((first,))
 
 
 def in_place(native: Any, tensor: Tensor, *arguments: Any) -> Tensor:

@@ -11,10 +11,10 @@ from random import SystemRandom
 from typing import Any, Callable
 
 from . import dtypes
-from ._capi import call, check, lib
+from ._capi import call, check, lib, pack
 from .binding import function_only as function
 from .binding import public_names
-from .tensor import CPU, Tensor, device, pack
+from .tensor import CPU, Tensor, device
 
 _LOWEST, _HIGHEST, _WORD = -(1 << 63), (1 << 64) - 1, 1 << 64
 _STATE = struct.Struct("=QQ")

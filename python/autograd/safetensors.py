@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO, NamedTuple, Union
 
 from . import dtypes
-from ._capi import call, lib
-from .tensor import Tensor, pack
+from ._capi import call, lib, pack
+from .tensor import Tensor
 
 __all__ = ["SafetensorError", "load_file", "save_file"]
 

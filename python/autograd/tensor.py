@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import math
-import struct
 from collections.abc import Iterator, Sequence
 from typing import (
     TYPE_CHECKING,
@@ -16,6 +15,7 @@ from weakref import ref
 
 from . import dtypes
 from ._capi import (
+    MAX_DIMS,
     ONE,
     ZERO,
     as_method,
@@ -35,29 +35,10 @@ if TYPE_CHECKING:
 
 Number = Union[int, float, bool]
 
-MAX_DIMS = 64
 _MOST_SHAPES = 4096
 _shapes: dict[int, Size] = {}  # by ag_tensor_shape_key
 _shape_key = lib.ag_tensor_shape_key
 _ManyDims = ctypes.c_int64 * MAX_DIMS
-# By count: what makes an array of that many int64, and the count as the library takes it.
-PACKERS = [(struct.Struct(f"{n}q").pack, ctypes.c_int64(n)) for n in range(MAX_DIMS + 1)]
-
-
-def pack(numbers: Sequence[int]) -> tuple[bytes, Any]:
-    """The numbers as an array of int64, and their count, ready to be passed to the library."""
-    n = len(numbers)
-    try:
-        if n <= MAX_DIMS:
-            packer, count = PACKERS[n]
-            return packer(*numbers), count
-        return struct.pack(f"{n}q", *numbers), n
-    except struct.error:
-        for number in numbers:
-            if not hasattr(type(number), "__index__"):
-                kind = type(number).__name__
-                raise TypeError(f"sizes and dims must be int, not {kind}") from None
-        raise TypeError(f"sizes and dims must fit 64 bits, got {tuple(numbers)}") from None
 
 
 class Size(tuple[int, ...]):

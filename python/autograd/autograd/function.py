@@ -9,7 +9,7 @@ import warnings
 from itertools import compress
 from typing import Any, Callable, TypeVar
 
-from .._capi import DELETER, get_address, lasting, lib, not_null
+from .._capi import DELETER, get_address, handle_exists, lasting, lib
 from ..func.mapping import active_levels, level_of, map_function
 from ..grad_mode import is_grad_enabled, no_grad
 from ..hooks import CONSTANT, DIRTY, VALUE, record_call, record_function, take_back
@@ -178,7 +178,7 @@ class BackwardCFunction(FunctionCtx):
         for result in results:
             # The address is all that is kept: _forget takes it back when the node goes.
             node = lib.ag_tensor_node(result)
-            if not_null(node):
+            if handle_exists(node):
                 self._address = get_address(node)
                 return
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
+from .._calls import MethodDef, new_function
 from .._capi import (
     as_method,
     call,
@@ -37,21 +38,12 @@ hide_buffer(_Handle)
 set_handle_class("ag_recording", _Handle)
 
 
-class _MethodDef(ctypes.Structure):
-    _fields_ = (
-        ("name", ctypes.c_char_p),
-        ("function", ctypes.c_void_p),
-        ("flags", ctypes.c_int),
-        ("doc", ctypes.c_char_p),
-    )
-
-
 _FORWARD = sys.intern("forward")
 _FASTCALL_KEYWORDS = 0x0080 | 0x0002
 
 
-def _make_watcher() -> tuple[Any, _MethodDef]:
-    """``Module.__call__`` while something is recorded, and what it is made of.
+def _make_watcher() -> Any:
+    """``Module.__call__`` while something is recorded.
 
     It does what ``module.forward(...)`` does, and marks in the recording where the call begins and ends.
     """
@@ -61,14 +53,11 @@ def _make_watcher() -> tuple[Any, _MethodDef]:
     address = lib.ag_python_module_call((ctypes.c_void_p * 3)(*addresses), 3, id(_FORWARD))
     if not address:
         raise_last_error()
-    definition = _MethodDef(b"__call__", address, _FASTCALL_KEYWORDS, b"Calls forward().")
-    make = api.PyCFunction_NewEx
-    make.restype = ctypes.py_object
-    make.argtypes = [ctypes.POINTER(_MethodDef), ctypes.c_void_p, ctypes.c_void_p]
-    return as_method(make(ctypes.byref(definition), None, None)), definition
+    definition = MethodDef(b"__call__", address, _FASTCALL_KEYWORDS, b"Calls forward().")
+    return as_method(new_function(definition, None))
 
 
-_watcher, _definition = _make_watcher()
+_watcher = _make_watcher()
 
 
 class _Running(threading.local):

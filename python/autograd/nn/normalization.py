@@ -6,12 +6,12 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from .._capi import lib, not_null, raise_last_error
+from .._capi import lib, not_null, pack, raise_last_error
 from ..creation import empty, ones, tensor, zeros
 from ..dtypes import dtype as DType
 from ..dtypes import int64
 from ..grad_mode import no_grad
-from ..tensor import NO_TENSOR, Tensor, pack
+from ..tensor import NO_TENSOR, Tensor
 from . import functional
 from .module import Module
 from .parameter import Parameter

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._capi import call, lib
+from .._capi import call, lib, set_fast_classes
 from ..creation import empty
-from ..tensor import Tensor, take
+from ..tensor import Size, Tensor, take
 
 __all__ = ["Buffer", "Parameter"]
 
@@ -44,6 +44,9 @@ class Parameter(Tensor):
 
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
+
+
+set_fast_classes(Tensor, Parameter, Size)
 
 
 class _MarkedTensors(type):

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .._capi import call, constants, lib
+from .._capi import call, constants, lib, listed
 from ..binding import function_only as function
 from ..binding import method, op, public_names
 from ..operands import Dims, dims_argument, in_place, operand
-from ..tensor import Tensor, pack
+from ..tensor import Tensor
 
 
 def _numbers(name: str, argument: str, first: Any, more: tuple[Any, ...]) -> tuple[bytes, Any]:
     """Numbers given one by one or as one sequence, as the library takes them."""
     if more:
-        return pack((first, *more))
+        return listed((first, *more))
     if first is None:
         raise TypeError(f'{name}() missing 1 required positional arguments: "{argument}"')
-    return pack(first if isinstance(first, (tuple, list)) else (first,))
+    return listed(first if isinstance(first, (tuple, list)) else (first,))
 
 
 @op
@@ -42,7 +42,7 @@ def flipud(input: Tensor) -> Tensor:
 @op
 def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """Returns the tensor after k quarter turns from dims[0] towards dims[1]."""
-    return call(lib.ag_rot90, input, k, *pack(dims))
+    return call(lib.ag_rot90, input, k, *listed(dims))
 
 
 @op

@@ -12,12 +12,13 @@ from .._capi import (
     call,
     constants,
     lib,
+    listed,
     not_null,
     raise_last_error,
 )
 from ..binding import method, op, public_names
 from ..operands import handles, in_place, tensor_argument
-from ..tensor import Tensor, pack
+from ..tensor import Tensor
 
 _gather, _index_select, _scatter_add = lib.ag_gather, lib.ag_index_select, lib.ag_scatter_add
 _REDUCTIONS = {
@@ -48,7 +49,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
 @op
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
     """Returns gather(input, dim, indices) with all other dims broadcast; without dim over the elements as one row."""
-    dims, n = (None, ZERO) if dim is None else pack((dim,))
+    dims, n = (None, ZERO) if dim is None else listed((dim,))
     return call(lib.ag_take_along_dim, input, indices, dims, n)
 
 

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import builtins
-import ctypes
 from collections.abc import Sequence
 from typing import Any
 
-from .._capi import ZERO, call, lib, run
+from .._capi import ArgumentError, call, fast, lib, listed, not_null, raise_last_error
 from ..binding import function_only as function
 from ..binding import method, op, public_names
-from ..operands import handles, packed, room_for
-from ..tensor import Tensor, pack, tensor_classes
+from ..operands import handles, many_results, packed
+from ..tensor import Tensor, tensor_classes
 
 
-def _sequence(name: str, tensors: Any) -> tuple[Any, Any]:
-    """The handles of a sequence of tensors, and their count; TypeError for a single tensor."""
-    if type(tensors) in tensor_classes:
-        raise TypeError(
-            f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor"
-        )
-    return packed(name, "tensors", tensors)
+def _joined(native: Any, name: str, tensors: Any, *options: Any) -> Tensor:
+    """The tensor that a native function makes of a sequence of tensors; TypeError for a single tensor."""
+    if type(tensors) in _SEQUENCES and fast:
+        try:
+            result = native(tensors, len(tensors), *options)
+        except ArgumentError:  # also for long ones
+            result = native(*packed(name, "tensors", tensors), *options)
+    else:
+        if type(tensors) in tensor_classes:
+            raise TypeError(
+                f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor"
+            )
+        result = call(native, *packed(name, "tensors", tensors), *options)
+    if not_null(result):
+        return result
+    raise_last_error()
+
+
+_SEQUENCES = (tuple, list)
 
 
 def _size(input: Tensor, dim: int) -> int:
@@ -31,33 +42,36 @@ def _size(input: Tensor, dim: int) -> int:
         return input.size(dim)
 
 
+_MOST_LISTED = 24
 _MOST_PARTS = 1 << 24  # the library's own limit, kept before arrays of that length are made
 
 
-def _parts(name: str, parts: int) -> Any:
-    """An array for the handles of so many parts; RuntimeError for absurd numbers."""
+def _parts(name: str, parts: int, native: Any, *arguments: Any) -> tuple[Tensor, ...]:
+    """The parts that a native function makes; RuntimeError for absurd numbers."""
     if parts > _MOST_PARTS:
         raise RuntimeError(f"{name}: {parts} parts are too many, expected at most {_MOST_PARTS}")
-    return room_for(parts)
+    return many_results(native, parts, *arguments)
 
 
 def _spread(name: str, tensors: tuple[Any, ...]) -> Any:
-    """The handles of tensors given one by one or as one sequence."""
+    """Tensors given one by one or as one sequence, as the library takes them, and their count."""
     if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
         tensors = tuple(tensors[0])
+    if fast and len(tensors) <= _MOST_LISTED and tensor_classes.issuperset(map(type, tensors)):
+        return tensors
     return handles(name, "tensors", tensors)
 
 
 @function
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Returns the tensors joined along a dim they have."""
-    return call(lib.ag_cat, *_sequence("cat", tensors), dim or ZERO)
+    return _joined(lib.ag_cat, "cat", tensors, dim)
 
 
 @function
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Returns the tensors, all of the same sizes, joined along a new dim."""
-    return call(lib.ag_stack, *_sequence("stack", tensors), dim or ZERO)
+    return _joined(lib.ag_stack, "stack", tensors, dim)
 
 
 @op
@@ -76,16 +90,14 @@ def split(
             raise RuntimeError(
                 f"split expects split_size be non-negative, but got split_size={sections}"
             )
-        out = _parts("split", -(-size // sections) if size else 1)
+        if sections and size // sections > _MOST_PARTS:
+            raise RuntimeError(f"split: more than {_MOST_PARTS} parts are too many")
         sections = (
             [sections] * (size // sections) + [size % sections] * (size % sections > 0)
             if size
             else [0]
         )
-    else:
-        out = room_for(len(sections))
-    run(lib.ag_split, tensor, *pack(sections), dim, out)
-    return tuple(out)
+    return many_results(lib.ag_split, len(sections), tensor, *listed(sections), dim)
 
 
 @op
@@ -93,19 +105,24 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """Returns at most `chunks` views of equal size along dim; the last may be smaller."""
     if chunks <= 0:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
-    room = builtins.min(chunks, builtins.max(input.size(dim), 1)) if chunks > 64 else chunks
-    out, count = _parts("chunk", room), ctypes.c_int64()
-    run(lib.ag_chunk, input, room, dim, out, ctypes.byref(count))
-    return tuple(out[: count.value])
+    shape = input.shape
+    if not shape:
+        raise RuntimeError("chunk expects at least a 1-dimensional tensor")
+    size = _size(input, dim)
+    # As many as there are when each is of size / chunks, rounded up.
+    count = -(-size // -(-size // chunks)) if size else chunks
+    return _parts("chunk", count, _chunk, input, count, dim)
+
+
+def _chunk(input: Tensor, count: int, dim: int, out: Any) -> int:
+    return lib.ag_chunk(input, count, dim, out, None)
 
 
 @op
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """Returns the views at all positions of a dim."""
     n = _size(input, dim)
-    out = _parts("unbind", n)
-    run(lib.ag_unbind, input, dim or ZERO, n, out)
-    return tuple(out)
+    return _parts("unbind", n, lib.ag_unbind, input, dim, n)
 
 
 @op
@@ -129,13 +146,13 @@ def tensor_split(
             )
         if where <= 0:
             raise RuntimeError(f"number of sections must be larger than 0, got {where}")
-        out = _parts("tensor_split", where)
+        if where > _MOST_PARTS:
+            raise RuntimeError(
+                f"tensor_split: {where} parts are too many, expected at most {_MOST_PARTS}"
+            )
         each, larger = divmod(_size(input, dim), where)
         where = [i * each + builtins.min(i, larger) for i in range(1, where)]
-    else:
-        out = room_for(len(where) + 1)
-    run(lib.ag_tensor_split, input, *pack(where), dim, out)
-    return tuple(out)
+    return many_results(lib.ag_tensor_split, len(where) + 1, input, *listed(where), dim)
 
 
 @op
@@ -173,9 +190,7 @@ def _split_evenly(name: str, input: Tensor, where: Any, least: int, dim: int) ->
 @op
 def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
     """Returns views of the given sizes along dim."""
-    out = room_for(len(split_sizes))
-    run(lib.ag_split, input, *pack(split_sizes), dim, out)
-    return tuple(out)
+    return many_results(lib.ag_split, len(split_sizes), input, *listed(split_sizes), dim)
 
 
 def _join(native: Any, doc: str) -> Any:
@@ -183,7 +198,7 @@ def _join(native: Any, doc: str) -> Any:
     name = native.__name__[3:]
 
     def join(tensors: Sequence[Tensor]) -> Tensor:
-        return call(native, *_sequence(name, tensors))
+        return _joined(native, name, tensors)
 
     join.__name__ = join.__qualname__ = name
     join.__doc__ = f"Returns the tensors joined {doc}."
@@ -216,9 +231,7 @@ def cartesian_prod(*tensors: Any) -> Tensor:
 def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     """Returns views of the shape that all tensors broadcast to."""
     array = _spread("broadcast_tensors", tensors)
-    out = room_for(len(array))
-    run(lib.ag_broadcast_tensors, array, len(array), out)
-    return tuple(out)
+    return many_results(lib.ag_broadcast_tensors, len(array), array, len(array))
 
 
 @function
@@ -232,9 +245,7 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
             f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}'
         )
     array = _spread("meshgrid", tensors)
-    out = room_for(len(array))
-    run(lib.ag_meshgrid, array, len(array), indexing == "xy", out)
-    return tuple(out)
+    return many_results(lib.ag_meshgrid, len(array), array, len(array), indexing == "xy")
 
 
 concat = concatenate = cat

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Callable
 
-from .._capi import ArgumentError, argument_error, call, lib, not_null, raise_last_error
+from .._capi import ArgumentError, argument_error, call, lib, listed, not_null, raise_last_error
 from ..binding import function_only, method, op, public_names
 from ..operands import handles
-from ..tensor import Tensor, pack, tensor_classes
+from ..tensor import Tensor, tensor_classes
 
 _matmul = lib.ag_matmul
 
@@ -194,7 +194,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
         if dims > min(a.dim(), b.dim()):
             raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
         dims_a, dims_b = list(range(-dims, 0)), list(range(dims))
-    return call(lib.ag_tensordot, a, b, *pack(dims_a), *pack(dims_b))
+    return call(lib.ag_tensordot, a, b, *listed(dims_a), *listed(dims_b))
 
 
 @op

@@ -48,7 +48,7 @@ def lstm(
 
 
 def _layer(native: Any, kind: str) -> Any:
-    name = native.declaration.name[3:]
+    name = native.__name__[3:]
 
     def function(
         input: Tensor,
@@ -110,7 +110,7 @@ def _cell(native: Any, kind: str) -> Any:
     ) -> Tensor:
         return call(native, input, _optional(hx), w_ih, w_hh, _optional(b_ih), _optional(b_hh))
 
-    function.__name__ = function.__qualname__ = native.declaration.name[3:]
+    function.__name__ = function.__qualname__ = native.__name__[3:]
     function.__doc__ = (
         f"Returns the hidden state after one step of a {kind}.\n\n"
         "input is [N, in] or [in], hx [N, H] or [H], or None for zeros. Raises RuntimeError where sizes do not fit."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from .._capi import ZERO, ArgumentError, argument_error, call, lib, not_null, raise_last_error
+from .._capi import ZERO, ArgumentError, again, call, lib, not_null, raise_last_error
 from ..binding import op, public_names
 from ..dtypes import dtype as _dtype
 from ..operands import Dims, dims_argument, dtype_code, two_results
@@ -38,7 +38,7 @@ def sum(
     try:
         result = _sum(input, dims, n, keepdim, code)
     except ArgumentError as error:
-        raise argument_error(_sum, (input, dims, n, keepdim, code), error) from None
+        result = again(_sum, (input, dims, n, keepdim, code), error)
     if not_null(result):
         return result
     raise_last_error()
@@ -54,7 +54,7 @@ def mean(
     try:
         result = _mean(input, dims, n, keepdim, code)
     except ArgumentError as error:
-        raise argument_error(_mean, (input, dims, n, keepdim, code), error) from None
+        result = again(_mean, (input, dims, n, keepdim, code), error)
     if not_null(result):
         return result
     raise_last_error()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .. import dtypes
 from .._capi import call, lib, not_null
 from ..binding import function_only as function
 from ..binding import method, op, passes_on, passes_sizes_on, public_names
@@ -20,13 +19,9 @@ def reshape(input: Tensor, shape: Any = None, *more: Any) -> Tensor:
 
 
 @method
+@passes_sizes_on(lib.ag_view)
 def view(self: Tensor, size: Any = None, *more: Any) -> Tensor:
     """Returns a view with other sizes, one of which may be -1. Raises RuntimeError where a copy would be needed."""
-    if isinstance(size, dtypes.dtype):
-        raise NotImplementedError(
-            "view(dtype): reinterpreting the bytes is not supported; to(dtype) converts the values"
-        )
-    return call(lib.ag_view, self, *sizes_argument("view", size, more))
 
 
 @method
@@ -123,9 +118,18 @@ def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
 @op
 def squeeze(input: Tensor, dim: Dims = None) -> Tensor:
     """Returns a view without the given dims that have size 1; without all of those if dim is left out."""
+    if dim is None:
+        return _squeeze(input, None, 0)
+    if type(dim) is int:
+        return _squeeze(input, (dim,), 1)
     if isinstance(dim, (tuple, list)) and not dim:
         return call(lib.ag_reshape, input, *sizes_argument("squeeze", input.shape, ()))
-    return call(lib.ag_squeeze, input, *dims_argument(dim))
+    return _squeeze(input, *dims_argument(dim))
+
+
+@passes_on(lib.ag_squeeze)
+def _squeeze(input: Tensor, dims: Any, n: Any) -> Tensor:
+    """squeeze() of dims as the library takes them."""
 
 
 @op
@@ -155,13 +159,25 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
 @op
 def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     """Returns the view of `length` positions of a dim from start on."""
-    return call(lib.ag_narrow, input, dim, int(start), length)
+    return _narrow(input, dim, start if type(start) is int else int(start), length)
+
+
+@passes_on(lib.ag_narrow)
+def _narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
+    """narrow() of a number."""
 
 
 @op
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """Returns a view with one dim as several, whose product it is; one size may be -1."""
-    return call(lib.ag_unflatten, input, dim, *sizes_argument("unflatten", sizes, ()))
+    if type(sizes) is tuple or type(sizes) is list:
+        return _unflatten(input, dim, sizes, len(sizes))
+    return _unflatten(input, dim, *sizes_argument("unflatten", sizes, ()))
+
+
+@passes_on(lib.ag_unflatten)
+def _unflatten(input: Tensor, dim: int, sizes: Any, ndim: Any) -> Tensor:
+    """unflatten() to sizes as the library takes them."""
 
 
 @op

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from .._capi import ZERO, call, lib, run
+from .._capi import ZERO, call, lib, listed, run
 from ..binding import function_only as function
 from ..binding import op, public_names
 from ..dtypes import int32
-from ..operands import room_for, tensor_argument, two_results
-from ..tensor import NO_TENSOR, Tensor, pack
+from ..operands import empty_handle, tensor_argument, two_results
+from ..tensor import NO_TENSOR, Tensor
 
 
 class sort_result(NamedTuple):
@@ -71,11 +71,11 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> kth
 
 
 def _unique(native: Any, input: Tensor, inverse: bool, counts: bool, dim: int | None) -> Any:
-    dims, n = (None, ZERO) if dim is None else pack((dim,))
-    places = [room_for(1) if wanted else None for wanted in (True, inverse, counts)]
+    dims, n = (None, ZERO) if dim is None else listed((dim,))
+    places = [empty_handle() if wanted else None for wanted in (True, inverse, counts)]
     run(native, input, dims, n, *places)
-    found = [place[0] for place in places if place is not None]
-    return found[0] if len(found) == 1 else tuple(found)
+    found = tuple(place for place in places if place is not None)
+    return found[0] if len(found) == 1 else found
 
 
 @op

@@ -9,7 +9,7 @@ from operator import is_, itemgetter
 from typing import Any, Callable, ClassVar
 
 from .. import dtypes
-from .._capi import raise_last_error
+from .._capi import declaration_of, raise_last_error
 from ..creation import tensor
 from ..grad_mode import enable_grad
 from ..tensor import Tensor, adopt
@@ -57,7 +57,7 @@ class SteppedOptimizer(Optimizer):
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
         if "native" in cls.__dict__:
-            parameters = cls.native.declaration.parameters[3:]
+            parameters = declaration_of(cls.native).parameters[3:]
             cls._kinds = [float if kind == "double" else bool for kind, _ in parameters]
             cls._values = staticmethod(itemgetter(*cls.options))
 

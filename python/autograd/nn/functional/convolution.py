@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Union
 
-from ..._capi import ArgumentError, argument_error, lib, not_null, raise_last_error
-from ...tensor import NO_TENSOR, Tensor, pack
+from ..._capi import ArgumentError, argument_error, lib, not_null, pack, raise_last_error
+from ...tensor import NO_TENSOR, Tensor
 
 __all__ = [
     "conv1d",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from ..._capi import call, lib
-from ...tensor import NO_TENSOR, Tensor, pack
+from ..._capi import call, lib, pack
+from ...tensor import NO_TENSOR, Tensor
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"]
 

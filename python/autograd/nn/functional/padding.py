@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..._capi import call, constants, lib
-from ...tensor import Tensor, pack
+from ..._capi import call, constants, lib, listed
+from ...tensor import Tensor
 
 __all__ = ["pad"]
 
@@ -31,4 +31,4 @@ def pad(
         value = 0.0
     elif code and value != 0:
         raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
-    return call(lib.ag_pad, input, *pack(pad), code, value)
+    return call(lib.ag_pad, input, *listed(pad), code, value)

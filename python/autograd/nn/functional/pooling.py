@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Union
 
-from ..._capi import ZERO, call, lib
+from ..._capi import ZERO, call, lib, pack
 from ...operands import two_results
-from ...tensor import Tensor, pack
+from ...tensor import Tensor
 from .convolution import spatial
 
 Ints = Union[int, Sequence[int]]

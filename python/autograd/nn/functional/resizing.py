@@ -8,8 +8,8 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from ..._capi import call, constants, lib
-from ...tensor import Tensor, pack
+from ..._capi import call, constants, lib, listed
+from ...tensor import Tensor
 
 __all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
 
@@ -95,7 +95,7 @@ def interpolate(
     _check_mode(input, mode)
     if align_corners:
         code = _ALIGNED[code]
-    return call(lib.ag_interpolate, input, *pack(sizes), scales, code)
+    return call(lib.ag_interpolate, input, *listed(sizes), scales, code)
 
 
 def upsample(

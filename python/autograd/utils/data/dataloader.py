@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, Callable, Generic, TypeVar
 
-from ..._capi import call, check, lib, raise_last_error
+from ..._capi import call, check, lib, pack, raise_last_error
 from ...creation import randperm
 from ...dtypes import int64
 from ...random import Generator
-from ...tensor import NO_TENSOR, Tensor, pack
+from ...tensor import NO_TENSOR, Tensor
 from .collate import default_collate, default_convert
 from .dataset import IterableDataset, Subset, TensorDataset
 from .sampler import BatchSampler, RandomSampler, SequentialSampler

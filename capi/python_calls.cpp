@@ -1,0 +1,362 @@
+// In front of every function that Python's ctypes calls stands one of CPython's own kind, which
+// costs a fifth of the time: it takes the arguments that it knows and calls the C function. All
+// other calls, and all wrong ones, it leaves to ctypes. What it needs of the interpreter it is told
+// by ag_python_start(); the library is built without Python.
+#include "python_calls.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <string_view>
+#include <vector>
+
+#include "guard.hpp"
+
+using namespace autograd;
+using namespace autograd::capi;
+
+namespace autograd::capi::python {
+namespace {
+
+// In the order of ag_python_start()'s `functions` and `objects`.
+struct Functions {
+  long long (*long_value)(Object, int*);
+  Object (*new_long)(long long);
+  double (*float_value)(Object);
+  Object (*new_float)(double);
+  char* (*bytes)(Object);
+  intptr_t (*tuple_size)(Object);
+  Object (*tuple_item)(Object, intptr_t);
+  intptr_t (*list_size)(Object);
+  Object (*list_item)(Object, intptr_t);
+  Object (*new_tuple)(intptr_t);
+  int (*set_tuple_item)(Object, intptr_t, Object);
+  int (*set_list_item)(Object, intptr_t, Object);
+  Object (*call)(Object, Object, Object);
+  Object (*error)();
+  void (*clear_error)();
+  void (*retain)(Object);
+  void (*release)(Object);
+  int (*is_subtype)(Object, Object);
+  Object (*make)(Object type, Object args, Object kwargs);
+};
+struct Objects {
+  Object int_type, float_type, bytes_type, tuple_type, list_type, int64_type, array_metaclass,
+      pointer_type;
+  Object none, yes, no, empty_tuple;
+};
+struct Classes {
+  Object tensor, parameter, size;
+};
+constexpr int64_t kFunctions = sizeof(Functions) / sizeof(void*);
+constexpr int64_t kObjects = sizeof(Objects) / sizeof(void*);
+
+Functions functions;
+Objects objects;
+Classes classes;
+int64_t type_offset = 0;
+std::atomic<bool> started{false};
+std::atomic<bool> has_classes{false};
+
+Object type_of(Object object) {
+  Object type;
+  std::memcpy(&type, static_cast<const char*>(object) + type_offset, sizeof(type));
+  return type;
+}
+
+/// Where a ctypes object keeps its value: the pointer behind the head of the object.
+void* memory_of(Object object) {
+  void* memory;
+  std::memcpy(&memory, static_cast<const char*>(object) + type_offset + sizeof(Object),
+              sizeof(memory));
+  return memory;
+}
+
+bool is_handle(Object object) {
+  const Object type = type_of(object);
+  return type == classes.tensor || type == classes.parameter ||
+         functions.is_subtype(type, classes.tensor);
+}
+
+bool is_array(Object object) { return type_of(type_of(object)) == objects.array_metaclass; }
+
+bool integer(Object object, int64_t& out) {
+  int overflow = 0;
+  out = functions.long_value(object, &overflow);
+  return !overflow;
+}
+
+/// A tuple or list and how to read it.
+struct Sequence {
+  Object object;
+  bool is_tuple;
+  intptr_t size = -1;  ///< -1: it is something else
+
+  explicit Sequence(Object object) : object(object) {
+    const Object type = type_of(object);
+    is_tuple = type == objects.tuple_type || type == classes.size;
+    if (is_tuple)
+      size = functions.tuple_size(object);
+    else if (type == objects.list_type)
+      size = functions.list_size(object);
+  }
+  /// nullptr if another thread has made it shorter.
+  Object operator[](intptr_t i) const {
+    const Object item = is_tuple ? functions.tuple_item(object, i) : functions.list_item(object, i);
+    if (!item) [[unlikely]]
+      functions.clear_error();
+    return item;
+  }
+};
+
+}  // namespace
+
+bool ready() { return has_classes.load(std::memory_order_acquire); }
+bool raised() { return functions.error() != nullptr; }
+
+bool take(Object object, Room&, const ag_tensor*& out) {
+  if (!is_handle(object)) [[unlikely]]
+    return false;
+  std::memcpy(&out, memory_of(object), sizeof(out));
+  return true;
+}
+
+bool take_other_handle(Object object, void*& out) {
+  if (!functions.is_subtype(type_of(object), objects.pointer_type)) return false;
+  std::memcpy(&out, memory_of(object), sizeof(out));
+  return true;
+}
+
+bool take(Object object, Room&, int64_t& out) {
+  const Object type = type_of(object);
+  if (type == objects.int_type) return integer(object, out);
+  if (type == objects.int64_type) {
+    std::memcpy(&out, memory_of(object), sizeof(out));
+    return true;
+  }
+  return false;
+}
+
+bool take(Object object, Room&, int32_t& out) {
+  if (object == objects.no || object == objects.yes) {
+    out = object == objects.yes;
+    return true;
+  }
+  int64_t value = 0;
+  if (type_of(object) != objects.int_type || !integer(object, value)) return false;
+  out = static_cast<int32_t>(value);
+  return out == value;
+}
+
+bool take(Object object, Room&, double& out) {
+  const Object type = type_of(object);
+  if (type == objects.float_type) {
+    out = functions.float_value(object);
+    return true;
+  }
+  int64_t value = 0;
+  constexpr int64_t kExact = int64_t{1} << 53;
+  if (type != objects.int_type || !integer(object, value) || value > kExact || value < -kExact)
+    return false;
+  out = static_cast<double>(value);
+  return true;
+}
+
+bool take_array(Object object, void*& out) {
+  if (object == objects.none) {
+    out = nullptr;
+    return true;
+  }
+  if (!is_array(object)) return false;
+  out = memory_of(object);
+  return true;
+}
+
+bool take_bytes(Object object, const void*& out) {
+  void* array;
+  if (take_array(object, array)) {
+    out = array;
+    return true;
+  }
+  if (type_of(object) != objects.bytes_type) return false;
+  out = functions.bytes(object);
+  return true;
+}
+
+bool take(Object object, Room&, const char*& out) {
+  const void* bytes;
+  if (is_array(object) || !take_bytes(object, bytes)) return false;
+  out = static_cast<const char*>(bytes);
+  return true;
+}
+
+bool take(Object object, Room& room, const int64_t*& out) {
+  const void* bytes;
+  if (take_bytes(object, bytes)) {
+    out = static_cast<const int64_t*>(bytes);
+    return true;
+  }
+  const Sequence sequence(object);
+  if (sequence.size < 0 || sequence.size > Room::kMost - room.used) return false;
+  int64_t* values = room.slots + room.used;
+  for (intptr_t i = 0; i < sequence.size; ++i) {
+    const Object item = sequence[i];
+    if (!item || type_of(item) != objects.int_type || !integer(item, values[i])) return false;
+  }
+  room.used += sequence.size;
+  out = values;
+  return true;
+}
+
+/// A list with a place for each result: the results go there when the call is done.
+bool take_list(Object object, Room& room, ag_tensor**& out) {
+  if (type_of(object) != objects.list_type || room.list) return false;
+  const intptr_t n = functions.list_size(object);
+  if (n > Room::kMost - room.used) return false;
+  room.list = object;
+  room.results = room.slots + room.used;
+  room.n_results = n;
+  room.used += n;
+  std::fill_n(room.results, n, 0);
+  out = reinterpret_cast<ag_tensor**>(room.results);
+  return true;
+}
+
+bool take_handles(Object object, Room& room, bool writable, ag_tensor**& out) {
+  if (object == objects.none) {
+    out = nullptr;
+    return true;
+  }
+  if (is_handle(object) || is_array(object)) {
+    out = static_cast<ag_tensor**>(memory_of(object));
+    return true;
+  }
+  if (writable) return take_list(object, room, out);
+  if (type_of(object) == objects.bytes_type) {
+    out = reinterpret_cast<ag_tensor**>(functions.bytes(object));
+    return true;
+  }
+  const Sequence sequence(object);
+  if (sequence.size < 0 || sequence.size > Room::kMost - room.used) return false;
+  int64_t* values = room.slots + room.used;
+  static_assert(sizeof(*values) == sizeof(ag_tensor*));
+  for (intptr_t i = 0; i < sequence.size; ++i) {
+    const Object item = sequence[i];
+    if (!item || !is_handle(item)) return false;
+    std::memcpy(values + i, memory_of(item), sizeof(*values));
+  }
+  room.used += sequence.size;
+  out = reinterpret_cast<ag_tensor**>(values);
+  return true;
+}
+
+Object give(int64_t value) { return raised() ? nullptr : functions.new_long(value); }
+Object give(double value) { return raised() ? nullptr : functions.new_float(value); }
+Object give_none() {
+  functions.retain(objects.none);
+  return objects.none;
+}
+
+Object give(ag_tensor* handle) {
+  const Object made =
+      raised() ? nullptr : functions.make(classes.tensor, objects.empty_tuple, nullptr);
+  if (!made) [[unlikely]] {
+    ag_tensor_free(handle);
+    return nullptr;
+  }
+  std::memcpy(memory_of(made), &handle, sizeof(handle));
+  return made;
+}
+
+bool give_results(Room& room) {
+  // The list may have become shorter: its owner's fault, but no reason to lose handles.
+  bool good = !raised();
+  for (intptr_t i = 0; i < room.n_results; ++i) {
+    ag_tensor* const handle = reinterpret_cast<ag_tensor*>(room.results[i]);
+    if (!handle) continue;
+    if (!good) {
+      ag_tensor_free(handle);
+      continue;
+    }
+    const Object made = give(handle);
+    good = made && functions.set_list_item(room.list, i, made) == 0;
+  }
+  return good;
+}
+
+Object call_ctypes(Object function, Object const* args, intptr_t n) {
+  const Object tuple = functions.new_tuple(n);
+  if (!tuple) return nullptr;
+  for (intptr_t i = 0; i < n; ++i) {
+    functions.retain(args[i]);
+    functions.set_tuple_item(tuple, i, args[i]);
+  }
+  const Object result = functions.call(function, tuple, nullptr);
+  functions.release(tuple);
+  return result;
+}
+
+namespace {
+
+struct Known {
+  std::string_view name;
+  Function function;
+};
+
+const std::vector<Known>& table() {
+  static const std::vector<Known> known = [] {
+    std::vector<Known> list = {
+#define AG_FUNCTION(name) {#name, before<&name>(&name)},
+#include "python_functions.inc"
+#undef AG_FUNCTION
+    };
+    std::sort(list.begin(), list.end(),
+              [](const Known& a, const Known& b) { return a.name < b.name; });
+    return list;
+  }();
+  return known;
+}
+
+}  // namespace
+}  // namespace autograd::capi::python
+
+using namespace autograd::capi::python;
+
+const void* ag_python_function(const char* name) {
+  return read<const void*>(__func__, nullptr, [&](Arguments in) -> const void* {
+    const std::string wanted = in.text(name, "name");
+    const std::vector<Known>& known = table();
+    const auto found =
+        std::lower_bound(known.begin(), known.end(), wanted,
+                         [](const Known& a, const std::string& name) { return a.name < name; });
+    if (found == known.end() || found->name != wanted) return nullptr;
+    return reinterpret_cast<const void*>(found->function);
+  });
+}
+
+ag_status ag_python_start(const void* const* given_functions, int64_t n_functions,
+                          const void* const* given_objects, int64_t n_objects, int64_t head) {
+  return run(__func__, [&](Arguments in) {
+    in.array(given_functions, n_functions, "functions");
+    in.array(given_objects, n_objects, "objects");
+    if (n_functions != kFunctions) in.reject("n_functions", n_functions);
+    if (n_objects != kObjects) in.reject("n_objects", n_objects);
+    if (head < static_cast<int64_t>(2 * sizeof(void*)) || head > 256) in.reject("head", head);
+    for (int64_t i = 0; i < n_functions; ++i) in.pointer(given_functions[i], "functions");
+    for (int64_t i = 0; i < n_objects; ++i) in.pointer(given_objects[i], "objects");
+    if (started.load()) in.reject("n_functions", n_functions);
+    std::memcpy(&functions, given_functions, sizeof(functions));
+    std::memcpy(&objects, given_objects, sizeof(objects));
+    type_offset = head - static_cast<int64_t>(sizeof(void*));
+    started.store(true);
+  });
+}
+
+ag_status ag_python_classes(const void* tensor, const void* parameter, const void* size) {
+  return run(__func__, [&](Arguments in) {
+    for (const void* one : {tensor, parameter, size}) in.pointer(one, "classes");
+    if (!started.load() || ready()) in.reject("classes", 3);
+    classes = {const_cast<void*>(tensor), const_cast<void*>(parameter), const_cast<void*>(size)};
+    has_classes.store(true, std::memory_order_release);
+  });
+}

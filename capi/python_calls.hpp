@@ -1,0 +1,180 @@
+// What the functions that stand before the C functions in Python share: see python_calls.cpp.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "autograd.h"
+
+namespace autograd::capi::python {
+
+/// Objects of Python are void* here: the library knows nothing of them but where an object's class
+/// and a handle object's memory are.
+using Object = void*;
+/// A function of METH_FASTCALL.
+using Function = Object (*)(Object self, Object const* args, intptr_t n);
+
+/// Memory for the arrays that are made of an argument, as long as the call lasts.
+struct Room {
+  static constexpr intptr_t kMost = 64;
+  intptr_t used = 0;
+  Object list = nullptr;  ///< of Python, which gets the results
+  int64_t* results = nullptr;
+  intptr_t n_results = 0;
+  int64_t slots[kMost];
+};
+
+// Each takes an argument of one of the classes that it knows, exactly as ctypes would, or returns
+// false: then ctypes takes the whole call, and also words what is wrong with it.
+bool take(Object object, Room& room, const ag_tensor*& out);
+bool take(Object object, Room& room, int32_t& out);
+bool take(Object object, Room& room, int64_t& out);
+bool take(Object object, Room& room, double& out);
+bool take(Object object, Room& room, const char*& out);
+/// A ctypes array, bytes, None, or a tuple or list of ints.
+bool take(Object object, Room& room, const int64_t*& out);
+/// A handle of another kind than a tensor.
+bool take_other_handle(Object object, void*& out);
+/// A ctypes array or None.
+bool take_array(Object object, void*& out);
+/// The same, or bytes.
+bool take_bytes(Object object, const void*& out);
+/// A handle, a ctypes array of handles, None; not to be written to: bytes, or a tuple or list of
+/// handles; to be written to: a list of Nones.
+bool take_handles(Object object, Room& room, bool writable, ag_tensor**& out);
+
+Object give(int64_t value);
+Object give(double value);
+Object give(ag_tensor* handle);
+Object give_none();
+/// Puts results into the list; false if there is an exception.
+bool give_results(Room& room);
+/// True if there is an interpreter.
+bool ready();
+/// True if Python code that the C function has called has raised.
+bool raised();
+/// Calls the function of ctypes.
+Object call_ctypes(Object function, Object const* args, intptr_t n);
+
+template <class T>
+struct Argument {
+  static constexpr bool known = false;
+};
+template <class T>
+requires(std::is_same_v<T, int32_t> || std::is_same_v<T, int64_t> || std::is_same_v<T, double> ||
+         std::is_same_v<T, const char*> || std::is_same_v<T, const int64_t*> ||
+         std::is_same_v<T, const ag_tensor*>) struct Argument<T> {
+  static constexpr bool known = true;
+  using Taken = T;
+  static bool from(Object object, Room& room, T& out) { return take(object, room, out); }
+  static T to(T value) { return value; }
+};
+template <class T>
+requires std::is_enum_v<T>
+struct Argument<T> {
+  static constexpr bool known = true;
+  using Taken = int32_t;
+  static bool from(Object object, Room& room, int32_t& out) { return take(object, room, out); }
+  static T to(int32_t value) { return static_cast<T>(value); }
+};
+template <>
+struct Argument<ag_tensor*> : Argument<const ag_tensor*> {
+  static ag_tensor* to(const ag_tensor* value) { return const_cast<ag_tensor*>(value); }
+};
+template <class T>
+constexpr bool kOtherHandle = std::is_same_v<T, ag_graph> || std::is_same_v<T, ag_node> ||
+                              std::is_same_v<T, ag_recording> || std::is_same_v<T, ag_compiled>;
+template <class T>
+requires kOtherHandle<std::remove_const_t<T>>
+struct Argument<T*> {
+  static constexpr bool known = true;
+  using Taken = void*;
+  static bool from(Object object, Room&, void*& out) { return take_other_handle(object, out); }
+  static T* to(void* value) { return static_cast<T*>(value); }
+};
+template <bool writable, class T>
+struct HandleArray {
+  static constexpr bool known = true;
+  using Taken = ag_tensor**;
+  static bool from(Object object, Room& room, ag_tensor**& out) {
+    return take_handles(object, room, writable, out);
+  }
+  static T to(ag_tensor** value) { return value; }
+};
+template <>
+struct Argument<ag_tensor**> : HandleArray<true, ag_tensor**> {};
+template <>
+struct Argument<ag_tensor* const*> : HandleArray<false, ag_tensor* const*> {};
+template <>
+struct Argument<const ag_tensor* const*> : HandleArray<false, const ag_tensor* const*> {};
+template <class T>
+requires(std::is_same_v<T, const void*> || std::is_same_v<T, const double*> ||
+         std::is_same_v<T, const int32_t*>) struct Argument<T> {
+  static constexpr bool known = true;
+  using Taken = const void*;
+  static bool from(Object object, Room&, const void*& out) { return take_bytes(object, out); }
+  static T to(const void* value) { return static_cast<T>(value); }
+};
+
+template <class T>
+requires(std::is_same_v<T, void*> || std::is_same_v<T, double*> || std::is_same_v<T, int32_t*> ||
+         std::is_same_v<T, int64_t*> || std::is_same_v<T, char*>) struct Argument<T> {
+  static constexpr bool known = true;
+  using Taken = void*;
+  static bool from(Object object, Room&, void*& out) { return take_array(object, out); }
+  static T to(void* value) { return static_cast<T>(value); }
+};
+
+template <class R>
+constexpr bool kKnownResult =
+    std::is_void_v<R> || std::is_enum_v<R> || std::is_same_v<R, int32_t> ||
+    std::is_same_v<R, int64_t> || std::is_same_v<R, double> || std::is_same_v<R, ag_tensor*>;
+
+template <class R>
+Object give_result(R value) {
+  if constexpr (std::is_enum_v<R> || std::is_same_v<R, int32_t>)
+    return give(static_cast<int64_t>(value));
+  else
+    return give(value);
+}
+
+/// The function that stands before `function`: `self` is the function of ctypes.
+template <auto function, class R, class... A>
+Object call(Object self, Object const* args, intptr_t n) {
+  if (ready() && n == static_cast<intptr_t>(sizeof...(A))) {
+    Room room;
+    std::tuple<typename Argument<A>::Taken...> taken;
+    const bool all = [&]<size_t... i>(std::index_sequence<i...>) {
+      return (Argument<A>::from(args[i], room, std::get<i>(taken)) && ...);
+    }
+    (std::index_sequence_for<A...>());
+    if (all) [[likely]] {
+      return [&]<size_t... i>(std::index_sequence<i...>)->Object {
+        if constexpr (std::is_void_v<R>) {
+          function(Argument<A>::to(std::get<i>(taken))...);
+          return raised() ? nullptr : give_none();
+        } else {
+          const R result = function(Argument<A>::to(std::get<i>(taken))...);
+          if constexpr ((std::is_same_v<A, ag_tensor**> || ...))
+            if (room.list && !give_results(room)) return nullptr;
+          return give_result(result);
+        }
+      }
+      (std::index_sequence_for<A...>());
+    }
+  }
+  return call_ctypes(self, args, n);
+}
+
+/// nullptr for functions whose arguments or results are of other types.
+template <auto function, class R, class... A>
+constexpr Function before(R (*)(A...)) {
+  if constexpr (kKnownResult<R> && (Argument<A>::known && ...))
+    return &call<function, R, A...>;
+  else
+    return nullptr;
+}
+
+}  // namespace autograd::capi::python
