@@ -1659,6 +1659,34 @@ AG_API AG_BLOCKING int64_t ag_graph_html(const ag_graph* const* graphs, const ch
                                          int64_t n, const char* title, int32_t direction,
                                          int64_t depth, int32_t phases, int32_t flags, char* buffer,
                                          int64_t capacity);
+/* Writes the graph to a file in the format of its suffix: .svg, .html, .dot, .gv, .json, .txt, or
+ * .png and .pdf, for which Graphviz's program dot is run; with the options of ag_graph_dot. */
+AG_API AG_BLOCKING ag_status ag_graph_save(const ag_graph* graph, const char* path,
+                                           int32_t direction, int64_t depth, int32_t phases,
+                                           int32_t flags);
+/* Fails unless the text of ag_graph_dot is that of a file. A file that does not exist is written
+ * instead, and any with `update` or with AUTOGRAD_UPDATE_GRAPHS=1 in the environment. */
+AG_API AG_BLOCKING ag_status ag_graph_assert(const ag_graph* graph, const char* golden,
+                                             int32_t update, int32_t direction, int64_t depth,
+                                             int32_t phases, int32_t flags);
+/* Number of nodes: values that were there before, in order of use, then ops; -1 for NULL. */
+AG_API int64_t ag_graph_num_nodes(const ag_graph* graph);
+/* What is known of a node, as text. what: "key" (as in DOT), "op" ("" for a value), "kind", "name",
+ * "shape" and "dtype" (of the first result), "module", "module_type", "phase", "forward", "file",
+ * "line", "id", "attrs", "body" (the ops of a fused one), "flops", "bytes_read", "bytes_written",
+ * "seconds". */
+AG_API int64_t ag_graph_node(const ag_graph* graph, int64_t node, const char* what, char* buffer,
+                             int64_t capacity);
+/* Number of edges: tensors that ops read, and orders; -1 for NULL. */
+AG_API int64_t ag_graph_num_edges(const ag_graph* graph);
+/* The nodes that an edge joins, which result of the one it is and which argument of the other; the
+ * last two are -1 for an edge that only says what comes first. */
+AG_API ag_status ag_graph_edge(const ag_graph* graph, int64_t edge, int64_t* source,
+                               int64_t* target, int64_t* output, int64_t* input);
+/* The work of all ops: floating-point operations, bytes read and written, the most bytes of results
+ * at a time, measured seconds (-1 if not). */
+AG_API ag_status ag_graph_cost(const ag_graph* graph, double* flops, double* bytes_read,
+                               double* bytes_written, double* peak_bytes, double* seconds);
 /* One op a line in static single assignment form; text. */
 AG_API int64_t ag_graph_text(const ag_graph* graph, char* buffer, int64_t capacity);
 /* One row an op with shapes, costs, module and line, and the totals. */
@@ -1670,6 +1698,10 @@ AG_API int64_t ag_graph_summary(const ag_graph* graph, char* buffer, int64_t cap
  * return different values. */
 AG_API int64_t ag_graph_diff(const ag_graph* graph, const ag_graph* other, char* buffer,
                              int64_t capacity);
+/* The graph with the time of each op. runs 0: the times that a recording measured; a graph that was
+ * not recorded is run a few times. Else it is run so many times on made-up data, and the run in the
+ * middle counts. */
+AG_API AG_BLOCKING ag_graph* ag_graph_profile(const ag_graph* graph, int64_t runs);
 /* The graph as the compiler would execute it. */
 AG_API ag_graph* ag_graph_fuse(const ag_graph* graph);
 /* What ag_graph_fuse did to make this graph, as JSON: changes and refusals with their numbers,

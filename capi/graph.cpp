@@ -86,6 +86,22 @@ int64_t ag_graph_svg(const ag_graph* graph, int32_t direction, int64_t depth, in
   });
 }
 
+ag_status ag_graph_save(const ag_graph* graph, const char* path, int32_t direction, int64_t depth,
+                        int32_t phases, int32_t flags) {
+  return run(__func__, [&](Arguments in) {
+    in.pointer(graph, "graph")
+        ->graph.save(in.pointer(path, "path"), draw_options(direction, depth, phases, flags));
+  });
+}
+
+ag_status ag_graph_assert(const ag_graph* graph, const char* golden, int32_t update,
+                          int32_t direction, int64_t depth, int32_t phases, int32_t flags) {
+  return run(__func__, [&](Arguments in) {
+    assert_graph(in.pointer(graph, "graph")->graph, in.pointer(golden, "golden"), update != 0,
+                 draw_options(direction, depth, phases, flags));
+  });
+}
+
 int64_t ag_graph_text(const ag_graph* graph, char* buffer, int64_t capacity) {
   return text(__func__, buffer, capacity,
               [&](Arguments in) { return in.pointer(graph, "graph")->graph.text(); });
@@ -105,6 +121,12 @@ int64_t ag_graph_diff(const ag_graph* graph, const ag_graph* other, char* buffer
                       int64_t capacity) {
   return text(__func__, buffer, capacity, [&](Arguments in) {
     return in.pointer(graph, "graph")->graph.diff(in.pointer(other, "other")->graph).json();
+  });
+}
+
+ag_graph* ag_graph_profile(const ag_graph* graph, int64_t runs) {
+  return read<ag_graph*>(__func__, nullptr, [&](Arguments in) {
+    return new ag_graph{in.pointer(graph, "graph")->graph.profile(runs)};
   });
 }
 

@@ -72,6 +72,7 @@ class Native:
         "ag_saved_hooks_push",
         "ag_op_register",
         "ag_compiled_begin",
+        "ag_graph_assert",
     }
     # Of what else the library hands out, so many are kept; older ones are freed.
     KEPT = {"ag_node": 20, "ag_graph": 5, "ag_recording": 2, "ag_compiled": 3, "ag_op": 0}

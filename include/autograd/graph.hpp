@@ -69,6 +69,51 @@ struct GraphDiff {
   std::string json() const;
 };
 
+/// The work of an op, or of all of a graph; a multiply-add counts as two.
+struct GraphCost {
+  double flops = 0;
+  double bytes_read = 0, bytes_written = 0;
+  double seconds = -1;  ///< measured, -1 if not
+};
+
+/// A box of the drawing: an op, or a value that was there before.
+struct GraphNode {
+  std::string key;   ///< as in DOT: "op3" or "v0"
+  std::string op;    ///< name of the op, "" for a value
+  std::string kind;  ///< "product", "pointwise", ... or "parameter", "buffer", "input", "constant"
+  std::string name;  ///< of the value or of a result, "" if unknown
+  std::vector<Shape> shapes;  ///< of the value, or of all results
+  std::vector<DType> dtypes;
+  std::vector<int> storage;  ///< equal numbers are the same memory; -1 if unknown
+  bool needs_grad = false;
+  bool has_number = false;  ///< a constant whose number is known
+  double number = 0;
+  // ---- of ops
+  uint64_t id = 0;  ///< made of what it computes
+  std::vector<std::pair<std::string, std::string>> attrs;
+  std::vector<std::string> inputs;  ///< keys, "" for an absent one
+  std::vector<std::string> saved;   ///< keys of what is kept for the gradient
+  bool in_place = false;
+  std::string phase;                ///< "forward", "backward", "optimizer"
+  std::string forward;              ///< key of the op whose gradient it computes, or ""
+  std::string module, module_type;  ///< that called it: "encoder.layers.0", "Linear"
+  std::string file;                 ///< where the program called it
+  int line = 0;
+  GraphCost cost;
+  std::vector<GraphNode> body;  ///< of a fused op: the ops that it stands for
+};
+
+/// A value on its way from a node to another.
+struct GraphEdge {
+  int64_t source = 0, target = 0;  ///< indices into Graph::nodes()
+  int output = 0, input = 0;       ///< which result of the source, which argument of the target
+  Shape shape;
+  DType dtype = DType::kFloat32;
+  bool needs_grad = false;
+  bool saved = false;  ///< kept for the gradient
+  bool order = false;  ///< no value: the target reads memory that the source changes
+};
+
 /// Ops and values in single assignment form. A graph holds no tensor memory.
 class Graph {
  public:
@@ -82,6 +127,14 @@ class Graph {
   }
   int64_t num_ops() const;
   int64_t num_values() const;
+  /// Values that were there before, in order of use, then the ops, in an order of execution.
+  std::vector<GraphNode> nodes() const;
+  /// One for each tensor that an op reads.
+  std::vector<GraphEdge> edges() const;
+  /// Of all ops together.
+  GraphCost cost() const;
+  /// The most memory that results take at a time if each is freed after its last use.
+  double peak_bytes() const;
   /// DOT text for Graphviz: canonical, the same for the same computation.
   std::string dot(const DrawOptions& options = {}) const;
   /// The drawing as SVG, for light and dark pages; needs nothing installed.
@@ -92,6 +145,10 @@ class Graph {
                    const std::string& name = "graph",
                    const std::vector<std::pair<std::string, Graph>>& others = {},
                    const DrawOptions& options = {}) const;
+  /// Writes the graph to a file in the format of its suffix: .svg, .html, .dot, .gv, .json, .txt,
+  /// or .png and .pdf, for which Graphviz's program dot is run. Throws Error (value) for another
+  /// suffix, (runtime) if the file cannot be written, or dot is missing or fails.
+  void save(const std::string& path, const DrawOptions& options = {}) const;
   /// One op a line: "%3 = mul(%1, %2) : float32 [2, 3]".
   std::string text() const;
   /// One row an op: result, shape, inputs, costs, module, line; the totals below.
@@ -100,6 +157,11 @@ class Graph {
   std::string summary() const;
   /// Everything that is known of the graph. docs/graph.md describes the schema.
   std::string json() const;
+  /// The graph with the time of each op; their sum is the time of the whole. runs 0: the times that
+  /// a Recording measured; a graph that was not recorded is run a few times. Else it is run so many
+  /// times on made-up data, without the program around it, and the run in the middle counts. An op
+  /// that made-up data makes fail has no time. Throws Error (value) for runs < 0 or > 1,000,000.
+  Graph profile(int64_t runs = 0) const;
   /// The graph as compile() would execute it: the same passes. Its report() says what they did.
   Graph fuse() const;
   /// Of a graph that fuse() made, else "": JSON with what was done and refused, and counts of
@@ -114,8 +176,14 @@ class Graph {
   std::shared_ptr<const detail::GraphData> data_;
 };
 
+/// Throws Error (runtime) unless dot(options) is the text of a file, which git can compare. A file
+/// that does not exist is written instead, and any with `update` or with AUTOGRAD_UPDATE_GRAPHS=1
+/// in the environment.
+void assert_graph(const Graph& graph, const std::string& golden, bool update = false,
+                  const DrawOptions& options = {});
+
 struct RecordOptions {
-  bool profile = false;  ///< measure the time of each op
+  bool profile = false;  ///< show the time of each op at once, without Graph::profile()
 };
 
 /// Records every op that this thread runs from its construction to finish(): also ops on tensors

@@ -41,11 +41,11 @@ double flops_of(const GraphData& graph, const GraphOp& op) {
 
 }  // namespace
 
-void GraphCost::add(const GraphCost& other) {
-  flops += other.flops;
-  bytes_read += other.bytes_read;
-  bytes_written += other.bytes_written;
-  if (other.seconds >= 0) seconds = std::max(seconds, 0.0) + other.seconds;
+void add_cost(GraphCost& sum, const GraphCost& cost) {
+  sum.flops += cost.flops;
+  sum.bytes_read += cost.bytes_read;
+  sum.bytes_written += cost.bytes_written;
+  if (cost.seconds >= 0) sum.seconds = std::max(sum.seconds, 0.0) + cost.seconds;
 }
 
 double bytes_of(const GraphValue& value) {
@@ -74,7 +74,7 @@ GraphCost cost_of(const GraphData& graph, const GraphOp& op) {
 
 GraphCost total_cost(const GraphData& graph) {
   GraphCost total;
-  for (const GraphOp& op : graph.ops) total.add(cost_of(graph, op));
+  for (const GraphOp& op : graph.ops) add_cost(total, cost_of(graph, op));
   return total;
 }
 

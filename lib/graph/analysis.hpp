@@ -1,17 +1,12 @@
 // What the ops of a graph cost, from their shapes alone.
 #pragma once
+#include "autograd/graph.hpp"
 #include "graph/ir.hpp"
 
 namespace autograd::detail {
 
-/// The work of one op, or of several together.
-struct GraphCost {
-  double flops = 0;
-  double bytes_read = 0, bytes_written = 0;
-  double seconds = -1;  ///< measured, -1 if not
-
-  void add(const GraphCost& other);
-};
+/// Adds the work of one to that of others.
+void add_cost(GraphCost& sum, const GraphCost& cost);
 
 /// Bytes of the elements of a value; a stride of 0 repeats an element without storing it.
 double bytes_of(const GraphValue& value);

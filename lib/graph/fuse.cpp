@@ -65,6 +65,46 @@ std::string report_text(const PassReport& report, const GraphData& before, const
   return text + "}";
 }
 
+void renumber(GraphData& graph, int from, int by) {
+  for (GraphOp& op : graph.ops)
+    for (auto* list : {&op.inputs, &op.outputs, &op.saved})
+      for (int& v : *list)
+        if (v >= from) v += by;
+  for (int& v : graph.outputs)
+    if (v >= from) v += by;
+}
+
+int count_leaves(const GraphData& graph) {
+  int leaves = 0;
+  for (const GraphValue& v : graph.values) leaves += v.is_leaf();
+  return leaves;
+}
+
+// The passes know steps of one optimizer by the options that they read, which a recording does not
+// show: for them they are leaves behind the others.
+void show_options(GraphData& graph) {
+  const int leaves = count_leaves(graph), n = static_cast<int>(graph.options.size());
+  renumber(graph, leaves, n);
+  for (int k = 0; k < n; ++k) {
+    GraphValue value;
+    value.role = Role::kInput;
+    value.dtype = DType::kFloat64;
+    value.sizes = {static_cast<int64_t>(graph.options[static_cast<size_t>(k)].size())};
+    value.strides = {1};
+    graph.values.insert(graph.values.begin() + leaves + k, value);
+  }
+  for (GraphOp& op : graph.ops)
+    if (op.options >= 0) op.inputs.push_back(leaves + op.options);
+}
+
+void hide_options(GraphData& graph, int n) {
+  const int leaves = count_leaves(graph) - n;
+  for (GraphOp& op : graph.ops)
+    if (op.options >= 0) op.inputs.pop_back();
+  graph.values.erase(graph.values.begin() + leaves, graph.values.begin() + leaves + n);
+  renumber(graph, leaves + n, -n);
+}
+
 }  // namespace
 }  // namespace detail
 
@@ -78,8 +118,12 @@ Graph Graph::fuse() const {
     op.seconds = -1;
   }
   graph.seconds = -1;
+  graph.measured = {};
   detail::PassReport report;
+  detail::show_options(graph);
   detail::GraphData fused = detail::optimise(graph, report);
+  detail::hide_options(fused, static_cast<int>(data().options.size()));
+  fused.options = data().options;
   fused.report = detail::report_text(report, data(), fused);
   return from_data(std::make_shared<const detail::GraphData>(std::move(fused)));
 }

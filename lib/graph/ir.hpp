@@ -54,7 +54,8 @@ struct GraphOp {
   int scope = -1;    ///< index into scopes; -1 outside of any module
   std::string file;  ///< where the user's program made the call, "" if unknown
   int line = 0;
-  double seconds = -1;                    ///< measured, -1 if not
+  double seconds = -1;  ///< measured, -1 if not
+  int options = -1;     ///< of a recorded step of an optimizer: index into GraphData::options
   std::shared_ptr<const GraphData> body;  ///< of a fused op: the ops it stands for
   std::shared_ptr<const Op> owner;  ///< of a fused op: keeps `op`, which is made when compiled
 };
@@ -73,9 +74,18 @@ struct GraphData {
   std::vector<GraphValue> values;
   std::vector<int> outputs;  ///< values; a leaf if the graph has no ops
   std::vector<GraphScope> scopes;
-  std::string report;   ///< of a fused graph: what the passes did, as JSON
+  std::vector<std::vector<double>> options;  ///< of optimizers, each once for a step of all
+  std::string report;                        ///< of a fused graph: what the passes did, as JSON
   double seconds = -1;  ///< measured from the begin to the end of a recording, -1 if not
+  /// What a recording measured, as long as nobody asked for it.
+  struct {
+    double seconds = -1;
+    std::vector<double> of_ops;
+  } measured;
 };
+
+/// The ops, and the graph, get the times that the recording measured.
+void show_times(GraphData& graph);
 
 /// "dims=[0, 1], keepdim=true": the attributes that say something, named by the op's schema.
 std::string attrs_text(const Op& op, const Attrs& attrs);

@@ -2,6 +2,9 @@
 #include "graph/recording.hpp"
 
 #include <chrono>
+#if defined(__x86_64__)
+#include <x86intrin.h>
+#endif
 
 #include "core/thread_state.hpp"
 
@@ -14,18 +17,28 @@ int64_t now() {
       .count();
 }
 
+// The processor's own counter where there is one: a third of the price of the clock.
+uint64_t ticks() {
+#if defined(__x86_64__)
+  return __rdtsc();
+#else
+  return static_cast<uint64_t>(now());
+#endif
+}
+
 }  // namespace
 
 CallRecorder::CallRecorder(bool timed) : timed_(timed), thread_(&thread_state) {
-  log_.words.resize(1 << 14);
   add_observer(*this);
   began_ = now();
+  began_ticks_ = ticks();
 }
 
 bool CallRecorder::is_own_thread() const { return thread_ == &thread_state; }
 
 void CallRecorder::close() {
   if (!open_) return;
+  ended_ticks_ = ticks();
   ended_ = now();
   open_ = false;
   remove_observer(*this);
@@ -37,7 +50,7 @@ void CallRecorder::on_call(const Call& call) {
     delete this;
     return;
   }
-  log_call(call, timed_ ? now() : 0, marks->current, log_);
+  log_.add(call, ticks(), marks->current);
 }
 
 }  // namespace autograd::detail

@@ -20,18 +20,31 @@ struct GivenName {
   bool is_buffer = false;
 };
 
+/// Calls as bytes, one after the other, in blocks that never move. A training step of a small
+/// network takes a few kilobytes: fresh memory costs more than what is written to it.
 struct CallLog {
-  std::vector<uint64_t> words;  ///< more than are in use
-  size_t size = 0;
-  /// Where n further words may be written.
-  uint64_t* room(size_t n);
+  struct Block {
+    std::unique_ptr<uint8_t[]> bytes;
+    size_t used = 0, capacity = 0;
+  };
+  std::vector<Block> blocks;
+  /// Of the call and the tensor before, so that numbers are short: only differences are written.
+  struct Last {
+    uint64_t tensor = 0, time = 0, location = 0, scope = 0, options = 0;
+  } last;
+
+  /// Appends a call.
+  void add(const Call& call, uint64_t time, int32_t scope);
+
+ private:
+  uint8_t* room(size_t n);
 };
 
 /// Notes every call of its thread while it is open. It keeps no tensor: what runs is the same, in
 /// the same memory, whether it watches or not.
 class CallRecorder : public Observer {
  public:
-  /// Starts to watch the calling thread; `timed`: with the time of each call.
+  /// Starts to watch the calling thread; `timed`: the graph shows the time of each call at once.
   explicit CallRecorder(bool timed);
   /// Stops to watch. Recorders may end in any order, each in its own thread.
   void close();
@@ -54,7 +67,8 @@ class CallRecorder : public Observer {
   const bool timed_;
   bool open_ = true;
   const void* thread_;
-  int64_t began_ = 0, ended_ = 0;  ///< nanoseconds
+  int64_t began_ = 0, ended_ = 0;               ///< nanoseconds
+  uint64_t began_ticks_ = 0, ended_ticks_ = 0;  ///< the same of the clock that calls are timed by
   CallLog log_;
 };
 
@@ -71,17 +85,27 @@ struct LoggedCall {
   const void* visiting = nullptr;  ///< whose gradient rule made it, or nullptr
   const Op* visiting_op = nullptr;
   uint64_t saved = 0;  ///< bits: inputs, then outputs that the node keeps
-  int64_t time = 0;
+  uint64_t time = 0;   ///< in ticks
   int32_t scope = 0;
   uint32_t location = 0;
   bool in_backward = false, in_place = false;
   Attrs attrs;
+  uint64_t options = 0;  ///< of an optimizer's step: the tensor that holds its options, else 0
+  std::vector<double> option_numbers;  ///< what it holds, for the first of its steps
   std::vector<LoggedTensor> inputs, outputs;
 };
 
-/// Appends a call to a log.
-void log_call(const Call& call, int64_t time, int32_t scope, CallLog& log);
-/// Reads the call at `at`, which moves on to the next one.
-void read_call(const CallLog& log, size_t& at, LoggedCall& call);
+/// Reads the calls of a log in order.
+class CallReader {
+ public:
+  explicit CallReader(const CallLog& log) : log_(log) {}
+  /// False at the end.
+  bool next(LoggedCall& call);
+
+ private:
+  const CallLog& log_;
+  size_t block_ = 0, at_ = 0;
+  CallLog::Last last_;
+};
 
 }  // namespace autograd::detail

@@ -90,6 +90,7 @@ class Builder {
   std::unordered_map<uint64_t, int> by_id_;           // tensor -> its value
   std::unordered_map<uint64_t, int> memory_numbers_;  // storage -> memories_
   std::unordered_map<const void*, int> op_of_node_;
+  std::unordered_map<uint64_t, int> options_;  // tensor -> graph_.options
   Places places_;
 };
 
@@ -191,8 +192,14 @@ void Builder::add(const LoggedCall& call, double seconds) {
   op.op = call.op;
   op.attrs = call.attrs;
   op.in_place = call.in_place;
-  op.seconds = seconds;
+  graph_.measured.of_ops.push_back(seconds);
   places_.set(call.location, op);
+  if (call.options) {
+    const auto [entry, added] =
+        options_.try_emplace(call.options, static_cast<int>(graph_.options.size()));
+    if (added) graph_.options.push_back(call.option_numbers);
+    op.options = entry->second;
+  }
   if (call.scope > 0 && static_cast<size_t>(call.scope) <= graph_.scopes.size())
     op.scope = call.scope - 1;
   for (const LoggedTensor& t : call.inputs) op.inputs.push_back(read(t, op));
@@ -337,15 +344,19 @@ GraphData CallRecorder::graph(const std::vector<GivenName>& given) const {
   }
   Builder builder(scopes);
   LoggedCall call;
-  int64_t before = began_;
-  for (size_t at = 0; at < log_.size;) {
-    read_call(log_, at, call);
-    builder.add(call, timed_ ? static_cast<double>(call.time - before) * 1e-9 : -1);
-    before = call.time;
+  CallReader calls(log_);
+  const double seconds_per_tick =
+      static_cast<double>(ended_ - began_) * 1e-9 /
+      static_cast<double>(std::max<uint64_t>(ended_ticks_ - began_ticks_, 1));
+  for (uint64_t before = began_ticks_; calls.next(call); before = call.time) {
+    // The counters of two processors may differ a little.
+    const int64_t passed = std::max<int64_t>(static_cast<int64_t>(call.time - before), 0);
+    builder.add(call, static_cast<double>(passed) * seconds_per_tick);
   }
   for (const GivenName& each : given) builder.name(each);
   GraphData graph = builder.finish();
-  if (timed_) graph.seconds = static_cast<double>(ended_ - began_) * 1e-9;
+  graph.measured.seconds = static_cast<double>(ended_ - began_) * 1e-9;
+  if (timed_) show_times(graph);
   return graph;
 }
 

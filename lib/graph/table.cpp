@@ -240,7 +240,7 @@ class Summary {
     bool innermost = true;
     for (int s = op.scope; s >= 0; s = graph_.scopes[static_cast<size_t>(s)].parent) {
       ModuleRow& row = rows_[static_cast<size_t>(s)];
-      (op.phase == Phase::kForward ? row.forward : row.backward).add(cost);
+      add_cost(op.phase == Phase::kForward ? row.forward : row.backward, cost);
       if (op.phase != Phase::kForward) continue;
       // A new state of what was there before, running statistics, is not what a module returns.
       if (!op.outputs.empty() && !(op.in_place && leaf_of(op.outputs[0]) >= 0))
@@ -282,7 +282,7 @@ class Summary {
         elements += bytes_of(p) / static_cast<double>(size_of(p.dtype));
       }
       GraphCost all = row.forward;
-      all.add(row.backward);
+      add_cost(all, row.backward);
       table.add({indent + branch + one_line(name),
                  row.last_output < 0 ? "" : type_text(value(graph_, row.last_output)),
                  row.own.empty() ? "" : with_commas(elements) + (known ? " (again)" : ""),

@@ -42,7 +42,7 @@ class Graph:
         self._objects: tuple[list[Node], list[Edge]] | None = None
 
     def __copy__(self) -> Graph:
-        return self  # a graph never changes
+        return self  # what a graph computes never changes
 
     def __deepcopy__(self, memo: Any) -> Graph:
         return self
@@ -126,17 +126,18 @@ class Graph:
         """
         return text(lib.ag_graph_summary, self._handle)
 
-    def profile(self) -> list[Node]:
-        """The operations that took longest, longest first. Sums to the time of the recorded block.
+    def profile(self, runs: int = 0) -> list[Node]:
+        """The operations that took longest, longest first; from then on the graph shows their times everywhere.
 
-        Raises RuntimeError for a graph that was not recorded with ``record(profile=True)``.
+        A recording has measured itself: the time of an operation is that from the end of the one before to its own
+        end, the interpreter's share included, and all of them add up to the time of the block. Other graphs, such as
+        fused ones, are executed a few times on made-up data of the same shapes, without the interpreter; the run in
+        the middle counts. runs: executes any graph so many times, which makes two of them comparable. An operation
+        that cannot run on made-up data has no time. Raises ValueError for negative runs.
         """
-        ops = self.ops
-        if any(node.seconds is None for node in ops):
-            raise RuntimeError(
-                "profile(): this graph has no times; record it with `with ag.graph.record(profile=True) as g:`"
-            )
-        return sorted(ops, key=lambda node: -(node.seconds or 0))
+        timed = Graph(call(lib.ag_graph_profile, self._handle, runs))
+        self._native, self._read, self._objects = timed._native, None, None
+        return sorted(self.ops, key=lambda node: -(node.seconds or 0))
 
     def fuse(self) -> Graph:
         """The graph as ``ag.compile`` would execute it: made by the same passes. Its ``report`` says what they did."""
