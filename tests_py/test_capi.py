@@ -215,13 +215,20 @@ def strings_given_to(*makers):
     return found
 
 
+# What C programs ask a graph for; Python reads the same from its JSON, and writes files itself.
+FOR_C_PROGRAMS = {
+    f"ag_graph_{name}"
+    for name in ("num_nodes", "node", "num_edges", "edge", "cost", "save", "assert")
+}
+
+
 def test_every_function_of_the_library_is_used():
     texts = [path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")]
     used = set(re.findall(r"\.(ag_\w+)", "\n".join(texts)))
     for name in strings_given_to("unary", "binary", "_filled"):
         used |= {f"ag_{name}", f"ag_{name}_"}
     used |= {f"ag_{name}_like" for name in strings_given_to("_like")}
-    assert set(_capi.header.functions) - used == set()
+    assert set(_capi.header.functions) - used == FOR_C_PROGRAMS
 
 
 # ---- finding and checking the library ------------------------------------------------------------
