@@ -1800,8 +1800,9 @@ AG_API ag_graph* ag_compiled_graph(const ag_compiled* compiled, int64_t plan, in
 AG_API ag_status ag_compiled_save(const ag_compiled* compiled, const char* path,
                                   const ag_tensor* const* named, const char* const* names,
                                   int64_t n);
-/* Plans from a file, over new tensors, for predictions and further training. */
-AG_API ag_compiled* ag_compiled_load(const char* path);
+/* Plans from a file, over new tensors, for predictions and further training. Nothing in the file is
+ * trusted; results that take more than max_bytes in all are refused. */
+AG_API ag_compiled* ag_compiled_load(const char* path, int64_t max_bytes);
 /* The tensors that ag_compiled_load has made: how many, each of them, and its name, "" for none. */
 AG_API int64_t ag_compiled_num_tensors(const ag_compiled* compiled);
 AG_API ag_tensor* ag_compiled_tensor(const ag_compiled* compiled, int64_t i);

@@ -162,9 +162,10 @@ ag_status ag_compiled_save(const ag_compiled* compiled, const char* path,
   });
 }
 
-ag_compiled* ag_compiled_load(const char* path) {
+ag_compiled* ag_compiled_load(const char* path, int64_t max_bytes) {
   return read<ag_compiled*>(__func__, nullptr, [&](Arguments in) {
-    return new ag_compiled{Compiled::load(in.pointer(path, "path"))};
+    if (max_bytes < 0) in.reject("max_bytes", max_bytes);
+    return new ag_compiled{Compiled::load(in.pointer(path, "path"), max_bytes)};
   });
 }
 

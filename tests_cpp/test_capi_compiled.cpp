@@ -107,7 +107,7 @@ TEST_F(CapiCompiled, trains_on_from_a_file) {
   const std::string path = testing::TempDir() + "step.plan";
   const char* name = "w";
   ASSERT_EQ(ag_compiled_save(compiled, path.c_str(), &w, &name, 1), AG_OK) << ag_last_error();
-  ag_compiled* loaded = ag_compiled_load(path.c_str());
+  ag_compiled* loaded = ag_compiled_load(path.c_str(), 1 << 20);
   ASSERT_NE(loaded, nullptr) << ag_last_error();
   ASSERT_EQ(ag_compiled_num_tensors(loaded), 1);
   EXPECT_EQ(text_of([&](char* b, int64_t n) { return ag_compiled_tensor_name(loaded, 0, b, n); }),
@@ -124,8 +124,8 @@ TEST_F(CapiCompiled, trains_on_from_a_file) {
   EXPECT_EQ(options[0], 0.1);
   EXPECT_EQ(ag_compiled_options(loaded, 1, options, 6), -1);
   EXPECT_EQ(ag_compiled_tensor(loaded, 1), nullptr);
-  EXPECT_EQ(ag_compiled_load("no such file"), nullptr);
-  EXPECT_EQ(ag_compiled_load(nullptr), nullptr);
+  EXPECT_EQ(ag_compiled_load("no such file", 1 << 20), nullptr);
+  EXPECT_EQ(ag_compiled_load(nullptr, 1 << 20), nullptr);
   ag_compiled_free(loaded);
   ag_compiled_free(compiled);
   for (ag_tensor* t : {x, w, v}) ag_tensor_free(t);

@@ -2,6 +2,7 @@
 
     python tests_py/fuzz.py capi --seconds 60
     python tests_py/fuzz.py python --seconds 60
+    python tests_py/plan_examples.py FOLDER && PLAN_EXAMPLES=FOLDER python tests_py/fuzz.py plans --seconds 60
 
 Any error is a right answer; only the end of the process, or a library that computes wrongly afterwards, is a
 wrong one. The calls run in a child process that notes each call before it makes it, so that the last one is
@@ -24,6 +25,8 @@ import tempfile
 import time
 import warnings
 from typing import Any, Callable
+
+from fuzz_plans import Plans
 
 HANG_SECONDS = 60  # for one call, with sanitizers on a busy machine
 MEMORY = 4 << 30  # bytes of address space
@@ -71,7 +74,6 @@ class Native:
         "ag_set_anomaly_detection",
         "ag_saved_hooks_push",
         "ag_op_register",
-        "ag_compiled_begin",
         "ag_graph_assert",
     }
     # Of what else the library hands out, so many are kept; older ones are freed.
@@ -119,9 +121,48 @@ class Native:
         """What a callback returns: mostly success."""
         return 0 if self.rng.random() < 0.8 else self.rng.choice(INTS[:8])
 
+    def compiled(self, note: Callable[[str], None]) -> None:
+        """The same few calls captured three times, which mostly makes a plan, and that plan run."""
+        library, rng = self.library, self.rng
+        step = ctypes.c_void_p(
+            library.ag_compiled_create(
+                *map(ctypes.c_int64, (2, 3)), *map(ctypes.c_int32, (rng.randrange(2), 1))
+            )
+        )
+        calls = []
+        while len(calls) < rng.choice([1, 2, 3, 5]):
+            declaration = rng.choice(self.functions)
+            if declaration.result == "ag_tensor*" and "ag_compiled" not in declaration.name:
+                calls.append(
+                    (declaration, [self.argument(c, n, []) for c, n in declaration.parameters])
+                )
+        n = rng.choice([0, 1, 2, 3])
+        inputs = (ctypes.c_void_p * self.ROOM)(*[rng.choice(self.pool) for _ in range(n)])
+        count = ctypes.c_int64(n)
+        for _ in range(3):
+            library.ag_compiled_begin(step, inputs, count)
+            results = []
+            for declaration, arguments in calls:
+                note(f"captured {declaration.name}({', '.join(map(self.show, arguments))})")
+                result = getattr(library, declaration.name)(*arguments)
+                results += [result] if result else []
+            note("ag_compiled_end")
+            outputs = (ctypes.c_void_p * self.ROOM)(*results)
+            library.ag_compiled_end(step, outputs, ctypes.c_int64(len(results)))
+            for result in results:
+                library.ag_tensor_free(ctypes.c_void_p(result))
+        note("ag_compiled_run")
+        outputs = (ctypes.c_void_p * self.ROOM)()
+        found = library.ag_compiled_run(step, inputs, count, outputs, ctypes.c_int64(self.ROOM))
+        for result in outputs[: max(0, found)]:
+            library.ag_tensor_free(ctypes.c_void_p(result))
+        library.ag_compiled_free(step)
+
     def call(self, note: Callable[[str], None]) -> None:
         """One call of a random function."""
         self.refill()
+        if self.rng.random() < 0.02:
+            return self.compiled(note)
         declaration = self.rng.choice(self.functions)
         arguments, outputs = [], []
         for c_type, name in declaration.parameters:
@@ -227,7 +268,9 @@ class Native:
             self.keep(handle)
 
     def check(self) -> None:
-        """The library still computes: 1 + 1 = 2."""
+        """The library still computes, once no call is captured any more: 1 + 1 = 2."""
+        for handle in self.handles["ag_compiled"]:
+            self.library.ag_compiled_cancel(ctypes.c_void_p(handle))
         one = (ctypes.c_int64 * 1)(1)
         x = ctypes.c_void_p(self.library.ag_ones(one, ctypes.c_int64(1), ctypes.c_int32(0)))
         y = ctypes.c_void_p(self.library.ag_add(x, x))
@@ -411,7 +454,7 @@ class Package:
 
 # ---- the child that calls, and the parent that watches ------------------------------------------
 
-TARGETS = {"capi": Native, "python": Package}
+TARGETS = {"capi": Native, "python": Package, "plans": Plans}
 
 
 def child(target: str, seed: int, seconds: float, most: int, log: str) -> None:
@@ -435,8 +478,10 @@ def child(target: str, seed: int, seconds: float, most: int, log: str) -> None:
         calls += 1
         if calls % CHECK_EVERY == 0:
             fuzzer.check()
+    report = getattr(fuzzer, "report", lambda: "")()
     print(
         f"{target}: {calls} calls of {len(getattr(fuzzer, 'functions', None) or fuzzer.targets)} functions, seed {seed}"
+        + (f": {report}" if report else "")
     )
 
 

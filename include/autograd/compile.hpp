@@ -100,9 +100,11 @@ class Compiled {
   /// buffers, states of optimizers. Those in `names` are found again under their names. Throws
   /// Error (runtime) if there is no plan, or it has operations that are no part of the library.
   void save(const std::string& path, const Names& names = {}) const;
-  /// Plans from a file, over new tensors, for predictions and for further training. Throws Error
-  /// (runtime) if it cannot be read, Error (value) if it is no file of plans, or a damaged one.
-  static Compiled load(const std::string& path);
+  /// Plans from a file, over new tensors, for predictions and for further training. Nothing in the
+  /// file is trusted: throws Error (runtime) if it cannot be read, Error (value) if it is no file of
+  /// plans, a damaged one, one that no captured calls could have given, or if the results of its
+  /// operations take more than max_bytes.
+  static Compiled load(const std::string& path, int64_t max_bytes = int64_t{1} << 32);
   /// The tensors from outside that load() has made; "" for those without a name.
   const Names& tensors() const;
   /// The options of a step, as set_options takes them.

@@ -138,6 +138,8 @@ namespace {
 
 int category(DType t) { return is_floating(t) ? 2 : t == DType::kBool ? 0 : 1; }
 
+}  // namespace
+
 void check_result_fits(const Op& op, const TensorBody& self, const OutputMeta& result) {
   if (result.sizes != self.sizes)
     fail(ErrorCode::kRuntime, op.name, ": output with shape ", self.sizes,
@@ -153,6 +155,8 @@ void check_result_fits(const Op& op, const TensorBody& self, const OutputMeta& r
            "refers to a single memory location. Please clone() the tensor before performing the "
            "operation");
 }
+
+namespace {
 
 Tensor copy_of(TensorBody& b) {
   Tensor copy = make_tensor(b.sizes, b.dtype);

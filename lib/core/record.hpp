@@ -27,6 +27,9 @@ void remember_view(const Call& call);
 
 /// Throws unless input 0 of the call may be changed in place while gradients are recorded.
 void check_in_place(const Call& call);
+/// Throws unless `self` can take the result of `op` in place: its sizes, a dtype that converts to
+/// its own, no element twice.
+void check_result_fits(const Op& op, const TensorBody& self, const OutputMeta& result);
 
 /// True if a gradient that is wanted reads the old value of input 0, which the call is about to
 /// overwrite.

@@ -14,6 +14,7 @@
 #include "core/location.hpp"
 #include "core/node.hpp"
 #include "core/text.hpp"
+#include "graph/inference.hpp"
 #include "graph/passes/passes.hpp"
 #include "graph/plan.hpp"
 #include "graph/plan_file.hpp"
@@ -241,7 +242,9 @@ void Compiled::State::add(Capture capture, bool grad_enabled) {
   if (limits.passes) {
     // What a pass makes is checked; where it is wrong, the calls are repeated as they were.
     try {
-      entry.plan = std::make_unique<Plan>(capture, detail::optimise(graph, entry.report));
+      detail::GraphData optimised = detail::optimise(graph, entry.report);
+      detail::check_values(optimised, capture.leaves);
+      entry.plan = std::make_unique<Plan>(capture, std::move(optimised));
     } catch (const Error& error) {
       entry.left_out = error.what();
       entry.report = {};
@@ -425,13 +428,14 @@ void Compiled::save(const std::string& path, const Names& names) const {
   if (!file) fail(ErrorCode::kRuntime, "compile: cannot write ", path);
 }
 
-Compiled Compiled::load(const std::string& path) {
+Compiled Compiled::load(const std::string& path, int64_t max_bytes) {
   std::ifstream file(path, std::ios::binary);
   if (!file) fail(ErrorCode::kRuntime, "compile: cannot read ", path);
   const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   Compiled compiled;
   State& s = *compiled.state_;
-  for (detail::SavedCapture& each : detail::from_bytes(bytes, &s.loaded)) {
+  for (detail::SavedCapture& each :
+       detail::from_bytes(bytes, &s.loaded, static_cast<double>(max_bytes))) {
     s.read_options(each.capture);
     s.limits.max_plans = std::max(s.limits.max_plans, static_cast<int>(s.plans.size()) + 1);
     s.add(std::move(each.capture), each.grad_enabled);

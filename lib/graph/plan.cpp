@@ -8,6 +8,13 @@
 #include "core/interpreter_lock.hpp"
 #include "core/text.hpp"
 
+#if defined(__SANITIZE_ADDRESS__)
+extern "C" {
+void __asan_poison_memory_region(const volatile void* address, size_t bytes);
+void __asan_unpoison_memory_region(const volatile void* address, size_t bytes);
+}
+#endif
+
 namespace autograd::detail {
 
 namespace {
@@ -17,6 +24,12 @@ constexpr int64_t kAlignment = 64;
 int64_t item_of(DType dtype) { return static_cast<int64_t>(size_of(dtype)); }
 
 int64_t rounded_up(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+/// The first address on a line of the cache.
+char* aligned(const Tensor& t) {
+  return reinterpret_cast<char*>(
+      rounded_up(static_cast<int64_t>(reinterpret_cast<intptr_t>(t.data()))));
+}
 
 int64_t numel_of(const Shape& sizes) { return checked_numel(sizes); }
 
@@ -261,13 +274,38 @@ void Plan::find_lifetimes() {
   }
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+
+// Nothing lies where something else was, and no two blocks next to each other: the sanitizer sees
+// kernels that leave their block.
+void Plan::lay_out() {
+  std::vector<int64_t> ends;
+  for (Memory& memory : memories_) {
+    if (memory.kind != Memory::kArena || memory.first < 0) continue;
+    memory.offset = arena_bytes_;
+    ends.push_back(arena_bytes_ + rounded_up(std::max<int64_t>(memory.bytes, 1)));
+    arena_bytes_ = ends.back() + kAlignment;
+  }
+  arena_ = make_tensor({arena_bytes_ + kAlignment}, DType::kUInt8);
+  const char* base = aligned(arena_);
+  for (int64_t end : ends) __asan_poison_memory_region(base + end, kAlignment);
+}
+
+Plan::~Plan() {
+  if (arena_) __asan_unpoison_memory_region(arena_.data(), static_cast<size_t>(arena_.numel()));
+}
+
+#else
+
+Plan::~Plan() = default;
+
 // Each block goes into the smallest gap that is free for as long as it is needed.
 void Plan::lay_out() {
   struct Gap {
     int64_t offset, bytes;
   };
   std::vector<Gap> gaps;
-  std::vector<std::vector<Memory*>> starts(graph_.ops.size()), ends(graph_.ops.size());
+  std::vector<std::vector<Memory*> > starts(graph_.ops.size()), ends(graph_.ops.size());
   for (Memory& memory : memories_)
     if (memory.kind == Memory::kArena && memory.first >= 0) {
       starts[static_cast<size_t>(memory.first)].push_back(&memory);
@@ -307,6 +345,8 @@ void Plan::lay_out() {
   // Blocks of the allocator may begin between two lines of the cache.
   arena_ = make_tensor({arena_bytes_ + kAlignment}, DType::kUInt8);
 }
+
+#endif
 
 // ---- bodies
 
@@ -351,8 +391,7 @@ TensorBody* Plan::view_body(const GraphOp& op, int output) {
 }
 
 void Plan::make_bodies() {
-  char* base = reinterpret_cast<char*>(
-      rounded_up(static_cast<int64_t>(reinterpret_cast<intptr_t>(arena_.data()))));
+  char* base = aligned(arena_);
   for (size_t v = 0; v < capture_.leaves.size(); ++v)
     if (!bodies_[v]) make_body(static_cast<int>(v), nullptr, 0);
   for (const GraphOp& op : graph_.ops) {

@@ -19,6 +19,7 @@ class Plan {
   /// `graph` is the capture's, or what passes made of it: its leaves are the capture's in the same
   /// order, and its outputs are those of outputs_for_passes().
   Plan(Capture capture, GraphData graph);
+  ~Plan();
   Plan(const Plan&) = delete;
   Plan& operator=(const Plan&) = delete;
 

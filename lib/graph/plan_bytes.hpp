@@ -40,8 +40,17 @@ class ByteWriter {
   std::string bytes_;
 };
 
+inline constexpr std::string_view kPlanMagic = "AGPLAN2\n",
+                                  kNoPlan = "not a plan that can be used: ";
+
+inline uint64_t checksum(std::string_view bytes) {  // FNV-1a
+  uint64_t hash = 14695981039346656037u;
+  for (char each : bytes) hash = (hash ^ static_cast<unsigned char>(each)) * 1099511628211u;
+  return hash;
+}
+
 [[noreturn]] inline void fail_plan(const std::string& what) {
-  fail(ErrorCode::kValue, "not a plan that can be used: ", what);
+  fail(ErrorCode::kValue, kNoPlan, what);
 }
 
 class ByteReader {

@@ -271,31 +271,35 @@ void forward_step(const detail::Call& call) {
   }
 }
 
-/// A step of one parameter: (param, grad, states..., options).
+/// Steps of one parameter or, joined, of several: (param, grad, states...) of each, options.
 template <class Options>
 void check_step(const detail::Call& call) {
   using detail::need;
   double numbers[kMaxOptions];
-  const int count = to_numbers<Options>(Options{}, numbers);
+  const int options = to_numbers<Options>(Options{}, numbers);
   const Options defaults;
   const Recipe how = recipe(defaults);
-  int states = 0;
-  while (states < kMaxStates && how.states[states].name) ++states;
-  need(call, call.n_inputs == 3 + states && call.attrs.ints[0] == 0,
+  int each = 2;
+  while (each - 2 < kMaxStates && how.states[each - 2].name) ++each;
+  const int64_t count = std::max<int64_t>(1, call.attrs.ints[0]);
+  need(call, count <= call.n_inputs && call.n_inputs == count * each + 1,
        "another number of arguments than the operation takes");
   const int last = call.n_inputs - 1;
   detail::need_dtype(call, last, DType::kFloat64);
-  detail::need_sizes(call, last, {count});
+  detail::need_sizes(call, last, {options});
   detail::need_dense(call, last);
-  detail::need_float(call, 0);
-  need(call, call.has(0) && call.has(1), "an argument is missing");
-  detail::need_like(call, 1, 0);
-  check_writable(how, call.in(0));
-  int outputs = 1;
-  for (int k = 0; k < states; ++k) {
-    if (!call.has(2 + k)) continue;
-    check_state(how, how.states[k], call.in(0), call.in(2 + k));
+  int outputs = 0;
+  for (int at = 0; at < last; at += each) {
+    need(call, call.has(at) && call.has(at + 1), "an argument is missing");
+    detail::need_float(call, at);
+    detail::need_like(call, at + 1, at);
+    check_writable(how, call.in(at));
     ++outputs;
+    for (int k = 0; k < each - 2; ++k) {
+      if (!call.has(at + 2 + k)) continue;
+      check_state(how, how.states[k], call.in(at), call.in(at + 2 + k));
+      ++outputs;
+    }
   }
   need(call, call.n_outputs == outputs, "another number of results than the operation has");
 }

@@ -478,8 +478,8 @@ class CompiledFunction:
 class LoadedPlan:
     """Plans from a file: called with tensors, they run without the function that they were made of."""
 
-    def __init__(self, path: str | Path) -> None:
-        self._handle = call(lib.ag_compiled_load, str(path).encode())
+    def __init__(self, path: str | Path, max_bytes: int = 1 << 32) -> None:
+        self._handle = call(lib.ag_compiled_load, str(path).encode(), max_bytes)
         #: The tensors that the plans read and change, by name; those without a name under their number.
         self.tensors: dict[str, Tensor] = {}
         for i in range(lib.ag_compiled_num_tensors(self._handle)):
@@ -517,12 +517,14 @@ class LoadedPlan:
         return Graph(call(lib.ag_compiled_graph, self._handle, plan, False))
 
 
-def load_plan(path: str | Path) -> LoadedPlan:
+def load_plan(path: str | Path, *, max_bytes: int = 1 << 32) -> LoadedPlan:
     """Returns the plans in a file that ``save()`` of a compiled function wrote, for predictions and further training.
 
-    Raises RuntimeError if the file cannot be read, ValueError if it is damaged or no file of plans.
+    Nothing in the file is trusted: raises ValueError if it is damaged, no file of plans, one that no compiled function
+    could have written, or if the results of its operations take more than max_bytes. Raises RuntimeError if it cannot
+    be read.
     """
-    return LoadedPlan(path)
+    return LoadedPlan(path, max_bytes)
 
 
 _MOST_RESULTS = 64

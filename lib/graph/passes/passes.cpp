@@ -56,13 +56,11 @@ GraphData optimise(const GraphData& graph, PassReport& report) {
     const size_t first = report.changes.size();
     now = pass.run(now, report);
     if (logs) print_changes(report, first);
-#ifndef NDEBUG
     try {
       verify(now);
     } catch (const Error& error) {
       fail(ErrorCode::kRuntime, "after the pass ", pass.name, ": ", error.what());
     }
-#endif
   }
   report.ops_after = static_cast<int>(now.ops.size());
   return now;

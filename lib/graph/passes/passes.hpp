@@ -28,8 +28,7 @@ GraphData with_fused_pointwise(const GraphData& graph, PassReport& report);
 /// The steps of an optimizer for its parameters become one.
 GraphData with_joined_updates(const GraphData& graph, PassReport& report);
 
-/// All passes in order; AUTOGRAD_LOG=passes prints each change to stderr. In debug builds verify()
-/// runs after each.
+/// All passes in order; AUTOGRAD_LOG=passes prints each change to stderr. verify() runs after each.
 GraphData optimise(const GraphData& graph, PassReport& report);
 
 /// Throws Error (runtime) with the place unless ops, values and outputs fit each other.
