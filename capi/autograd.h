@@ -510,6 +510,17 @@ AG_API void ag_location_forget_code(const void* code);
  * ... A backward runs that accumulates and frees nothing. -1 if loss has not one element. */
 AG_API AG_BLOCKING int64_t ag_explain_grad(const ag_tensor* t, const ag_tensor* loss, char* buffer,
                                            int64_t capacity);
+/* Where loss, or the gradient of a leaf, turned non-finite: a text of lines: the reason's name
+ * (NonfiniteReason in explain.hpp), "forward" or "backward", the location to look at, a sentence,
+ * the op, the first bad value, its place ("1,0", "-" if unknown), the parameter's name, the
+ * location where it was made, the number of inputs of the op; one line for each input: location, op
+ * that made it, sizes and, where they are known, its least and greatest element and the element
+ * that was used, between tabs; then the ops from the loss to this one, as above. Names as in
+ * ag_graph_from_tensor. A backward runs that accumulates and frees nothing. */
+AG_API AG_BLOCKING int64_t ag_explain_nonfinite(const ag_tensor* loss,
+                                                const ag_tensor* const* named,
+                                                const char* const* names, int64_t n,
+                                                int64_t n_buffers, char* buffer, int64_t capacity);
 
 /* ---- creation ---- */
 

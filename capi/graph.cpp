@@ -10,10 +10,8 @@ struct ag_recording {
   Recording recording;
 };
 
-namespace {
-
-GraphNames graph_names(Arguments in, const ag_tensor* const* named, const char* const* names,
-                       int64_t n, int64_t n_buffers) {
+GraphNames autograd::capi::graph_names(Arguments in, const ag_tensor* const* named,
+                                       const char* const* names, int64_t n, int64_t n_buffers) {
   const std::vector<Tensor> tensors = in.tensors(named, n, "named");
   in.array(names, n, "names");
   if (n_buffers < 0 || n_buffers > n) in.reject("n_buffers", n_buffers);
@@ -24,6 +22,8 @@ GraphNames graph_names(Arguments in, const ag_tensor* const* named, const char* 
   }
   return given;
 }
+
+namespace {
 
 std::vector<std::string> texts(Arguments in, const char* const* values, int64_t n,
                                const char* name) {

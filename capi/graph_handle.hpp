@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "autograd/graph.hpp"
+#include "guard.hpp"
 
 struct ag_graph {
   autograd::Graph graph;
@@ -22,3 +23,11 @@ struct ag_graph {
   mutable std::vector<autograd::GraphNode> known_nodes = {};
   mutable std::vector<autograd::GraphEdge> known_edges = {};
 };
+
+namespace autograd::capi {
+
+/// n named tensors, the last n_buffers of which are buffers.
+GraphNames graph_names(Arguments in, const ag_tensor* const* named, const char* const* names,
+                       int64_t n, int64_t n_buffers);
+
+}  // namespace autograd::capi

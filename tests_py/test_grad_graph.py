@@ -422,6 +422,33 @@ def test_words_of_errors():
     )
 
 
+def test_anomaly_mode_names_the_line_of_the_forward_operation():
+    x = leaf(ag, -1)
+    y = x.sqrt()
+    loss = (y * 2).sum()
+    with ag.autograd.set_detect_anomaly(True), pytest.raises(RuntimeError) as caught:
+        loss.backward()
+    assert f"It is the gradient of 'sqrt' at {__file__}:{y.made_at.line}." in str(caught.value)
+
+
+def test_anomaly_mode_names_the_line_of_a_rule_that_fails():
+    class Wrong(ag.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, grad):
+            return ag.ones(3)
+
+    y = Wrong.apply(leaf(ag, 2, 3))
+    line = sys._getframe().f_lineno - 1
+    with ag.autograd.set_detect_anomaly(True), pytest.raises(RuntimeError) as caught:
+        y.sum().backward()
+    assert "returned an invalid gradient" in str(caught.value)
+    assert f"(in the gradient of 'Wrong' at {__file__}:{line})" in str(caught.value)
+
+
 def test_anomaly_mode_warns_and_ends():
     with pytest.warns(UserWarning, match="Anomaly Detection has been enabled"):
         mode = ag.autograd.detect_anomaly()

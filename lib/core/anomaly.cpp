@@ -18,13 +18,20 @@ bool holds_nan(const Tensor& t) {
 AnomalyMode anomaly_mode() { return mode_of_all.load(std::memory_order_relaxed); }
 
 void run_watched(Node& node, Backward& rule, const Vector<Tensor>& results, AnomalyMode mode) {
-  node.op->backward(rule);
+  try {
+    node.op->backward(rule);
+  } catch (const Error& error) {
+    throw Error(error.code(), concat(error.what(), " (in the gradient of '", node.op->name, "'",
+                                     at_line(node.location), ")"));
+  }
   if (mode != AnomalyMode::kCheckNan) return;
   for (int i = 0; i < rule.n_inputs(); ++i)
     if (results[static_cast<size_t>(i)] && rule.needs(i) &&
         holds_nan(results[static_cast<size_t>(i)]))
       fail(ErrorCode::kRuntime, "Function '", backward_name(*node.op),
-           "' returned nan values in its ", i, "th output.");
+           "' returned nan values in its ", i, "th output. It is the gradient of '", node.op->name,
+           "'", at_line(node.location),
+           ". explain_nonfinite(loss) names the first bad value and its inputs");
 }
 
 }  // namespace detail

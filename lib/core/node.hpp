@@ -21,9 +21,12 @@ struct NodeInput {
   Location cut_at = 0;
   Shape sizes;
   Tensor saved;
-  uint64_t id = 0;       ///< of the tensor, for drawing
-  uint64_t leaves = 0;   ///< behind the cut
-  Cut cut = Cut::kNone;  ///< why the input has no history
+  uint64_t id = 0;          ///< of the tensor, for drawing
+  uint64_t leaves = 0;      ///< behind the cut
+  Cut cut = Cut::kNone;     ///< why the input has no history
+  bool has_number = false;  ///< a 0-d input without history; for explanations
+  bool is_number = false;   ///< which was no tensor in the program
+  double number = 0;        ///< its value
 
   bool needs_grad() const { return node || leaf; }
 };

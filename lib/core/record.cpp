@@ -15,6 +15,21 @@ namespace autograd::detail {
 
 namespace {
 
+double number_in(const TensorBody* b) {
+  switch (b->dtype) {
+    case DType::kFloat32:
+      return *reinterpret_cast<const float*>(b->data);
+    case DType::kFloat64:
+      return *reinterpret_cast<const double*>(b->data);
+    case DType::kInt32:
+      return *reinterpret_cast<const int32_t*>(b->data);
+    case DType::kInt64:
+      return static_cast<double>(*reinterpret_cast<const int64_t*>(b->data));
+    default:
+      return *reinterpret_cast<const uint8_t*>(b->data);
+  }
+}
+
 void set_edge(NodeInput& input, TensorBody* b) {
   input.dtype = b->dtype;
   input.sizes = b->sizes;
@@ -30,6 +45,11 @@ void set_edge(NodeInput& input, TensorBody* b) {
     input.cut = b->cut;
     input.cut_at = b->cut_at;
     input.leaves = b->leaves;
+    if (b->sizes.empty() && !b->is_batched) {
+      input.has_number = true;
+      input.is_number = b->is_number;
+      input.number = number_in(b);
+    }
   }
 }
 
@@ -482,6 +502,8 @@ void record_in_place(const Call& call, const Tensor& old_self) {
   if (self.source) refresh_view(&self);
   const ViewRecord how = how_taken(&self);
   Node* node = make_node(call, old_self);
+  for (int i = 0; i < call.n_inputs; ++i)
+    if (call.inputs[i].body == &self) node->inputs[i].has_number = false;  // not the old one
   self.storage->mark_changed(call.op);
   node->location = self.storage->changed_at.load(std::memory_order_relaxed);
   attach_outputs(node, call);

@@ -18,17 +18,19 @@ from ..operands import handles, room_for
 from ..tensor import Tensor
 from . import forward_ad, function, functional, graph
 from .anomaly_mode import detect_anomaly, set_detect_anomaly
-from .explain import GradExplanation, explain_grad
+from .explain import GradExplanation, NonfiniteExplanation, explain_grad, explain_nonfinite
 from .function import Function
 
 __all__ = [
     "Function",
     "GradExplanation",
     "GradcheckError",
+    "NonfiniteExplanation",
     "backward",
     "detect_anomaly",
     "enable_grad",
     "explain_grad",
+    "explain_nonfinite",
     "forward_ad",
     "functional",
     "function",
