@@ -1,6 +1,7 @@
 """Nodes, hooks on nodes, leaves and saved values: PyTorch says when they run and what they see."""
 
 import gc
+import sys
 import weakref
 
 import pytest
