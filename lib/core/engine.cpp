@@ -1,7 +1,9 @@
 // Reverse-mode differentiation. Each recorded op is visited once, in reverse topological order,
 // without recursion; gradients are summed over broadcast dims here and nowhere else.
 #include <algorithm>
+#include <chrono>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 #include "autograd/grad.hpp"
@@ -90,6 +92,38 @@ class AtWork {
  private:
   bool in_backward_;
   const Node* visiting_;
+};
+
+/// How many visits this thread is in the middle of.
+constinit thread_local int visits_under_way
+#if defined(__ELF__)
+    __attribute__((tls_model("initial-exec")))
+#endif
+    = 0;
+
+/// One thread at a time reads and frees what a node has saved. Code of the user's may lead back to
+/// a node of the same thread.
+class Visit {
+ public:
+  explicit Visit(Node& node) {
+    const void* none = nullptr;
+    const void* const me = &thread_state;
+    if (node.visitor.compare_exchange_strong(none, me, std::memory_order_acquire)) [[likely]]
+      node_ = &node;
+    else if (none != me)
+      wait(node);
+    ++visits_under_way;
+  }
+  ~Visit() {
+    --visits_under_way;
+    if (node_) node_->visitor.store(nullptr, std::memory_order_release);
+  }
+  Visit(const Visit&) = delete;
+  Visit& operator=(const Visit&) = delete;
+
+ private:
+  [[gnu::cold, gnu::noinline]] void wait(Node& node);
+  Node* node_ = nullptr;  // nullptr: the visit is part of another one
 };
 
 class Run {
@@ -321,8 +355,24 @@ bool Run::mark_wanted(const Node& node) {
   return any;
 }
 
+void Visit::wait(Node& node) {
+  // Inside of another visit, whoever holds this node may be waiting for that one.
+  if (visits_under_way > 0)
+    fail(ErrorCode::kRuntime, "the gradient of '", node.op->name, "'", at_line(node.location),
+         " is being computed by another thread, from inside of whose work, or of this thread's, "
+         "backward() was called on the same graph. Let one thread at a time differentiate it");
+  const void* none = nullptr;
+  while (!node.visitor.compare_exchange_weak(none, &thread_state, std::memory_order_acquire)) {
+    none = nullptr;
+    std::this_thread::sleep_for(std::chrono::microseconds(20));
+    poll_interrupt(kWorkBetweenLooks);
+  }
+  node_ = &node;
+}
+
 void Run::visit(int n) {
   Node& node = *node_of_[static_cast<size_t>(n)];
+  const Visit only(node);
   AtWork::on(&node);
   // What a rule computes belongs to the line of the forward op.
   const LocationScope forward(node.location ? node.location : kNowhere);

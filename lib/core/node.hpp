@@ -145,6 +145,8 @@ struct Node {
   NodeList<NodeInput, 3> inputs;
   NodeList<NodeOutput, 1> outputs;
   std::unique_ptr<NodeExtra> extra;
+  /// The thread (the address of its state) whose backward reads or frees what the node has saved.
+  std::atomic<const void*> visitor{nullptr};
 
   NodeExtra& extras() {
     if (!extra) extra = std::make_unique<NodeExtra>();
