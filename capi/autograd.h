@@ -1563,6 +1563,10 @@ AG_API ag_tensor* ag_rnn_relu_cell(const ag_tensor* input, const ag_tensor* h,
 
 /* ---- optimizers ---- */
 
+/* The number in a tensor of one element, read as an option of the steps below: captured calls know
+ * of options, so that they allow it where they refuse other reads. */
+AG_API ag_status ag_optim_number(const ag_tensor* t, double* out);
+
 /* One step of PyTorch's optimizer of that name over n parameters; those without a gradient are
  * passed over. `states` holds the named states as rows of n entries each, one row after the other,
  * owned by the caller; NULL means that there was no step yet: the state is made here. Rows of

@@ -23,6 +23,11 @@ ag_status step(const char* function, ag_tensor* const* params, ag_tensor** state
 
 }  // namespace
 
+ag_status ag_optim_number(const ag_tensor* t, double* out) {
+  return run(__func__,
+             [&](Arguments in) { *in.pointer(out, "out") = optim::number(*in.tensor(t, "t")); });
+}
+
 ag_status ag_sgd_step(ag_tensor* const* params, ag_tensor** states, int64_t n, double lr,
                       double momentum, double dampening, double weight_decay, int32_t nesterov,
                       int32_t maximize) {

@@ -170,6 +170,10 @@ class Optimizer {
   std::vector<Tensor> states_;
 };
 
+/// The number in a tensor of one element, read as an option: captured calls allow it where they
+/// refuse other reads. Throws Error (runtime) unless there is one element.
+double number(const Tensor& t);
+
 using SGD = Optimizer<SGDOptions>;
 using Adam = Optimizer<AdamOptions>;
 using AdamW = Optimizer<AdamWOptions>;

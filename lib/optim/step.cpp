@@ -350,6 +350,11 @@ struct StepOf<AdamWOptions> {
 };
 }  // namespace
 
+double number(const Tensor& t) {
+  const detail::Unobserved pause;
+  return t.item();
+}
+
 const detail::Op* find_step_op(std::string_view name) {
 #define AG_FIND(Options, name_of) \
   if (name == name_of) return &step_op<Options>();

@@ -5,179 +5,27 @@ from __future__ import annotations
 import ctypes
 import functools
 import linecache
-import threading
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Callable
 
 from . import changes
 from . import tensor as _tensor
-from ._capi import (
-    PACKAGE,
-    ArgumentError,
-    as_method,
-    call,
-    check,
-    hide_buffer,
-    lib,
-    not_null,
-    raise_last_error,
-    set_handle_class,
-    text,
-)
+from ._capi import PACKAGE, ArgumentError, call, check, lib, not_null, raise_last_error, text
+from .captured import NO_PLAN, CapturedCall, CompileError, Variant
 from .creation import randperm
 from .graph import Graph
 from .graph.names import Names
+from .loaded_plan import LoadedPlan, load_plan
 from .operands import handles, room_for
-from .optim.stepped import step_watchers
 from .random import Generator
+from .structures import Leaf, flatten, unflatten
 from .tensor import NO_TENSOR, Tensor
 
 __all__ = ["CompiledFunction", "CompileError", "LoadedPlan", "compile", "load_plan"]
 
-_NO_PLAN = -2
 # For ag_compiled_call: what stands behind one to four arguments.
 _PADDING = [(NO_TENSOR,) * (4 - n) for n in range(5)]
-
-
-class CompileError(RuntimeError):
-    """A function does something that cannot be captured, or not the same in each call."""
-
-
-class _Handle(ctypes.c_void_p):
-    """Owns one native compiled function."""
-
-    __del__ = as_method(lib.ag_compiled_free)
-
-
-hide_buffer(_Handle)
-set_handle_class("ag_compiled", _Handle)
-
-
-class _Leaf:
-    """Stands for a tensor in the structure of arguments or results."""
-
-    __slots__ = ("number",)
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Leaf) and other.number == self.number
-
-    def __hash__(self) -> int:
-        return hash((_Leaf, self.number))
-
-
-def _flatten(value: Any, tensors: list[Tensor]) -> Any:
-    """The structure of a value, with its tensors put into the list; hashable if all other parts are."""
-    if isinstance(value, Tensor):
-        for number, known in enumerate(tensors):
-            if known is value:
-                return _Leaf(number)
-        tensors.append(value)
-        return _Leaf(len(tensors) - 1)
-    if isinstance(value, (tuple, list)):
-        return (type(value), tuple(_flatten(each, tensors) for each in value))
-    if isinstance(value, dict):
-        return (dict, tuple((key, _flatten(each, tensors)) for key, each in value.items()))
-    # 1, 1.0 and True are equal keys, but not the same arguments.
-    return (type(value), value)
-
-
-def _unflatten(structure: Any, tensors: Sequence[Tensor]) -> Any:
-    if isinstance(structure, _Leaf):
-        return tensors[structure.number]
-    kind, parts = structure
-    if isinstance(kind, type) and issubclass(kind, dict):
-        return {key: _unflatten(each, tensors) for key, each in parts}
-    if isinstance(kind, type) and issubclass(kind, (tuple, list)):
-        values = [_unflatten(each, tensors) for each in parts]
-        return kind(*values) if hasattr(kind, "_fields") else kind(values)
-    return parts
-
-
-class _Step:
-    """One step of an optimizer's group in the captured calls: its options are read anew before each run."""
-
-    __slots__ = ("count", "group", "number", "optimizer", "owned", "position", "shape", "values")
-
-    def __init__(self, position: int, optimizer: Any, number: int) -> None:
-        self.position, self.optimizer, self.number = position, optimizer, number
-        self.group = optimizer.param_groups[number]
-        self.count = len(self.group["params"])
-        self.remember()
-
-    def remember(self) -> None:
-        self.values = type(self.optimizer)._values(self.group)
-        self.shape = self.shape_of(self.values)
-        self.owned = self.optimizer._owned.get(self.number)
-
-    @staticmethod
-    def shape_of(values: Any) -> tuple[bool, ...]:
-        """Which options are on: a change of these is another computation."""
-        return tuple(map(bool, values[1:] if isinstance(values, tuple) else ()))
-
-    def same_states(self) -> bool:
-        """True if the optimizer still has the group and the states that the plans write to."""
-        optimizer = self.optimizer
-        groups = optimizer.param_groups
-        if self.number >= len(groups) or groups[self.number] is not self.group:
-            return False
-        if len(self.group["params"]) != self.count:
-            return False
-        owned = self.owned
-        if owned is None or optimizer._owned.get(self.number) is not owned:
-            return False
-        return not optimizer.state or owned.fit(owned.handles, optimizer.state)
-
-    def numbers(self) -> list[float]:
-        return [
-            float(getattr(number, "value", number))
-            for number in self.optimizer._native_options(self.number, self.group)
-        ]
-
-
-class _Variant:
-    """The plans for one structure of arguments."""
-
-    def __init__(self, owner: CompiledFunction) -> None:
-        self.handle = call(
-            lib.ag_compiled_create,
-            owner.max_plans,
-            0,
-            not owner.fallback,
-            owner.passes,
-        )
-        self.result: Any = None  # the structure of the results
-        self.n_results = 0
-        self.steps: list[_Step] = []
-        self.seen = (-1, -1)
-        self.is_eager = False
-
-    def ready(self) -> bool:
-        """Brings the options of optimizers up to date; False if something the plans depend on may have changed."""
-        if self.seen != (changes.count, _tensor.handle_changes):
-            return False
-        for step in self.steps:
-            if type(step.optimizer)._values(step.group) != step.values:
-                if not self._read_options(step):
-                    return False
-            if not step.same_states():
-                return False
-        return True
-
-    def _read_options(self, step: _Step) -> bool:
-        values = type(step.optimizer)._values(step.group)
-        # Not remembered: the next look has to find the same, until a captured call has seen it.
-        if step.shape_of(values) != step.shape:
-            return False
-        step.values = values
-        numbers = step.numbers()
-        array = (ctypes.c_double * len(numbers))(*numbers)
-        check(lib.ag_compiled_set_options(self.handle, step.position, array, len(numbers)))
-        return True
 
 
 class CompiledFunction:
@@ -194,9 +42,9 @@ class CompiledFunction:
         self.fallback = fallback
         self.max_plans = max_plans
         self.passes = passes
-        self._variants: dict[Any, _Variant] = {}
+        self._variants: dict[Any, Variant] = {}
         # The variant of calls with up to four tensors and nothing else, and one tensor as the result.
-        self._plain: dict[int, _Variant] = {}
+        self._plain: dict[int, Variant] = {}
         functools.update_wrapper(self, function)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
@@ -217,6 +65,8 @@ class CompiledFunction:
             except ArgumentError:
                 return self._call(args, kwargs)
             if not_null(result):
+                if variant.schedulers:
+                    variant.go_on()
                 return result
             if lib.ag_last_status():
                 raise_last_error()
@@ -224,7 +74,7 @@ class CompiledFunction:
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         tensors: list[Tensor] = []
-        variant = self._variant(_flatten((args, kwargs), tensors))
+        variant = self._variant(flatten((args, kwargs), tensors))
         if variant.is_eager:
             return self.function(*args, **kwargs)
         inputs = handles("compile", "inputs", tensors)
@@ -234,14 +84,15 @@ class CompiledFunction:
                 variant.handle, inputs, len(inputs), room, variant.n_results
             )
             if count >= 0:
-                return _unflatten(variant.result, list(room))
-            if count != _NO_PLAN:
+                variant.go_on()
+                return unflatten(variant.result, list(room))
+            if count != NO_PLAN:
                 raise_last_error()
         elif lib.ag_compiled_num_captures(variant.handle):
             check(lib.ag_compiled_doubt(variant.handle))
         return self._capture(variant, inputs, args, kwargs)
 
-    def _variant(self, structure: Any) -> _Variant:
+    def _variant(self, structure: Any) -> Variant:
         try:
             variant = self._variants.get(structure)
         except TypeError as error:
@@ -255,7 +106,7 @@ class CompiledFunction:
                     f"compile: {self._name} was called with {len(self._variants)} different combinations of arguments "
                     "that are no tensors; pass what changes as tensors"
                 )
-            variant = self._variants[structure] = _Variant(self)
+            variant = self._variants[structure] = Variant(self)
         return variant
 
     @property
@@ -265,70 +116,61 @@ class CompiledFunction:
     # ---- captured calls ----
 
     def _capture(
-        self, variant: _Variant, inputs: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, variant: Variant, inputs: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         began = lib.ag_compiled_begin(variant.handle, inputs, len(inputs))
         if began < 0:
-            if self.fallback:
-                return self._give_up(variant, lib.ag_last_error().decode(), args, kwargs)
-            self._fail(_last_error_text())
+            if not self.fallback:
+                self._fail(_last_error_text())
+            self._give_up(variant, _last_error_text(), None)
+            return self.function(*args, **kwargs)
         if began == 0:
             return self.function(*args, **kwargs)
-        steps: list[_Step] = []
-        thread = threading.get_ident()
-
-        def watch(optimizer: Any, number: int) -> None:
-            if threading.get_ident() == thread:
-                steps.append(_Step(len(steps), optimizer, number))
-
-        step_watchers.append(watch)
+        captured = CapturedCall(self.function, self.fallback, variant.steps)
+        changes.captures.append(captured)
         try:
             value = self.function(*args, **kwargs)
+            captured.finish()
         except BaseException as error:
             lib.ag_compiled_cancel(variant.handle)
             if isinstance(error, RuntimeError) and str(error).startswith("compile: "):
                 self._fail(str(error), error)
             raise
         finally:
-            step_watchers.remove(watch)
-        return self._finish(variant, steps, value)
+            changes.captures.remove(captured)
+        return self._finish(variant, captured, value)
 
-    def _finish(self, variant: _Variant, steps: list[_Step], value: Any) -> Any:
+    def _finish(self, variant: Variant, captured: CapturedCall, value: Any) -> Any:
         tensors: list[Tensor] = []
-        structure = _flatten(value, tensors)
+        structure = flatten(value, tensors)
         results = handles("compile", "results", tensors)
-        for step in steps:
-            step.remember()
+        if captured.obstacle:
+            lib.ag_compiled_cancel(variant.handle)
+            return self._give_up(variant, captured.obstacle, value)
         if lib.ag_compiled_end(variant.handle, results, len(results)):
             message = _last_error_text()
-            if not self.fallback:
-                self._fail(message)
-            self._warn(message)
-            variant.is_eager = True
-            return value
+            return self._give_up(variant, message, value) if self.fallback else self._fail(message)
         planned = lib.ag_compiled_num_plans(variant.handle) > 0
-        if planned and variant.result is not None and structure != variant.result:
+        problem = variant.take(captured)
+        if not problem and planned and variant.result is not None and structure != variant.result:
+            problem = "the results have another structure, or other values that are no tensors, than in the last call"
+        if problem:
             check(lib.ag_compiled_clear(variant.handle))
-            if not self.fallback:
-                self._fail(
-                    "compile: the results have another structure, or other values that are no tensors, "
-                    "than in the last call"
-                )
-        variant.result, variant.n_results, variant.steps = structure, len(tensors), steps
+            message = f"compile: {problem}"
+            return self._give_up(variant, message, value) if self.fallback else self._fail(message)
+        variant.result, variant.n_results = structure, len(tensors)
         variant.seen = (changes.count, _tensor.handle_changes)
-        is_plain = structure == _Leaf(0)
+        is_plain = structure == Leaf(0)
         for count in range(5):
-            plain = ((tuple, tuple(map(_Leaf, range(count)))), (dict, ()))
+            plain = ((tuple, tuple(map(Leaf, range(count)))), (dict, ()))
             if is_plain and self._variants.get((tuple, plain)) is variant:
                 self._plain[count] = variant
         return value
 
-    def _give_up(
-        self, variant: _Variant, message: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
+    def _give_up(self, variant: Variant, message: str, value: Any) -> Any:
         self._warn(message)
         variant.is_eager = True
-        return self.function(*args, **kwargs)
+        return value
 
     def _warn(self, message: str) -> None:
         warnings.warn(f"{message}. {self._name} runs without compiling from now on", stacklevel=5)
@@ -378,7 +220,7 @@ class CompiledFunction:
         losses: Any,
         first: int,
     ) -> None:
-        structure = (tuple, ((tuple, tuple(map(_Leaf, range(len(tensors))))), (dict, ())))
+        structure = (tuple, ((tuple, tuple(map(Leaf, range(len(tensors))))), (dict, ())))
         variant = self._variant(structure)
         sources = handles("run", "tensors", tensors)
         at, done = 0, 0
@@ -387,7 +229,7 @@ class CompiledFunction:
                 ctypes.addressof(losses) + 8 * (first + done), ctypes.POINTER(ctypes.c_double)
             )
             count = 0
-            if variant.ready():
+            if not variant.schedulers and variant.ready():
                 count = lib.ag_compiled_run_batches(
                     variant.handle,
                     sources,
@@ -440,7 +282,7 @@ class CompiledFunction:
     def misfit(self, *args: Any, **kwargs: Any) -> str:
         """Why none of the plans fits a call with these arguments; "" if one does, or if there is none."""
         tensors: list[Tensor] = []
-        variant = self._variants.get(_flatten((args, kwargs), tensors))
+        variant = self._variants.get(flatten((args, kwargs), tensors))
         if variant is None:
             return ""
         return text(
@@ -473,61 +315,6 @@ class CompiledFunction:
 
     def __repr__(self) -> str:
         return f"<compiled function {self._name}>"
-
-
-class LoadedPlan:
-    """Plans from a file: called with tensors, they run without the function that they were made of."""
-
-    def __init__(self, path: str | Path, max_bytes: int = 1 << 32) -> None:
-        self._handle = call(lib.ag_compiled_load, str(path).encode(), max_bytes)
-        #: The tensors that the plans read and change, by name; those without a name under their number.
-        self.tensors: dict[str, Tensor] = {}
-        for i in range(lib.ag_compiled_num_tensors(self._handle)):
-            name = text(lib.ag_compiled_tensor_name, self._handle, i) or str(i)
-            self.tensors[name] = call(lib.ag_compiled_tensor, self._handle, i)
-
-    def __call__(self, *inputs: Tensor) -> Any:
-        """The result, or a tuple of the results. Raises RuntimeError if no plan fits the inputs."""
-        array = handles("plan", "inputs", inputs)
-        room = room_for(_MOST_RESULTS)
-        count = lib.ag_compiled_run(self._handle, array, len(inputs), room, _MOST_RESULTS)
-        if count == _NO_PLAN:
-            reason = text(lib.ag_compiled_misfit, self._handle, array, len(inputs))
-            raise RuntimeError(f"no plan of the file fits: {reason or 'a capture is going on'}")
-        if count < 0:
-            raise_last_error()
-        results = tuple(room[i] for i in range(count))
-        return results[0] if count == 1 else results
-
-    def options(self, step: int = 0) -> list[float]:
-        """The options of an optimizer's step, in the order of its arguments: the learning rate is the first."""
-        numbers = (ctypes.c_double * 16)()
-        count = lib.ag_compiled_options(self._handle, step, numbers, 16)
-        if count < 0:
-            raise_last_error()
-        return numbers[:count]
-
-    def set_options(self, numbers: Sequence[float], step: int = 0) -> None:
-        """Sets the options of an optimizer's step, all of them."""
-        array = (ctypes.c_double * len(numbers))(*numbers)
-        check(lib.ag_compiled_set_options(self._handle, step, array, len(numbers)))
-
-    def graph(self, plan: int = 0) -> Graph:
-        """The graph of a plan. Raises IndexError if there is none."""
-        return Graph(call(lib.ag_compiled_graph, self._handle, plan, False))
-
-
-def load_plan(path: str | Path, *, max_bytes: int = 1 << 32) -> LoadedPlan:
-    """Returns the plans in a file that ``save()`` of a compiled function wrote, for predictions and further training.
-
-    Nothing in the file is trusted: raises ValueError if it is damaged, no file of plans, one that no compiled function
-    could have written, or if the results of its operations take more than max_bytes. Raises RuntimeError if it cannot
-    be read.
-    """
-    return LoadedPlan(path, max_bytes)
-
-
-_MOST_RESULTS = 64
 
 
 def _last_error_text() -> str:

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, Callable, Optional
 
+from . import changes
 from ._capi import (
     DELETER,
     HOOK,
@@ -48,9 +49,11 @@ class RemovableHandle:
         self.id = next(RemovableHandle._next_id)
         more = options if isinstance(options, (list, tuple)) else [options]
         self.extra_dict_ref = tuple(weakref.ref(each) for each in more if each is not None)
+        changes.note()
 
     def remove(self) -> None:
         """Removes the hook, if it is still registered."""
+        changes.note()
         for reference in (self.hooks_dict_ref, *self.extra_dict_ref):
             entries = reference()
             if entries is not None:
@@ -129,6 +132,8 @@ def _run_hooks(ticket: int, address: int, replacement: Any) -> int:
     try:
         grad: Any = reference(address)
         first = grad
+        if changes.captures:
+            changes.watch(_lent[ticket].values())
         for hook in list(_lent[ticket].values()):
             result = hook(grad)
             if result is None:
@@ -152,6 +157,8 @@ def _run_leaf_hooks(ticket: int, address: int) -> int:
         leaf = entry.leaf()
         if leaf is None:
             leaf = reference(address)
+        if changes.captures:
+            changes.watch(entry.hooks.values())
         for hook in list(entry.hooks.values()):
             hook(leaf)
         return 0
@@ -168,6 +175,8 @@ def _run_node_hooks(
         hooks, after = _lent[ticket]
         seen = tuple(reference(outputs[i]) for i in range(n_outputs))
         first = changing = tuple(reference(inputs[i]) for i in range(n_inputs)) if after else seen
+        if changes.captures:
+            changes.watch(hooks.values())
         for hook in list(hooks.values()):
             result = hook(changing, seen) if after else hook(changing)
             if result is not None:

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from random import SystemRandom
 from typing import Any, Callable
 
-from . import dtypes
+from . import changes, dtypes
 from ._capi import call, check, lib, pack
 from .binding import function_only as function
 from .binding import public_names
@@ -114,6 +114,8 @@ class _DefaultGenerator(Generator):
         return seed.value % _WORD, offset.value % _WORD
 
     def _set(self, seed: int, offset: int) -> None:
+        if changes.captures:
+            changes.refuse("the state of the random numbers is set")
         if offset == 0:
             lib.ag_manual_seed(_signed(seed))
         else:
@@ -144,6 +146,10 @@ class _Drawing:
         self.generator = generator
 
     def __enter__(self) -> None:
+        if changes.captures:
+            changes.refuse(
+                "random numbers are drawn from a Generator, not from the process's stream"
+            )
         lib.ag_begin_random_stream(*map(_signed, self.generator._get()))
 
     def __exit__(self, *failure: object) -> None:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Callable, NamedTuple
 
+from .. import changes
 from .._capi import DELETER, PACK, UNPACK, check, keep_exception, lasting, lib, run
 from ..hooks import RemovableHandle, give_back, hand_over, lend, lent, reference, take_back
 from ..nodes import AccumulateGrad, Node, end_of, node_of
@@ -61,6 +62,11 @@ UnpackHook = Callable[[Any], Tensor]
 def _pack(ticket: int, address: int, content: Any) -> int:
     try:
         pack, _ = lent(ticket)
+        # What the library packs, as checkpoint() does, it does with operations alone.
+        if changes.captures and not pack.__module__.startswith("autograd."):
+            changes.refuse(
+                f"saved_tensors_hooks() packs values with {changes.place_of(pack)}, which is Python code"
+            )
         content[0] = lend(pack(reference(address)))
         return 0
     except BaseException as error:

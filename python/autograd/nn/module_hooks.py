@@ -6,6 +6,7 @@ import warnings
 from collections import OrderedDict
 from typing import Any, Callable
 
+from .. import changes
 from ..hooks import RemovableHandle
 from ..tensor import Tensor
 
@@ -216,6 +217,11 @@ class _HookedCall:
         self.ran: set[int] = set()
 
     def run(self) -> Any:
+        if changes.captures:
+            mine = [getattr(self.module, name) for name in _CALL_HOOKS]
+            everywhere = [_forward_hooks, _forward_pre_hooks, _backward_hooks, _backward_pre_hooks]
+            for hooks in mine + everywhere:
+                changes.watch(hooks.values())
         try:
             return self._run()
         except Exception:

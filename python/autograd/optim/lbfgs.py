@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
+from .. import changes
 from ..grad_mode import enable_grad, no_grad
 from ..ops import cat
 from ..tensor import Tensor
@@ -78,6 +79,8 @@ class LBFGS(Optimizer):
             raise AssertionError(
                 f"Expected exactly one param_group, but got {len(self.param_groups)}"
             )
+        if changes.captures:
+            changes.refuse("LBFGS goes on as the values of losses say")
         with no_grad():
             return _Step(self, closure).run()
 

@@ -12,6 +12,7 @@ from copy import deepcopy
 from itertools import chain
 from typing import Any, Callable, Union
 
+from .. import changes
 from .. import tensor as _tensor
 from .._capi import lib, raise_last_error
 from ..hooks import RemovableHandle
@@ -61,6 +62,20 @@ def register_optimizer_step_post_hook(hook: Callable[..., Any]) -> RemovableHand
     return _register(_global_post_hooks, hook)
 
 
+def _refuse_hooks(optimizer: Optimizer) -> None:
+    """A captured step with hooks is none that can be repeated natively."""
+    hooks = (
+        optimizer._optimizer_step_pre_hooks,
+        _global_pre_hooks,
+        optimizer._optimizer_step_post_hooks,
+        _global_post_hooks,
+    )
+    hook = next(iter(chain.from_iterable(each.values() for each in hooks)))
+    changes.refuse(
+        f"{type(optimizer).__name__} has a step hook, {changes.place_of(hook)}, which is Python code"
+    )
+
+
 def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
     """A step() that calls the hooks around the given one."""
 
@@ -69,6 +84,8 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
         before, after = self._optimizer_step_pre_hooks, self._optimizer_step_post_hooks
         if not (before or after or _global_pre_hooks or _global_post_hooks):
             return step(self, *args, **kwargs)
+        if changes.captures:
+            _refuse_hooks(self)
         for hook in list(chain(_global_pre_hooks.values(), before.values())):
             # As in PyTorch, hooks see the optimizer as the first of the arguments.
             changed = hook(self, (self, *args), kwargs)

@@ -8,8 +8,8 @@ from itertools import chain
 from operator import is_, itemgetter
 from typing import Any, Callable, ClassVar
 
-from .. import dtypes
-from .._capi import declaration_of, raise_last_error
+from .. import changes, dtypes
+from .._capi import check, declaration_of, lib, raise_last_error
 from ..creation import tensor
 from ..grad_mode import enable_grad
 from ..tensor import Tensor, adopt
@@ -34,10 +34,6 @@ def check_betas(betas: Sequence[Any]) -> None:
     for place, beta in enumerate(betas[:2]):
         if not 0.0 <= beta < 1.0:
             raise ValueError(f"Invalid beta parameter at index {place}: {beta}")
-
-
-# Called with the optimizer and the number of the group before each native step.
-step_watchers: list[Callable[[Any, int], None]] = []
 
 
 class SteppedOptimizer(Optimizer):
@@ -101,9 +97,10 @@ class SteppedOptimizer(Optimizer):
             owned = self._owned.get(number)
             if owned is None or not owned.fit(handles, self.state):
                 owned = self._owned[number] = _States(handles, self.states, self.state)
-            if step_watchers:
-                for watch in list(step_watchers):
-                    watch(self, number)
+            if changes.captures:
+                captured = changes.capture()
+                if captured is not None:
+                    captured.stepped(self, number)
             status = self.native(
                 handles.array, owned.array, handles.count, *self._native_options(number, group)
             )
@@ -122,13 +119,22 @@ class SteppedOptimizer(Optimizer):
             for value in values:
                 flat += value if isinstance(value, (tuple, list)) else (value,)
             numbers = tuple(
-                ctypes.c_double(float(value)) if kind is float else bool(value)
+                ctypes.c_double(_number(value)) if kind is float else bool(value)
                 for kind, value in zip(self._kinds, flat)
             )
             # A tensor or a list may change its numbers without becoming another object.
             fixed = not any(isinstance(value, (Tensor, list)) for value in (*values, *flat))
             known = self._numbers[number] = (values if fixed else None, numbers)
         return known[1]
+
+
+def _number(value: Any) -> float:
+    """An option as a number; of a tensor, without a captured call taking it for a read value."""
+    if not isinstance(value, Tensor):
+        return float(value)
+    number = ctypes.c_double()
+    check(lib.ag_optim_number(value, ctypes.byref(number)))
+    return number.value
 
 
 class _States:

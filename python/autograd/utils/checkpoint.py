@@ -60,7 +60,7 @@ class _Frame:
         check: bool,
     ) -> None:
         self.function, self.args, self.kwargs = function, args, kwargs
-        self.random = default_generator.get_state() if preserve_rng_state else None
+        self.random = default_generator._get() if preserve_rng_state else None
         self.context, self.check = context, check
         self.holders: list[weakref.ref[_Holder]] = []
         self.descriptions: list[tuple[Any, ...]] = []
@@ -136,17 +136,17 @@ def _never_needed(packed: Any) -> Tensor:
 
 
 @contextlib.contextmanager
-def _random_numbers_from(state: Tensor | None) -> Iterator[None]:
+def _random_numbers_from(state: tuple[int, int] | None) -> Iterator[None]:
     """Random numbers as they came from a state; afterwards the stream goes on as if nothing had happened."""
     if state is None:
         yield
         return
-    before = default_generator.get_state()
-    default_generator.set_state(state)
+    before = default_generator._get()
+    default_generator._set(*state)
     try:
         yield
     finally:
-        default_generator.set_state(before)
+        default_generator._set(*before)
 
 
 def checkpoint(
@@ -189,7 +189,10 @@ def checkpoint(
         function, args, kwargs, preserve_rng_state, second, determinism_check == "default"
     )
     with saved_tensors_hooks(frame.pack, frame.unpack), first:
-        return function(*args, **kwargs)
+        result = function(*args, **kwargs)
+    if frame.random == default_generator._get():
+        frame.random = None  # it drew nothing
+    return result
 
 
 class _Reentrant(Function):
@@ -202,11 +205,14 @@ class _Reentrant(Function):
                 "None of the inputs have requires_grad=True. Gradients will be None", stacklevel=4
             )
         ctx.function = function
-        ctx.random = default_generator.get_state() if preserve_rng_state else None
+        ctx.random = default_generator._get() if preserve_rng_state else None
         ctx.others = [None if isinstance(each, Tensor) else each for each in args]
         ctx.places = [i for i, each in enumerate(args) if isinstance(each, Tensor)]
         ctx.save_for_backward(*[args[i] for i in ctx.places])
-        return function(*args)
+        result = function(*args)
+        if ctx.random == default_generator._get():
+            ctx.random = None  # it drew nothing
+        return result
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:

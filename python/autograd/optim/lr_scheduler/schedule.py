@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Callable
 
+from ... import changes
 from ...tensor import Tensor
 from ..optimizer import Optimizer
 
@@ -63,6 +64,24 @@ def own_state(function: Any) -> dict[str, Any] | None:
     return None if plain else function.__dict__.copy()
 
 
+def _seen_by_captures(step: Callable[..., Any]) -> Callable[..., Any]:
+    """A step() that captured calls repeat after each run."""
+
+    @functools.wraps(step)
+    def seen(self: LRScheduler, *args: Any, **kwargs: Any) -> Any:
+        captured = changes.capture() if changes.captures else None
+        if captured is None:
+            return step(self, *args, **kwargs)
+        is_outer = captured.enter_schedule(self, args, kwargs)
+        try:
+            return step(self, *args, **kwargs)
+        finally:
+            if is_outer:
+                captured.leave_schedule(self)
+
+    return seen
+
+
 class LRScheduler:
     """The base of all schedules: ``step()`` counts ``last_epoch`` up and sets the groups' learning rates.
 
@@ -88,6 +107,11 @@ class LRScheduler:
         self.last_epoch = last_epoch
         _watch_steps(optimizer)
         self._initial_step()
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        if "step" in cls.__dict__:
+            cls.step = _seen_by_captures(cls.step)  # type: ignore[method-assign]
 
     def _initial_step(self) -> None:
         """Sets the learning rates of the first epoch."""
@@ -122,6 +146,7 @@ class LRScheduler:
         finally:
             self._get_lr_called_within_step = False
 
+    @_seen_by_captures
     def step(self, epoch: int | None = None) -> None:
         """Goes to the next epoch, or (deprecated) to the given one, and sets the learning rates."""
         if self._step_count == 1:
