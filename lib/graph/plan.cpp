@@ -173,7 +173,7 @@ void Plan::own(int leaf) {
   source.copy_out(source.dtype(), copy.data());
   TensorBody* b = body(copy);
   b->is_number = from.tensor.head()->is_number;
-  if (from.initial) {
+  if (from.initial && b->numel > 0) {
     Reset reset{b->data, {}};
     const size_t bytes = static_cast<size_t>(b->numel) * size_of(b->dtype);
     reset.bytes.assign(b->data, b->data + bytes);
