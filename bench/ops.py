@@ -9,6 +9,7 @@ anything is timed. The ratio is PyTorch's time over ours: above 1 we are faster.
     python bench/ops.py                          # small, one thread
     python bench/ops.py --large --threads 1 2    # large, with one and with two threads
     python bench/ops.py --only softmax gelu      # ops whose names contain one of these
+    python bench/ops.py --large --part 0 4       # the first quarter of all
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ from op_table import BY_NAME, ROWS  # noqa: E402
 
 SMALL = (16, 64)
 LARGE = (4096, 1024)
-ROUNDS, ROUND_SECONDS = 15, 1e-3
+# A round of long calls is long enough for the first one, whose caches the other side has emptied, not to count.
+ROUNDS, ROUND_SECONDS, LONG_ROUND_SECONDS = 15, 1e-3, 1e-2
 DIFFERENCE = 1e-3  # of the largest element: another op, not another rounding
 MODES = ("forward", "gradient")
 
@@ -276,7 +278,9 @@ def measure(
     check_equal(*results, random=BY_NAME[entry.row].random)
     for side in sides:
         side("time", 5)
-    repeats = [max(1, min(2000, int(ROUND_SECONDS / max(side("time", 3), 1e-7)))) for side in sides]
+    once = [max(side("time", 3), 1e-7) for side in sides]
+    seconds = LONG_ROUND_SECONDS if min(once) > 1e-4 else ROUND_SECONDS
+    repeats = [max(1, min(2000, int(seconds / each))) for each in once]
     times: list[list[float]] = [[], []]
     for _ in range(rounds):
         for side, count, taken in zip(sides, repeats, times):
@@ -289,6 +293,9 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", nargs="+", help="time ops whose names contain one of these")
+    parser.add_argument(
+        "--part", type=int, nargs=2, metavar=("I", "N"), help="the I-th, from 0, of N parts"
+    )
     parser.add_argument("--large", action="store_true", help="large sizes instead of small ones")
     parser.add_argument("--threads", type=int, nargs="+", default=[1])
     parser.add_argument("--rounds", type=int, default=ROUNDS)
@@ -300,6 +307,9 @@ def main() -> int:
         entries = [uniform(row) for row in ROWS if "float32" in row.dtypes]
     if options.only:
         entries = [e for e in entries if any(part in e.row for part in options.only)]
+    if options.part:
+        first, count = options.part
+        entries = entries[first::count]
 
     lines, failed = [], []
     for threads in options.threads:

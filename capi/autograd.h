@@ -311,6 +311,9 @@ AG_API ag_status ag_tensor_bump_version(ag_tensor* t);
 AG_API ag_status ag_tensor_item_double(const ag_tensor* t, double* out);
 /* The one element as an integer (floats truncate). Runtime error unless numel is 1. */
 AG_API ag_status ag_tensor_item_int(const ag_tensor* t, int64_t* out);
+/* The same at less cost, but a failure is not told from an element: NaN and INT64_MIN may be one. */
+AG_API double ag_tensor_read_double(const ag_tensor* t);
+AG_API int64_t ag_tensor_read_int(const ag_tensor* t);
 /* Copies the elements in row-major order, converted to dtype, to dst, which has room for capacity
  * elements. */
 AG_API ag_status ag_tensor_copy_out(const ag_tensor* t, ag_dtype dtype, void* dst,

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <limits>
+
 #include "guard.hpp"
 
 using namespace autograd;
@@ -149,6 +151,16 @@ ag_status ag_tensor_item_double(const ag_tensor* t, double* out) {
 ag_status ag_tensor_item_int(const ag_tensor* t, int64_t* out) {
   return run(__func__,
              [&](Arguments in) { *in.pointer(out, "out") = in.tensor(t, "t")->item_int(); });
+}
+
+double ag_tensor_read_double(const ag_tensor* t) {
+  return read<double>(__func__, std::numeric_limits<double>::quiet_NaN(),
+                      [&](Arguments in) { return in.tensor(t, "t")->item(); });
+}
+
+int64_t ag_tensor_read_int(const ag_tensor* t) {
+  return read<int64_t>(__func__, INT64_MIN,
+                       [&](Arguments in) { return in.tensor(t, "t")->item_int(); });
 }
 
 ag_status ag_tensor_copy_out(const ag_tensor* t, ag_dtype dtype, void* dst, int64_t capacity) {

@@ -1,5 +1,6 @@
 // The C ABI: its conventions, the library, tensors, creation. Ops and engine have files of their
 // own.
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -48,6 +49,23 @@ TEST_F(Capi, every_declared_function_that_is_no_op_is_tested) {
       const std::string name = (*it)[1];
       EXPECT_NE(source.find(name + "("), std::string::npos) << name << " has no test";
     }
+}
+
+TEST_F(Capi, calls_from_cpython_need_an_interpreter) {
+  EXPECT_NE(ag_python_function("ag_add"), nullptr);
+  EXPECT_NE(ag_python_function("ag_tensor_free"), nullptr);
+  EXPECT_EQ(ag_python_function("ag_backward"), nullptr);  // gives the interpreter's lock up
+  EXPECT_EQ(ag_python_function("add"), nullptr);
+  EXPECT_EQ(ag_python_function(nullptr), nullptr);
+  EXPECT_EQ(ag_last_status(), AG_ERROR_VALUE);
+  const void* none[32] = {};
+  expect_failure(ag_python_start(none, 1, none, 12, 16), AG_ERROR_VALUE, "n_functions");
+  expect_failure(ag_python_start(none, 19, none, 1, 16), AG_ERROR_VALUE, "n_objects");
+  expect_failure(ag_python_start(none, 19, none, 12, 4), AG_ERROR_VALUE, "head");
+  expect_failure(ag_python_start(none, 19, none, 12, 16), AG_ERROR_VALUE, "NULL");
+  expect_failure(ag_python_start(nullptr, 19, none, 12, 16), AG_ERROR_VALUE, "NULL");
+  expect_failure(ag_python_classes(none, none, none), AG_ERROR_VALUE, "classes");
+  expect_failure(ag_python_classes(nullptr, none, none), AG_ERROR_VALUE, "NULL");
 }
 
 namespace {
@@ -259,6 +277,12 @@ TEST_F(Capi, elements_come_out_checked) {
   expect_failure(ag_tensor_item_int(t, &integer), AG_ERROR_RUNTIME, "3 elements");
   ag_tensor* one = ag_scalar_int(1);
   expect_failure(ag_tensor_item_double(one, nullptr), AG_ERROR_VALUE, "'out' is NULL");
+  EXPECT_EQ(ag_tensor_read_double(one), 1);
+  EXPECT_EQ(ag_tensor_read_int(one), 1);
+  EXPECT_TRUE(std::isnan(ag_tensor_read_double(t)));
+  EXPECT_EQ(ag_tensor_read_int(nullptr), INT64_MIN);
+  EXPECT_EQ(ag_tensor_exists(t), 1);
+  EXPECT_EQ(ag_tensor_exists(nullptr), 0);
   expect_failure(ag_tensor_item_int(nullptr, &integer), AG_ERROR_VALUE, "'t' is NULL");
   expect_failure(ag_tensor_copy_out(t, AG_FLOAT32, out, 2), AG_ERROR_VALUE,
                  "'capacity' cannot be 2");

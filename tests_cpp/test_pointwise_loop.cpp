@@ -9,7 +9,9 @@
 #include <random>
 #include <vector>
 
+#include "kernel_test.hpp"
 #include "kernels/cpu/pointwise.hpp"
+#include "kernels/cpu/stream.hpp"
 
 namespace autograd::cpu {
 namespace {
@@ -179,7 +181,8 @@ void check_random_call(const Case& c) {
   for (Array& a : arrays) operands.push_back(a.operand());
   if (in_place) operands[1] = operands[0];
   pointwise_loop(pointwise_kernel(c.op, c.compute), nullptr, operands.data(), c.inputs,
-                 sizes.data(), static_cast<int>(sizes.size()), begin, end);
+                 sizes.data(), static_cast<int>(sizes.size()), begin, end,
+                 c.inputs == 2 ? pointwise_rows_kernel(c.op, c.compute) : nullptr);
   ASSERT_EQ(std::memcmp(arrays[0].room.data(), expected.room.data(), expected.room.size() * 8), 0)
       << ::testing::PrintToString(sizes) << " [" << begin << ", " << end << ") out strides "
       << ::testing::PrintToString(arrays[0].strides) << " in strides "
@@ -216,13 +219,97 @@ TEST(PointwiseLoop, LargeTransposedAndBroadcast) {
       std::fill(out.begin(), out.end(), -1.0f);
       const int64_t end = 150 * 700 - begin / 2;
       pointwise_loop(pointwise_kernel(PointwiseOp::k_add, DType::kFloat32), nullptr, operands, 2,
-                     sizes, 2, begin, end);
+                     sizes, 2, begin, end,
+                     pointwise_rows_kernel(PointwiseOp::k_add, DType::kFloat32));
       for (int64_t i = 0; i < 150 * 700; ++i) {
         const float want =
             i < begin || i >= end ? -1 : a[i] + b[i / 700 * second[0] + i % 700 * second[1]];
         ASSERT_EQ(out[i], want) << i << " from " << begin;
       }
     }
+  }
+}
+
+template <class T>
+void check_rows_with_numbers(DType dtype) {
+  // An outer product of rows, in place too, over lengths around those of vectors.
+  const PointwiseOp ops[] = {PointwiseOp::k_add, PointwiseOp::k_sub,     PointwiseOp::k_mul,
+                             PointwiseOp::k_div, PointwiseOp::k_maximum, PointwiseOp::k_minimum};
+  for (const PointwiseOp op : ops) {
+    const PointwiseRowsKernel by_rows = pointwise_rows_kernel(op, dtype);
+    ASSERT_NE(by_rows, nullptr);
+    for (const int64_t n : {1, 2, 7, 16, 17, 31, 64, 100}) {
+      for (const bool first : {false, true}) {
+        const int64_t rows = 5;
+        std::vector<T> dense(rows * n), numbers(rows), out(rows * n, -1);
+        for (size_t i = 0; i < dense.size(); ++i) dense[i] = static_cast<T>(i % 11) - 4;
+        for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<T>(i) - 2.5f;
+        BroadcastRows r{
+            {dense.data(), numbers.data()}, {n, 1}, {false, true}, out.data(), n, rows, n};
+        if (first)
+          r = {{numbers.data(), dense.data()}, {1, n}, {true, false}, out.data(), n, rows, n};
+        by_rows(r);
+        const std::vector<T> got = out;
+        out = dense;
+        r.in[first] = out.data();
+        by_rows(r);
+        ASSERT_EQ(out, got);
+        for (int64_t i = 0; i < rows * n; ++i) {
+          T a = dense[i], b = numbers[i / n], want = 0;
+          if (first) std::swap(a, b);
+          if (op == PointwiseOp::k_add) want = a + b;
+          if (op == PointwiseOp::k_sub) want = a - b;
+          if (op == PointwiseOp::k_mul) want = a * b;
+          if (op == PointwiseOp::k_div) want = a / b;
+          if (op == PointwiseOp::k_maximum) want = std::max(a, b);
+          if (op == PointwiseOp::k_minimum) want = std::min(a, b);
+          ASSERT_EQ(got[i], want) << static_cast<int>(op) << " at " << i << " of " << n;
+        }
+      }
+    }
+  }
+}
+
+TEST(PointwiseLoop, RowsWithNumbers) {
+  for_each_target([] {
+    check_rows_with_numbers<float>(DType::kFloat32);
+    check_rows_with_numbers<double>(DType::kFloat64);
+  });
+  EXPECT_EQ(pointwise_rows_kernel(PointwiseOp::k_add, DType::kInt64), nullptr);
+  EXPECT_EQ(pointwise_rows_kernel(PointwiseOp::k_exp, DType::kFloat32), nullptr);
+}
+
+TEST(PointwiseLoop, ResultsPastTheCaches) {
+  // Pieces that begin and end anywhere, constants, another dtype, and a result over its input.
+  const int64_t n = kStreamedBytes / 4 + 37;
+  const int64_t sizes[] = {n}, dense[] = {1}, constant[] = {0};
+  std::vector<float> a(static_cast<size_t>(n)), room(static_cast<size_t>(n) + 32);
+  for (size_t i = 0; i < a.size(); ++i) a[i] = static_cast<float>(i % 1013);
+  const float two = 2;
+  const PointwiseKernel add = pointwise_kernel(PointwiseOp::k_add, DType::kFloat32);
+  for (const int shift : {0, 1, 5, 16}) {
+    float* const out = room.data() + shift;
+    for (const bool with_constant : {false, true}) {
+      const Operand operands[] = {
+          {out, DType::kFloat32, DType::kFloat32, dense},
+          {a.data(), DType::kFloat32, DType::kFloat32, dense},
+          {with_constant ? const_cast<float*>(&two) : a.data(), DType::kFloat32, DType::kFloat32,
+           with_constant ? constant : dense}};
+      const int64_t begin = 3 * shift, end = n - 7 * shift;
+      std::fill(room.begin(), room.end(), -1.0f);
+      pointwise_loop(add, nullptr, operands, 2, sizes, 1, begin, end);
+      for (int64_t i = 0; i < n; ++i) {
+        const float x = a[static_cast<size_t>(i)];
+        ASSERT_EQ(out[i], i < begin || i >= end ? -1 : x + (with_constant ? two : x)) << i;
+      }
+    }
+    std::copy(a.begin(), a.end(), out);
+    const Operand in_place[] = {{out, DType::kFloat32, DType::kFloat32, dense},
+                                {out, DType::kFloat32, DType::kFloat32, dense}};
+    pointwise_loop(pointwise_kernel(PointwiseOp::k_square, DType::kFloat32), nullptr, in_place, 1,
+                   sizes, 1, 0, n);
+    for (int64_t i = 0; i < n; ++i)
+      ASSERT_EQ(out[i], a[static_cast<size_t>(i)] * a[static_cast<size_t>(i)]) << i;
   }
 }
 

@@ -3,6 +3,7 @@
 #include "core/allocator.hpp"
 
 #include <pthread.h>
+#include <sys/mman.h>
 
 #include <array>
 #include <atomic>
@@ -20,6 +21,7 @@ namespace detail {
 namespace {
 
 constexpr size_t kAlign = 64;
+constexpr size_t kHugePage = size_t{2} << 20;
 constexpr int kLinearClasses = 32;                 // 64 .. 2048
 constexpr int kClasses = kLinearClasses + 4 * 15;  // .. 64 MiB
 constexpr size_t kLargest = size_t{1} << 26;
@@ -58,8 +60,16 @@ std::atomic<int64_t> finished_threads_allocated{0};
 
 void* system_allocate(size_t bytes) {
   bytes = (bytes + kAlign - 1) / kAlign * kAlign;
-  void* block = bytes > size_t{1} << 60 ? nullptr : std::aligned_alloc(kAlign, bytes);
+  const bool huge = bytes >= 2 * kHugePage;
+  const size_t align = huge ? kHugePage : kAlign;
+  void* block = bytes > size_t{1} << 60
+                    ? nullptr
+                    : std::aligned_alloc(align, (bytes + align - 1) / align * align);
   if (!block) fail(ErrorCode::kMemory, "out of memory: tried to allocate ", bytes, " bytes");
+#ifdef MADV_HUGEPAGE
+  // Fewer addresses to translate, and to give memory to. The system may refuse.
+  if (huge) madvise(block, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
+#endif
   reserved.fetch_add(static_cast<int64_t>(bytes), std::memory_order_relaxed);
   return block;
 }

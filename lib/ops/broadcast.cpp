@@ -6,6 +6,7 @@
 #include "autograd/runtime.hpp"
 #include "core/parallel.hpp"
 #include "kernels/cpu/pointwise.hpp"
+#include "kernels/cpu/stream.hpp"
 
 namespace autograd::detail {
 
@@ -49,7 +50,9 @@ void run_pointwise(int kernel, DType compute, const double* params, TensorBody& 
   const auto op = static_cast<cpu::PointwiseOp>(kernel);
   const cpu::PointwiseKernel run = cpu::pointwise_kernel(op, compute);
   const DType out_as = cpu::gives_bool(op) ? DType::kBool : compute;
-  bool plain = out.is_contiguous && out.dtype == out_as;
+  // Results too large for the caches are left to the loop.
+  bool plain = out.is_contiguous && out.dtype == out_as &&
+               out.numel * static_cast<int64_t>(size_of(out_as)) < cpu::kStreamedBytes;
   const void* pointers[cpu::kMaxPointwiseInputs];
   size_t item[cpu::kMaxPointwiseInputs];
   for (int i = 0; i < n; ++i) {
@@ -84,8 +87,11 @@ void run_pointwise(int kernel, DType compute, const double* params, TensorBody& 
     operands[i + 1] = {in->data, in->dtype, first_is_bool && i == 0 ? DType::kBool : compute,
                        strides[i].data()};
   }
+  const cpu::PointwiseRowsKernel by_rows =
+      n == 2 ? cpu::pointwise_rows_kernel(op, compute) : nullptr;
   parallel_for(out.numel, kGrain, [&](int64_t begin, int64_t end) {
-    cpu::pointwise_loop(run, params, operands, n, out.sizes.data(), out.sizes.size(), begin, end);
+    cpu::pointwise_loop(run, params, operands, n, out.sizes.data(), out.sizes.size(), begin, end,
+                        by_rows);
   });
 }
 

@@ -2,6 +2,8 @@
 #include "autograd/ops.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
+#include "core/parallel.hpp"
+#include "kernels/cpu/pointwise.hpp"
 #include "ops/broadcast.hpp"
 #include "ops/call_check.hpp"
 #include "ops/pointwise.hpp"
@@ -49,6 +51,9 @@ void infer_assign(const Call& call, OutputMetas& outputs) {
 }
 
 void forward_assign(const Call& call) {
+  TensorBody &out = call.out(), &src = call.in(1);
+  if (src.numel == 1 && out.is_contiguous && out.numel <= kGrain)
+    return cpu::convert(src.data, src.dtype, 0, out.data, out.dtype, 1, out.numel);
   run_pointwise(kCopy, call.in(1).dtype, call.attrs.reals, call.out(), call.inputs + 1, 1, false);
 }
 

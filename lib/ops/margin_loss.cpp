@@ -179,8 +179,8 @@ Tensor multi_margin_loss(const Tensor& input, const Tensor& target, int64_t p, d
   if (detail::has_elements(classes_of) &&
       cpu::count_ignored(classes_of.data_as<int64_t>(), n, classes, kNone) != 0)
     fail(ErrorCode::kRuntime, "multi_margin_loss: target out of range (", classes, " classes)");
-  const Tensor of_class = -detail::nll_rows(rows, classes_of, Tensor(), Reduction::kNone, kNone);
-  const Tensor excess = at_least(rows - unsqueeze(of_class, 1) + margin, 0);
+  const Tensor minus_own = detail::nll_rows(rows, classes_of, Tensor(), Reduction::kNone, kNone);
+  const Tensor excess = relu(rows + unsqueeze(minus_own + margin, 1));
   // The class itself adds the margin to the sum.
   const double own = std::pow(std::max(margin, 0.0), static_cast<double>(p));
   Tensor loss = sum(p == 1 ? excess : excess * excess, {1}) - own;

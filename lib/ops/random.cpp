@@ -44,25 +44,57 @@ void infer_random(const Call& call, OutputMetas& outputs) {
   meta.sizes = self.sizes;
 }
 
-// A uniform or standard normal number made one of the distribution.
-double shaped(const Attrs& a, double x, double epsilon) {
-  switch (static_cast<Distribution>(a.ints[0])) {
+/// Replaces n floats by a function of each, a row of pointwise.def.
+template <class T>
+void replace(cpu::PointwiseOp op, T* x, int64_t n) {
+  constexpr DType kType = sizeof(T) == 4 ? DType::kFloat32 : DType::kFloat64;
+  const double none[3] = {};
+  const void* const in[cpu::kMaxPointwiseInputs] = {x};
+  cpu::pointwise_kernel(op, kType)(in, x, n, none);
+}
+
+/// Replaces n numbers by a + b times each.
+template <class T>
+void scale(double a, double b, T* x, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) x[i] = static_cast<T>(a + b * static_cast<double>(x[i]));
+}
+
+/// Uniform or standard normal numbers made those of the distribution.
+template <class T>
+void shape(const Attrs& attrs, T* x, int64_t n) {
+  using cpu::PointwiseOp;
+  const double a = attrs.reals[0], b = attrs.reals[1];
+  switch (static_cast<Distribution>(attrs.ints[0])) {
     case kUniform:
-      return a.reals[0] + (a.reals[1] - a.reals[0]) * x;
+      return scale(a, b - a, x, n);
     case kNormal:
-      return a.reals[0] + a.reals[1] * x;
+      return scale(a, b, x, n);
     case kLogNormal:
-      return std::exp(a.reals[0] + a.reals[1] * x);
-    case kExponential:  // never 0, so that its logarithm is finite
-      return (x <= epsilon / 2 ? epsilon / 2 : -std::log1p(-x)) / a.reals[0];
-    case kCauchy:
-      return a.reals[0] + a.reals[1] * std::tan(3.14159265358979323846 * (x - 0.5));
+      scale(a, b, x, n);
+      return replace(PointwiseOp::k_exp, x, n);
+    case kExponential: {
+      // Never 0, so that its logarithm is finite.
+      constexpr T kLeast = std::numeric_limits<T>::epsilon() / 2;
+      for (int64_t i = 0; i < n; ++i) x[i] = x[i] < kLeast ? -kLeast : -x[i];
+      replace(PointwiseOp::k_log1p, x, n);
+      return scale(0, -1 / a, x, n);
+    }
+    case kCauchy: {
+      constexpr double kPi = 3.14159265358979323846;
+      scale(-kPi / 2, kPi, x, n);
+      replace(PointwiseOp::k_tan, x, n);
+      return scale(a, b, x, n);
+    }
     case kGeometric:
-      return std::max(1.0, std::ceil(std::log1p(-x) / std::log1p(-a.reals[0])));
+      scale(0, -1, x, n);
+      replace(PointwiseOp::k_log1p, x, n);
+      scale(0, 1 / std::log1p(-a), x, n);
+      replace(PointwiseOp::k_ceil, x, n);
+      for (int64_t i = 0; i < n; ++i) x[i] = x[i] < 1 ? 1 : x[i];
+      return;
     case kInteger:
-      break;
+      return;
   }
-  return x;
 }
 
 void fill_random(const Call& call, cpu::Philox rng, char* out, int64_t begin, int64_t n) {
@@ -74,7 +106,7 @@ void fill_random(const Call& call, cpu::Philox rng, char* out, int64_t begin, in
     for (int64_t i = 0; i < n; ++i) {
       double x;
       cpu::fill_uniform(DType::kFloat64, rng, begin + i, &x, 1);
-      x = shaped(a, x, 0);
+      shape(a, &x, 1);
       cpu::convert(&x, DType::kFloat64, 1, out + static_cast<size_t>(i) * size_of(dtype), dtype, 1,
                    1);
     }
@@ -87,15 +119,10 @@ void fill_random(const Call& call, cpu::Philox rng, char* out, int64_t begin, in
     cpu::fill_uniform(dtype, rng, begin, out, n);
   const bool plain = a.ints[0] == kUniform || a.ints[0] == kNormal;
   if (plain && a.reals[0] == 0 && a.reals[1] == 1) return;
-  for (int64_t i = 0; i < n; ++i) {
-    if (dtype == DType::kFloat32) {
-      float& x = reinterpret_cast<float*>(out)[i];
-      x = static_cast<float>(shaped(a, x, std::numeric_limits<float>::epsilon()));
-    } else {
-      double& x = reinterpret_cast<double*>(out)[i];
-      x = shaped(a, x, std::numeric_limits<double>::epsilon());
-    }
-  }
+  if (dtype == DType::kFloat32)
+    shape(a, reinterpret_cast<float*>(out), n);
+  else
+    shape(a, reinterpret_cast<double*>(out), n);
 }
 
 void forward_random(const Call& call) {

@@ -11,6 +11,7 @@
 #include "core/node.hpp"
 #include "core/parallel.hpp"
 #include "kernels/cpu/index.hpp"
+#include "kernels/cpu/mask.hpp"
 #include "kernels/cpu/reduce.hpp"
 #include "ops/broadcast.hpp"
 #include "ops/call_check.hpp"
@@ -49,7 +50,13 @@ void infer_mean(const Call& call, OutputMetas& outputs) {
 }
 
 void forward_sum(const Call& call) {
-  TensorBody& out = call.out();
+  TensorBody &out = call.out(), &in = call.in(0);
+  if (in.dtype == DType::kBool && in.is_contiguous && out.numel == 1 &&
+      out.dtype == DType::kInt64) {
+    *reinterpret_cast<int64_t*>(out.data) =
+        cpu::count_true(reinterpret_cast<const uint8_t*>(in.data), in.numel);
+    return;
+  }
   // bool and small integers are summed in int64 whatever the output is.
   const DType compute = is_floating(out.dtype) ? out.dtype : DType::kInt64;
   Tensor x = converted(call.in(0), compute);

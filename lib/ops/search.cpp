@@ -153,15 +153,19 @@ Unique of_elements(const Tensor& x, bool sorts) {
   need_elements("unique", x);
   note_read(*body(x), "unique()");
   const Tensor flat = contiguous(reshape(x.detach(), {-1}));
-  std::vector<int64_t> order = counted_to(flat.numel());
-  if (sorts) argsort(flat, 0).copy_out(DType::kInt64, order.data());
-  const char* data = static_cast<const char*>(flat.data());
-  const int64_t item = static_cast<int64_t>(size_of(x.dtype()));
-  Unique found = collect(flat, 0, order, [&](int64_t a, int64_t b) {
-    return cpu::compare_slices(flat.dtype(), data + a * item, data + b * item, 1) != 0;
-  });
-  found.inverse = reshape(found.inverse, x.sizes());
-  return found;
+  const Tensor order = sorts ? argsort(flat, 0) : Tensor();
+  const int64_t* const at = sorts ? static_cast<const int64_t*>(order.data()) : nullptr;
+  const int64_t n = flat.numel();
+  std::vector<int64_t> starts(static_cast<size_t>(n));
+  const Tensor inverse = make_tensor(x.sizes(), DType::kInt64);
+  starts.resize(static_cast<size_t>(cpu::find_runs(
+      flat.dtype(), flat.data(), at, n, static_cast<int64_t*>(inverse.data()), starts.data())));
+  std::vector<int64_t> counts(starts.size());
+  for (size_t k = 0; k < starts.size(); ++k) {
+    counts[k] = (k + 1 < starts.size() ? starts[k + 1] : n) - starts[k];
+    if (at) starts[k] = at[starts[k]];
+  }
+  return {index_select(flat, 0, tensor(starts)), inverse, tensor(counts)};
 }
 
 Unique of_slices(const Tensor& x, int64_t dim, bool sorts) {

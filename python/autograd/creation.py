@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from itertools import chain
 from typing import Any
 
 from . import dlpack, dtypes, interop
@@ -61,6 +62,26 @@ def _flatten(data: Any) -> tuple[list[Any], list[int]]:
     return level, shape
 
 
+def _elements(data: Any) -> tuple[list[Any], list[int]]:
+    """_flatten(), with short ways for numbers, lists of numbers, and lists of them."""
+    kind = type(data)
+    if kind in _NUMBERS:
+        return [data], []
+    if kind is list or kind is tuple:
+        kinds = set(map(type, data))
+        if kinds <= _NUMBERS:
+            return data, [len(data)]
+        if kinds == {list}:
+            sizes = set(map(len, data))
+            elements = list(chain.from_iterable(data))
+            if len(sizes) == 1 and elements and _NUMBERS.issuperset(map(type, elements)):
+                return elements, [len(data), sizes.pop()]
+    return _flatten(data)
+
+
+_NUMBERS = {int, float, bool}
+
+
 def _is_vector(part: Any) -> bool:
     return not isinstance(part, (str, bytes, dict, set)) and bool(getattr(part, "shape", ()))
 
@@ -100,7 +121,7 @@ def _plain(number: Any) -> Any:
 
 
 def _from_sequence(data: Any, dtype: DType | None) -> Tensor:
-    elements, shape = _flatten(data)
+    elements, shape = _elements(data)
     inferred = _infer(set(map(type, elements)))
     if inferred is None:
         elements = _as_numbers(elements)
@@ -111,9 +132,8 @@ def _from_sequence(data: Any, dtype: DType | None) -> Tensor:
             }
         )
     dtype = dtypes.by_code[_code(dtype, inferred)]
-    numbers = _to_array(elements, dtype)
-    address, _ = numbers.buffer_info()
-    return call(lib.ag_tensor_from_data, address, dtype.code, *listed(shape))
+    numbers = _to_array(elements, dtype).tobytes()
+    return call(lib.ag_tensor_from_data, numbers, dtype.code, *listed(shape))
 
 
 def _to_array(elements: list[Any], dtype: DType) -> Any:
@@ -156,6 +176,9 @@ def _from_array(data: Any, dtype: DType | None) -> Tensor:
     return call(lib.ag_to_dtype, shared, _code(dtype))
 
 
+_PLAIN = {list, tuple, *_NUMBERS}
+
+
 @function
 def tensor(
     data: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
@@ -166,7 +189,9 @@ def tensor(
     Without dtype, ints become int64, floats the default dtype and bools bool; arrays and tensors keep theirs.
     Raises ValueError for ragged lists, TypeError for what is not a number.
     """
-    if isinstance(data, Tensor):
+    if type(data) in _PLAIN:
+        result = _from_sequence(data, dtype)
+    elif isinstance(data, Tensor):
         copied = call(lib.ag_detach, data)
         other_type = dtype is not None and dtype is not data.dtype
         result = (
@@ -306,13 +331,17 @@ def full(
     """Returns a tensor of the given sizes filled with a number; the dtype is that of the number unless given."""
     sizes, ndim = _shape("full", size)
     value = tensor_argument("full", "fill_value", fill_value)
-    if isinstance(fill_value, Tensor):
-        default = fill_value.dtype
-    else:
-        default = _infer({type(fill_value)}) or dtypes.get_default_dtype()
-    return _finish(
-        call(lib.ag_full, sizes, ndim, value, _code(dtype, default)), requires_grad, device
-    )
+    if dtype is None:
+        dtype = _dtype_of(fill_value)
+    result = call(lib.ag_full, sizes, ndim, value, _code(dtype))
+    return _finish(result, requires_grad, device) if requires_grad or device else result
+
+
+def _dtype_of(value: Any) -> DType | None:
+    """The dtype of what is filled with value; None for the default dtype."""
+    if isinstance(value, Tensor):
+        return value.dtype
+    return None if type(value) is float else _infer({type(value)})
 
 
 def _like(name: str, doc: str) -> Any:

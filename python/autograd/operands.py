@@ -216,5 +216,10 @@ def sizes_argument(function: str, first: Any, more: tuple[Any, ...]) -> tuple[An
 
 def in_place(native: Any, tensor: Tensor, *arguments: Any) -> Tensor:
     """The tensor itself, after native has changed it; raises what went wrong."""
-    run(native, tensor, *arguments)
+    try:
+        status = native(tensor, *arguments)
+    except ArgumentError as error:
+        status = again(native, (tensor, *arguments), error)
+    if status:
+        raise_last_error()
     return tensor

@@ -37,7 +37,10 @@ Number = Union[int, float, bool]
 
 _MOST_SHAPES = 4096
 _shapes: dict[int, Size] = {}  # by ag_tensor_shape_key
-_shape_key = lib.ag_tensor_shape_key
+_shape_key, _dtype_code = lib.ag_tensor_shape_key, lib.ag_tensor_dtype
+_read_double, _read_int = lib.ag_tensor_read_double, lib.ag_tensor_read_int
+_LEAST_INT, _BOOL_CODE = -(1 << 63), dtypes.bool_.code
+_at = tuple.__getitem__
 _ManyDims = ctypes.c_int64 * MAX_DIMS
 
 
@@ -154,7 +157,14 @@ class Tensor(ctypes.c_void_p):
 
     def size(self, dim: int | None = None) -> Any:
         """All sizes, or the size of one dim. Raises IndexError if there is no such dim."""
-        return self.shape if dim is None else self.shape[self._position(dim)]
+        if dim is None:
+            return self.shape
+        if type(dim) is int:
+            try:
+                return _at(self.shape, dim)
+            except IndexError:
+                pass  # worded below
+        return self.shape[self._position(dim)]
 
     def stride(self, dim: int | None = None) -> Any:
         """The steps, in elements, from one position of a dim to the next: all, or one dim's."""
@@ -364,12 +374,18 @@ class Tensor(ctypes.c_void_p):
 
     def item(self) -> Number:
         """The one element as a Python number. Raises RuntimeError unless there is exactly one."""
-        code = lib.ag_tensor_dtype(self)
+        code = _dtype_code(self)
         if dtypes.by_code[code].is_floating_point:
-            number = ctypes.c_double()
+            value = _read_double(self)
+            if value == value:
+                return value
+            number = ctypes.c_double()  # NaN, or a failure
             if lib.ag_tensor_item_double(self, ctypes.byref(number)):
                 raise_last_error()
             return number.value
+        whole = _read_int(self)
+        if whole != _LEAST_INT:
+            return whole != 0 if code == _BOOL_CODE else whole
         integer = ctypes.c_int64()
         if lib.ag_tensor_item_int(self, ctypes.byref(integer)):
             raise_last_error()

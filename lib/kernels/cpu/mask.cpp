@@ -11,9 +11,9 @@ int64_t count_true(const uint8_t* mask, int64_t n) {
     uint8_t sums[16] = {};
     const int64_t end = i + 255 * 16 < n ? i + 255 * 16 : n;
     for (; i + 16 <= end; i += 16)
-      for (int k = 0; k < 16; ++k) sums[k] = static_cast<uint8_t>(sums[k] + mask[i + k]);
+      for (int k = 0; k < 16; ++k) sums[k] = static_cast<uint8_t>(sums[k] + (mask[i + k] != 0));
     for (int k = 0; k < 16; ++k) total += sums[k];
-    for (; i < end; ++i) total += mask[i];
+    for (; i < end; ++i) total += mask[i] != 0;
   }
   return total;
 }

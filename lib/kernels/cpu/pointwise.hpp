@@ -47,6 +47,21 @@ using PointwiseKernel = void (*)(const void* const* in, void* out, int64_t n, co
 /// The kernel for the running CPU, or nullptr where the op is not defined for `compute`.
 PointwiseKernel pointwise_kernel(PointwiseOp op, DType compute);
 
+/// Runs of n elements, rows of them: out[r][i] = f(in[0][r][i], in[1][r][i]). An input may be one
+/// number per row. Strides from row to row are in elements. out may be the very same as an input.
+struct BroadcastRows {
+  const void* in[2];
+  int64_t row[2];
+  bool constant[2];
+  void* out;
+  int64_t out_row;
+  int64_t rows, n;
+};
+using PointwiseRowsKernel = void (*)(const BroadcastRows& rows);
+
+/// The kernel for the running CPU; nullptr for most ops, for which pointwise_kernel is as fast.
+PointwiseRowsKernel pointwise_rows_kernel(PointwiseOp op, DType compute);
+
 /// A strided operand of a loop. `stored` is the type in memory, `as` the type the kernel works on:
 /// the loop converts on the way in or out, C++ static_cast semantics, != 0 for bool. strides are in
 /// elements, one per dimension, 0 where the operand is broadcast.
@@ -62,9 +77,11 @@ inline constexpr int kMaxPointwiseInputs = 4;
 /// Runs `kernel` over the elements [begin, end), in row-major order, of the index space
 /// `sizes[ndim]`. operands[0] is the output, operands[1..inputs] the inputs; an input with NULL
 /// data is passed as NULL. ndim 0 is one element. Coalesces dimensions, runs contiguous stretches
-/// in place and moves everything else through cache-sized buffers on the stack.
+/// in place and moves everything else through cache-sized buffers on the stack. by_rows may give
+/// the op's kernel for rows.
 void pointwise_loop(PointwiseKernel kernel, const double* p, const Operand* operands, int inputs,
-                    const int64_t* sizes, int ndim, int64_t begin, int64_t end);
+                    const int64_t* sizes, int ndim, int64_t begin, int64_t end,
+                    PointwiseRowsKernel by_rows = nullptr);
 
 /// Converts or copies n elements; strides in elements.
 void convert(const void* src, DType src_type, int64_t src_stride, void* dst, DType dst_type,

@@ -5,6 +5,7 @@
 
 #include "kernels/cpu/convert.hpp"
 #include "kernels/cpu/pointwise.hpp"
+#include "kernels/cpu/stream.hpp"
 
 namespace autograd::cpu {
 namespace {
@@ -15,6 +16,8 @@ constexpr int kMaxOperands = 1 + kMaxPointwiseInputs;
 constexpr int64_t kChunk = 512;
 /// Innermost runs at least this long go to the kernel one by one, shorter ones are gathered.
 constexpr int64_t kLongRun = 128;
+/// Elements that are made before they go past the caches together.
+constexpr int64_t kStreamChunk = 1024;
 /// Rows of a tile: a cache line of float32.
 constexpr int64_t kTileRows = 16;
 
@@ -314,6 +317,49 @@ void BufferedLoop::walk_short_runs(int64_t begin, int64_t end) {
   }
 }
 
+/// Is every operand dense along the innermost runs, or an input that is constant there?
+bool has_broadcast_rows(const Operand* operands, const Space& space) {
+  constexpr int64_t kShort = 16;  // shorter runs are better gathered
+  if (space.operands != 3 || space.dims < 2 || space.size[0] < kShort) return false;
+  for (int k = 0; k < 3; ++k) {
+    const int64_t stride = space.stride[0][k];
+    if (!operands[k].data || operands[k].stored != operands[k].as) return false;
+    if (stride != 1 && (k == 0 || stride != 0)) return false;
+  }
+  return true;
+}
+
+/// The rows [first, last) of such a space.
+void run_broadcast_rows(PointwiseRowsKernel kernel, const Operand* operands, const Space& space,
+                        int64_t first, int64_t last) {
+  while (first < last) {
+    int64_t offset[3] = {}, rest = first / space.size[1];
+    const int64_t start = first % space.size[1],
+                  rows = std::min(space.size[1] - start, last - first);
+    for (int d = 2; d < space.dims; ++d) {
+      const int64_t index = rest % space.size[d];
+      rest /= space.size[d];
+      for (int k = 0; k < 3; ++k) offset[k] += index * space.stride[d][k];
+    }
+    BroadcastRows r;
+    for (int k = 0; k < 3; ++k) {
+      void* const at = element(operands[k], offset[k] + start * space.stride[1][k]);
+      if (k == 0) {
+        r.out = at;
+        r.out_row = space.stride[1][0];
+      } else {
+        r.in[k - 1] = at;
+        r.row[k - 1] = space.stride[1][k];
+        r.constant[k - 1] = space.stride[0][k] == 0;
+      }
+    }
+    r.rows = rows;
+    r.n = space.size[0];
+    kernel(r);
+    first += rows;
+  }
+}
+
 /// How an operand lies in memory, as far as the common cases care.
 enum class Layout { kContiguous, kConstant, kOther };
 
@@ -330,10 +376,21 @@ Layout layout_of(const Operand& operand, const int64_t* sizes, int ndim) {
   return contiguous ? Layout::kContiguous : constant ? Layout::kConstant : Layout::kOther;
 }
 
+/// Can results go past the caches? Not if they are small, replace an input, or lie askew.
+bool streams(const Operand* operands, int count, const Layout* layouts, int64_t total) {
+  const size_t size = size_of(operands[0].as);
+  if (total * static_cast<int64_t>(size) < kStreamedBytes) return false;
+  if (reinterpret_cast<uintptr_t>(operands[0].data) % size != 0) return false;
+  for (int k = 1; k < count; ++k)
+    if (layouts[k] == Layout::kContiguous && operands[k].data == operands[0].data) return false;
+  return true;
+}
+
 /// Contiguous operands go to the kernel as they are. Constant inputs fill a buffer first; then the
-/// kernel is called once per length of that buffer.
+/// kernel is called once per length of that buffer. Results that go past the caches are made in a
+/// buffer, too.
 void run_contiguous(PointwiseKernel kernel, const double* p, const Operand* operands, int count,
-                    const Layout* layouts, int64_t begin, int64_t end) {
+                    const Layout* layouts, bool streamed, int64_t begin, int64_t end) {
   alignas(64) char buffers[kMaxPointwiseInputs][kChunk * sizeof(double)];
   void* at[kMaxOperands];
   int64_t step[kMaxOperands], chunk = end - begin;
@@ -348,19 +405,31 @@ void run_contiguous(PointwiseKernel kernel, const double* p, const Operand* oper
     convert(operand.data, operand.stored, 0, buffers[k - 1], operand.as, 1, chunk);
     at[k] = buffers[k - 1];
   }
-  for (int64_t i = begin, n; i < end; i += n) {
-    n = std::min(chunk, end - i);
-    kernel(at + 1, at[0], n, p);
+  alignas(64) char results[kStreamChunk * sizeof(double)];
+  int64_t n = 0;
+  if (streamed) {
+    chunk = std::min(chunk, kStreamChunk);
+    // The first chunk ends where the aligned ones begin.
+    const size_t over = reinterpret_cast<uintptr_t>(at[0]) % kStreamAlign;
+    n = over ? static_cast<int64_t>((kStreamAlign - over) / size_of(operands[0].as)) : 0;
+  }
+  for (int64_t i = begin; i < end; i += n) {
+    const bool aligned = streamed && (i > begin || n == 0);
+    n = std::min(aligned || !streamed ? chunk : n, end - i);
+    kernel(at + 1, aligned ? results : at[0], n, p);
+    if (aligned) stream(results, at[0], static_cast<size_t>(n * step[0]));
     for (int k = 0; k < count; ++k) {
       if (step[k] != 0) at[k] = static_cast<char*>(at[k]) + n * step[k];
     }
   }
+  if (streamed) end_stream();
 }
 
 }  // namespace
 
 void pointwise_loop(PointwiseKernel kernel, const double* p, const Operand* operands, int inputs,
-                    const int64_t* sizes, int ndim, int64_t begin, int64_t end) {
+                    const int64_t* sizes, int ndim, int64_t begin, int64_t end,
+                    PointwiseRowsKernel by_rows) {
   if (end <= begin) return;
   assert(inputs <= kMaxPointwiseInputs && ndim <= kMaxDims);
   const int count = 1 + inputs;
@@ -370,10 +439,23 @@ void pointwise_loop(PointwiseKernel kernel, const double* p, const Operand* oper
     layouts[k] = layout_of(operands[k], sizes, ndim);
     simple = layouts[k] == Layout::kContiguous || (layouts[k] == Layout::kConstant && k > 0);
   }
-  if (simple) return run_contiguous(kernel, p, operands, count, layouts, begin, end);
   int64_t total = 1;
   for (int d = 0; d < ndim; ++d) total *= sizes[d];
+  if (simple) {
+    const bool streamed = streams(operands, count, layouts, total);
+    return run_contiguous(kernel, p, operands, count, layouts, streamed, begin, end);
+  }
   const Space space = make_space(operands, count, sizes, ndim, begin == 0 && end == total);
+  if (by_rows && has_broadcast_rows(operands, space)) {
+    // Whole rows; what is before and behind them goes the other way.
+    const int64_t n = space.size[0], first = (begin + n - 1) / n, last = end / n;
+    if (first < last) {
+      if (begin < first * n) BufferedLoop(kernel, p, operands, space).walk(begin, first * n);
+      run_broadcast_rows(by_rows, operands, space, first, last);
+      if (last * n < end) BufferedLoop(kernel, p, operands, space).walk(last * n, end);
+      return;
+    }
+  }
   BufferedLoop(kernel, p, operands, space).walk(begin, end);
 }
 

@@ -60,6 +60,17 @@ constexpr bool mentions(const char* expression, char variable) {
   return false;
 }
 
+/// Does the expression choose between values?
+constexpr bool selects(const char* expression) {
+  constexpr char kWord[] = "where(";
+  for (; *expression; ++expression) {
+    int i = 0;
+    while (kWord[i] && expression[i] == kWord[i]) ++i;
+    if (!kWord[i]) return true;
+  }
+  return false;
+}
+
 #undef AUTOGRAD_ROW
 #define AUTOGRAD_ROW(type, cls, inputs, i0, i1, i2, condition, expression)                       \
   struct type {                                                                                  \
@@ -68,6 +79,7 @@ constexpr bool mentions(const char* expression, char variable) {
     static constexpr bool kReads[3] = {mentions(#expression, #i0[0]),                            \
                                        mentions(#expression, #i1[0]),                            \
                                        mentions(#expression, #i2[0])};                           \
+    static constexpr bool kSelects = selects(#expression);                                       \
     static constexpr bool kUsesP = mentions(#expression, 'p'),                                   \
                           kUsesQ = mentions(#expression, 'q'),                                   \
                           kUsesR = mentions(#expression, 'r');                                   \

@@ -37,17 +37,20 @@ HWY_INLINE void store(V v, float* p) {
 }
 
 constexpr int kVectors = 4;
+constexpr int kRowVectors = 8;  // more of them hide how long a product takes
 
 template <class T>
 double row_product(const T* x, int64_t n) {
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(D())), step = kVectors * lanes;
-  V acc[kVectors];
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(D())), step = kRowVectors * lanes;
+  V acc[kRowVectors];
   for (V& a : acc) a = hn::Set(D(), 1.0);
   int64_t j = 0;
   for (; j + step <= n; j += step)
-    for (int k = 0; k < kVectors; ++k) acc[k] = hn::Mul(acc[k], load(x + j + k * lanes));
+    for (int k = 0; k < kRowVectors; ++k) acc[k] = hn::Mul(acc[k], load(x + j + k * lanes));
+  for (int k = kRowVectors / 2; k > 0; k /= 2)
+    for (int i = 0; i < k; ++i) acc[i] = hn::Mul(acc[i], acc[i + k]);
   HWY_ALIGN double lane[hn::MaxLanes(D())];
-  hn::Store(hn::Mul(hn::Mul(acc[0], acc[1]), hn::Mul(acc[2], acc[3])), D(), lane);
+  hn::Store(acc[0], D(), lane);
   double product = 1;
   for (int64_t i = 0; i < lanes; ++i) product *= lane[i];
   for (; j < n; ++j) product *= static_cast<double>(x[j]);

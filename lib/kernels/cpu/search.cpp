@@ -32,7 +32,29 @@ int compare(const T* a, const T* b, int64_t n) {
   return 0;
 }
 
+// Every start is written, and overwritten by the next one unless it was one: no branch to guess.
+template <class T>
+int64_t runs(const T* x, const int64_t* order, int64_t n, int64_t* run_of, int64_t* starts) {
+  int64_t count = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const int64_t at = order ? order[i] : i, before = i == 0 ? at : order ? order[i - 1] : i - 1;
+    starts[count] = i;
+    count += i == 0 || x[at] != x[before];
+    run_of[at] = count - 1;
+  }
+  return count;
+}
+
 }  // namespace
+
+int64_t find_runs(DType dtype, const void* x, const int64_t* order, int64_t n, int64_t* run_of,
+                  int64_t* starts) {
+  int64_t count = 0;
+  by_dtype(dtype, [&](auto* t) {
+    count = runs(static_cast<const Element<decltype(t)>*>(x), order, n, run_of, starts);
+  });
+  return count;
+}
 
 void search_sorted(DType dtype, const void* sorted, const int64_t* order, int64_t n,
                    const void* values, int64_t m, bool right, int64_t* out) {

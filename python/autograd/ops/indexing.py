@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from typing import Any, NoReturn, Union
+from typing import Any, NoReturn
 
-from .._capi import ONE, ZERO, constants, lib, not_null, raise_last_error, run
+from .._capi import ONE, ZERO, constants, fast, lib, not_null, raise_last_error, run
 from ..binding import method, public_names
 from ..dtypes import int64
 from ..operands import operand, tensor_argument
@@ -21,7 +21,6 @@ _BOOL = constants["AG_INDEX_BOOL"]
 _LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
 _select, _slice_rows, _unsqueeze = lib.ag_select, lib.ag_slice, lib.ag_unsqueeze
 _index, _index_tensors = lib.ag_index, lib.ag_index_tensors
-_byref = ctypes.byref
 
 # By count: what makes an array of that many numbers, and the number of items as the library takes it.
 _PACKERS = [(struct.Struct(f"{n}q").pack, ctypes.c_int64(n // 4)) for n in range(33)]
@@ -60,10 +59,18 @@ def _step(step: Any) -> int:
     return step
 
 
+_PLAIN = {int, bool}
+_tensor: Any = None  # creation.tensor, once it is needed
+
+
 def _as_tensor(part: Any) -> Tensor:
     """A list, range or array as a tensor of positions or a mask; numbers with a fraction lose it."""
-    from ..creation import tensor
-
+    global _tensor
+    if _tensor is None:
+        from ..creation import tensor as _tensor
+    tensor = _tensor
+    if type(part) is list and part and _PLAIN.issuperset(map(type, part)):
+        return tensor(part)
     if isinstance(part, range):
         part = list(part)
     if isinstance(part, (str, bytes)) or (isinstance(part, (list, tuple)) and _holds_text(part)):
@@ -90,6 +97,8 @@ def _parts(index: Any) -> tuple[Any, ...]:
         return index
     if isinstance(index, tuple):
         return tuple(index)
+    if type(index) is list and _PLAIN.issuperset(map(type, index)):
+        return (index,)
     if isinstance(index, list) and len(index) < _LONG_LIST:
         for one in index:
             if (
@@ -168,12 +177,9 @@ def _clipped(items: list[int]) -> list[int]:
     return found
 
 
-_Handles = Union[ctypes.Array, None]
-
-
-def _handles(tensors: list[Tensor]) -> tuple[_Handles, int]:
+def _handles(tensors: list[Tensor]) -> tuple[Any, int]:
     n = len(tensors)
-    return (ctypes.c_void_p * n)(*tensors), n
+    return tensors if fast and n < 16 else (ctypes.c_void_p * n)(*tensors), n
 
 
 def _fail_of_scalar(self: Tensor) -> NoReturn:
@@ -217,7 +223,7 @@ def _getitem(self: Tensor, index: Any) -> Tensor:
                 return result
             raise_last_error()
     elif kind is Tensor:
-        result = _index_tensors(self, _ONE_TENSOR, ONE, _byref(index), ONE)
+        result = _index_tensors(self, _ONE_TENSOR, ONE, index, ONE)
         if not_null(result):
             return result
         raise_last_error()
@@ -260,7 +266,7 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
             wrapped = tensor(value, dtype=self.dtype)
         value = tensor_argument("__setitem__", "value", value) if wrapped is None else wrapped
     if type(index) is Tensor:
-        run(lib.ag_index_assign_, self, _ONE_TENSOR, ONE, _byref(index), ONE, value)
+        run(lib.ag_index_assign_, self, _ONE_TENSOR, ONE, index, ONE, value)
         return
     items, tensors = _parse(index)
     packed, count = _packed(items)

@@ -111,11 +111,15 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     size = _size(input, dim)
     # As many as there are when each is of size / chunks, rounded up.
     count = -(-size // -(-size // chunks)) if size else chunks
-    return _parts("chunk", count, _chunk, input, count, dim)
+    if count <= _MOST_LISTED and fast:
+        out = [None] * count
+        if _chunk(input, count, dim, out, None):
+            raise_last_error()
+        return tuple(out)  # type: ignore[arg-type]
+    return _parts("chunk", count, lambda *given: _chunk(*given, None), input, count, dim)
 
 
-def _chunk(input: Tensor, count: int, dim: int, out: Any) -> int:
-    return lib.ag_chunk(input, count, dim, out, None)
+_chunk = lib.ag_chunk
 
 
 @op
