@@ -106,6 +106,45 @@ print(w.item() - done)
     assert run(program) == ["interrupted", "True", "True", "1000.0"]
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("call", ["matmul", "conv2d", "bmm"])
+def test_ctrl_c_ends_one_long_operation(call, threads):
+    """In the middle: a call of seconds ends in a fraction of the time that it would take."""
+    program = """
+import os, signal, sys, threading, time
+import autograd as ag
+ag.set_num_threads(THREADS)
+def matmul(n):
+    a, b = ag.ones(n * 512, 4096), ag.ones(4096, 4096)
+    return lambda: a @ b
+def conv2d(n):
+    x, w = ag.ones(n * 2, 64, 64, 64), ag.ones(128, 64, 5, 5)
+    return lambda: ag.nn.functional.conv2d(x, w)
+def bmm(n):
+    a = ag.ones(n * 32, 512, 512)
+    return lambda: a @ a
+def seconds(call):  # of processors, which other programs don't change
+    start = time.process_time()
+    call()
+    return time.process_time() - start
+small = CALL(1)
+small()
+n = max(4, min(24, int(2 / seconds(small))))
+call, whole = CALL(n), n * seconds(small)
+threading.Timer(0.1 * whole, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+start = time.process_time()
+try:
+    call()
+    print("finished", time.process_time() - start, whole)
+except KeyboardInterrupt:
+    took = time.process_time() - start
+    print("interrupted", took < 0.7 * whole or (took, whole))
+print((ag.ones(2, 2) @ ag.ones(2, 2)).sum().item())
+"""
+    program = program.replace("CALL", call).replace("THREADS", str(threads))
+    assert run(program) == ["interrupted", "True", "8.0"]
+
+
 def test_handlers_of_the_program():
     program = """
 import os, signal, threading

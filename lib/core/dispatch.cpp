@@ -7,6 +7,7 @@
 #include "autograd/ops.hpp"
 #include "core/batching.hpp"
 #include "core/interpreter_lock.hpp"
+#include "core/interrupt.hpp"
 #include "core/record.hpp"
 
 namespace autograd::detail {
@@ -75,14 +76,33 @@ bool is_long(const Call& call) {
   return call.out().numel >= kLongWork || (in && in->numel >= kLongWork);
 }
 
+bool writes_to_input(const Call& call) {
+  return call.n_inputs > 0 && call.inputs[0].body == body(call.outputs[0]);
+}
+
 // A kernel's own calls are not the program's.
 [[gnu::cold, gnu::noinline]] void run_unobserved(const Call& call) {
   const Unobserved pause;
   call.op.forward[kCpu](call);
 }
 
+// Ctrl-C may end a long kernel whose outputs nobody has seen.
+[[gnu::noinline]] void run_long(const Call& call) {
+  const Unlocked unlocked(true);
+  const bool before = std::exchange(
+      kernel_may_stop, !(call.op.traits & (kInPlace | kUpdate)) && !writes_to_input(call));
+  const struct Restore {
+    bool before;
+    ~Restore() { kernel_may_stop = before; }
+  } restore{before};
+  if (thread_state.observer) [[unlikely]]
+    return run_unobserved(call);
+  call.op.forward[kCpu](call);
+}
+
 inline void run_kernel(const Call& call) {
-  const Unlocked unlocked(is_long(call));
+  if (is_long(call)) [[unlikely]]
+    return run_long(call);
   if (thread_state.observer) [[unlikely]]
     return run_unobserved(call);
   call.op.forward[kCpu](call);

@@ -19,4 +19,16 @@ inline void poll_interrupt(int64_t work) {
     look_for_interrupt();
 }
 
+/// True while this thread runs a kernel that may stop half way: nobody has seen its outputs.
+#if defined(__ELF__)
+extern thread_local constinit bool kernel_may_stop __attribute__((tls_model("initial-exec")));
+#else
+extern thread_local constinit bool kernel_may_stop;
+#endif
+
+/// The same between two parts of a long kernel.
+inline void poll_in_kernel() {
+  if (kernel_may_stop) poll_interrupt(kWorkBetweenLooks);
+}
+
 }  // namespace autograd::detail

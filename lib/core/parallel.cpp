@@ -15,22 +15,39 @@
 
 #include "autograd/runtime.hpp"
 #include "core/fork.hpp"
+#include "core/interrupt.hpp"
 #include "core/text.hpp"
 
 namespace autograd {
 namespace detail {
+
+#if defined(__ELF__)
+thread_local constinit bool kernel_may_stop __attribute__((tls_model("initial-exec"))) = false;
+#else
+thread_local constinit bool kernel_may_stop = false;
+#endif
+
 namespace {
 
 struct Job {
   void (*work)(void*, int64_t, int64_t);
   void* context;
   int64_t n, chunk;
+  bool may_stop;
   std::atomic<int64_t> next{0};
   std::exception_ptr error;
   std::mutex error_mutex;
 };
 
 thread_local bool inside_job = false;
+
+// Ctrl-C is looked for between the pieces of what may be long. Always the same pieces: results must
+// not depend on anything else.
+int64_t longest_piece(int64_t n, int64_t most) {
+  constexpr int64_t kPieces = 64;
+  if (!kernel_may_stop || (most < kPieces && most < n)) return n;
+  return (n + kPieces - 1) / kPieces;
+}
 
 void take_part(Job& job) {
   inside_job = true;
@@ -39,9 +56,11 @@ void take_part(Job& job) {
     if (begin >= job.n) break;
     try {
       job.work(job.context, begin, std::min(begin + job.chunk, job.n));
+      if (job.may_stop) poll_interrupt(kWorkBetweenLooks);
     } catch (...) {
       std::lock_guard lock(job.error_mutex);
       if (!job.error) job.error = std::current_exception();
+      job.next.store(job.n);
     }
   }
   inside_job = false;
@@ -158,16 +177,21 @@ void parallel_for_raw(int64_t n, int64_t grain, void (*work)(void*, int64_t, int
                       void* context) {
   const int64_t most = n / std::max<int64_t>(grain, 1);
   const int64_t threads = std::min<int64_t>(num_threads(), most);
+  const int64_t longest = longest_piece(n, most);
   if (threads > 1 && !inside_job) {
     // More pieces than threads: whoever is held up by other programs does fewer of them.
     const int64_t pieces = std::min(most, 4 * threads);
-    Job job{work, context, n, (n + pieces - 1) / pieces, {}, {}, {}};
+    const int64_t chunk = std::min((n + pieces - 1) / pieces, longest);
+    Job job{work, context, n, chunk, kernel_may_stop, {}, {}, {}};
     if (get_pool().run(job, static_cast<int>(threads) - 1)) {
       if (job.error) std::rethrow_exception(job.error);
       return;
     }
   }
-  work(context, 0, n);
+  for (int64_t begin = 0; begin < n; begin += longest) {
+    if (begin > 0) poll_interrupt(kWorkBetweenLooks);
+    work(context, begin, std::min(n - begin, longest) + begin);
+  }
 }
 
 }  // namespace detail
