@@ -44,51 +44,44 @@ void run_one(const Product& p, const cpu::GemmEpilogue& epilogue) {
   deallocate(workspace, bytes);
 }
 
-// Rows or columns [begin, end) of C.
-void run_slice(const Product& p, const cpu::GemmEpilogue& epilogue, bool by_rows, int64_t begin,
-               int64_t end, void (*run)(const Product&, const cpu::GemmEpilogue&)) {
-  const int64_t item = static_cast<int64_t>(size_of(p.dtype));
-  Product part = p;
-  cpu::GemmEpilogue part_epilogue = epilogue;
-  if (by_rows) {
-    part.m = end - begin;
-    part.a = offset(p.a, begin, 0, p.dtype);
-    part.c = p.c + begin * p.c_row_stride * item;
-  } else {
-    part.n = end - begin;
-    part.b = offset(p.b, 0, begin, p.dtype);
-    part.c = p.c + begin * item;
-    if (epilogue.bias) part_epilogue.bias = static_cast<const char*>(epilogue.bias) + begin * item;
-  }
-  run(part, part_epilogue);
-}
-
-// Large products are cut along the longer side of C; each thread packs its own panels.
-void run_in_parallel(const Product& p, const cpu::GemmEpilogue& epilogue) {
-  const int64_t work = p.m * p.n * p.k;
-  if (work <= kThreadWork || num_threads() == 1) return run_one(p, epilogue);
-  const bool by_rows = p.m >= p.n;
-  const int64_t length = by_rows ? p.m : p.n;
-  // Every piece packs the whole other matrix: no more pieces than even out the threads.
-  const int64_t grain = std::max({int64_t{64}, length * kThreadWork / std::max<int64_t>(work, 1),
-                                  length / (2 * num_threads())});
-  parallel_for((length + 15) / 16, (grain + 15) / 16, [&](int64_t first, int64_t last) {
-    run_slice(p, epilogue, by_rows, first * 16, std::min(last * 16, length), run_one);
-  });
-}
-
-// Products of seconds are made in slices, between which Ctrl-C is looked for.
+// Large products are cut along the longer side of C; between slices of a second Ctrl-C is seen.
 void run_product(const Product& p, const cpu::GemmEpilogue& epilogue) {
-  constexpr int64_t kLongWork = int64_t{1} << 36, kLeast = 1024;
-  const double work =
-      static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k);
-  const int64_t length = std::max(p.m, p.n);
-  if (work <= kLongWork || length < 2 * kLeast) return run_in_parallel(p, epilogue);
-  const int64_t slices = std::min(static_cast<int64_t>(work / kLongWork) + 1, length / kLeast);
-  const int64_t size = ((length + slices - 1) / slices + 15) / 16 * 16;
+  constexpr double kSliceWork = 1LL << 36;
+  const double work = static_cast<double>(p.m * p.n) * static_cast<double>(p.k);
+  if (work <= kThreadWork) return run_one(p, epilogue);
+  const bool by_rows = p.m >= p.n;
+  const int64_t length = by_rows ? p.m : p.n, item = static_cast<int64_t>(size_of(p.dtype));
+  const auto run_part = [&](int64_t begin, int64_t end) {
+    Product part = p;
+    cpu::GemmEpilogue part_epilogue = epilogue;
+    if (by_rows) {
+      part.m = end - begin;
+      part.a = offset(p.a, begin, 0, p.dtype);
+      part.c = p.c + begin * p.c_row_stride * item;
+    } else {
+      part.n = end - begin;
+      part.b = offset(p.b, 0, begin, p.dtype);
+      part.c = p.c + begin * item;
+      if (epilogue.bias)
+        part_epilogue.bias = static_cast<const char*>(epilogue.bias) + begin * item;
+    }
+    run_one(part, part_epilogue);
+  };
+  // Every piece packs the whole other matrix: no more of them than even out the threads.
+  const int64_t slices = std::clamp<int64_t>(static_cast<int64_t>(work / kSliceWork), 1,
+                                             std::max<int64_t>(length / 1024, 1));
+  const int64_t size = (length / slices + 15) / 16 * 16, threads = num_threads();
+  const int64_t least = static_cast<int64_t>(static_cast<double>(length) * kThreadWork / work);
+  const int64_t grain = std::max({int64_t{64}, least, size / (2 * threads)});
   for (int64_t begin = 0; begin < length; begin += size) {
+    const int64_t end = std::min(begin + size, length);
     if (begin > 0) poll_in_kernel();
-    run_slice(p, epilogue, p.m >= p.n, begin, std::min(begin + size, length), run_in_parallel);
+    if (threads == 1)
+      run_part(begin, end);
+    else
+      parallel_for((end - begin + 15) / 16, (grain + 15) / 16, [&](int64_t first, int64_t last) {
+        run_part(begin + first * 16, std::min(begin + last * 16, end));
+      });
   }
 }
 
