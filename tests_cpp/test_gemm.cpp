@@ -257,6 +257,38 @@ TEST(Gemm, SplittingChangesNoBit) {
   });
 }
 
+template <class T>
+void check_pair(int64_t m, int64_t n, int64_t k, int64_t k2, const Layout& layout) {
+  SCOPED_TRACE(::testing::Message() << "m " << m << " n " << n << " k " << k << " and " << k2);
+  Matrix<T> a(m, std::max<int64_t>(k, 1), layout, 1), b(std::max<int64_t>(k, 1), n, kLayouts[0], 2);
+  Matrix<T> d(m, std::max<int64_t>(k2, 1), kLayouts[0], 3);
+  Matrix<T> e(std::max<int64_t>(k2, 1), n, layout, 4);
+  std::vector<T> expected(m * n);
+  run(m, n, k, a.view(), b.view(), expected.data(), n);
+  run(m, n, k2, d.view(), e.view(), expected.data(), n, {true, nullptr});
+  Guarded<T> c(m * n, 3);
+  gemm_pair(dtype_of<T>(), m, n, k, a.view(), b.view(), k2, d.view(), e.view(), c.data(), n,
+            nullptr);
+  c.expect_intact();
+  ASSERT_EQ(std::memcmp(c.data(), expected.data(), expected.size() * sizeof(T)), 0);
+}
+
+TEST(Gemm, PairIsTwoProductsBitForBit) {
+  for_each_target([] {
+    for (const int64_t m : {1, 5, 16, 23, 64}) {
+      for (const int64_t n : {1, 4, 8, 16, 19, 32, 48, 64}) {
+        for (const int64_t k : {0, 1, 16, 33, 64, 70}) {
+          for (const Layout& layout : {kLayouts[0], kLayouts[1], kLayouts[2], kLayouts[4]}) {
+            check_pair<float>(m, n, k, 16, layout);
+            check_pair<double>(m, n, 16, k, layout);
+            if (::testing::Test::HasFatalFailure()) return;
+          }
+        }
+      }
+    }
+  });
+}
+
 TEST(Gemm, AddressChangesNoBit) {
   for_each_target([] {
     const int64_t m = 19, n = 37, k = 45;

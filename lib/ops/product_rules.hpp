@@ -15,6 +15,9 @@ void multiply_matrices(DType dtype, int64_t m, int64_t n, int64_t k, const cpu::
                        const cpu::MatrixView& b, void* c, int64_t c_row_stride,
                        const cpu::GemmEpilogue& epilogue = {});
 
+/// True if a product of these sizes runs on the caller, without memory of its own.
+bool is_small_product(int64_t m, int64_t n, int64_t k);
+
 /// a [..., m, k] times b [..., k, n], whose leading dims broadcast.
 Tensor batched_matmul(const Tensor& a, const Tensor& b);
 

@@ -18,6 +18,7 @@ struct OpList {
 OpList pointwise_ops();
 OpList copy_ops();
 OpList product_ops();
+OpList product_pair_ops();
 OpList attention_ops();
 OpList recurrent_ops();
 OpList linalg_ops();

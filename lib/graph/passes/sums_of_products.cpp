@@ -1,5 +1,6 @@
-// Sums of products: c + A B in one op where c's memory can take the sum. Gradients of weights that
-// are used more than once, and gradients that pile up over several calls, are such sums.
+// Sums of products: A B + C D in one pass over the result, and c + A B in one op where c's memory
+// can take the sum. Gradients of weights that are used more than once, of inputs of several layers,
+// and gradients that pile up over several calls, are such sums.
 #include <algorithm>
 
 #include "graph/passes/passes.hpp"
@@ -19,6 +20,7 @@ class Sums {
     for (int i = 0; i < rewrite_.n_ops(); ++i) {
       const GraphOp& op = rewrite_.op(i);
       if (op.op != add_ || op.inputs.size() != 2) continue;
+      if (try_pair(i)) continue;
       // The product that is made last joins the sum.
       const int a = rewrite_.maker(op.inputs[0]), b = rewrite_.maker(op.inputs[1]);
       const int later = a > b ? 0 : 1;
@@ -28,6 +30,48 @@ class Sums {
   }
 
  private:
+  /// The op is a matrix product whose result nothing but op i looks at.
+  bool is_own_product(int maker, int i) {
+    if (maker < 0 || rewrite_.op(maker).op != mm_ || rewrite_.is_dropped(maker)) return false;
+    const int product = rewrite_.op(maker).outputs[0];
+    return !rewrite_.is_result(product) && rewrite_.readers(product) == std::vector<int>{i};
+  }
+
+  int64_t depth_of(int maker) {
+    const GraphOp& op = rewrite_.op(maker);
+    return rewrite_.value(op.inputs[0]).sizes[op.attrs.ints[0] ? 0 : 1];
+  }
+
+  bool try_pair(int i) {
+    GraphOp& op = rewrite_.op(i);
+    const int a = rewrite_.maker(op.inputs[0]), b = rewrite_.maker(op.inputs[1]);
+    if (a == b || op.in_place || !is_own_product(a, i) || !is_own_product(b, i)) return false;
+    const GraphValue &sum = rewrite_.value(op.outputs[0]), &x = rewrite_.value(op.inputs[0]),
+                     &y = rewrite_.value(op.inputs[1]);
+    if (!is_floating(sum.dtype) || x.dtype != sum.dtype || y.dtype != sum.dtype ||
+        x.sizes != sum.sizes || y.sizes != sum.sizes)
+      return false;
+    const int64_t depth = std::max(depth_of(a), depth_of(b));
+    if (!adds_in_order(depth) || !is_small_product(sum.sizes[0], sum.sizes[1], depth)) return false;
+    if (!rewrite_.can_join({a, b, i})) return refuse("other ops lie between");
+    const GraphOp &first = rewrite_.op(a), &second = rewrite_.op(b);
+    const auto transposes = [](const GraphOp& mm) {
+      return (mm.attrs.ints[0] ? 1 : 0) | (mm.attrs.ints[1] ? 2 : 0);
+    };
+    Attrs attrs;
+    attrs.ints[0] = transposes(first);
+    attrs.ints[1] = transposes(second);
+    op.op = find_op("mm_pair");
+    op.attrs = attrs;
+    op.inputs = {first.inputs[0], first.inputs[1], second.inputs[0], second.inputs[1]};
+    for (const int maker : {a, b}) {
+      rewrite_.drop(maker);
+      rewrite_.merge(maker, i);
+    }
+    report_.note("sum of products", "mm + mm + add = mm_pair", &op);
+    return true;
+  }
+
   bool try_fuse(int i, int product_side) {
     const GraphOp& op = rewrite_.op(i);
     const int product = op.inputs[static_cast<size_t>(product_side)];

@@ -11,6 +11,7 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 #include "kernels/cpu/gemm_pack-inl.h"
+#include "kernels/cpu/gemm_pair-inl.h"
 #include "kernels/cpu/gemm_tile-inl.h"
 #include "kernels/cpu/gemm_turned-inl.h"
 
@@ -126,8 +127,18 @@ void multiply(const Problem<T>& q) {
   }
 }
 
+/// The second problem accumulates on the first one's result.
+template <class T>
+void multiply_both(const Problem<T>& first, const Problem<T>& second) {
+  if (is_pair(first, second)) return multiply_pair_tiles(first, second);
+  multiply(first);
+  multiply(second);
+}
+
 void multiply_float(const Problem<float>& q) { multiply(q); }
 void multiply_double(const Problem<double>& q) { multiply(q); }
+void multiply_floats(const Problem<float>& q, const Problem<float>& r) { multiply_both(q, r); }
+void multiply_doubles(const Problem<double>& q, const Problem<double>& r) { multiply_both(q, r); }
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
@@ -140,6 +151,8 @@ namespace {
 
 HWY_EXPORT(multiply_float);
 HWY_EXPORT(multiply_double);
+HWY_EXPORT(multiply_floats);
+HWY_EXPORT(multiply_doubles);
 
 template <class T>
 Problem<T> make_problem(int64_t m, int64_t n, int64_t k, const MatrixView& a, const MatrixView& b,
@@ -218,6 +231,25 @@ void gemm(DType dtype, int64_t m, int64_t n, int64_t k, const MatrixView& a, con
     case DType::kBool:
       return multiply_plain(problem(uint8_t()));
   }
+}
+
+void gemm_pair(DType dtype, int64_t m, int64_t n, int64_t k, const MatrixView& a,
+               const MatrixView& b, int64_t k2, const MatrixView& a2, const MatrixView& b2, void* c,
+               int64_t c_row_stride, void* workspace) {
+  if (m > 0 && n > 0 && k > 0 && k2 > 0 && is_floating(dtype)) {
+    const GemmEpilogue plain, adds{.accumulate = true};
+    const auto problem = [&](auto zero, bool is_second) {
+      return make_problem<decltype(zero)>(m, n, is_second ? k2 : k, is_second ? a2 : a,
+                                          is_second ? b2 : b, c, c_row_stride,
+                                          is_second ? adds : plain, workspace);
+    };
+    if (dtype == DType::kFloat32)
+      return HWY_DYNAMIC_DISPATCH(multiply_floats)(problem(float(), false), problem(float(), true));
+    return HWY_DYNAMIC_DISPATCH(multiply_doubles)(problem(double(), false),
+                                                  problem(double(), true));
+  }
+  gemm(dtype, m, n, k, a, b, c, c_row_stride, {}, workspace);
+  gemm(dtype, m, n, k2, a2, b2, c, c_row_stride, {.accumulate = true}, workspace);
 }
 
 }  // namespace autograd::cpu

@@ -37,4 +37,10 @@ size_t gemm_workspace(DType dtype, int64_t m, int64_t n, int64_t k, const Matrix
 void gemm(DType dtype, int64_t m, int64_t n, int64_t k, const MatrixView& a, const MatrixView& b,
           void* c, int64_t c_row_stride, const GemmEpilogue& epilogue, void* workspace);
 
+/// C[m, n] = A[m, k] B[k, n] + A2[m, k2] B2[k2, n]: bit for bit what gemm of the first and then of
+/// the second, accumulating, give. workspace: enough for each of them.
+void gemm_pair(DType dtype, int64_t m, int64_t n, int64_t k, const MatrixView& a,
+               const MatrixView& b, int64_t k2, const MatrixView& a2, const MatrixView& b2, void* c,
+               int64_t c_row_stride, void* workspace);
+
 }  // namespace autograd::cpu

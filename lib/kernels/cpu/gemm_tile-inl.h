@@ -131,18 +131,16 @@ HWY_NOINLINE void store_edge(const Tile<T>& t, const T* sums, int64_t rows, int6
   }
 }
 
+/// The sums of a tile alone: sums[r][v] = row r of A times vector v of B.
 template <class T, int kRows, int kWide>
-void multiply_tile(const Tile<T>& t) {
+HWY_INLINE void sum_tile(int64_t k, const T* HWY_RESTRICT a, int64_t a_row, int64_t a_col,
+                         const T* HWY_RESTRICT b, int64_t b_row, Vec<T> (&sums)[kRows][kWide]) {
   const Tag<T> d;
   constexpr int64_t n = kLanes<T>;
-  Vec<T> sums[kRows][kWide];
   AUTOGRAD_UNROLLED for (int r = 0; r < kRows; ++r) {
     AUTOGRAD_UNROLLED for (int v = 0; v < kWide; ++v) sums[r][v] = hn::Zero(d);
   }
-  const T* HWY_RESTRICT a = t.a;
-  const T* HWY_RESTRICT b = t.b;
-  const int64_t a_row = t.a_row, a_col = t.a_col, b_row = t.b_row;
-  for (int64_t p = t.k; p > 0; --p) {
+  for (int64_t p = k; p > 0; --p) {
     Vec<T> bs[kWide];
     AUTOGRAD_UNROLLED for (int v = 0; v < kWide; ++v) bs[v] = hn::LoadU(d, b + v * n);
     AUTOGRAD_UNROLLED for (int r = 0; r < kRows; ++r) {
@@ -154,6 +152,14 @@ void multiply_tile(const Tile<T>& t) {
     a += a_col;
     b += b_row;
   }
+}
+
+template <class T, int kRows, int kWide>
+void multiply_tile(const Tile<T>& t) {
+  const Tag<T> d;
+  constexpr int64_t n = kLanes<T>;
+  Vec<T> sums[kRows][kWide];
+  sum_tile<T, kRows, kWide>(t.k, t.a, t.a_row, t.a_col, t.b, t.b_row, sums);
   if (t.cols != kWide * n) {
     HWY_ALIGN T lanes[kRows * kWide * n];
     AUTOGRAD_UNROLLED for (int r = 0; r < kRows; ++r) {
