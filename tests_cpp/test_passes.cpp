@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "autograd/compile.hpp"
+#include "graph/analysis.hpp"
 #include "graph/capture.hpp"
 #include "graph/passes/passes.hpp"
 #include "graph_run.hpp"
@@ -77,6 +78,8 @@ Result passed(const std::vector<Pass>& passes, const Body& body) {
 }
 
 GraphData all(const GraphData& graph, PassReport& report) { return optimise(graph, report); }
+
+Tensor parameter(const Shape& sizes) { return randn(sizes).requires_grad_(); }
 
 TEST(Passes, DeadCodeGoesChangesOfLeavesStay) {
   const Tensor x = randn({3, 4}), kept = zeros({3, 4});
@@ -173,8 +176,76 @@ TEST(Passes, ProductsAreAddedInPlace) {
     add_(outside, mm(a, b));
     return std::vector<Tensor>{mm(a, b) + mm(c, d), exp(gradient) + mm(deep, deeper)};
   });
-  EXPECT_EQ(r.names(), "addmm mm addmm mm exp add");
+  EXPECT_EQ(r.names(), "addmm mm_pair mm exp add");
   ASSERT_FALSE(r.report.refusals.empty());
+}
+
+TEST(Passes, ProductsAreAddedAsPairs) {
+  for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
+    // Whole vectors, partial ones, single columns; factors either way round; three terms.
+    for (const int64_t n : {64, 32, 19, 4, 1}) {
+      const Tensor a = randn({9, 5}, dtype), b = randn({5, n}, dtype), c = randn({7, 9}, dtype),
+                   d = randn({n, 7}, dtype), e = randn({9, 80}, dtype), f = randn({80, n}, dtype);
+      const Result r =
+          passed({with_folded_transposes, without_dead_code, with_fused_sums_of_products}, [&] {
+            const Tensor x = mm(a, b);
+            const Tensor y = mm(transpose(c, 0, 1), transpose(d, 0, 1));
+            return std::vector<Tensor>{x + y, (mm(a, b) + mm(e, f)) + mm(a, b)};
+          });
+      EXPECT_EQ(r.names(), "mm_pair mm_pair addmm") << n;
+      EXPECT_TRUE(r.has("mm + mm + add = mm_pair"));
+      EXPECT_DOUBLE_EQ(total_cost(r.after).flops, total_cost(r.before).flops);
+    }
+  }
+}
+
+TEST(Passes, ProductsThatOthersNeedAreNoPair) {
+  const Tensor a = randn({5, 3}), b = randn({3, 4}), deep = randn({5, 300}), up = randn({300, 4});
+  const Tensor tall = randn({300, 200}), wide = randn({200, 300});
+  const Result r = passed({with_fused_sums_of_products}, [&] {
+    const Tensor x = mm(a, b), y = mm(a, b), z = mm(a, b);
+    return std::vector<Tensor>{x, x + y, z + z, mm(a, b) + mm(deep, up),
+                               mm(tall, wide) + mm(tall, wide)};
+  });
+  EXPECT_EQ(r.names().find("mm_pair"), std::string::npos);
+}
+
+TEST(Passes, CrossEntropyHasItsGradientInOneOp) {
+  const Tensor classes = randint(0, 5, {7}), probabilities = softmax(randn({7, 5}), 1);
+  const Tensor wide_classes = randint(0, 40, {7}), weight = rand({5});
+  const auto loss_and_gradient = [](const Tensor& x, const auto& loss_of, double by) {
+    const Tensor leaf = x.detach().requires_grad_(), loss = loss_of(leaf);
+    const Tensor g = grad({loss}, {leaf}, {full(loss.sizes(), by)})[0];
+    return std::vector<Tensor>{loss.detach(), g};
+  };
+  for (const Reduction reduction : {Reduction::kMean, Reduction::kSum}) {
+    for (int kind = 0; kind < 5; ++kind) {
+      const Tensor x = kind == 2 ? randn({7, 40}) : randn({7, 5});
+      const auto loss_of = [&](const Tensor& logits) {
+        if (kind == 0) return cross_entropy(logits, probabilities, reduction);
+        if (kind == 1) return cross_entropy(logits, classes, reduction);
+        if (kind == 2) return cross_entropy(logits, wide_classes, reduction);
+        if (kind == 3) return cross_entropy(logits, classes, reduction, weight);
+        return cross_entropy(logits, classes, reduction, Tensor(), classes.to_vector()[0]);
+      };
+      const Result r = passed({with_fused_losses, without_dead_code},
+                              [&] { return loss_and_gradient(x, loss_of, 0.75); });
+      EXPECT_NE(r.names().find("cross_entropy_step"), std::string::npos) << r.names();
+      EXPECT_EQ(r.names().find("cross_entropy_backward"), std::string::npos) << r.names();
+      EXPECT_TRUE(r.has("= cross_entropy_step"));
+    }
+  }
+}
+
+TEST(Passes, CrossEntropyWaitsForAGradientThatIsComputed) {
+  const Tensor x = parameter({7, 5}), t = randint(0, 5, {7}), w = rand({7});
+  const Result r = passed({with_fused_losses}, [&] {
+    const Tensor each = cross_entropy(x, t, Reduction::kNone), loss = square(cross_entropy(x, t));
+    return std::vector<Tensor>{grad({sum(each * w)}, {x})[0], grad({loss}, {x})[0]};
+  });
+  EXPECT_EQ(r.names().find("cross_entropy_step"), std::string::npos);
+  ASSERT_FALSE(r.report.refusals.empty());
+  EXPECT_EQ(r.report.refusals[0].why, "the gradient of the loss is no known number");
 }
 
 TEST(Passes, ChainsBecomeOneOp) {
@@ -231,8 +302,6 @@ TEST(Passes, RandomOpsKeepTheirOrder) {
   EXPECT_EQ(r.names(), "random_ random_ random_");
 }
 
-Tensor parameter(const Shape& sizes) { return randn(sizes).requires_grad_(); }
-
 TEST(Passes, AWholeTrainingStep) {
   const Tensor x = randn({16, 4}), target = softmax(randn({16, 4}), 1);
   Tensor w1 = parameter({64, 4}), b1 = parameter({64}), w2 = parameter({64, 64}),
@@ -248,7 +317,8 @@ TEST(Passes, AWholeTrainingStep) {
   });
   EXPECT_LT(r.after.ops.size(), r.before.ops.size() * 3 / 4);
   EXPECT_TRUE(r.has("linear + sigmoid"));
-  EXPECT_TRUE(r.has("addmm in place"));
+  EXPECT_TRUE(r.has("= mm_pair"));
+  EXPECT_TRUE(r.has("= cross_entropy_step"));
 }
 
 TEST(Passes, StepsOfOneOptimizerAreOne) {

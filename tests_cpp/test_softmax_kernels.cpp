@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "kernel_test.hpp"
+#include "kernels/cpu/cross_entropy.hpp"
 #include "kernels/cpu/softmax.hpp"
 
 namespace autograd::cpu {
@@ -188,6 +189,39 @@ TYPED_TEST(SoftmaxKernel, CrossEntropyOfProbabilitiesMatchesFormula) {
 }
 
 /// Each special row in several widths and among ordinary rows: a row never touches its neighbours.
+TYPED_TEST(SoftmaxKernel, CrossEntropyStepIsBothInOne) {
+  using T = TypeParam;
+  for_shapes([](int64_t rows, int64_t n) {
+    std::vector<T> x = normal_numbers<T>(rows * n, 1), t = normal_numbers<T>(rows * n, 2);
+    x[0] *= 40;
+    t[0] = 0;
+    std::vector<int64_t> target(rows);
+    for (int64_t r = 0; r < rows; ++r) target[r] = (r * 7 + 3) % n;
+    const T g = T(0.75);
+    for (const bool has_classes : {false, true}) {
+      std::vector<T> loss(rows), lse(rows), dx(rows * n);
+      Guarded<T> losses(rows, 1), gradient(rows * n, 2);
+      if (has_classes) {
+        cross_entropy(dtype_of<T>(), x.data(), target.data(), loss.data(), lse.data(), rows, n);
+        cross_entropy_backward(dtype_of<T>(), &g, 0, 0.25, x.data(), target.data(), lse.data(),
+                               dx.data(), rows, n);
+        cross_entropy_step(dtype_of<T>(), 0.75, 0.25, x.data(), target.data(), losses.data(),
+                           gradient.data(), rows, n);
+      } else {
+        cross_entropy_probs(dtype_of<T>(), x.data(), t.data(), loss.data(), lse.data(), rows, n);
+        cross_entropy_probs_backward(dtype_of<T>(), &g, 0, 0.25, x.data(), t.data(), lse.data(),
+                                     dx.data(), rows, n);
+        cross_entropy_probs_step(dtype_of<T>(), 0.75, 0.25, x.data(), t.data(), losses.data(),
+                                 gradient.data(), rows, n);
+      }
+      losses.expect_intact();
+      gradient.expect_intact();
+      EXPECT_EQ(std::memcmp(losses.data(), loss.data(), loss.size() * sizeof(T)), 0);
+      EXPECT_EQ(std::memcmp(gradient.data(), dx.data(), dx.size() * sizeof(T)), 0);
+    }
+  });
+}
+
 TYPED_TEST(SoftmaxKernel, SpecialValuesAsPyTorch) {
   using T = TypeParam;
   const T inf = std::numeric_limits<T>::infinity(), nan = std::numeric_limits<T>::quiet_NaN();

@@ -6,10 +6,10 @@
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/thread_state.hpp"
+#include "kernels/cpu/cross_entropy.hpp"
 #include "kernels/cpu/nll.hpp"
 #include "kernels/cpu/pointwise.hpp"
 #include "kernels/cpu/reduce.hpp"
-#include "kernels/cpu/softmax.hpp"
 #include "ops/broadcast.hpp"
 #include "ops/call_check.hpp"
 #include "ops/flops.hpp"
@@ -256,7 +256,90 @@ constexpr Op op_cross_entropy = {
     .batch = {.call = batch_cross_entropy},
     .check = check_cross_entropy};
 
-constexpr const Op* kLossOps[] = {&op_cross_entropy, &op_cross_entropy_backward};
+// ---- cross_entropy_step(logits, target, weight): the loss and, for a gradient of reals[0] from
+// above, the gradient of the logits. Only compiled graphs hold it.
+
+void infer_step(const Call& call, OutputMetas& outputs) {
+  infer_cross_entropy(call, outputs);
+  outputs[1].sizes = call.in(0).sizes;
+}
+
+void check_step(const Call& call) {
+  need_counts(call, 2, 3, 2);
+  check_classes(call, 0, 2);
+}
+
+/// The losses of some rows, on the stack if they are few.
+class Losses {
+ public:
+  Losses(int64_t rows, DType dtype) {
+    if (rows > kFew) many_ = make_tensor({rows}, dtype);
+  }
+  void* data() { return many_.defined() ? many_.data() : few_; }
+
+ private:
+  static constexpr int64_t kFew = 128;
+  double few_[kFew];
+  Tensor many_;
+};
+
+// Where rows do not all count alike, one after the other.
+void forward_weighted_step(const Call& call, const Targets& of, const Tensor& x) {
+  const int64_t rows = x.size(0), classes = x.size(1);
+  const Reduction reduction = reduction_of(call.attrs);
+  Tensor losses = make_tensor({rows}, x.dtype()), lse = make_tensor({rows}, x.dtype());
+  cpu::cross_entropy(x.dtype(), x.data(), of.targets.data_as<int64_t>(), losses.data(), lse.data(),
+                     rows, classes);
+  TensorBody& out = call.out(0);
+  void* const scaled = reduction == Reduction::kNone ? static_cast<void*>(out.data) : losses.data();
+  scale_rows(of.weights, losses.data(), 1, 1, scaled);
+  if (reduction != Reduction::kNone)
+    cpu::reduce(cpu::ReduceOp::kSum, x.dtype(), scaled, out.data, {1, rows, 1, rows, 1}, nullptr);
+  if (reduction == Reduction::kMean) divide(out, of.total);
+  Tensor g = full({1}, call.attrs.reals[0], x.dtype()), row_g = make_tensor({rows}, x.dtype());
+  scale_rows(of.weights, g.data(), 0, reduction == Reduction::kMean ? 1 / of.total : 1,
+             row_g.data());
+  cpu::cross_entropy_backward(x.dtype(), row_g.data(), 1, 1, x.data(),
+                              of.targets.data_as<int64_t>(), lse.data(), call.out(1).data, rows,
+                              classes);
+}
+
+void forward_step(const Call& call) {
+  const Tensor x = dense(call.in(0));
+  const int64_t rows = x.size(0), classes = x.size(1);
+  const Reduction reduction = reduction_of(call.attrs);
+  TensorBody& out = call.out(0);
+  Losses apart(reduction == Reduction::kNone ? 0 : rows, x.dtype());
+  void* const losses = reduction == Reduction::kNone ? static_cast<void*>(out.data) : apart.data();
+  const double g = call.attrs.reals[0];
+  const double scale = reduction == Reduction::kMean ? 1.0 / static_cast<double>(rows) : 1.0;
+  if (has_indices(call.in(1))) {
+    const Targets of(call, 1, 2, classes, x.dtype());
+    if (of.weights) return forward_weighted_step(call, of, x);
+    cpu::cross_entropy_step(x.dtype(), g, scale, x.data(), of.targets.data_as<int64_t>(), losses,
+                            call.out(1).data, rows, classes);
+  } else {
+    const Tensor target = dense(call.in(1));
+    cpu::cross_entropy_probs_step(x.dtype(), g, scale, x.data(), target.data(), losses,
+                                  call.out(1).data, rows, classes);
+  }
+  if (reduction == Reduction::kNone) return;
+  cpu::reduce(cpu::ReduceOp::kSum, x.dtype(), losses, out.data, {1, rows, 1, rows, 1}, nullptr);
+  if (reduction == Reduction::kMean) divide(out, static_cast<double>(rows));
+}
+
+constexpr Op op_cross_entropy_step = {.name = "cross_entropy_step",
+                                      .traits = kLoss,
+                                      .infer = infer_step,
+                                      .forward = {forward_step},
+                                      .attrs = ";grad;reduction,ignore_index",
+                                      .doc = "softmax cross entropy and the gradient of the logits",
+                                      .optional_inputs = 1u << 2,
+                                      .flops = each_flops<11>,
+                                      .check = check_step};
+
+constexpr const Op* kLossOps[] = {&op_cross_entropy, &op_cross_entropy_backward,
+                                  &op_cross_entropy_step};
 
 Tensor cross_entropy_rows(const Tensor& rows, const Tensor& target, const Tensor& weight,
                           Reduction reduction, int64_t ignore_index) {

@@ -324,7 +324,8 @@ void Sketcher::drop_idle_leaves() {
   for (const SketchEdge& edge : sketch_.edges) read[static_cast<size_t>(edge.from)] = 1;
   for (size_t i = 0; i < read.size(); ++i) {
     const SketchNode& node = sketch_.nodes[i];
-    const bool everything = (phases_ & 7) == 7;
+    // Numbers that a pass has taken up are of no interest.
+    const bool everything = (phases_ & 7) == 7 && node.look != Look::kConstant;
     if (everything || node.op >= 0 || node.look == Look::kOutput) read[i] = 1;
   }
   keep_only(sketch_, read, std::vector<char>(sketch_.clusters.size(), 1));

@@ -26,6 +26,7 @@ constexpr Pass kPasses[] = {
     {"common subexpressions", without_repeats},
     {"dead code", without_dead_code},
     {"sums of products", with_fused_sums_of_products},
+    {"losses", with_fused_losses},
     {"pointwise", with_fused_pointwise},
     {"updates", with_joined_updates},
     {"dead code", without_dead_code},
