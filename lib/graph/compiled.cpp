@@ -319,20 +319,24 @@ int64_t Compiled::run_batches(const std::vector<Tensor>& inputs, const Tensor& i
          batch_size);
   State& s = *state_;
   if (detail::observer() || s.plans.empty()) return 0;
-  std::vector<Tensor> batch(inputs.size()), outputs;
+  std::vector<Tensor> batch(inputs.size());
   const detail::LocationScope place(detail::known_here());
+  const Turn turn(s.busy);
+  const int n = static_cast<int>(inputs.size());
   int64_t done = 0;
   for (int64_t at = start; at < rows; at += batch_size, ++done) {
     const int64_t count = std::min(batch_size, rows - at);
     if (count < batch_size && drop_last) break;
-    take_batch(inputs.data(), static_cast<int64_t>(inputs.size()), index, at, count, batch.data());
-    if (!run(batch, &outputs)) break;
-    detail::poll_interrupt(s.plans[s.last].plan->elements());
-    if (!losses) continue;
-    if (outputs.empty() || outputs[0].numel() != 1)
+    take_batch(inputs.data(), n, index, at, count, batch.data());
+    Entry* entry = s.find(batch.data(), n);
+    if (!entry) break;
+    s.set_options_of(*entry);
+    if (losses && !entry->plan->gives_number())
       fail(ErrorCode::kRuntime,
            "compile: run() wants a function whose first result is one number, the loss");
-    losses[done] = outputs[0].item();
+    const double loss = entry->plan->run_for_number(batch.data());
+    if (losses) losses[done] = loss;
+    detail::poll_interrupt(entry->plan->elements());
   }
   return done;
 }

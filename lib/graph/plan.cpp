@@ -249,6 +249,7 @@ void Plan::find_memories() {
   for (size_t i = 0; i < grad_ends_.size(); ++i) {
     if (grad_ends_[i] < 0) continue;
     Memory& memory = memory_of(grad_ends_[i]);
+    memory.is_gradient = true;
     if (memory.kind == Memory::kResult) memory.number = -1;  // shared: new in each run
     if (memory.kind != Memory::kArena) continue;
     memory.kind = Memory::kResult;

@@ -30,6 +30,10 @@ class Plan {
   /// Runs everything; `fits` must hold. outputs[n_outputs()] get the results. Throws what kernels
   /// throw, such as an index out of range; then the results are undefined.
   void run(const Tensor* inputs, Tensor* outputs);
+  /// The same where only the first result is wanted, a number; the others are not handed out.
+  double run_for_number(const Tensor* inputs);
+  /// True if the first result has one element.
+  bool gives_number() const;
 
   int n_inputs() const { return static_cast<int>(inputs_.size()); }
   int n_outputs() const { return static_cast<int>(results_.size()); }
@@ -55,7 +59,8 @@ class Plan {
     int64_t offset = 0;         ///< in the arena
     std::vector<std::pair<TensorBody*, int64_t>> bodies;  ///< with their offset in bytes
     int changes = 0;                                      ///< in-place changes in a run
-    Tensor held;                                          ///< kResult: of this run
+    bool is_gradient = false;  ///< kResult: somebody's gradient at the end
+    Tensor held;               ///< kResult: of this run
   };
   struct Instruction {
     void (*forward)(const Call&);
@@ -89,9 +94,10 @@ class Plan {
   TensorBody* make_body(int value, char* data, int64_t offset);
   TensorBody* view_body(const GraphOp& op, int output);
   void make_instructions();
-  void bind(const Tensor* inputs);
+  void execute(const Tensor* inputs, Tensor* outputs);
+  void bind(const Tensor* inputs, bool hands_out);
   void bind(Memory& memory, char* base);
-  void bind_result(Memory& memory);
+  void bind_result(Memory& memory, bool hands_out);
   void finish(const Tensor* inputs, Tensor* outputs);
   Tensor result_of(const Result& result, const Tensor* inputs) const;
   Memory& memory_of(int value) {

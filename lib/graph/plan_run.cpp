@@ -42,7 +42,9 @@ void Plan::bind(Memory& memory, char* base) {
   for (const auto& [b, offset] : memory.bodies) b->data = base + offset;
 }
 
-void Plan::bind_result(Memory& memory) {
+void Plan::bind_result(Memory& memory, bool hands_out) {
+  // What no caller sees may lie where it lay in the run before.
+  if (!hands_out && !memory.is_gradient && memory.held) return;
   if (memory.number >= 0) {
     const CapturedGrad& grad = capture_.grads[static_cast<size_t>(memory.number)];
     const TensorBody* now = body(grad.of)->grad;
@@ -60,11 +62,11 @@ void Plan::bind_result(Memory& memory) {
   bind(memory, static_cast<char*>(memory.held.data()));
 }
 
-void Plan::bind(const Tensor* inputs) {
+void Plan::bind(const Tensor* inputs, bool hands_out) {
   for (int s : dynamic_) {
     Memory& memory = memories_[static_cast<size_t>(s)];
     if (memory.kind == Memory::kResult) {
-      bind_result(memory);
+      bind_result(memory, hands_out);
     } else if (memory.kind == Memory::kInput) {
       bind(memory, body(inputs[memory.number])->data);
     } else {
@@ -126,7 +128,8 @@ void Plan::finish(const Tensor* inputs, Tensor* outputs) {
       of->grad->storage->version.fetch_add(n, std::memory_order_relaxed);
     }
   }
-  for (size_t i = 0; i < results_.size(); ++i) outputs[i] = result_of(results_[i], inputs);
+  if (outputs)
+    for (size_t i = 0; i < results_.size(); ++i) outputs[i] = result_of(results_[i], inputs);
   for (size_t i = 0; i < inputs_.size(); ++i)
     if (inputs_[i].sets_requires_grad != inputs_[i].requires_grad)
       body(inputs[i])->requires_grad = inputs_[i].sets_requires_grad;
@@ -145,17 +148,39 @@ void Plan::finish(const Tensor* inputs, Tensor* outputs) {
     end.value = grad_ends_[i];
     of.set_grad(result_of(end, inputs));
   }
-  for (int s : dynamic_) memories_[static_cast<size_t>(s)].held = Tensor();
+  for (int s : dynamic_) {
+    Memory& memory = memories_[static_cast<size_t>(s)];
+    if (outputs || memory.is_gradient) memory.held = Tensor();
+  }
 }
 
 void Plan::run(const Tensor* inputs, Tensor* outputs) {
+  // Results that a run kept inside are not to be handed out.
+  for (int s : dynamic_) memories_[static_cast<size_t>(s)].held = Tensor();
+  execute(inputs, outputs);
+}
+
+bool Plan::gives_number() const {
+  return !results_.empty() && bodies_[static_cast<size_t>(results_[0].value)]->numel == 1;
+}
+
+double Plan::run_for_number(const Tensor* inputs) {
+  execute(inputs, nullptr);
+  if (!gives_number()) return 0;
+  const Result& result = results_[0];
+  TensorBody* const b =
+      result.input >= 0 ? body(inputs[result.input]) : bodies_[static_cast<size_t>(result.value)];
+  return borrow(b).item();
+}
+
+void Plan::execute(const Tensor* inputs, Tensor* outputs) {
   const Unlocked unlocked(is_long_);
   const Unobserved pause;
   // What the run makes and changes is of the line that called it.
   const LocationScope place(known_here());
   NoGrad off;
   for (const Reset& reset : resets_) std::memcpy(reset.to, reset.bytes.data(), reset.bytes.size());
-  bind(inputs);
+  bind(inputs, outputs != nullptr);
   for (const Instruction& each : instructions_) {
     if (each.overlaps) [[unlikely]]
       run_apart(each.forward, each.call);

@@ -62,16 +62,21 @@ void take_strided(TensorBody& source, const Rows& rows, TensorBody& out) {
   }
 }
 
-Tensor take(const Tensor& source, const Rows& rows) {
+/// `before` is a batch of these sizes that nobody else sees: it can be written over.
+bool can_reuse(const Tensor& before, const Shape& sizes, DType dtype) {
+  const TensorBody* b = detail::body_or_null(before);
+  return b && b->dtype == dtype && b->sizes == sizes && b->is_contiguous &&
+         b->refs.load(std::memory_order_relaxed) == 1 && !b->storage->is_shared() &&
+         !b->storage->foreign && b->data == b->storage->data && !b->needs_grad() && !b->grad;
+}
+
+void take(const Tensor& source, const Rows& rows, Tensor& out) {
   TensorBody& from = *body(source);
   Shape sizes = from.sizes;
   sizes[0] = rows.count;
-  Tensor out = detail::make_tensor(sizes, from.dtype);
-  if (out.numel() == 0) return out;
-  if (!from.is_contiguous) {
-    take_strided(from, rows, *body(out));
-    return out;
-  }
+  if (!can_reuse(out, sizes, from.dtype)) out = detail::make_tensor(sizes, from.dtype);
+  if (out.numel() == 0) return;
+  if (!from.is_contiguous) return take_strided(from, rows, *body(out));
   const int64_t n = from.sizes[0];
   const int64_t row_bytes = from.numel / n * static_cast<int64_t>(size_of(from.dtype));
   if (rows.numbers)
@@ -79,7 +84,6 @@ Tensor take(const Tensor& source, const Rows& rows) {
   else
     std::memcpy(out.data(), from.data + rows.start * row_bytes,
                 static_cast<size_t>(rows.count * row_bytes));
-  return out;
 }
 
 }  // namespace
@@ -88,7 +92,7 @@ void take_batch(const Tensor* tensors, int64_t n, const Tensor& index, int64_t s
                 Tensor* out) {
   const Rows rows = checked_rows(index, start, count);
   for (int64_t i = 0; i < n; ++i) check_source(tensors[i], rows);
-  for (int64_t i = 0; i < n; ++i) out[i] = take(tensors[i], rows);
+  for (int64_t i = 0; i < n; ++i) take(tensors[i], rows, out[i]);
 }
 
 }  // namespace autograd

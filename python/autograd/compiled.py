@@ -11,9 +11,10 @@ from typing import Any, Callable
 
 from . import changes
 from . import tensor as _tensor
-from ._capi import PACKAGE, ArgumentError, call, check, lib, not_null, raise_last_error, text
+from ._capi import PACKAGE, ArgumentError, call, check, lib, not_null, pack, raise_last_error, text
 from .captured import NO_PLAN, CapturedCall, CompileError, Variant
 from .creation import randperm
+from .dtypes import float64, get_default_dtype
 from .graph import Graph
 from .graph.names import Names
 from .loaded_plan import LoadedPlan, load_plan
@@ -201,18 +202,18 @@ class CompiledFunction:
         rows = _rows(tensors, batch_size, epochs)
         batches = rows // batch_size if drop_last else -(-rows // batch_size)
         losses = (ctypes.c_double * max(1, epochs * batches))()
+        sources = handles("run", "tensors", tensors)
         for epoch in range(epochs):
             order = randperm(rows, generator=generator) if shuffle else NO_TENSOR
-            self._run_epoch(tensors, order, rows, batch_size, drop_last, losses, epoch * batches)
+            self._run_epoch(sources, order, rows, batch_size, drop_last, losses, epoch * batches)
             if after_epoch is not None:
                 after_epoch(epoch)
-        from .creation import tensor
-
-        return tensor(losses[: epochs * batches]).reshape(epochs, batches)
+        found = call(lib.ag_tensor_from_data, losses, float64.code, *pack((epochs, batches)))
+        return call(lib.ag_to_dtype, found, get_default_dtype().code)
 
     def _run_epoch(
         self,
-        tensors: tuple[Tensor, ...],
+        sources: Any,
         order: Tensor,
         rows: int,
         batch_size: int,
@@ -220,20 +221,23 @@ class CompiledFunction:
         losses: Any,
         first: int,
     ) -> None:
-        structure = (tuple, ((tuple, tuple(map(Leaf, range(len(tensors))))), (dict, ())))
-        variant = self._variant(structure)
-        sources = handles("run", "tensors", tensors)
+        n = len(sources)
+        variant = self._plain.get(n)
+        if variant is None:
+            plain = (tuple, tuple(map(Leaf, range(n))))
+            variant = self._variant((tuple, (plain, (dict, ()))))
         at, done = 0, 0
         while at < rows and not (drop_last and rows - at < batch_size):
-            place = ctypes.cast(
-                ctypes.addressof(losses) + 8 * (first + done), ctypes.POINTER(ctypes.c_double)
-            )
+            place: Any = losses
+            if first + done:
+                address = ctypes.addressof(losses) + 8 * (first + done)
+                place = ctypes.cast(address, ctypes.POINTER(ctypes.c_double))
             count = 0
             if not variant.schedulers and variant.ready():
                 count = lib.ag_compiled_run_batches(
                     variant.handle,
                     sources,
-                    len(sources),
+                    n,
                     order,
                     at,
                     rows,
@@ -247,8 +251,8 @@ class CompiledFunction:
             if count or at >= rows:
                 continue
             size = min(batch_size, rows - at)
-            room = room_for(len(tensors))
-            check(lib.ag_take_batch(sources, len(sources), order, at, size, room))
+            room = room_for(n)
+            check(lib.ag_take_batch(sources, n, order, at, size, room))
             losses[first + done] = _loss_of(self._call(tuple(room), {}))
             at, done = at + size, done + 1
 
