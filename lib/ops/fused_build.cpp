@@ -183,6 +183,7 @@ class FusedCompiler {
   const Value& value(int v) const { return from_.values_[static_cast<size_t>(v)]; }
 
   void start();
+  int output_over_product() const;
   void add_product(int own_memory);
   void choose_block();
   void choose_tile();
@@ -251,6 +252,26 @@ void FusedCompiler::start() {
   if (from_.product_) add_product(next);
 }
 
+/// An output whose memory the product may have: the step that writes it reads the product last,
+/// element by element. -1 if there is none.
+int FusedCompiler::output_over_product() const {
+  int last = 0;
+  for (size_t v = 1; v < from_.values_.size(); ++v)
+    for (int input : value(static_cast<int>(v)).inputs)
+      if (input == 0) last = static_cast<int>(v);
+  for (const Result& result : from_.results_)
+    if (result.is_sum && result.value == 0) return -1;
+  for (const Result& result : from_.results_) {
+    const Value& made = value(result.value);
+    if (result.is_sum || made.is_input || result.value < last || made.result != value(0).result ||
+        made.compute != made.result ||
+        cpu::gives_bool(static_cast<cpu::PointwiseOp>(made.op->kernel)))
+      continue;
+    return output_of_[static_cast<size_t>(result.value)];
+  }
+  return -1;
+}
+
 /// The factors have to lie as the product reads them.
 void FusedCompiler::add_product(int own_memory) {
   const FusedArgument &a = from_.factors_[0], &b = from_.factors_[1];
@@ -260,6 +281,7 @@ void FusedCompiler::add_product(int own_memory) {
     why_ = "a factor of the product is not contiguous";
   if (!is_floating(a.dtype)) why_ = "a product of integers";
   if (!why_.empty()) return;
+  if (argument_of_[0] < 0) argument_of_[0] = output_over_product();
   if (argument_of_[0] < 0) argument_of_[0] = own_memory;
   const bool is_linear = from_.product_ == find_op("linear");
   const bool ta = !is_linear && from_.product_attrs_.ints[0];
