@@ -19,10 +19,6 @@ namespace autograd {
 namespace detail {
 namespace {
 
-// Multiply-adds below which a second thread costs more than it brings; from
-// bench/thread_cutoffs.py.
-constexpr int64_t kThreadWork = 1 << 22;
-
 struct Product {
   int64_t m, n, k;
   cpu::MatrixView a, b;
@@ -543,13 +539,6 @@ void multiply_matrices(DType dtype, int64_t m, int64_t n, int64_t k, const cpu::
                        const cpu::GemmEpilogue& epilogue) {
   run_product({m, n, k, a, b, static_cast<char*>(c), c_row_stride, dtype}, epilogue);
 }
-
-bool is_small_product(int64_t m, int64_t n, int64_t k) {
-  return m * n * k <= kThreadWork &&
-         cpu::gemm_workspace(DType::kFloat64, m, n, k, {nullptr, k, 1}, {nullptr, n, 1}) == 0;
-}
-
-bool adds_in_order(int64_t depth) { return depth <= cpu::kGemmDepth; }
 
 OpList product_ops() { return {kProductOps, std::size(kProductOps)}; }
 

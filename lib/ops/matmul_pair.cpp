@@ -83,6 +83,13 @@ constexpr const Op* kPairOps[] = {&op_mm_pair};
 
 }  // namespace
 
+bool is_small_product(int64_t m, int64_t n, int64_t k) {
+  return m * n * k <= kThreadWork &&
+         cpu::gemm_workspace(DType::kFloat64, m, n, k, {nullptr, k, 1}, {nullptr, n, 1}) == 0;
+}
+
+bool adds_in_order(int64_t depth) { return depth <= cpu::kGemmDepth; }
+
 OpList product_pair_ops() { return {kPairOps, std::size(kPairOps)}; }
 
 }  // namespace autograd::detail

@@ -15,6 +15,10 @@ void multiply_matrices(DType dtype, int64_t m, int64_t n, int64_t k, const cpu::
                        const cpu::MatrixView& b, void* c, int64_t c_row_stride,
                        const cpu::GemmEpilogue& epilogue = {});
 
+/// Multiply-adds below which a second thread costs more than it brings; from
+/// bench/thread_cutoffs.py.
+inline constexpr int64_t kThreadWork = 1 << 22;
+
 /// True if a product of these sizes runs on the caller, without memory of its own.
 bool is_small_product(int64_t m, int64_t n, int64_t k);
 
