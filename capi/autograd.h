@@ -53,6 +53,7 @@ typedef struct ag_graph ag_graph;
 typedef struct ag_recording ag_recording;
 typedef struct ag_node ag_node;
 typedef struct ag_op ag_op;
+typedef struct ag_function ag_function;
 typedef struct ag_compiled ag_compiled;
 
 /* Status of a call. The values never change. */
@@ -311,7 +312,8 @@ AG_API ag_status ag_tensor_bump_version(ag_tensor* t);
 AG_API ag_status ag_tensor_item_double(const ag_tensor* t, double* out);
 /* The one element as an integer (floats truncate). Runtime error unless numel is 1. */
 AG_API ag_status ag_tensor_item_int(const ag_tensor* t, int64_t* out);
-/* The same at less cost, but a failure is not told from an element: NaN and INT64_MIN may be one. */
+/* The same at less cost, but a failure is not told from an element: NaN and INT64_MIN may be one.
+ */
 AG_API double ag_tensor_read_double(const ag_tensor* t);
 AG_API int64_t ag_tensor_read_int(const ag_tensor* t);
 /* Copies the elements in row-major order, converted to dtype, to dst, which has room for capacity
@@ -378,6 +380,15 @@ AG_API ag_status ag_function_record(const char* name, ag_tensor* const* inputs, 
                                     const int32_t* kinds, ag_tensor* const* saved, int64_t n_saved,
                                     int32_t zeros, ag_rule rule, void* context, ag_deleter deleter,
                                     ag_tensor** out);
+/* The same for many calls of one function: its name, rule and deleter are told once. The function
+ * may be freed while histories of its calls live on. */
+AG_API ag_function* ag_function_make(const char* name, ag_rule rule, ag_deleter deleter);
+AG_API void ag_function_free(ag_function* function);
+AG_API ag_status ag_function_record_call(const ag_function* function, ag_tensor* const* inputs,
+                                         int64_t n_inputs, ag_tensor* const* outputs,
+                                         int64_t n_outputs, const int32_t* kinds,
+                                         ag_tensor* const* saved, int64_t n_saved, int32_t zeros,
+                                         void* context, ag_tensor** out);
 
 /* The op that recorded t, NULL for a leaf (for NULL with an error set). It keeps the graph behind
  * it alive. */

@@ -18,7 +18,8 @@ std::string one_line(std::string text) {
 
 std::string joined(const Shape& numbers) {
   std::string text;
-  for (int i = 0; i < numbers.size(); ++i) text += std::string(i ? "," : "") + std::to_string(numbers[i]);
+  for (int i = 0; i < numbers.size(); ++i)
+    text += std::string(i ? "," : "") + std::to_string(numbers[i]);
   return text;
 }
 

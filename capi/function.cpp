@@ -86,36 +86,82 @@ ag_status ag_tensor_register_accumulation_hook(ag_tensor* t, ag_leaf_hook hook, 
   });
 }
 
+struct ag_function {
+  const detail::Op* op;
+  ag_rule rule;
+  ag_deleter deleter;
+};
+
+namespace {
+
+struct FunctionArguments {
+  ag_tensor* const* inputs;
+  int64_t n_inputs;
+  ag_tensor* const* outputs;
+  int64_t n_outputs;
+  const int32_t* kinds;
+  ag_tensor* const* saved;
+  int64_t n_saved;
+  int32_t zeros;
+};
+
+void record_call(Arguments in, const ag_function& function, const FunctionArguments& given,
+                 void* context, ag_tensor** out) {
+  if (given.n_outputs) in.pointer(out, "out");
+  const std::vector<Tensor> from = in.tensors(given.inputs, given.n_inputs, "inputs");
+  std::vector<Tensor> results = in.tensors(given.outputs, given.n_outputs, "outputs");
+  const auto callback = make_callback(function.rule, context);
+  detail::FunctionCall call(*function.op, from.data(), static_cast<int>(from.size()));
+  Context& c = call.context();
+  c.data = callback;
+  c.set_materialize_grads(given.zeros != 0);
+  c.save_for_backward(in.optional_tensors(given.saved, given.n_saved, "saved"));
+  for (size_t i = 0; given.kinds && i < results.size(); ++i) {
+    if (given.kinds[i] == AG_OUTPUT_DIRTY)
+      c.mark_dirty(results[i]);
+    else if (given.kinds[i] == AG_OUTPUT_CONSTANT)
+      c.mark_non_differentiable(results[i]);
+    else if (given.kinds[i] != AG_OUTPUT_VALUE)
+      in.reject("kinds", given.kinds[i]);
+  }
+  call.finish(results.data(), static_cast<int>(results.size()),
+              [callback, n = from.size()](Context& inner, const std::vector<Tensor>& grads) {
+                return run_rule(callback, inner, grads, n);
+              });
+  write_all(std::move(results), out);
+  callback->deleter = function.deleter;
+}
+
+}  // namespace
+
 ag_status ag_function_record(const char* name, ag_tensor* const* inputs, int64_t n_inputs,
                              ag_tensor* const* outputs, int64_t n_outputs, const int32_t* kinds,
                              ag_tensor* const* saved, int64_t n_saved, int32_t zeros, ag_rule rule,
                              void* context, ag_deleter deleter, ag_tensor** out) {
   return run(__func__, [&](Arguments in) {
     if (!rule) fail_null(__func__, "rule");
-    if (n_outputs) in.pointer(out, "out");
-    const std::vector<Tensor> from = in.tensors(inputs, n_inputs, "inputs");
-    std::vector<Tensor> results = in.tensors(outputs, n_outputs, "outputs");
-    const auto callback = make_callback(rule, context);
-    detail::FunctionCall call(detail::function_op(in.text(name, "name")), from.data(),
-                              static_cast<int>(from.size()));
-    Context& c = call.context();
-    c.data = callback;
-    c.set_materialize_grads(zeros != 0);
-    c.save_for_backward(in.optional_tensors(saved, n_saved, "saved"));
-    for (size_t i = 0; kinds && i < results.size(); ++i) {
-      if (kinds[i] == AG_OUTPUT_DIRTY)
-        c.mark_dirty(results[i]);
-      else if (kinds[i] == AG_OUTPUT_CONSTANT)
-        c.mark_non_differentiable(results[i]);
-      else if (kinds[i] != AG_OUTPUT_VALUE)
-        in.reject("kinds", kinds[i]);
-    }
-    call.finish(results.data(), static_cast<int>(results.size()),
-                [callback, n = from.size()](Context& inner, const std::vector<Tensor>& grads) {
-                  return run_rule(callback, inner, grads, n);
-                });
-    write_all(std::move(results), out);
-    callback->deleter = deleter;
+    const ag_function function{&detail::function_op(in.text(name, "name")), rule, deleter};
+    record_call(in, function, {inputs, n_inputs, outputs, n_outputs, kinds, saved, n_saved, zeros},
+                context, out);
+  });
+}
+
+ag_function* ag_function_make(const char* name, ag_rule rule, ag_deleter deleter) {
+  return read<ag_function*>(__func__, nullptr, [&](Arguments in) {
+    if (!rule) fail_null(__func__, "rule");
+    return new ag_function{&detail::function_op(in.text(name, "name")), rule, deleter};
+  });
+}
+
+void ag_function_free(ag_function* function) { delete function; }
+
+ag_status ag_function_record_call(const ag_function* function, ag_tensor* const* inputs,
+                                  int64_t n_inputs, ag_tensor* const* outputs, int64_t n_outputs,
+                                  const int32_t* kinds, ag_tensor* const* saved, int64_t n_saved,
+                                  int32_t zeros, void* context, ag_tensor** out) {
+  return run(__func__, [&](Arguments in) {
+    record_call(in, *in.pointer(function, "function"),
+                {inputs, n_inputs, outputs, n_outputs, kinds, saved, n_saved, zeros}, context, out);
   });
 }
 

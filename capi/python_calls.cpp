@@ -172,6 +172,14 @@ bool take_array(Object object, void*& out) {
   return true;
 }
 
+bool take_address(Object object, void*& out) {
+  int64_t value = 0;
+  if (type_of(object) != objects.int_type) return take_array(object, out);
+  if (!integer(object, value) || value < 0) return false;
+  out = reinterpret_cast<void*>(value);
+  return true;
+}
+
 bool take_bytes(Object object, const void*& out) {
   void* array;
   if (take_array(object, array)) {

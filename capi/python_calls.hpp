@@ -39,6 +39,8 @@ bool take(Object object, Room& room, const int64_t*& out);
 bool take_other_handle(Object object, void*& out);
 /// A ctypes array or None.
 bool take_array(Object object, void*& out);
+/// The same, or an int: what a callback gets as its context.
+bool take_address(Object object, void*& out);
 /// The same, or bytes.
 bool take_bytes(Object object, const void*& out);
 /// A handle, a ctypes array of handles, None; not to be written to: bytes, or a tuple or list of
@@ -84,8 +86,9 @@ struct Argument<ag_tensor*> : Argument<const ag_tensor*> {
   static ag_tensor* to(const ag_tensor* value) { return const_cast<ag_tensor*>(value); }
 };
 template <class T>
-constexpr bool kOtherHandle = std::is_same_v<T, ag_graph> || std::is_same_v<T, ag_node> ||
-                              std::is_same_v<T, ag_recording> || std::is_same_v<T, ag_compiled>;
+constexpr bool kOtherHandle =
+    std::is_same_v<T, ag_graph> || std::is_same_v<T, ag_node> || std::is_same_v<T, ag_recording> ||
+    std::is_same_v<T, ag_compiled> || std::is_same_v<T, ag_function>;
 template <class T>
 requires kOtherHandle<std::remove_const_t<T>>
 struct Argument<T*> {
@@ -119,12 +122,20 @@ requires(std::is_same_v<T, const void*> || std::is_same_v<T, const double*> ||
 };
 
 template <class T>
-requires(std::is_same_v<T, void*> || std::is_same_v<T, double*> || std::is_same_v<T, int32_t*> ||
-         std::is_same_v<T, int64_t*> || std::is_same_v<T, char*>) struct Argument<T> {
+requires(std::is_same_v<T, double*> || std::is_same_v<T, int32_t*> || std::is_same_v<T, int64_t*> ||
+         std::is_same_v<T, char*>) struct Argument<T> {
   static constexpr bool known = true;
   using Taken = void*;
   static bool from(Object object, Room&, void*& out) { return take_array(object, out); }
   static T to(void* value) { return static_cast<T>(value); }
+};
+
+template <>
+struct Argument<void*> {
+  static constexpr bool known = true;
+  using Taken = void*;
+  static bool from(Object object, Room&, void*& out) { return take_address(object, out); }
+  static void* to(void* value) { return value; }
 };
 
 template <class R>

@@ -215,11 +215,12 @@ def strings_given_to(*makers):
     return found
 
 
-# What C programs ask a graph for; Python reads the same from its JSON, and writes files itself.
+# What C programs ask a graph for; Python reads the same from its JSON, and writes files itself. A program in C records
+# its functions in one call, Python tells the library of each once.
 FOR_C_PROGRAMS = {
     f"ag_graph_{name}"
     for name in ("num_nodes", "node", "num_edges", "edge", "cost", "save", "assert")
-}
+} | {"ag_function_record"}
 
 
 def test_every_function_of_the_library_is_used():

@@ -17,15 +17,19 @@ from ._capi import (
     LEAF_HOOK,
     NODE_HOOK,
     RULE,
+    as_method,
     call,
     constants,
+    fast,
     get_address,
+    hide_buffer,
     keep_exception,
     lasting,
     lib,
     raise_last_error,
     run,
     set_address,
+    set_handle_class,
 )
 from .tensor import Tensor, adopt
 
@@ -309,14 +313,33 @@ VALUE, DIRTY, CONSTANT = (
 )
 
 
+class NativeFunction(ctypes.c_void_p):
+    """Owns what the library knows of a function: its name, and who computes and who forgets its gradients."""
+
+    __del__ = as_method(lib.ag_function_free)
+
+
+hide_buffer(NativeFunction)
+set_handle_class("ag_function", NativeFunction)
+
+
+def native_function(name: str, deleter: Any = _give_back) -> Any:
+    """A function for record_call()."""
+    return call(lib.ag_function_make, name.encode(), _run_rule, deleter)
+
+
 def _addresses(tensors: Sequence[Tensor | None]) -> bytes:
     """A native array of the tensors' handles, NULL for None, for a call during which they live."""
     addresses = [0 if tensor is None else get_address(tensor) for tensor in tensors]
     return struct.pack(f"{len(addresses)}P", *addresses)
 
 
+# A call of CPython's own kind takes lists of so many tensors as they are.
+_MOST = 16 if fast else -1
+
+
 def record_call(
-    name: str,
+    function: Any,
     inputs: Sequence[Tensor],
     outputs: Sequence[Tensor],
     rule: Rule,
@@ -324,37 +347,28 @@ def record_call(
     kinds: Sequence[int] | None = None,
     saved: Sequence[Tensor | None] = (),
     zeros: bool = False,
-    deleter: Any = _give_back,
 ) -> list[Tensor]:
-    """outputs with a history that says: computed from inputs by a function of that name whose gradient is rule.
+    """outputs with a history that says: computed from inputs by a native_function() whose gradient is rule.
 
     They are the same objects, or aliases where they can't be changed themselves. rule gets the gradients of the
     outputs, None (or zeros) where none flowed, and returns those of the inputs.
     """
-    n = len(outputs)
+    n, n_inputs, n_saved = len(outputs), len(inputs), len(saved)
+    if n_inputs > _MOST or n > _MOST or n_saved > _MOST or any(each is None for each in saved):
+        given, made, kept = _addresses(inputs), _addresses(outputs), _addresses(saved)
+        out: Any = (ctypes.c_void_p * n)()
+    else:
+        given, made, kept, out = inputs, outputs, saved, [None] * n
     ticket = lend(rule)
-    out = (ctypes.c_void_p * n)()
-    if lib.ag_function_record(
-        name.encode(),
-        _addresses(inputs),
-        len(inputs),
-        _addresses(outputs),
-        n,
-        None if kinds is None else (ctypes.c_int32 * n)(*kinds),
-        _addresses(saved),
-        len(saved),
-        zeros,
-        _run_rule,
-        ticket,
-        deleter,
-        out,
+    marks = None if kinds is None else (ctypes.c_int32 * n)(*kinds)
+    if lib.ag_function_record_call(
+        function, given, n_inputs, made, n, marks, kept, n_saved, zeros, ticket, out
     ):
         _lent.pop(ticket, None)
         raise_last_error()
     results = []
-    for given, address in zip(outputs, out):
-        result = adopt(address)
-        results.append(given if get_address(given) == address else result)
+    for given, result in zip(outputs, out if type(out) is list else map(adopt, out)):
+        results.append(given if get_address(given) == get_address(result) else result)
     return results
 
 
@@ -362,4 +376,5 @@ def record_function(
     inputs: Sequence[Tensor], outputs: Sequence[Tensor], rule: Rule, name: str = "function"
 ) -> list[Tensor]:
     """The values of outputs, as other tensors, with a history as record_call() gives it."""
-    return record_call(name, inputs, [call(lib.ag_detach, output) for output in outputs], rule)
+    outputs = [call(lib.ag_detach, output) for output in outputs]
+    return record_call(native_function(name), inputs, outputs, rule)

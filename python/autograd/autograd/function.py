@@ -6,13 +6,14 @@ import contextlib
 import functools
 import inspect
 import warnings
+from collections.abc import Sequence
 from itertools import compress
 from typing import Any, Callable, TypeVar
 
 from .._capi import DELETER, get_address, handle_exists, lasting, lib
 from ..func.mapping import active_levels, level_of, map_function
 from ..grad_mode import is_grad_enabled, no_grad
-from ..hooks import CONSTANT, DIRTY, VALUE, record_call, record_function, take_back
+from ..hooks import CONSTANT, DIRTY, VALUE, native_function, record_call, record_function, take_back
 from ..nodes import saved_by
 from ..tensor import Tensor
 
@@ -75,6 +76,7 @@ class BackwardCFunction(FunctionCtx):
     """The ctx of one call. Each Function has a subclass of its own, called <name>Backward."""
 
     _forward_cls: Any
+    _native: Any  # what the library knows of the function
     _inputs: tuple[bool, ...]  # by argument: is it a tensor?
     _outputs: tuple[bool, ...]
 
@@ -129,14 +131,16 @@ class BackwardCFunction(FunctionCtx):
         outputs = output if isinstance(output, tuple) else (output,)
         self._inputs = tuple([isinstance(each, Tensor) for each in inputs])
         self._outputs = tuple([isinstance(each, Tensor) for each in outputs])
-        tensors = list(compress(outputs, self._outputs))
-        sources = list(compress(inputs, self._inputs))
+        tensors: Any = outputs if all(self._outputs) else list(compress(outputs, self._outputs))
+        sources: Any = inputs if all(self._inputs) else list(compress(inputs, self._inputs))
         if not tensors:
             return output
-        _only_tensors("mark_dirty can only accept variables", self.dirty_tensors)
-        _only_tensors(
-            "mark_non_differentiable only accepts variable arguments", self.non_differentiable
-        )
+        marked = self.dirty_tensors or self.non_differentiable
+        if marked:
+            _only_tensors("mark_dirty can only accept variables", self.dirty_tensors)
+            _only_tensors(
+                "mark_non_differentiable only accepts variable arguments", self.non_differentiable
+            )
         if not recorded and not self.dirty_tensors and not _overlap(tensors, sources):
             return output
         saved: tuple[Any, ...] = ()
@@ -151,18 +155,17 @@ class BackwardCFunction(FunctionCtx):
         self.to_save = ()
         self._n_saved = len(saved)
         kinds = None
-        if self.dirty_tensors or self.non_differentiable:
+        if marked:
             self._check_dirty(tensors, sources)
             kinds = [self._kind(each) for each in tensors]
         results = record_call(
-            self._forward_cls.__name__,
+            self._native,
             sources,
             tensors,
             self._gradients,
             kinds=kinds,
             saved=saved,
             zeros=bool(self.materialize_grads),
-            deleter=_forget,
         )
         self.dirty_tensors = self.non_differentiable = ()
         if recorded:
@@ -182,7 +185,7 @@ class BackwardCFunction(FunctionCtx):
                 self._address = get_address(node)
                 return
 
-    def _check_dirty(self, tensors: list[Tensor], sources: list[Tensor]) -> None:
+    def _check_dirty(self, tensors: Sequence[Tensor], sources: Sequence[Tensor]) -> None:
         if not all(_holds(tensors, each) for each in self.dirty_tensors):
             raise RuntimeError(
                 "Some elements marked as dirty during the forward method were not returned as output. The inputs "
@@ -214,7 +217,7 @@ def _holds(tensors: Any, tensor: Tensor) -> bool:
     return any(each is tensor for each in tensors)
 
 
-def _overlap(tensors: list[Tensor], others: list[Tensor]) -> bool:
+def _overlap(tensors: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
     return any(_holds(others, each) for each in tensors)
 
 
@@ -234,7 +237,11 @@ class _FunctionMeta(type):
         cls._backward_cls = type(
             f"{name}Backward",
             (BackwardCFunction,),
-            {"_forward_cls": cls, "__module__": cls.__module__},
+            {
+                "_forward_cls": cls,
+                "_native": native_function(name, _forget),
+                "__module__": cls.__module__,
+            },
         )
 
 
