@@ -13,6 +13,20 @@ if(cpp_tests)
   gtest_discover_tests(autograd_tests DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300)
 endif()
 
+# The concurrent part of the library with the thread sanitizer: everything else is as in all other programs, which
+# saves the time of a whole build and leaves out nothing that threads share. Made on demand.
+if(NOT AUTOGRAD_SANITIZE)
+  file(GLOB core_sources CONFIGURE_DEPENDS lib/core/*.cpp)
+  add_executable(autograd_thread_tests EXCLUDE_FROM_ALL tests_cpp/test_threads.cpp ${core_sources}
+                                       $<TARGET_OBJECTS:autograd_kernels>
+                                       $<FILTER:$<TARGET_OBJECTS:autograd_engine>,EXCLUDE,/lib/core/>)
+  target_include_directories(autograd_thread_tests PRIVATE include lib)
+  target_compile_options(autograd_thread_tests PRIVATE -fsanitize=thread -O1 -g1)
+  target_link_options(autograd_thread_tests PRIVATE -fsanitize=thread)
+  target_link_libraries(autograd_thread_tests PRIVATE autograd_options hwy::hwy Threads::Threads
+                                                      GTest::gtest_main)
+endif()
+
 file(GLOB c_tests CONFIGURE_DEPENDS tests_cpp/*.c examples/*.c)
 foreach(source IN LISTS c_tests)
   cmake_path(GET source STEM name)

@@ -1,10 +1,7 @@
 // The engine through the public C++ API: each fault that earlier systems had is pinned here.
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <cmath>
-#include <functional>
-#include <thread>
 
 #include "autograd/autograd.hpp"
 #include "core/dispatch.hpp"
@@ -293,117 +290,6 @@ TEST(InPlace, AssignmentMakesABufferPartOfTheGraph) {
   index_assign_(buffer, {{Index::Kind::kInt, 1}}, {}, x * x);
   sum(buffer).backward();
   EXPECT_EQ(x.grad().to_vector(), (std::vector<double>{2, 4, 6}));
-}
-
-// ---- threads
-
-TEST(Threads, TwoThreadsDifferentiateGraphsThatShareAParameter) {
-  const Tensor shared = tensor(std::vector<double>(64, 0.5), {8, 8}).requires_grad_();
-  const auto work = [&](std::vector<double>* out) {
-    for (int i = 0; i < 200; ++i) {
-      const Tensor x = ones({8, 8}, DType::kFloat64);
-      *out = grad({sum(tanh(mm(x, shared)))}, {shared})[0].to_vector();
-    }
-  };
-  std::vector<double> a, b;
-  std::thread other(work, &a);
-  work(&b);
-  other.join();
-  EXPECT_EQ(a, b);
-}
-
-TEST(Threads, TwoThreadsAccumulateIntoOneLeaf) {
-  const Tensor shared = ones({16}, DType::kFloat64).requires_grad_();
-  const auto work = [&] {
-    for (int i = 0; i < 500; ++i) sum(shared * 2.0).backward();
-  };
-  std::thread other(work);
-  work();
-  other.join();
-  for (double g : shared.grad().to_vector()) EXPECT_EQ(g, 2000);
-}
-
-// Runs `work` in several threads at once; returns how many of them ended without an error. Others
-// must say that the graph is gone.
-int run_together(int n, const std::function<void(int)>& work) {
-  std::atomic<int> ready{0}, succeeded{0};
-  std::vector<std::thread> threads;
-  for (int i = 0; i < n; ++i)
-    threads.emplace_back([&, i] {
-      ++ready;
-      while (ready < n) std::this_thread::yield();
-      try {
-        work(i);
-        ++succeeded;
-      } catch (const Error& e) {
-        EXPECT_NE(std::string(e.what()).find("backward through the graph a second time"),
-                  std::string::npos)
-            << e.what();
-      }
-    });
-  for (std::thread& t : threads) t.join();
-  return succeeded;
-}
-
-Tensor deep(Tensor x) {
-  for (int i = 0; i < 20; ++i) x = tanh(x * x + exp(x * 0.1));
-  return x;
-}
-
-TEST(Threads, OneGraphThatTheFirstFrees) {
-  for (int round = 0; round < 30; ++round) {
-    const Tensor x = full({4}, 0.3, DType::kFloat64).requires_grad_();
-    const Tensor expected = grad({sum(deep(x))}, {x})[0];
-    const Tensor loss = sum(deep(x));
-    const int succeeded = run_together(4, [&](int) { loss.backward(); });
-    EXPECT_LE(succeeded, 1);  // two that meet half way may stop each other
-    for (int64_t i = 0; succeeded && i < 4; ++i)
-      EXPECT_EQ(x.grad().to_vector()[0], expected.to_vector()[0]);
-  }
-}
-
-TEST(Threads, ManyLossesOverOneInterior) {
-  for (int round = 0; round < 30; ++round) {
-    const Tensor x = full({4}, 0.3, DType::kFloat64).requires_grad_();
-    const Tensor shared = deep(x);
-    BackwardOptions keep;
-    keep.retain_graph = true;
-    const std::vector<double> one = grad({sum(shared)}, {x}, {}, keep)[0].to_vector();
-    std::vector<std::vector<double>> found(4);
-    EXPECT_EQ(run_together(4,
-                           [&](int i) {
-                             const Tensor loss = sum(shared * (i + 1.0));
-                             found[static_cast<size_t>(i)] =
-                                 grad({loss}, {x}, {}, keep)[0].to_vector();
-                           }),
-              4);
-    for (int i = 0; i < 4; ++i)
-      EXPECT_NEAR(found[static_cast<size_t>(i)][0], one[0] * (i + 1), 1e-12);
-    EXPECT_LE(run_together(4, [&](int i) { sum(shared * (i + 1.0)).backward(); }), 1);
-  }
-}
-
-TEST(Threads, ABackwardInsideOfAnother) {
-  const Tensor x = full({4}, 0.3, DType::kFloat64).requires_grad_();
-  const Tensor y = deep(x);
-  y.retain_grad();
-  register_hook(y, [&](const Tensor&) {
-    const bool recorded = set_grad_enabled(true);
-    const Tensor inner = deep(x);
-    set_grad_enabled(recorded);
-    inner.backward(ones({4}, DType::kFloat64));
-    return Tensor();
-  });
-  sum(y).backward();
-  EXPECT_NEAR(x.grad().to_vector()[0], 2 * grad({sum(deep(x))}, {x})[0].to_vector()[0], 1e-12);
-}
-
-TEST(Threads, GradModeBelongsToTheThread) {
-  NoGrad no_grad;
-  bool other = false;
-  std::thread([&] { other = grad_enabled(); }).join();
-  EXPECT_TRUE(other);
-  EXPECT_FALSE(grad_enabled());
 }
 
 }  // namespace

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import itertools
 import struct
+import sys
+import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -86,6 +88,15 @@ class RemovableHandle:
 # Python objects that the library refers to, by the number it was given as context.
 _lent: dict[int, Any] = {}
 _ticket = itertools.count(1)
+_new_ticket = _ticket.__next__
+if not getattr(sys, "_is_gil_enabled", lambda: True)():
+    _counting = threading.Lock()  # a count is no single step there
+
+    def _new_ticket() -> int:
+        with _counting:
+            return next(_ticket)
+
+
 # Callbacks find it as a default of theirs: when Python ends, the globals of modules are gone before tensors are.
 take_back = _lent.pop
 
@@ -98,7 +109,7 @@ def _give_back(ticket: int, take_back: Any = take_back) -> None:
 
 def lend(thing: Any) -> int:
     """The number by which the library knows a Python object, until it gives it back."""
-    ticket = next(_ticket)
+    ticket = _new_ticket()
     _lent[ticket] = thing
     return ticket
 
