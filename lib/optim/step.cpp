@@ -175,26 +175,44 @@ class Dense {
   Tensor copy_;
 };
 
-void apply(const Recipe& recipe, const detail::Op& op, const Target& target, TensorBody& gradient,
-           Counters counters, Planner& planner) {
-  const TensorBody& param = *target.param;
-  const cpu::Update& update = planner.plan(counters);
-  write_counters(recipe, target, counters, op);
+/// The arrays that a step writes: the parameter's and those of its states.
+int arrays_of(const Recipe& recipe, const Target& target, TensorBody* (&arrays)[1 + kMaxStates]) {
+  int count = 0;
+  arrays[count++] = target.param;
+  for (int k = 0; k < kMaxStates && recipe.states[k].name; ++k)
+    if (uses(recipe, k) && !recipe.states[k].is_counter) arrays[count++] = target.states[k];
+  return count;
+}
 
+/// A step over memory in any order, by way of copies where it is not contiguous.
+[[gnu::noinline]] void apply_any(const cpu::Update& update, const detail::Op& op,
+                                 TensorBody& gradient, TensorBody* const* bodies, int count) {
+  const DType dtype = bodies[0]->dtype;
   const Dense grad(gradient);
   Dense arrays[1 + kMaxStates];
-  int count = 0;
-  arrays[count++] = Dense(*target.param);
-  for (int k = 0; k < kMaxStates && recipe.states[k].name; ++k)
-    if (uses(recipe, k) && !recipe.states[k].is_counter) arrays[count++] = Dense(*target.states[k]);
-
-  const int64_t item = static_cast<int64_t>(size_of(param.dtype));
-  detail::parallel_for(param.numel, grain(count - 1), [&](int64_t begin, int64_t end) {
+  for (int k = 0; k < count; ++k) arrays[k] = Dense(*bodies[k]);
+  const int64_t item = static_cast<int64_t>(size_of(dtype));
+  detail::parallel_for(bodies[0]->numel, grain(count - 1), [&](int64_t begin, int64_t end) {
     void* at[1 + kMaxStates];
     for (int k = 0; k < count; ++k) at[k] = arrays[k].data() + begin * item;
-    cpu::optim_update(update, param.dtype, at[0], grad.data() + begin * item, at + 1, end - begin);
+    cpu::optim_update(update, dtype, at[0], grad.data() + begin * item, at + 1, end - begin);
   });
   for (int k = 0; k < count; ++k) arrays[k].close(op);
+}
+
+void apply(const Recipe& recipe, const detail::Op& op, const Target& target, TensorBody& gradient,
+           Counters counters, Planner& planner) {
+  const cpu::Update& update = planner.plan(counters);
+  write_counters(recipe, target, counters, op);
+  TensorBody* arrays[1 + kMaxStates];
+  const int count = arrays_of(recipe, target, arrays);
+  bool is_plain = gradient.is_contiguous && target.param->numel <= grain(count - 1);
+  for (int k = 0; k < count; ++k) is_plain = is_plain && arrays[k]->is_contiguous;
+  if (!is_plain) return apply_any(update, op, gradient, arrays, count);
+  void* at[1 + kMaxStates];
+  for (int k = 0; k < count; ++k) at[k] = arrays[k]->data;
+  cpu::optim_update(update, target.param->dtype, at[0], gradient.data, at + 1, target.param->numel);
+  for (int k = 0; k < count; ++k) arrays[k]->storage->mark_changed(op);
 }
 
 /// The same step as a call of its op: (param, grad, states..., options), of which all but the

@@ -131,6 +131,8 @@ void multiply(const Problem<T>& q) {
 template <class T>
 void multiply_both(const Problem<T>& first, const Problem<T>& second) {
   if (is_pair(first, second)) return multiply_pair_tiles(first, second);
+  if (first.n <= kNarrow && first.m >= kLanes<T> && first.k <= kKc && second.k <= kKc)
+    return multiply_narrow_pair(first, second);
   multiply(first);
   multiply(second);
 }

@@ -208,6 +208,22 @@ void multiply_few(const Problem<T>& q) {
 
 #endif  // HWY_TARGET != HWY_SCALAR
 
+/// sums[j * width + i] = row i of a panel of A times column j of B over one block of k; `width` is
+/// whole vectors. The panel has `rows` rows from `first` on.
+template <class T>
+HWY_INLINE void sum_rows(const Problem<T>& q, int64_t first, int64_t rows, int64_t p, int64_t depth,
+                         int64_t width, T* panel, T* sums) {
+  const T* a = q.a + first * q.a_row + p * q.a_col;
+  int64_t a_step = q.a_col;
+  if (q.a_row != 1 || rows < width) {
+    pack_panel(a, q.a_col, q.a_row, depth, rows, panel, width);
+    a = panel;
+    a_step = width;
+  }
+  pick_kernel<T>(q.n, width / kLanes<T>)(
+      {depth, q.b + p * q.b_row, q.b_col, q.b_row, a, a_step, sums, width, width, false, nullptr});
+}
+
 /// C^T = B^T A^T, by panels of rows of A: the same sums in the same order.
 template <class T>
 void multiply_narrow(const Problem<T>& q) {
@@ -221,22 +237,29 @@ void multiply_narrow(const Problem<T>& q) {
   HWY_ALIGN T panel[kKc * kNr<T>];
   HWY_ALIGN T sums[kNarrow * kNr<T>];
   for (int64_t i = 0; i < q.m; i += kNr<T>) {
-    const int64_t rows = HWY_MIN(q.m - i, kNr<T>);
-    const int64_t vecs = (rows + kLanes<T> - 1) / kLanes<T>, width = vecs * kLanes<T>;
+    const int64_t rows = HWY_MIN(q.m - i, kNr<T>), width = round_up(rows, kLanes<T>);
     for (int64_t p = 0; p < q.k; p += kKc) {
       const int64_t depth = HWY_MIN(q.k - p, kKc);
-      const T* a = q.a + i * q.a_row + p * q.a_col;
-      int64_t a_step = q.a_col;
-      if (q.a_row != 1 || rows < width) {
-        pack_panel(a, q.a_col, q.a_row, depth, rows, panel, width);
-        a = panel;
-        a_step = width;
-      }
-      pick_kernel<T>(q.n, vecs)({depth, q.b + p * q.b_row, q.b_col, q.b_row, a, a_step, sums, width,
-                                 width, false, nullptr});
+      sum_rows(q, i, rows, p, depth, width, panel, sums);
       store_turned(q, sums, width, i, rows, q.accumulate || p > 0,
                    p + depth == q.k ? q.bias : nullptr);
     }
+  }
+}
+
+/// C = A B + D E for products of few columns and one block of k.
+template <class T>
+void multiply_narrow_pair(const Problem<T>& x, const Problem<T>& y) {
+  const Tag<T> d;
+  HWY_ALIGN T panel[kKc * kNr<T>];
+  HWY_ALIGN T sums[2][kNarrow * kNr<T>];
+  for (int64_t i = 0; i < x.m; i += kNr<T>) {
+    const int64_t rows = HWY_MIN(x.m - i, kNr<T>), width = round_up(rows, kLanes<T>);
+    sum_rows(x, i, rows, 0, x.k, width, panel, sums[0]);
+    sum_rows(y, i, rows, 0, y.k, width, panel, sums[1]);
+    for (int64_t j = 0; j < x.n * width; j += kLanes<T>)
+      hn::Store(hn::Add(hn::Load(d, sums[0] + j), hn::Load(d, sums[1] + j)), d, sums[0] + j);
+    store_turned<T>(x, sums[0], width, i, rows, false, nullptr);
   }
 }
 
