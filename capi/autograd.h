@@ -26,8 +26,8 @@
  * strides are in elements. Booleans are int32_t, 0 or 1. Handles may be used from any thread, one
  * thread at a time per tensor.
  * 10. AG_BLOCKING marks functions that may run long whatever they are called with: a binding should
- * release its interpreter lock around them. Ops on many elements give the lock up by themselves
- * once ag_set_interpreter_lock has told how.
+ * release its interpreter lock around them. Ops on many elements and long backward passes
+ * give the lock up by themselves once ag_set_interpreter_lock has told how.
  */
 #ifndef AUTOGRAD_H_
 #define AUTOGRAD_H_
@@ -349,16 +349,16 @@ AG_API ag_status ag_zero_grad(ag_tensor* const* tensors, int64_t n, int32_t set_
 /* Accumulates the gradients of sum_i <grads[i], tensors[i]> into the leaves (only into `inputs` if
  * n_inputs > 0). grads may be NULL, and so may each of its entries, where the tensor has one
  * element (then 1 is used). */
-AG_API AG_BLOCKING ag_status ag_backward(ag_tensor* const* tensors, ag_tensor* const* grads,
-                                         int64_t n, ag_tensor* const* inputs, int64_t n_inputs,
-                                         int32_t retain_graph, int32_t create_graph);
+AG_API ag_status ag_backward(ag_tensor* const* tensors, ag_tensor* const* grads, int64_t n,
+                             ag_tensor* const* inputs, int64_t n_inputs, int32_t retain_graph,
+                             int32_t create_graph);
 /* Gradients of the same sum with respect to `inputs`, written to out[n_inputs]; nothing is
  * accumulated. An input that the outputs do not depend on is an error, or NULL in out if
  * allow_unused. */
-AG_API AG_BLOCKING ag_status ag_grad(ag_tensor* const* outputs, ag_tensor* const* grad_outputs,
-                                     int64_t n_outputs, ag_tensor* const* inputs, int64_t n_inputs,
-                                     int32_t retain_graph, int32_t create_graph,
-                                     int32_t allow_unused, ag_tensor** out);
+AG_API ag_status ag_grad(ag_tensor* const* outputs, ag_tensor* const* grad_outputs,
+                         int64_t n_outputs, ag_tensor* const* inputs, int64_t n_inputs,
+                         int32_t retain_graph, int32_t create_graph, int32_t allow_unused,
+                         ag_tensor** out);
 
 /* Calls hook whenever the gradient of t, summed over all its uses, has been computed. Runtime error
  * if t does not require grad. deleter (may be NULL) is called with context when the hook is gone;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -13,6 +14,7 @@
 #include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/fork.hpp"
+#include "core/interpreter_lock.hpp"
 #include "core/interrupt.hpp"
 #include "core/node.hpp"
 #include "core/record.hpp"
@@ -127,6 +129,9 @@ class Visit {
 };
 
 class Run {
+  // Giving the interpreter's lock up and taking it again costs some microseconds where other
+  // threads want it, which short passes don't take.
+  static constexpr int64_t kLongPass = 2 * kLongWork, kWorkOfCall = 128;
   static constexpr size_t kExpected = 64;  // nodes and leaves of a small model's graph
 
  public:
@@ -200,7 +205,9 @@ class Run {
   Vector<Slot> results_;  // for inputs_
   Vector<Tensor> roots_;
   Vector<Tensor> rule_grads_, rule_results_;
-  Vector<char> rule_wanted_;  // by input of the node being visited, if inputs_ were given
+  int64_t work_ = 0;               // elements so far
+  std::optional<Unlocked> alone_;  // a long pass goes on without the interpreter's lock
+  Vector<char> rule_wanted_;       // by input of the node being visited, if inputs_ were given
 
   int leaf_number(TensorBody* leaf) {
     bool added;
@@ -362,6 +369,7 @@ void Visit::wait(Node& node) {
          " is being computed by another thread, from inside of whose work, or of this thread's, "
          "backward() was called on the same graph. Let one thread at a time differentiate it");
   const void* none = nullptr;
+  const Unlocked unlocked(true);  // the other thread may need it
   while (!node.visitor.compare_exchange_weak(none, &thread_state, std::memory_order_acquire)) {
     none = nullptr;
     std::this_thread::sleep_for(std::chrono::microseconds(20));
@@ -402,7 +410,9 @@ void Run::visit(int n) {
       run_watched(node, rule, results, anomaly_);
     else
       node.op->backward(rule);
-    poll_interrupt(n_in > 0 && results[0] ? results[0].numel() : 0);
+    const int64_t work = n_in > 0 && results[0] ? results[0].numel() : 0;
+    if ((work_ += work + kWorkOfCall) > kLongPass && !alone_) alone_.emplace(true);
+    poll_interrupt(work);
     if (thread_state.backward_watch) [[unlikely]]
       thread_state.backward_watch->on_node(node, grads.data(), results.data());
     if (node.extra) run_hooks_after(node, results, grads);
@@ -466,7 +476,12 @@ constinit std::mutex leaf_mutexes[16];
 std::mutex& mutex_of(const TensorBody* leaf) { return leaf_mutexes[leaf->id % 16]; }
 
 void Run::accumulate(TensorBody* to, const Tensor& grad) {
-  std::lock_guard lock(mutex_of(to));
+  // Nobody waits here with the interpreter's lock: the other thread may need it to go on.
+  std::unique_lock lock(mutex_of(to), std::try_to_lock);
+  if (!lock) {
+    const Unlocked unlocked(true);
+    lock.lock();
+  }
   const Tensor t = borrow(to);
   if (observer()) [[unlikely]]
     observer()->on_grad_read(*to);
