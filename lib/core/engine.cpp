@@ -131,7 +131,7 @@ class Visit {
 class Run {
   // Giving the interpreter's lock up and taking it again costs some microseconds where other
   // threads want it, which short passes don't take.
-  static constexpr int64_t kLongPass = 2 * kLongWork, kWorkOfCall = 128;
+  static constexpr int64_t kLongPass = 16 * kLongWork, kWorkOfCall = 128;
   static constexpr size_t kExpected = 64;  // nodes and leaves of a small model's graph
 
  public:
