@@ -26,8 +26,8 @@
  * strides are in elements. Booleans are int32_t, 0 or 1. Handles may be used from any thread, one
  * thread at a time per tensor.
  * 10. AG_BLOCKING marks functions that may run long whatever they are called with: a binding should
- * release its interpreter lock around them. Ops on many elements and long backward passes
- * give the lock up by themselves once ag_set_interpreter_lock has told how.
+ * release its interpreter lock around them. Ops on many elements, long backward passes and
+ * steps of large models give the lock up by themselves once ag_set_interpreter_lock has told how.
  */
 #ifndef AUTOGRAD_H_
 #define AUTOGRAD_H_
@@ -1589,51 +1589,46 @@ AG_API ag_status ag_optim_number(const ag_tensor* t, double* out);
  * does not fit. */
 
 /* momentum_buffer; states may be NULL if momentum is 0. */
-AG_API AG_BLOCKING ag_status ag_sgd_step(ag_tensor* const* params, ag_tensor** states, int64_t n,
-                                         double lr, double momentum, double dampening,
-                                         double weight_decay, int32_t nesterov, int32_t maximize);
+AG_API ag_status ag_sgd_step(ag_tensor* const* params, ag_tensor** states, int64_t n, double lr,
+                             double momentum, double dampening, double weight_decay,
+                             int32_t nesterov, int32_t maximize);
 /* step, exp_avg, exp_avg_sq, max_exp_avg_sq (if amsgrad). AdamW is this with a decoupled decay. */
-AG_API AG_BLOCKING ag_status ag_adam_step(ag_tensor* const* params, ag_tensor** states, int64_t n,
-                                          double lr, double beta1, double beta2, double eps,
-                                          double weight_decay, int32_t amsgrad, int32_t maximize,
-                                          int32_t decoupled_weight_decay);
+AG_API ag_status ag_adam_step(ag_tensor* const* params, ag_tensor** states, int64_t n, double lr,
+                              double beta1, double beta2, double eps, double weight_decay,
+                              int32_t amsgrad, int32_t maximize, int32_t decoupled_weight_decay);
 /* step, exp_avg, exp_inf. */
-AG_API AG_BLOCKING ag_status ag_adamax_step(ag_tensor* const* params, ag_tensor** states, int64_t n,
-                                            double lr, double beta1, double beta2, double eps,
-                                            double weight_decay, int32_t maximize);
+AG_API ag_status ag_adamax_step(ag_tensor* const* params, ag_tensor** states, int64_t n, double lr,
+                                double beta1, double beta2, double eps, double weight_decay,
+                                int32_t maximize);
 /* step, mu_product, exp_avg, exp_avg_sq. */
-AG_API AG_BLOCKING ag_status ag_nadam_step(ag_tensor* const* params, ag_tensor** states, int64_t n,
-                                           double lr, double beta1, double beta2, double eps,
-                                           double weight_decay, double momentum_decay,
-                                           int32_t maximize, int32_t decoupled_weight_decay);
+AG_API ag_status ag_nadam_step(ag_tensor* const* params, ag_tensor** states, int64_t n, double lr,
+                               double beta1, double beta2, double eps, double weight_decay,
+                               double momentum_decay, int32_t maximize,
+                               int32_t decoupled_weight_decay);
 /* step, exp_avg, exp_avg_sq. */
-AG_API AG_BLOCKING ag_status ag_radam_step(ag_tensor* const* params, ag_tensor** states, int64_t n,
-                                           double lr, double beta1, double beta2, double eps,
-                                           double weight_decay, int32_t maximize,
-                                           int32_t decoupled_weight_decay);
+AG_API ag_status ag_radam_step(ag_tensor* const* params, ag_tensor** states, int64_t n, double lr,
+                               double beta1, double beta2, double eps, double weight_decay,
+                               int32_t maximize, int32_t decoupled_weight_decay);
 /* step, square_avg, momentum_buffer (if momentum > 0), grad_avg (if centered). */
-AG_API AG_BLOCKING ag_status ag_rmsprop_step(ag_tensor* const* params, ag_tensor** states,
-                                             int64_t n, double lr, double alpha, double eps,
-                                             double weight_decay, double momentum, int32_t centered,
-                                             int32_t maximize);
+AG_API ag_status ag_rmsprop_step(ag_tensor* const* params, ag_tensor** states, int64_t n, double lr,
+                                 double alpha, double eps, double weight_decay, double momentum,
+                                 int32_t centered, int32_t maximize);
 /* step, sum (starts as initial_accumulator_value). */
-AG_API AG_BLOCKING ag_status ag_adagrad_step(ag_tensor* const* params, ag_tensor** states,
-                                             int64_t n, double lr, double lr_decay,
-                                             double weight_decay, double initial_accumulator_value,
-                                             double eps, int32_t maximize);
+AG_API ag_status ag_adagrad_step(ag_tensor* const* params, ag_tensor** states, int64_t n, double lr,
+                                 double lr_decay, double weight_decay,
+                                 double initial_accumulator_value, double eps, int32_t maximize);
 /* step, square_avg, acc_delta. */
-AG_API AG_BLOCKING ag_status ag_adadelta_step(ag_tensor* const* params, ag_tensor** states,
-                                              int64_t n, double lr, double rho, double eps,
-                                              double weight_decay, int32_t maximize);
+AG_API ag_status ag_adadelta_step(ag_tensor* const* params, ag_tensor** states, int64_t n,
+                                  double lr, double rho, double eps, double weight_decay,
+                                  int32_t maximize);
 /* step, prev, step_size (starts as lr). */
-AG_API AG_BLOCKING ag_status ag_rprop_step(ag_tensor* const* params, ag_tensor** states, int64_t n,
-                                           double lr, double eta_minus, double eta_plus,
-                                           double step_size_min, double step_size_max,
-                                           int32_t maximize);
+AG_API ag_status ag_rprop_step(ag_tensor* const* params, ag_tensor** states, int64_t n, double lr,
+                               double eta_minus, double eta_plus, double step_size_min,
+                               double step_size_max, int32_t maximize);
 /* step, eta (starts as lr), mu (starts as 1), ax. */
-AG_API AG_BLOCKING ag_status ag_asgd_step(ag_tensor* const* params, ag_tensor** states, int64_t n,
-                                          double lr, double lambd, double alpha, double t0,
-                                          double weight_decay, int32_t maximize);
+AG_API ag_status ag_asgd_step(ag_tensor* const* params, ag_tensor** states, int64_t n, double lr,
+                              double lambd, double alpha, double t0, double weight_decay,
+                              int32_t maximize);
 
 /* ---- data ---- */
 

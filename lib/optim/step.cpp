@@ -7,6 +7,7 @@
 #include "autograd/ops.hpp"
 #include "autograd/runtime.hpp"
 #include "core/dispatch.hpp"
+#include "core/interpreter_lock.hpp"
 #include "core/parallel.hpp"
 #include "core/tensor_body.hpp"
 #include "core/text.hpp"
@@ -244,6 +245,9 @@ void run(const List& list) {
   for (int64_t i = 0; i < list.n; ++i) check(list, i);
   Planner planner(list.recipe);
   const detail::LocationScope once(detail::known_here());
+  int64_t elements = 0;
+  for (int64_t i = 0; i < list.n; ++i) elements += list.params[i].numel();
+  const detail::Unlocked unlocked(elements > 4 * detail::kLongWork);
   for (int64_t i = 0; i < list.n; ++i) {
     TensorBody& param = *body(list.params[i]);
     if (detail::observer()) detail::observer()->on_grad_read(param);

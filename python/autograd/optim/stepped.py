@@ -9,7 +9,7 @@ from operator import is_, itemgetter
 from typing import Any, Callable, ClassVar
 
 from .. import changes, dtypes
-from .._capi import check, declaration_of, lib, raise_last_error
+from .._capi import check, declaration_of, fast, lib, raise_last_error
 from ..creation import tensor
 from ..grad_mode import enable_grad
 from ..tensor import Tensor, adopt
@@ -119,7 +119,11 @@ class SteppedOptimizer(Optimizer):
             for value in values:
                 flat += value if isinstance(value, (tuple, list)) else (value,)
             numbers = tuple(
-                ctypes.c_double(_number(value)) if kind is float else bool(value)
+                bool(value)
+                if kind is not float
+                else _number(value)
+                if fast
+                else ctypes.c_double(_number(value))
                 for kind, value in zip(self._kinds, flat)
             )
             # A tensor or a list may change its numbers without becoming another object.
