@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "graph/layout/layout.hpp"
@@ -158,16 +160,32 @@ inline bool cross(const Point& a, const Point& b, const Point& c, const Point& d
   return side(a, b, c) * side(a, b, d) < 0 && side(c, d, a) * side(c, d, b) < 0;
 }
 
-// Crossings of edges that have no box in common.
+inline Point crossing_of(const Point& a, const Point& b, const Point& c, const Point& d) {
+  const double along = ((c.x - a.x) * (d.y - c.y) - (c.y - a.y) * (d.x - c.x)) /
+                       ((b.x - a.x) * (d.y - c.y) - (b.y - a.y) * (d.x - c.x));
+  return {a.x + along * (b.x - a.x), a.y + along * (b.y - a.y)};
+}
+
+// Crossings of edges that have no box in common, as they are seen: edges that leave a box as one
+// line are one line there.
 inline int crossings(const Diagram& d, const Lines& lines) {
   int count = 0;
+  std::map<std::pair<int, int>, std::vector<Point>> known;  // by the boxes where both start
   for (size_t i = 0; i < lines.size(); ++i)
     for (size_t k = i + 1; k < lines.size(); ++k) {
       const Edge &a = d.edges[i], &b = d.edges[k];
       if (a.from == b.from || a.from == b.to || a.to == b.from || a.to == b.to) continue;
+      auto& points = known[std::minmax(a.from, b.from)];
       for (size_t m = 1; m < lines[i].size(); ++m)
-        for (size_t n = 1; n < lines[k].size(); ++n)
-          count += cross(lines[i][m - 1], lines[i][m], lines[k][n - 1], lines[k][n]);
+        for (size_t n = 1; n < lines[k].size(); ++n) {
+          if (!cross(lines[i][m - 1], lines[i][m], lines[k][n - 1], lines[k][n])) continue;
+          const Point at = crossing_of(lines[i][m - 1], lines[i][m], lines[k][n - 1], lines[k][n]);
+          const bool is_new = std::none_of(points.begin(), points.end(), [&](const Point& p) {
+            return std::abs(p.x - at.x) < 1e-3 && std::abs(p.y - at.y) < 1e-3;
+          });
+          if (is_new) points.push_back(at);
+          count += is_new;
+        }
     }
   return count;
 }

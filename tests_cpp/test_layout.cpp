@@ -125,7 +125,8 @@ TEST(Layout, five_thousand_boxes_take_less_than_two_seconds) {
 
 std::string dot_source(const Diagram& d) {
   std::ostringstream text;
-  text << "digraph {\nnodesep=0.3\nranksep=0.35\nnode [shape=box, fixedsize=true, label=\"\"]\n";
+  text << "digraph {\nnodesep=0.3\nranksep=0.35\nnode [shape=box, fixedsize=true, label=\"\"]\n"
+       << "edge [dir=none]\n";  // else lines end before their arrows
   for (size_t b = 0; b < d.boxes.size(); ++b)
     text << b << " [width=" << d.boxes[b].size.width / 72
          << ", height=" << d.boxes[b].size.height / 72 << "]\n";
@@ -175,22 +176,30 @@ std::vector<Lines> lines_of_dot(const std::vector<Diagram>& diagrams) {
 }
 
 TEST(Layout, crossings_are_few_beside_those_of_dot) {
-  if (output_of("command -v dot").empty()) GTEST_SKIP() << "Graphviz's dot is not installed";
+  ASSERT_FALSE(output_of("command -v dot").empty())
+      << "needs Graphviz's dot: apt install graphviz, or scripts/setup";
   std::vector<Diagram> diagrams;
-  for (int seed = 0; seed < 100; ++seed)
+  for (int seed = 0; seed < 500; ++seed) {
     diagrams.push_back(random_dag(10 + seed % 60, 5 + seed % 30, 4 + seed % 20,
-                                  static_cast<uint64_t>(seed) + 1000));
+                                  static_cast<uint64_t>(seed) + 70000));
+    // dot lets all edges leave a box where they like.
+    for (Edge& edge : diagrams.back().edges) edge.output = 0;
+  }
   const std::vector<Lines> theirs = lines_of_dot(diagrams);
   ASSERT_EQ(theirs.size(), diagrams.size());
   int our_sum = 0, dot_sum = 0;
   for (size_t i = 0; i < diagrams.size(); ++i) {
-    our_sum += crossings(diagrams[i], lines_of(lay_out(diagrams[i])));
-    dot_sum += crossings(diagrams[i], theirs[i]);
+    const int ours = crossings(diagrams[i], lines_of(lay_out(diagrams[i])));
+    const int dots = crossings(diagrams[i], theirs[i]);
+    // Of few crossings a half is less than one.
+    EXPECT_LE(ours, 1.5 * dots + 2) << "graph " << i;
+    our_sum += ours;
+    dot_sum += dots;
   }
   RecordProperty("ours", our_sum);
   RecordProperty("dot", dot_sum);
-  EXPECT_GT(dot_sum, 100);
-  EXPECT_LE(our_sum, 1.5 * dot_sum);
+  EXPECT_GT(dot_sum, 500);
+  EXPECT_LE(our_sum, dot_sum);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@ namespace autograd::detail::layout {
 namespace {
 
 constexpr size_t kWork = 600000;
+constexpr size_t kStarts = 40;
 
 // Where a vertex, or a port on it, lies in its row.
 double position(const Level& level, int vertex, double dx) {
@@ -58,18 +59,27 @@ class RowOrder {
     swaps_ = static_cast<int>(std::clamp<size_t>(kWork / 4 / size, 1, 8));
     run();
     if (size > kWork / 50) return;
-    // Another start sometimes leads to a better end.
-    const auto rows = level_.rows;
-    const int64_t crossings = count_crossings(level_);
-    if (crossings == 0) return;
+    // Other starts sometimes lead to better ends: from below, then from the best with its rows
+    // shaken.
+    Best best{level_.rows, count_crossings(level_)};
     start_from_below();
-    run();
-    if (count_crossings(level_) >= crossings) restore(rows);
+    keep_better(best);
+    const int starts = static_cast<int>(std::min<size_t>(kStarts, kWork / 4 / size));
+    for (int start = 0; start < starts && best.crossings > 0; ++start) {
+      shake(start);
+      keep_better(best);
+    }
   }
 
  private:
+  struct Best {
+    std::vector<std::vector<int>> rows;
+    int64_t crossings;
+  };
   void run();
+  void keep_better(Best& best);
   void start_from_below();
+  void shake(int start);
   void sort_by_medians(size_t row, bool from_above);
   void swap_neighbours(bool from_above);
   bool swap_in_row(size_t row, bool ties);
@@ -80,6 +90,7 @@ class RowOrder {
 
   Level& level_;
   int sweeps_ = 0, swaps_ = 0;
+  uint64_t dice_ = 1;
   std::vector<std::vector<double>> keys_;        // of the vertices of one row: neighbours above
   std::vector<std::vector<double>> lower_keys_;  // and below
 };
@@ -192,6 +203,32 @@ void RowOrder::run() {
     best = level_.rows;
   }
   restore(best);
+}
+
+void RowOrder::keep_better(Best& best) {
+  run();
+  const int64_t crossings = count_crossings(level_);
+  if (crossings < best.crossings)
+    best = {level_.rows, crossings};
+  else
+    restore(best.rows);
+}
+
+// Moves everything by up to a few places, the same way every time.
+void RowOrder::shake(int start) {
+  const double reach = 1 + start % 4 * 2;
+  std::vector<std::pair<double, int>> keyed;
+  for (auto& row : level_.rows) {
+    keyed.clear();
+    for (int v : row) {
+      dice_ = dice_ * 6364136223846793005u + 1442695040888963407u;
+      const double noise = static_cast<double>(dice_ >> 33) / static_cast<double>(1u << 31) - 0.5;
+      keyed.emplace_back(level_.vertices[static_cast<size_t>(v)].place + reach * noise, v);
+    }
+    std::sort(keyed.begin(), keyed.end());
+    for (size_t i = 0; i < row.size(); ++i) row[i] = keyed[i].second;
+  }
+  for (size_t row = 0; row < level_.rows.size(); ++row) number(row);
 }
 
 // Rows in the order in which a walk upwards from the last row comes by.

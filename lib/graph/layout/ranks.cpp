@@ -1,7 +1,8 @@
 // Rows of the items of a level: longest paths, then shorter links by moving items along their
-// slack.
+// slack, then the shortest links that there are by moving whole parts (the network simplex method).
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 
 #include "graph/layout/level.hpp"
@@ -10,8 +11,15 @@ namespace autograd::detail::layout {
 namespace {
 
 constexpr int kPasses = 12;
+constexpr size_t kPivots = 3000000;  // times items and links
 
 class Ranks {
+  /// A link between two items that are no ports.
+  struct Tie {
+    int upper, lower, weight;
+    bool in_tree = false;
+  };
+
  public:
   explicit Ranks(Level& level) : level_(level), rank_(level.rank) {
     const size_t n = level.items.size();
@@ -27,6 +35,7 @@ class Ranks {
       const bool sank = shift(true), rose = shift(false);
       if (!sank && !rose) break;
     }
+    shorten();
     place_ports();
   }
 
@@ -34,13 +43,32 @@ class Ranks {
   void sort_topologically();
   void longest_paths();
   bool shift(bool down);
+  void shorten();
+  bool grow_tree();
+  void walk_tree();
+  bool improve_tree();
   void place_ports();
+  int slack(const Tie& tie) const {
+    return rank_[static_cast<size_t>(tie.lower)] - rank_[static_cast<size_t>(tie.upper)] - 1;
+  }
+  /// Whether an item is in the part that hangs on `root`.
+  bool hangs_on(int item, int root) const {
+    const int at = visit_[static_cast<size_t>(item)];
+    return at >= visit_[static_cast<size_t>(root)] && at <= last_visit_[static_cast<size_t>(root)];
+  }
   bool is_port(int item) const { return level_.items[static_cast<size_t>(item)].border != 0; }
 
   Level& level_;
   std::vector<int>& rank_;
   std::vector<std::vector<int>> above_, below_;  // neighbours of an item, once per link
   std::vector<int> order_;
+  // A tree of links of length 1 that holds all items.
+  std::vector<Tie> ties_;
+  std::vector<std::vector<int>> ties_of_;  // of an item
+  std::vector<int> parent_;                // the tie towards the root, -1 for a root
+  std::vector<int> visit_, last_visit_;    // of an item, and of all that hang on it
+  std::vector<int> visited_;
+  std::vector<int64_t> pull_;  // what an item, with all that hang on it, gains by sinking
 };
 
 void Ranks::sort_topologically() {
@@ -84,6 +112,145 @@ bool Ranks::shift(bool down) {
     rank = target;
   }
   return moved;
+}
+
+void Ranks::shorten() {
+  const size_t n = level_.items.size();
+  ties_of_.resize(n);
+  for (const Link& link : level_.links) {
+    if (is_port(link.from) || is_port(link.to)) continue;
+    for (int end : {link.from, link.to})
+      ties_of_[static_cast<size_t>(end)].push_back(static_cast<int>(ties_.size()));
+    ties_.push_back({link.from, link.to, 1});
+  }
+  if (ties_.empty()) return;
+  while (!grow_tree()) {
+  }
+  const size_t most = std::clamp<size_t>(kPivots / (n + ties_.size()), 4, 4 * n);
+  for (size_t pivot = 0; pivot < most; ++pivot) {
+    walk_tree();
+    if (!improve_tree()) break;
+  }
+}
+
+// Ties of length 1 that join all items which are joined at all. False if a part had to be moved
+// first.
+bool Ranks::grow_tree() {
+  const size_t n = level_.items.size();
+  std::vector<int> tree(n, -1), stack;
+  for (Tie& tie : ties_) tie.in_tree = false;
+  for (size_t root = 0; root < n; ++root) {
+    if (tree[root] >= 0) continue;
+    const int number = static_cast<int>(root);
+    stack.assign(1, number);
+    tree[root] = number;
+    std::vector<int> members;
+    while (!stack.empty()) {
+      const int item = stack.back();
+      stack.pop_back();
+      members.push_back(item);
+      for (int t : ties_of_[static_cast<size_t>(item)]) {
+        Tie& tie = ties_[static_cast<size_t>(t)];
+        const int other = tie.upper == item ? tie.lower : tie.upper;
+        if (tree[static_cast<size_t>(other)] >= 0 || slack(tie) != 0) continue;
+        tie.in_tree = true;
+        tree[static_cast<size_t>(other)] = number;
+        stack.push_back(other);
+      }
+    }
+    // The nearest item that is not in the tree comes to it.
+    int nearest = -1;
+    for (int item : members)
+      for (int t : ties_of_[static_cast<size_t>(item)]) {
+        const Tie& tie = ties_[static_cast<size_t>(t)];
+        if ((tree[static_cast<size_t>(tie.upper)] == number) ==
+            (tree[static_cast<size_t>(tie.lower)] == number))
+          continue;
+        if (nearest < 0 || slack(tie) < slack(ties_[static_cast<size_t>(nearest)])) nearest = t;
+      }
+    if (nearest < 0) continue;
+    const Tie& tie = ties_[static_cast<size_t>(nearest)];
+    const int by = tree[static_cast<size_t>(tie.upper)] == number ? slack(tie) : -slack(tie);
+    for (int item : members) rank_[static_cast<size_t>(item)] += by;
+    return false;
+  }
+  return true;
+}
+
+// Numbers the items so that what hangs on one has numbers in a row, and sums the pulls.
+void Ranks::walk_tree() {
+  const size_t n = level_.items.size();
+  parent_.assign(n, -1);
+  visit_.assign(n, -1);
+  last_visit_.assign(n, -1);
+  visited_.clear();
+  std::vector<int> stack;
+  for (size_t root = 0; root < n; ++root) {
+    if (visit_[root] >= 0) continue;
+    stack.push_back(static_cast<int>(root));
+    while (!stack.empty()) {
+      const int item = stack.back();
+      stack.pop_back();
+      visit_[static_cast<size_t>(item)] = static_cast<int>(visited_.size());
+      visited_.push_back(item);
+      for (int t : ties_of_[static_cast<size_t>(item)]) {
+        const Tie& tie = ties_[static_cast<size_t>(t)];
+        const int other = tie.upper == item ? tie.lower : tie.upper;
+        if (!tie.in_tree || t == parent_[static_cast<size_t>(item)]) continue;
+        parent_[static_cast<size_t>(other)] = t;
+        stack.push_back(other);
+      }
+    }
+  }
+  pull_.assign(n, 0);
+  for (const Tie& tie : ties_) {
+    pull_[static_cast<size_t>(tie.upper)] += tie.weight;
+    pull_[static_cast<size_t>(tie.lower)] -= tie.weight;
+  }
+  for (size_t k = n; k-- > 0;) {
+    const size_t item = static_cast<size_t>(visited_[k]);
+    last_visit_[item] = std::max(last_visit_[item], static_cast<int>(k));
+    if (parent_[item] < 0) continue;
+    const Tie& tie = ties_[static_cast<size_t>(parent_[item])];
+    const size_t above = static_cast<size_t>(tie.upper == visited_[k] ? tie.lower : tie.upper);
+    pull_[above] += pull_[item];
+    last_visit_[above] = std::max(last_visit_[above], last_visit_[item]);
+  }
+}
+
+// Moves the part that gains most away from the tie that it hangs on, until another tie has
+// length 1.
+bool Ranks::improve_tree() {
+  int best = -1;
+  int64_t most = 0;
+  for (size_t item = 0; item < parent_.size(); ++item) {
+    if (parent_[item] < 0) continue;
+    const Tie& tie = ties_[static_cast<size_t>(parent_[item])];
+    // A part below its tie would sink, one above it rise.
+    const int64_t gain = tie.lower == static_cast<int>(item) ? pull_[item] : -pull_[item];
+    if (gain > most) {
+      most = gain;
+      best = static_cast<int>(item);
+    }
+  }
+  if (best < 0) return false;
+  Tie& leaving = ties_[static_cast<size_t>(parent_[static_cast<size_t>(best)])];
+  const bool sinks = leaving.lower == best;
+  int entering = -1;
+  for (size_t t = 0; t < ties_.size(); ++t) {
+    const Tie& tie = ties_[t];
+    const bool upper_in = hangs_on(tie.upper, best), lower_in = hangs_on(tie.lower, best);
+    if (upper_in == lower_in || upper_in != sinks) continue;
+    if (entering < 0 || slack(tie) < slack(ties_[static_cast<size_t>(entering)]))
+      entering = static_cast<int>(t);
+  }
+  if (entering < 0) return false;
+  const int by = slack(ties_[static_cast<size_t>(entering)]);
+  for (int k = visit_[static_cast<size_t>(best)]; k <= last_visit_[static_cast<size_t>(best)]; ++k)
+    rank_[static_cast<size_t>(visited_[static_cast<size_t>(k)])] += sinks ? by : -by;
+  leaving.in_tree = false;
+  ties_[static_cast<size_t>(entering)].in_tree = true;
+  return true;
 }
 
 void Ranks::place_ports() {

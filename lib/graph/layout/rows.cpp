@@ -39,7 +39,7 @@ class Rows {
 
   Level& level_;
   // A few links from one attachment find better ways apart; more than that share one as a bus.
-  static constexpr int kBus = 6;
+  static constexpr int kBus = 16;
   std::map<std::pair<int, double>, int> leaving_;  // links from an attachment
   // The segment that ends where links from an attachment (all of them, or one) pass a row.
   std::map<std::tuple<int, double, int, int>, int> passing_;
