@@ -1722,6 +1722,9 @@ AG_API int64_t ag_graph_summary(const ag_graph* graph, char* buffer, int64_t cap
  * return different values. */
 AG_API int64_t ag_graph_diff(const ag_graph* graph, const ag_graph* other, char* buffer,
                              int64_t capacity);
+/* For drawings: `other` with what was removed of `graph`; what was added, removed or changed has a
+ * colour. */
+AG_API ag_graph* ag_graph_diff_graph(const ag_graph* graph, const ag_graph* other);
 /* The graph with the time of each op. runs 0: the times that a recording measured; a graph that was
  * not recorded is run a few times. Else it is run so many times on made-up data, and the run in the
  * middle counts. */

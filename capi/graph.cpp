@@ -124,6 +124,13 @@ int64_t ag_graph_diff(const ag_graph* graph, const ag_graph* other, char* buffer
   });
 }
 
+ag_graph* ag_graph_diff_graph(const ag_graph* graph, const ag_graph* other) {
+  return read<ag_graph*>(__func__, nullptr, [&](Arguments in) {
+    return new ag_graph{
+        in.pointer(graph, "graph")->graph.diff_graph(in.pointer(other, "other")->graph)};
+  });
+}
+
 ag_graph* ag_graph_profile(const ag_graph* graph, int64_t runs) {
   return read<ag_graph*>(__func__, nullptr, [&](Arguments in) {
     return new ag_graph{in.pointer(graph, "graph")->graph.profile(runs)};

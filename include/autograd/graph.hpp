@@ -169,6 +169,9 @@ class Graph {
   std::string report() const;
   /// What has to be done to this graph to get the other one.
   GraphDiff diff(const Graph& other) const;
+  /// For drawings: the other graph with what was removed of this one; what was added, removed or
+  /// changed has a colour.
+  Graph diff_graph(const Graph& other) const;
 
   const detail::GraphData& data() const;
 

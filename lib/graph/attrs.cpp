@@ -1,4 +1,5 @@
 // Attributes of ops as text. The only place that knows what attribute names mean for a reader.
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <string_view>
@@ -45,19 +46,44 @@ const char* reduction_name(int64_t reduction) {
 
 // "" for a value that goes without saying.
 std::string list_text(std::string_view name, const Shape& list) {
-  if (name == "steps" && list == Shape::filled(list.size(), 1)) return "";
+  const bool ones = name == "steps" || name == "stride" || name == "dilation";
+  if (ones && list == Shape::filled(list.size(), 1)) return "";
+  if (name == "padding" && list == Shape::filled(list.size(), 0)) return "";
   return to_string(list);
+}
+
+bool is_switch(std::string_view name) {
+  constexpr std::string_view kSwitches[] = {
+      "keepdim",      "transpose_a", "transpose_b", "is_causal",          "reverse",  "training",
+      "relu",         "include_pad", "accumulate",  "scale_grad_by_freq", "upper",    "unit",
+      "include_self", "is_value",    "replacement", "check_errors",       "is_empty", "log_target"};
+  for (std::string_view each : kSwitches)
+    if (each == name) return true;
+  return false;
 }
 
 std::string int_text(std::string_view name, int64_t value) {
   if (name == "dims") return to_string(dims_in(value));
   if (name == "dropped") return value ? to_string(dims_in(value)) : "";
-  if (name == "keepdim" || name.substr(0, 9) == "transpose") return value ? "true" : "";
+  if (is_switch(name)) return value == 1 ? "true" : value == 0 ? "" : std::to_string(value);
   if (name == "reduction") return reduction_name(value);
-  if (name == "ignore_index" && value == -100) return "";
+  if ((name == "ignore_index" && value == -100) || (name == "padding_idx" && value == -1) ||
+      (name == "groups" && value == 1) || (name == "divisor" && value == 0))
+    return "";
   if (name == "dtype")
     return value >= 0 && value < kDTypeCount ? name_of(static_cast<DType>(value)) : "";
   return std::to_string(value);
+}
+
+// "stride+padding": two lists in one, of the same length. Calls append(name, text) for each.
+template <class Append>
+void append_lists(std::string_view name, const Shape& list, const Append& append) {
+  const int parts = 1 + static_cast<int>(std::count(name.begin(), name.end(), '+'));
+  const int each = list.size() / parts;
+  for (int k = 0; k < parts; ++k) {
+    const std::string_view part = take(name, '+');
+    append(part, list_text(part, Shape(list.data() + k * each, each)));
+  }
 }
 
 // Calls print(name, position) for each name of one group of the schema.
@@ -74,9 +100,8 @@ std::vector<std::pair<std::string, std::string>> attr_pairs(const Op& op, const 
     if (!value.empty()) pairs.emplace_back(name, std::move(value));
   };
   std::string_view schema = op.attrs;
-  for_each_name(take(schema, ';'), 3, [&](std::string_view name, int i) {
-    append(name, list_text(name, attrs.lists[i]));
-  });
+  for_each_name(take(schema, ';'), 3,
+                [&](std::string_view name, int i) { append_lists(name, attrs.lists[i], append); });
   for_each_name(take(schema, ';'), 3,
                 [&](std::string_view name, int i) { append(name, number_text(attrs.reals[i])); });
   for_each_name(take(schema, ';'), 3,

@@ -48,6 +48,9 @@ class Comparer {
     match(place);
   }
 
+  /// The op of the second graph that an op of the first is, -1 for none.
+  const std::vector<int>& partners() const { return of_a_; }
+
   DiffData take() {
     DiffData diff;
     for (size_t i = 0; i < of_a_.size(); ++i)
@@ -136,7 +139,102 @@ class Comparer {
   std::vector<int> of_a_, of_b_;  // the op of the other graph, -1 for none
 };
 
+/// The second graph with what only the first one has.
+class Union {
+ public:
+  Union(const GraphData& a, const GraphData& b) : a_(a), graph_(b), comparer_(a, b) {
+    values_.assign(a.values.size(), -1);
+    ops_.assign(a.ops.size(), -1);
+    graph_.report.clear();
+  }
+
+  GraphData make() {
+    const DiffData diff = comparer_.take();
+    for (int i : diff.added) graph_.ops[static_cast<size_t>(i)].mark = Mark::kAdded;
+    for (int i : diff.removed) add(static_cast<size_t>(i));
+    for (const DiffData::Change& change : diff.changed) {
+      GraphOp& op = graph_.ops[static_cast<size_t>(change.after)];
+      op.mark = Mark::kChanged;
+      op.what = change.what;
+      // What it read before comes from what was removed.
+      for (int v : a_.ops[static_cast<size_t>(change.before)].inputs) {
+        const int maker = v < 0 ? -1 : a_.values[static_cast<size_t>(v)].op;
+        if (maker >= 0 && comparer_.partners()[static_cast<size_t>(maker)] < 0)
+          op.after.push_back(ops_[static_cast<size_t>(maker)]);
+      }
+    }
+    return std::move(graph_);
+  }
+
+ private:
+  void add(size_t i) {
+    GraphOp op = a_.ops[i];
+    op.mark = Mark::kRemoved;
+    op.after.clear();
+    op.saved.clear();
+    op.forward = op.options = -1;
+    op.scope = scope_of(op.scope);
+    for (int& v : op.inputs) v = value_of(v);
+    ops_[i] = static_cast<int>(graph_.ops.size());
+    for (int& v : op.outputs) v = add_value(v, ops_[i]);
+    graph_.ops.push_back(std::move(op));
+  }
+
+  int add_value(int v, int op) {
+    GraphValue value = a_.values[static_cast<size_t>(v)];
+    value.op = op;
+    value.storage = -1;
+    if (op >= 0) value.role = Role::kIntermediate;
+    graph_.values.push_back(std::move(value));
+    return values_[static_cast<size_t>(v)] = static_cast<int>(graph_.values.size()) - 1;
+  }
+
+  // The value of the second graph that stands for one of the first.
+  int value_of(int v) {
+    if (v < 0) return -1;
+    int& known = values_[static_cast<size_t>(v)];
+    if (known >= 0) return known;
+    const GraphValue& value = a_.values[static_cast<size_t>(v)];
+    if (!value.is_leaf()) {
+      const auto& mine = a_.ops[static_cast<size_t>(value.op)].outputs;
+      const auto place = static_cast<size_t>(std::find(mine.begin(), mine.end(), v) - mine.begin());
+      const int partner = comparer_.partners()[static_cast<size_t>(value.op)];
+      const auto& outputs = graph_.ops[static_cast<size_t>(std::max(partner, 0))].outputs;
+      if (partner >= 0 && place < outputs.size()) return known = outputs[place];
+      return add_value(v, -1);
+    }
+    for (size_t u = 0; u < graph_.values.size(); ++u) {
+      const GraphValue& other = graph_.values[u];
+      const bool same = other.is_leaf() && other.role == value.role && other.name == value.name &&
+                        other.sizes == value.sizes && other.dtype == value.dtype &&
+                        other.has_number == value.has_number && other.number == value.number;
+      if (same) return known = static_cast<int>(u);
+    }
+    return add_value(v, -1);
+  }
+
+  int scope_of(int scope) {
+    if (scope < 0) return -1;
+    const GraphScope& wanted = a_.scopes[static_cast<size_t>(scope)];
+    const int parent = scope_of(wanted.parent);
+    for (size_t s = 0; s < graph_.scopes.size(); ++s) {
+      const GraphScope& known = graph_.scopes[s];
+      if (known.parent == parent && known.name == wanted.name && known.type == wanted.type)
+        return static_cast<int>(s);
+    }
+    graph_.scopes.push_back({wanted.name, wanted.type, parent});
+    return static_cast<int>(graph_.scopes.size()) - 1;
+  }
+
+  const GraphData& a_;
+  GraphData graph_;
+  Comparer comparer_;
+  std::vector<int> values_, ops_;  // of the first graph: where they are now
+};
+
 }  // namespace
+
+GraphData marked(const GraphData& a, const GraphData& b) { return Union(a, b).make(); }
 
 DiffData compare(const GraphData& a, const GraphData& b) { return Comparer(a, b).take(); }
 

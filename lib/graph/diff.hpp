@@ -22,4 +22,7 @@ struct DiffData {
 /// has not changed itself.
 DiffData compare(const GraphData& a, const GraphData& b);
 
+/// For drawings: b with what was removed of a, every op that differs marked.
+GraphData marked(const GraphData& a, const GraphData& b);
+
 }  // namespace autograd::detail

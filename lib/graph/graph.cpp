@@ -31,6 +31,10 @@ GraphDiff Graph::diff(const Graph& other) const {
   return diff;
 }
 
+Graph Graph::diff_graph(const Graph& other) const {
+  return from_data(std::make_shared<const detail::GraphData>(detail::marked(data(), other.data())));
+}
+
 namespace {
 std::string list_text(const std::vector<int64_t>& numbers) {
   std::string text;

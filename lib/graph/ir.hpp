@@ -23,6 +23,9 @@ enum class Role {
 /// The part of a training step that an op belongs to.
 enum class Phase { kForward, kBackward, kOptimizer };
 
+/// What an op is to another graph, where a drawing compares the two.
+enum class Mark { kNone, kAdded, kRemoved, kChanged };
+
 struct GraphValue {
   Role role = Role::kIntermediate;
   DType dtype = DType::kFloat32;
@@ -55,7 +58,9 @@ struct GraphOp {
   std::string file;  ///< where the user's program made the call, "" if unknown
   int line = 0;
   double seconds = -1;  ///< measured, -1 if not
-  int options = -1;     ///< of a recorded step of an optimizer: index into GraphData::options
+  Mark mark = Mark::kNone;
+  std::string what;  ///< of a changed op: what differs
+  int options = -1;  ///< of a recorded step of an optimizer: index into GraphData::options
   std::shared_ptr<const GraphData> body;  ///< of a fused op: the ops it stands for
   std::shared_ptr<const Op> owner;  ///< of a fused op: keeps `op`, which is made when compiled
 };

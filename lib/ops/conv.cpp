@@ -149,7 +149,7 @@ void backward_convolution(Backward& b) {
   if (b.needs(2)) b.set(2, bias_gradient(g));
 }
 
-constexpr const char* kAttrNames = "stride,padding_and_sizes,dilation;;groups";
+constexpr const char* kAttrNames = "stride,padding+sizes,dilation;;groups";
 
 // One more dim of images, where the weights are the same for all.
 bool batch_images(const BatchedCall& c) {

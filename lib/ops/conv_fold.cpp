@@ -118,7 +118,7 @@ constexpr Op op_im2col = {.name = "im2col",
                           .infer = infer_im2col,
                           .forward = {forward_im2col},
                           .backward = backward_im2col,
-                          .attrs = "kernel_and_dilation,padding_and_stride,size",
+                          .attrs = "kernel+dilation,padding+stride,size",
                           .doc = "windows of images as columns",
                           .check = check_im2col};
 
@@ -127,7 +127,7 @@ constexpr Op op_col2im = {.name = "col2im",
                           .infer = infer_col2im,
                           .forward = {forward_col2im},
                           .backward = backward_col2im,
-                          .attrs = "kernel_and_dilation,padding_and_stride,size",
+                          .attrs = "kernel+dilation,padding+stride,size",
                           .doc = "columns added up to images",
                           .check = check_col2im};
 

@@ -160,9 +160,14 @@ class Writer {
     const SketchNode& from = sketch_.nodes[static_cast<size_t>(edge.from)];
     const size_t output = static_cast<size_t>(edge.output);
     std::string attributes;
-    if (output < from.outputs.size() && !from.outputs[output].empty())
+    if (!edge.order && output < from.outputs.size() && !from.outputs[output].empty())
       attributes = quoted_attribute("label", "  " + string_text(from.outputs[output]));
-    if (crosses_phases(sketch_, edge)) {
+    if (edge.order || edge.removed) {
+      if (!attributes.empty()) attributes += ", ";
+      attributes += edge.removed ? "style=dashed, " : "style=dotted, constraint=false, ";
+      attributes += quoted_attribute(
+          "color", edge.removed ? style_of(Look::kRemoved).light.line : scheme(false).edge);
+    } else if (crosses_phases(sketch_, edge)) {
       if (!attributes.empty()) attributes += ", ";
       attributes += "penwidth=0.6, " + quoted_attribute("color", scheme(false).faint_edge);
     } else if (!edge.carries_grad) {

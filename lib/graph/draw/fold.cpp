@@ -53,6 +53,9 @@ class Repeats {
   void merge(const std::vector<int>& row);
   void roll_up_updates();
   void merge_updates(const std::vector<int>& ops);
+  void merge_leaves(int op);
+  void describe_all(const std::vector<int>& leaves);
+  std::string title_of_all(const std::vector<int>& leaves) const;
   std::vector<int> own_leaves(int op) const;
   void redirect_edges();
 
@@ -144,8 +147,8 @@ void Repeats::roll_up_inside(std::vector<int>& siblings) {
   for (int c : siblings) signatures.push_back(signature(c));
   for (size_t begin = 0, end; begin < siblings.size(); begin = end) {
     for (end = begin + 1; end < siblings.size() && signatures[end] == signatures[begin];) ++end;
-    if (end - begin < kFewest || sketch_.clusters[static_cast<size_t>(siblings[begin])].is_phase)
-      continue;
+    const SketchCluster& first = sketch_.clusters[static_cast<size_t>(siblings[begin])];
+    if (end - begin < kFewest || first.is_phase || first.fused >= 0) continue;
     const std::vector<int> row(siblings.begin() + static_cast<ptrdiff_t>(begin),
                                siblings.begin() + static_cast<ptrdiff_t>(end));
     if (fit_together(row)) merge(row);
@@ -229,20 +232,75 @@ void Repeats::roll_up_updates() {
       key += style_of(sketch_.nodes[static_cast<size_t>(leaf)].look).name;
     alike[key].push_back(static_cast<int>(n));
   }
-  for (const auto& [key, ops] : alike)
-    if (ops.size() >= kFewest) merge_updates(ops);
+  for (const auto& [key, ops] : alike) {
+    if (ops.size() >= kFewest)
+      merge_updates(ops);
+    else
+      for (int op : ops) merge_leaves(op);
+  }
+}
+
+// "6 × exp_avg", or "6 parameters" where that is all they have in common.
+std::string Repeats::title_of_all(const std::vector<int>& leaves) const {
+  const std::string times = std::to_string(leaves.size());
+  const SketchNode& first = sketch_.nodes[static_cast<size_t>(leaves[0])];
+  const auto last_part = [&](int leaf) {
+    const std::string& name = sketch_.nodes[static_cast<size_t>(leaf)].name;
+    return name.substr(name.rfind('.') + 1);
+  };
+  const bool same = first.look == Look::kBuffer && first.name.find('.') != std::string::npos &&
+                    std::all_of(leaves.begin(), leaves.end(),
+                                [&](int leaf) { return last_part(leaf) == last_part(leaves[0]); });
+  return same ? times + " \xC3\x97 " + last_part(leaves[0])
+              : times + " " + style_of(first.look).name + "s";
+}
+
+void Repeats::describe_all(const std::vector<int>& leaves) {
+  const std::string title = title_of_all(leaves);
+  SketchNode& node = sketch_.nodes[static_cast<size_t>(leaves[0])];
+  node.facts.clear();
+  for (int leaf : leaves) {
+    const SketchNode& each = sketch_.nodes[static_cast<size_t>(leaf)];
+    node.facts.emplace_back("stands for",
+                            (each.name.empty() ? each.title : each.name) + " " + each.detail);
+  }
+  node.title = title;
+  node.detail.clear();
+  node.name.clear();
+}
+
+// One update of all parameters reads their states and gradients: those of a kind are drawn once.
+void Repeats::merge_leaves(int op) {
+  std::map<std::string, std::vector<int>> alike;
+  std::vector<std::string> order;
+  for (int leaf : own_leaves(op)) {
+    const SketchNode& node = sketch_.nodes[static_cast<size_t>(leaf)];
+    const size_t dot = node.look == Look::kBuffer ? node.name.rfind('.') : std::string::npos;
+    const std::string key = std::string(style_of(node.look).name) +
+                            (dot == std::string::npos ? "" : node.name.substr(dot));
+    if (alike[key].empty()) order.push_back(key);
+    alike[key].push_back(leaf);
+  }
+  for (const std::string& key : order) {
+    const std::vector<int>& leaves = alike[key];
+    if (leaves.size() < kFewest) continue;
+    describe_all(leaves);
+    for (size_t k = 1; k < leaves.size(); ++k) {
+      stands_for_[static_cast<size_t>(leaves[k])] = leaves[0];
+      node_kept_[static_cast<size_t>(leaves[k])] = 0;
+    }
+  }
 }
 
 void Repeats::merge_updates(const std::vector<int>& ops) {
   const std::string times = std::to_string(ops.size());
   SketchNode& first = sketch_.nodes[static_cast<size_t>(ops[0])];
   const std::vector<int> leaves = own_leaves(ops[0]);
-  for (int leaf : leaves) {
-    SketchNode& node = sketch_.nodes[static_cast<size_t>(leaf)];
-    node.title = times + " " + style_of(node.look).name + "s";
-    node.detail.clear();
-    node.name.clear();
-    node.facts.clear();
+  for (size_t i = 0; i < leaves.size(); ++i) {
+    std::vector<int> all;
+    for (int op : ops)
+      if (i < own_leaves(op).size()) all.push_back(own_leaves(op)[i]);
+    describe_all(all);
   }
   first.title += " \xC3\x97 " + times;
   first.facts.clear();
@@ -277,7 +335,10 @@ void Repeats::redirect_edges() {
     const bool moved = from != edge.from || to != edge.to;
     if (moved && !seen.insert({from, edge.output, to}).second) continue;  // as for the first
     if (!moved) seen.insert({from, edge.output, to});
-    edges.push_back({from, to, edge.output, edge.carries_grad});
+    SketchEdge kept = edge;
+    kept.from = from;
+    kept.to = to;
+    edges.push_back(kept);
   }
   sketch_.edges = std::move(edges);
 }
@@ -355,7 +416,9 @@ void close_modules(Sketch& sketch, int64_t depth) {
     }
     const bool moved = from != edge.from || to != edge.to;
     if (moved && to != edge.to && !seen.insert({from, edge.output, to}).second) continue;
-    edges.push_back({from, to, edge.output, edge.carries_grad});
+    edge.from = from;
+    edge.to = to;
+    edges.push_back(edge);
   }
   sketch.edges = std::move(edges);
   keep_only(sketch, kept, clusters);

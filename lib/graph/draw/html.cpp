@@ -53,6 +53,12 @@ void write_kinds(Json& json) {
   json.close('}');
 }
 
+void write_facts(Json& json, const SketchNode& node) {
+  json.key("facts").open('[');
+  for (const auto& [what, fact] : node.facts) json.open('[').text(what).text(fact).close(']');
+  json.close(']');
+}
+
 void write_node(Json& json, const SketchNode& node) {
   json.open('{').key("op").number(node.op).key("title").text(node.title);
   json.key("kind")
@@ -63,9 +69,10 @@ void write_node(Json& json, const SketchNode& node) {
   if (!node.name.empty()) json.key("name").text(node.name);
   json.key("outputs").open('[');
   for (const std::string& output : node.outputs) json.text(output);
-  json.close(']').key("facts").open('[');
-  for (const auto& [what, fact] : node.facts) json.open('[').text(what).text(fact).close(']');
   json.close(']');
+  write_facts(json, node);
+  if (node.inner != SketchNode::Inner::kNo)
+    json.key("inner").number(node.inner == SketchNode::Inner::kLast ? 2 : 1);
   if (node.again) json.key("again").yes(true);
   if (node.seconds >= 0) json.key("seconds").number(node.seconds);
   if (node.bytes >= 0) json.key("bytes").number(node.bytes);
@@ -83,12 +90,22 @@ void write_graph(Json& json, const Sketch& sketch) {
         .number(edge.to)
         .number(edge.output)
         .yes(edge.carries_grad)
+        .text(edge.removed ? "removed"
+              : edge.order ? "order"
+                           : "")
         .close(']');
   json.close(']').key("clusters").open('[');
   for (const SketchCluster& cluster : sketch.clusters) {
     json.open('{').key("title").text(cluster.title).key("path").text(cluster.path);
     json.key("parent").number(cluster.parent).key("phase").text(name_of(cluster.phase));
-    json.key("isPhase").yes(cluster.is_phase).key("times").number(cluster.times).close('}');
+    json.key("isPhase").yes(cluster.is_phase).key("times").number(cluster.times);
+    if (cluster.fused >= 0) {
+      const SketchNode& closed = cluster.stands;
+      json.key("fused").text(style_of(closed.look, closed.phase).name);
+      json.key("detail").text(closed.detail);
+      write_facts(json, closed);
+    }
+    json.close('}');
   }
   json.close(']').close('}');
 }
@@ -106,7 +123,7 @@ std::string data_text(const std::vector<NamedGraph>& graphs, const std::string& 
   json.key("graphs").open('[');
   for (const auto& [name, graph] : graphs) {
     json.open('{').key("name").text(name).key("graph");
-    write_graph(json, make_sketch(*graph, options));
+    write_graph(json, make_sketch(*graph, options, true));
     json.close('}');
   }
   return json.close(']').close('}').take();

@@ -1,8 +1,11 @@
 #include "graph/draw/sketch.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <cstdio>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "autograd/error.hpp"
 #include "graph/analysis.hpp"
@@ -10,7 +13,7 @@
 namespace autograd::detail {
 namespace {
 
-constexpr size_t kTitleLength = 44, kDetailLength = 64;
+constexpr size_t kTitleLength = 44, kDetailWidth = 34, kDetailLines = 3, kContentLines = 8;
 
 std::string numbered(const char* prefix, size_t number) {
   return std::string(prefix) + std::to_string(number);
@@ -41,23 +44,79 @@ Look look_of(Role role) {
 }
 
 Look look_of(const GraphOp& op) {
+  if (op.mark == Mark::kAdded) return Look::kAdded;
+  if (op.mark == Mark::kRemoved) return Look::kRemoved;
+  if (op.mark == Mark::kChanged) return Look::kChanged;
   if (op.body) return Look::kFused;
   if (op.op->traits & kProduct) return Look::kProduct;
   return op.op->traits & kView ? Look::kView : Look::kOp;
 }
 
-// "matmul, add, relu": the ops of a body in order, the rest counted.
-std::string contents_text(const GraphData& body, size_t limit) {
+// "matmul, add, relu": the ops of a body in order, with their shapes if wanted.
+std::string contents_text(const GraphData& body, bool shapes) {
   std::string text;
-  for (size_t i = 0; i < body.ops.size() && i < limit; ++i)
-    text += (i ? ", " : "") + std::string(body.ops[i].op->name);
-  if (body.ops.size() > limit) text += " and " + std::to_string(body.ops.size() - limit) + " more";
+  for (const GraphOp& op : body.ops) {
+    text += (text.empty() ? "" : shapes ? "\n" : ", ") + std::string(op.op->name);
+    if (shapes && !op.outputs.empty())
+      text += " " + shape_text(body.values[static_cast<size_t>(op.outputs[0])]);
+  }
   return text;
+}
+
+// A number as short as a reader needs it: 0.3536 for 0.35355339059327373.
+std::string short_number(const std::string& text) {
+  double value = 0;
+  const char* end = text.data() + text.size();
+  if (text.size() <= 7 || std::from_chars(text.data(), end, value).ptr != end) return text;
+  char buffer[32];
+  std::snprintf(buffer, sizeof(buffer), "%.4g", value);
+  return buffer;
+}
+
+// The attributes that say more than the shape of the result does.
+std::string detail_text(const GraphData& graph, const GraphOp& op) {
+  std::string text;
+  for (const auto& [name, value] : attr_pairs(*op.op, op.attrs)) {
+    const bool known = std::any_of(op.outputs.begin(), op.outputs.end(), [&](int v) {
+      return value == to_string(graph.values[static_cast<size_t>(v)].sizes);
+    });
+    if (known && value.front() == '[') continue;
+    text.append(text.empty() ? "" : ", ").append(name).append("=").append(short_number(value));
+  }
+  return text;
+}
+
+// Broken into lines at commas outside of brackets; what does not fit into so many is left out.
+std::string wrapped(const std::string& text, size_t width, size_t most) {
+  if (text.size() <= width) return text;
+  std::vector<std::string> lines(1);
+  size_t depth = 0;
+  std::string part;
+  const auto put = [&] {
+    if (!lines.back().empty() && lines.back().size() + part.size() > width + 1)
+      lines.emplace_back();
+    lines.back() += lines.back().empty() && part.front() == ' ' ? part.substr(1) : part;
+    part.clear();
+  };
+  for (char c : text) {
+    part += c;
+    if (c == '[') ++depth;
+    if (c == ']' && depth > 0) --depth;
+    if (c == ',' && depth == 0) put();
+  }
+  if (!part.empty()) put();
+  std::string all;
+  for (size_t i = 0; i < lines.size() && i < most; ++i) {
+    if (i) all += '\n';
+    all += shortened(lines[i], width + 8);
+  }
+  return lines.size() > most ? all + " \xE2\x80\xA6" : all;
 }
 
 class Sketcher {
  public:
-  Sketcher(const GraphData& graph, uint32_t phases) : graph_(graph), phases_(phases) {
+  Sketcher(const GraphData& graph, uint32_t phases, bool open_fused)
+      : graph_(graph), phases_(phases), open_fused_(open_fused) {
     uint32_t seen = 0;
     for (const GraphOp& op : graph.ops) seen |= shown(op) ? bit(op.phase) : 0;
     sketch_.has_phases = (seen & (seen - 1)) != 0;
@@ -93,9 +152,20 @@ class Sketcher {
   void settle_leaves();
   void drop_idle_leaves();
 
+  void open(size_t o, SketchNode node);
+  void add_inner_edges(size_t o);
+  /// The cluster, or if that is a fused op's the one around it.
+  int outside_of_fused(int cluster) const {
+    while (cluster >= 0 && sketch_.clusters[static_cast<size_t>(cluster)].fused >= 0)
+      cluster = sketch_.clusters[static_cast<size_t>(cluster)].parent;
+    return cluster;
+  }
+
   const GraphData& graph_;
   uint32_t phases_;
+  bool open_fused_;
   Sketch sketch_;
+  std::map<int, std::pair<int, int>> made_inside_;  // results of open fused ops: node and output
   std::vector<int> node_of_value_;  // of leaves, and of results whose op is not shown
   std::vector<int> node_of_op_;
   std::map<std::pair<int, int>, int> leaves_;    // node of a leaf in a phase
@@ -137,9 +207,11 @@ void Sketcher::add_op(size_t i) {
   node.title = op.op->name;
   if (op.in_place && node.title.back() != '_') node.title += '_';
   const std::string attrs = attrs_text(*op.op, op.attrs);
-  node.detail = op.body ? contents_text(*op.body, 4) : attrs;
+  node.detail = op.body ? wrapped(contents_text(*op.body, false), kDetailWidth, kContentLines)
+                        : wrapped(detail_text(graph_, op), kDetailWidth, kDetailLines);
+  if (!op.what.empty()) node.facts.emplace_back("changed", op.what);
   if (!attrs.empty()) node.facts.emplace_back("attributes", attrs);
-  if (op.body) node.facts.emplace_back("holds", contents_text(*op.body, 64));
+  if (op.body) node.facts.emplace_back("holds", contents_text(*op.body, true));
   for (int input : op.inputs)
     if (input >= 0) describe_value(node, "reads", value(input));
   const GraphCost cost = cost_of(graph_, op);
@@ -159,11 +231,87 @@ void Sketcher::add_op(size_t i) {
   if (op.phase == Phase::kBackward && op.scope < 0 && op.inputs.size() == 1 && op.inputs[0] >= 0) {
     const int maker = value(op.inputs[0]).op;
     if (maker >= 0 && graph_.ops[static_cast<size_t>(maker)].phase == op.phase)
-      node.cluster =
-          sketch_.nodes[static_cast<size_t>(node_of_op_[static_cast<size_t>(maker)])].cluster;
+      node.cluster = outside_of_fused(
+          sketch_.nodes[static_cast<size_t>(node_of_op_[static_cast<size_t>(maker)])].cluster);
   }
   node_of_op_[i] = static_cast<int>(sketch_.nodes.size());
+  if (op.body && open_fused_) return open(i, std::move(node));
   sketch_.nodes.push_back(std::move(node));
+}
+
+// A fused op as a cluster of what it holds.
+void Sketcher::open(size_t o, SketchNode node) {
+  const GraphOp& op = graph_.ops[o];
+  const GraphData& body = *op.body;
+  SketchCluster cluster;
+  cluster.id = numbered("fused", o);
+  cluster.title = node.title;
+  cluster.parent = node.cluster;
+  cluster.phase = op.phase;
+  cluster.fused = static_cast<int>(o);
+  cluster.path = node.cluster < 0 ? "" : sketch_.clusters[static_cast<size_t>(node.cluster)].path;
+  for (size_t k = 0; k < body.ops.size(); ++k) {
+    const GraphOp& part = body.ops[k];
+    SketchNode inner;
+    inner.id = node.id + "_" + std::to_string(k);
+    inner.look = look_of(part);
+    inner.phase = op.phase;
+    inner.op = static_cast<int>(o);
+    inner.inner = SketchNode::Inner::kYes;
+    inner.title = part.op->name;
+    inner.detail = wrapped(detail_text(body, part), kDetailWidth, kDetailLines);
+    inner.cluster = static_cast<int>(sketch_.clusters.size());
+    for (int v : part.outputs)
+      inner.outputs.push_back(shape_text(body.values[static_cast<size_t>(v)]));
+    for (int v : part.inputs)
+      if (v >= 0) describe_value(inner, "reads", body.values[static_cast<size_t>(v)]);
+    for (int v : part.outputs) describe_value(inner, "makes", body.values[static_cast<size_t>(v)]);
+    if (!part.file.empty())
+      inner.facts.emplace_back("called at", part.file + ":" + std::to_string(part.line));
+    if (k + 1 == body.ops.size()) {
+      inner.inner = SketchNode::Inner::kLast;
+      inner.seconds = node.seconds;
+      inner.bytes = node.bytes;
+      inner.flops = node.flops;
+    }
+    sketch_.nodes.push_back(std::move(inner));
+  }
+  for (size_t k = 0; k < op.outputs.size() && k < body.outputs.size(); ++k) {
+    const GraphValue& made = body.values[static_cast<size_t>(body.outputs[k])];
+    if (made.op < 0) continue;
+    const auto& outputs = body.ops[static_cast<size_t>(made.op)].outputs;
+    made_inside_[op.outputs[k]] = {
+        node_of_op_[o] + made.op,
+        static_cast<int>(std::find(outputs.begin(), outputs.end(), body.outputs[k]) -
+                         outputs.begin())};
+  }
+  cluster.stands = std::move(node);
+  sketch_.clusters.push_back(std::move(cluster));
+}
+
+// The inputs of a fused op are the leaves of its body, in order.
+void Sketcher::add_inner_edges(size_t o) {
+  const GraphOp& op = graph_.ops[o];
+  const GraphData& body = *op.body;
+  for (size_t k = 0; k < body.ops.size(); ++k)
+    for (int v : body.ops[k].inputs) {
+      if (v < 0) continue;
+      const GraphValue& read = body.values[static_cast<size_t>(v)];
+      const int to = node_of_op_[o] + static_cast<int>(k);
+      if (read.is_leaf()) {
+        if (static_cast<size_t>(v) < op.inputs.size() && op.inputs[static_cast<size_t>(v)] >= 0)
+          add_edge(op.inputs[static_cast<size_t>(v)], to);
+        continue;
+      }
+      const auto& outputs = body.ops[static_cast<size_t>(read.op)].outputs;
+      SketchEdge edge;
+      edge.from = node_of_op_[o] + read.op;
+      edge.to = to;
+      edge.output =
+          static_cast<int>(std::find(outputs.begin(), outputs.end(), v) - outputs.begin());
+      edge.carries_grad = read.needs_grad || op.phase != Phase::kForward;
+      sketch_.edges.push_back(edge);
+    }
 }
 
 void Sketcher::add_output(size_t i) {
@@ -186,7 +334,12 @@ void Sketcher::add_edge(int v, int to) {
   const bool is_gradient =
       !source.is_leaf() && graph_.ops[static_cast<size_t>(source.op)].phase != Phase::kForward;
   edge.carries_grad = source.needs_grad || is_gradient;
-  if (!source.is_leaf() && node_of_op_[static_cast<size_t>(source.op)] >= 0) {
+  const int reader = sketch_.nodes[static_cast<size_t>(to)].op;
+  edge.removed = reader >= 0 && graph_.ops[static_cast<size_t>(reader)].mark == Mark::kRemoved;
+  const auto inside = made_inside_.find(v);
+  if (inside != made_inside_.end()) {
+    std::tie(edge.from, edge.output) = inside->second;
+  } else if (!source.is_leaf() && node_of_op_[static_cast<size_t>(source.op)] >= 0) {
     const auto& outputs = graph_.ops[static_cast<size_t>(source.op)].outputs;
     edge.from = node_of_op_[static_cast<size_t>(source.op)];
     edge.output = static_cast<int>(std::find(outputs.begin(), outputs.end(), v) - outputs.begin());
@@ -227,8 +380,22 @@ int Sketcher::leaf_in_phase_of(int v, int reader) {
 }
 
 void Sketcher::add_edges(size_t o) {
-  for (int input : graph_.ops[o].inputs)
+  const GraphOp& op = graph_.ops[o];
+  if (op.body && open_fused_) return add_inner_edges(o);
+  for (int input : op.inputs)
     if (input >= 0) add_edge(input, node_of_op_[o]);
+  for (int before : op.after) {
+    const GraphOp& first = graph_.ops[static_cast<size_t>(before)];
+    const bool reads_it = std::any_of(op.inputs.begin(), op.inputs.end(),
+                                      [&](int v) { return v >= 0 && value(v).op == before; });
+    if (reads_it || node_of_op_[static_cast<size_t>(before)] < 0) continue;
+    SketchEdge edge;
+    edge.from = node_of_op_[static_cast<size_t>(before)];
+    edge.to = node_of_op_[o];
+    edge.removed = first.mark == Mark::kRemoved;
+    edge.order = !edge.removed;
+    sketch_.edges.push_back(edge);
+  }
 }
 
 int Sketcher::phase_cluster(Phase phase) {
@@ -290,11 +457,12 @@ void Sketcher::settle_leaves() {
     const size_t from = static_cast<size_t>(edge.from);
     const SketchNode& reader = sketch_.nodes[static_cast<size_t>(edge.to)];
     if (sketch_.nodes[from].op >= 0 || reader.op < 0) continue;
+    const int cluster = outside_of_fused(reader.cluster);
     if (place[from] == -2 || reader.phase < phase[from]) {
-      place[from] = reader.cluster;
+      place[from] = cluster;
       phase[from] = reader.phase;
     } else if (reader.phase == phase[from]) {
-      const std::vector<int> a = around(place[from]), b = around(reader.cluster);
+      const std::vector<int> a = around(place[from]), b = around(cluster);
       size_t same = 0;
       while (same < a.size() && same < b.size() && a[same] == b[same]) ++same;
       place[from] = same ? a[same - 1] : -1;
@@ -360,20 +528,19 @@ void keep_only(Sketch& sketch, const std::vector<char>& nodes, const std::vector
   sketch = std::move(kept);
 }
 
-Sketch full_sketch(const GraphData& graph, uint32_t phases) {
-  return Sketcher(graph, phases).take();
+Sketch full_sketch(const GraphData& graph, uint32_t phases, bool open_fused) {
+  return Sketcher(graph, phases, open_fused).take();
 }
 
-Sketch make_sketch(const GraphData& graph, const DrawOptions& options) {
+Sketch make_sketch(const GraphData& graph, const DrawOptions& options, bool open_fused) {
   if (options.depth < -1) throw Error(ErrorCode::kValue, "depth must be at least 0, or -1 for all");
   if (options.phases & ~7u) throw Error(ErrorCode::kValue, "phases: bits 1, 2 and 4 only");
-  Sketch sketch = full_sketch(graph, options.phases ? options.phases : 7u);
+  Sketch sketch = full_sketch(graph, options.phases ? options.phases : 7u, open_fused);
   if (options.roll_up) roll_up_repeats(sketch);
   if (options.depth >= 0) close_modules(sketch, options.depth);
   for (SketchNode& node : sketch.nodes) {
     if (node.name.empty() && node.title.size() > kTitleLength) node.name = node.title;
     node.title = shortened(node.title, kTitleLength);
-    node.detail = shortened(node.detail, kDetailLength);
     for (std::string& output : node.outputs) output = shortened(output, kTitleLength);
   }
   for (SketchCluster& cluster : sketch.clusters) {

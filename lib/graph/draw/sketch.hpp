@@ -20,8 +20,10 @@ struct SketchNode {
   std::vector<std::string> outputs;  ///< texts beside the edges that leave, "" for none
   std::vector<std::pair<std::string, std::string>> facts;  ///< what else there is to say
   int cluster = -1;
-  int op = -1;                                  ///< of the graph
-  int inside = 0;                               ///< ops that a module stands for
+  int op = -1;     ///< of the graph
+  int inside = 0;  ///< ops that a module stands for
+  /// Of an op in an open fused one. The last carries the costs of all.
+  enum class Inner { kNo, kYes, kLast } inner = Inner::kNo;
   bool again = false;                           ///< a leaf that is drawn in another phase as well
   double seconds = -1, bytes = -1, flops = -1;  ///< -1 where it is not known
 };
@@ -30,6 +32,8 @@ struct SketchEdge {
   int from = 0, to = 0;
   int output = 0;  ///< of `from`
   bool carries_grad = true;
+  bool order = false;    ///< no value: what comes first, because it changes memory that is read
+  bool removed = false;  ///< of two graphs that are compared, only the first has it
 };
 
 struct SketchCluster {
@@ -39,7 +43,9 @@ struct SketchCluster {
   int parent = -1;   ///< comes first
   Phase phase = Phase::kForward;
   bool is_phase = false;
-  int times = 1;  ///< as often it stands there in a row
+  int times = 1;           ///< as often it stands there in a row
+  int fused = -1;          ///< the fused op, by its number, whose ops these are
+  SketchNode stands = {};  ///< of a fused op: how it looks closed
 };
 
 struct Sketch {
@@ -56,14 +62,15 @@ inline bool crosses_phases(const Sketch& sketch, const SketchEdge& edge) {
   return from.phase != to.phase && to.look != Look::kOutput;
 }
 
-/// Everything in the phases asked for, with nothing folded.
-Sketch full_sketch(const GraphData& graph, uint32_t phases);
+/// Everything in the phases asked for, with nothing folded. open_fused: a fused op is a cluster of
+/// the ops that it stands for.
+Sketch full_sketch(const GraphData& graph, uint32_t phases, bool open_fused = false);
 /// Three and more equal modules in a row become the first of them, times 3.
 void roll_up_repeats(Sketch& sketch);
 /// Modules deeper than `depth` become nodes.
 void close_modules(Sketch& sketch, int64_t depth);
 /// The above as the options say. Throws Error for options that are none.
-Sketch make_sketch(const GraphData& graph, const DrawOptions& options);
+Sketch make_sketch(const GraphData& graph, const DrawOptions& options, bool open_fused = false);
 
 /// Removes the nodes and clusters that are not kept, and edges that lose an end.
 void keep_only(Sketch& sketch, const std::vector<char>& nodes, const std::vector<char>& clusters);

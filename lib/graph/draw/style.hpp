@@ -19,7 +19,10 @@ enum class Look {
   kProduct,  ///< an op that multiplies matrices, or convolves: where the time goes
   kView,     ///< an op that makes no data
   kFused,    ///< an op that stands for several
-  kModule    ///< a module whose inside is not shown
+  kModule,   ///< a module whose inside is not shown
+  kAdded,    ///< these three: an op of two graphs that are compared
+  kRemoved,
+  kChanged
 };
 
 struct Paint {

@@ -12,7 +12,8 @@ using layout::Point;
 using layout::Rect;
 
 constexpr double kTitleFont = 12, kDetailFont = 9.5, kEdgeFont = 9, kClusterFont = 10.5;
-constexpr double kMargin = 18;  // around everything
+constexpr double kDetailStep = 12;  // from line to line
+constexpr double kMargin = 18;      // around everything
 
 // To hundredths, without an exponent: short, and the same everywhere.
 std::string number(double x) {
@@ -34,11 +35,23 @@ std::string attribute(const char* name, const std::string& value) {
   return std::string(" ") + name + "=\"" + value + "\"";
 }
 
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  if (text.empty()) return lines;
+  for (size_t at = 0, end = 0; end != std::string::npos; at = end + 1) {
+    end = text.find('\n', at);
+    lines.push_back(text.substr(at, end == std::string::npos ? end : end - at));
+  }
+  return lines;
+}
+
 layout::Size size_of(const SketchNode& node) {
-  const double title = text_width(node.title, kTitleFont);
-  if (node.look == Look::kConstant) return {title + 6, 18};
-  const double width = std::max(title, text_width(node.detail, kDetailFont));
-  return {std::max(40.0, std::ceil(width * 1.06 + 20)), node.detail.empty() ? 26.0 : 38.0};
+  double width = text_width(node.title, kTitleFont);
+  if (node.look == Look::kConstant) return {width + 6, 18};
+  const std::vector<std::string> lines = lines_of(node.detail);
+  for (const std::string& line : lines) width = std::max(width, text_width(line, kDetailFont));
+  return {std::max(40.0, std::ceil(width * 1.06 + 20)),
+          26.0 + kDetailStep * static_cast<double>(lines.size())};
 }
 
 layout::Diagram diagram_of(const Sketch& sketch, DrawDirection direction) {
@@ -57,7 +70,8 @@ layout::Diagram diagram_of(const Sketch& sketch, DrawDirection direction) {
     // the side.
     const SketchNode& from = sketch.nodes[static_cast<size_t>(edge.from)];
     const bool is_leaf = from.op < 0 && from.look != Look::kModule;
-    const int weight = is_leaf                        ? from.look == Look::kInput
+    const int weight = edge.order || edge.removed     ? 0
+                       : is_leaf                      ? from.look == Look::kInput
                        : crosses_phases(sketch, edge) ? 1
                                                       : 2 + edge.carries_grad;
     d.edges.push_back({edge.from, edge.to, edge.output, weight});
@@ -165,6 +179,9 @@ std::string Svg::style_sheet() const {
       ".ag-graph .a.n{fill:var(--faint-edge)}\n"
       ".ag-graph .e.x{stroke:var(--faint-edge);stroke-width:.8}\n"
       ".ag-graph .a.x{fill:var(--faint-edge)}\n"
+      ".ag-graph .e.o{stroke-dasharray:1.5 3}\n"
+      ".ag-graph .e.r{stroke:var(--removed-line);stroke-dasharray:5 3}\n"
+      ".ag-graph .a.r{fill:var(--removed-line)}\n"
       ".ag-graph .again rect{stroke-dasharray:2 2}\n";
   for (const Phase phase : {Phase::kForward, Phase::kBackward, Phase::kOptimizer}) {
     const std::string name = name_of(phase), op = style_of(Look::kOp, phase).name;
@@ -213,9 +230,11 @@ std::string Svg::edge(size_t e) const {
   const double length = std::hypot(tip.x - before.x, tip.y - before.y);
   const double dx = length > 0 ? (tip.x - before.x) / length : 0;
   const double dy = length > 0 ? (tip.y - before.y) / length : 1;
-  const char* faint = crosses_phases(sketch_, sketch_.edges[e]) ? " x"
-                      : sketch_.edges[e].carries_grad           ? ""
-                                                                : " n";
+  const char* faint = sketch_.edges[e].removed                    ? " r"
+                      : sketch_.edges[e].order                    ? " o"
+                      : crosses_phases(sketch_, sketch_.edges[e]) ? " x"
+                      : sketch_.edges[e].carries_grad             ? ""
+                                                                  : " n";
   const auto point = [](double x, double y) { return number(x) + " " + number(y); };
   std::string out =
       std::string("<path class=\"e") + faint + "\" d=\"M" + point(curve[0].x, curve[0].y);
@@ -248,8 +267,12 @@ std::string Svg::node(size_t n) const {
   std::string out = "<g class=\"k-" + std::string(style_of(node.look, node.phase).name) +
                     (node.again ? " again\">" : "\">") + tooltip(node);
   if (node.look != Look::kConstant) out += rect_element(r, "", 5);
-  out += text_element("t", x, node.detail.empty() ? y + 4.2 : y - 1.8, node.title, kTitleFont);
-  if (!node.detail.empty()) out += text_element("d", x, y + 11, node.detail, kDetailFont);
+  const std::vector<std::string> lines = lines_of(node.detail);
+  double baseline = y + 4.2 - kDetailStep / 2 * static_cast<double>(lines.size());
+  out += text_element("t", x, baseline, node.title, kTitleFont);
+  baseline += 0.8;
+  for (const std::string& line : lines)
+    out += text_element("d", x, baseline += kDetailStep, line, kDetailFont);
   out += "</g>";
   for (size_t k = 0; k < picture_.labels[n].size(); ++k) {
     const Rect& label = picture_.labels[n][k];

@@ -20,6 +20,7 @@ double gap_between(const Level& level, const Vertex& a, const Vertex& b) {
 
 namespace {
 
+constexpr double kWide = 240;  // of a cluster
 constexpr double kFar = std::numeric_limits<double>::infinity();
 
 // Segments that cross one between two passing places: those are to be straight, these may bend.
@@ -217,6 +218,31 @@ void keep_apart(Level& level) {
     }
 }
 
+// Rows of wide clusters stand below each other: links between them bend rather than make the
+// picture wide.
+void stack_rows(Level& level) {
+  const bool has_wide = std::any_of(level.items.begin(), level.items.end(), [](const Item& item) {
+    return item.is_cluster && item.left + item.right >= kWide;
+  });
+  if (!has_wide) return;
+  std::vector<Span> spans(level.rows.size());
+  Span widest{0, 0};
+  for (size_t row = 0; row < level.rows.size(); ++row) {
+    if (level.rows[row].empty()) continue;
+    const Vertex &first = level.vertices[static_cast<size_t>(level.rows[row].front())],
+                 &last = level.vertices[static_cast<size_t>(level.rows[row].back())];
+    spans[row] = {first.x - first.left, last.x + last.right};
+    if (spans[row].high - spans[row].low > widest.high - widest.low) widest = spans[row];
+  }
+  for (size_t row = 0; row < level.rows.size(); ++row) {
+    const Span& span = spans[row];
+    const double by = span.low < widest.low     ? widest.low - span.low
+                      : span.high > widest.high ? widest.high - span.high
+                                                : 0;
+    for (int v : level.rows[row]) level.vertices[static_cast<size_t>(v)].x += by;
+  }
+}
+
 }  // namespace
 
 void place_columns(Level& level) {
@@ -241,6 +267,7 @@ void place_columns(Level& level) {
     level.vertices[i].x = (x[1] + x[2]) / 2;
   }
   keep_apart(level);
+  stack_rows(level);
 }
 
 }  // namespace autograd::detail::layout

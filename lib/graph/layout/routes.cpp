@@ -9,7 +9,9 @@
 namespace autograd::detail::layout {
 namespace {
 
-constexpr double kBand = 26;      // least height between rows
+constexpr double kBand = 25;      // least height between rows where a link bends
+constexpr double kStraight = 15;  // and where none does
+constexpr double kPortBand = 10;  // less where there is room already
 constexpr double kEndStep = 12;   // between links that end on one box
 constexpr double kEndMargin = 9;  // from the corner of the box
 
@@ -119,6 +121,7 @@ double Routes::band_below(size_t row) const {
       const Segment& segment = level_.segments[static_cast<size_t>(s)];
       farthest = std::max(farthest, std::abs(upper_x(segment) - lower_x(segment)));
     }
+  if (farthest < 1) return kStraight;
   return kBand + std::min(60.0, 0.12 * std::max(0.0, farthest - 60));
 }
 
@@ -138,7 +141,7 @@ void Routes::place_rows() {
     if (!is_last) {
       // Below the title and above the lower border there is room already.
       const bool beside_ports = (row == 0 && upper) || (row + 2 == level_.rows.size() && lower);
-      y += band_below(row) - (beside_ports ? 10 : 0);
+      y += band_below(row) - (beside_ports ? kPortBand : 0);
     }
   }
   level_.height = y + (lower ? 0 : foot_);

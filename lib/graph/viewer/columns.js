@@ -1,7 +1,10 @@
 // One level: columns after Brandes and Köpf, then heights and curves.
 "use strict";
 
-const BAND = 26;
+const BAND = 25;
+const STRAIGHT = 15;
+const PORT_BAND = 10;
+const WIDE = 240;
 const END_STEP = 12;
 const END_MARGIN = 9;
 
@@ -120,6 +123,21 @@ function placeColumns(level) {
       const a = level.vertices[row[i - 1]], b = level.vertices[row[i]];
       b.x = Math.max(b.x, a.x + a.right + gapBetween(level, a, b) + b.left);
     }
+  stackRows(level);
+}
+
+// Rows of wide clusters stand below each other: links between them bend rather than make the picture wide.
+function stackRows(level) {
+  if (!level.items.some((item) => item.isCluster && item.left + item.right >= WIDE)) return;
+  const spans = level.rows.map((row) => {
+    const first = level.vertices[row[0]], last = level.vertices[row[row.length - 1]];
+    return row.length ? [first.x - first.left, last.x + last.right] : [0, 0];
+  });
+  const [low, high] = spans.reduce((a, b) => (b[1] - b[0] > a[1] - a[0] ? b : a));
+  spans.forEach(([left, right], r) => {
+    const by = left < low ? low - left : right > high ? high - right : 0;
+    for (const v of level.rows[r]) level.vertices[v].x += by;
+  });
 }
 
 // Numbers in order within +-reach are moved apart; that of the main link stays if it can.
@@ -173,7 +191,7 @@ function routeLinks(level, head, foot) {
       for (const s of level.below[v])
         farthest = Math.max(farthest, Math.abs(upperX(level.segments[s]) - lowerX(level.segments[s])));
     const besidePorts = (r === 0 && upper) || (r + 2 === level.rows.length && lower);
-    y += BAND + Math.min(60, 0.12 * Math.max(0, farthest - 60)) - (besidePorts ? 10 : 0);
+    y += (farthest < 1 ? STRAIGHT : BAND + Math.min(60, 0.12 * Math.max(0, farthest - 60))) - (besidePorts ? PORT_BAND : 0);
   });
   level.height = y + (lower ? 0 : foot);
 

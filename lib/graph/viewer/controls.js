@@ -18,7 +18,7 @@
     view.draw(model(), anchor);
     $("empty").hidden = view.shown.boxes.length > 0;
     mark();
-    const { nodes } = model().graph, ops = nodes.filter((n) => n.op >= 0 && model().isShown(n)).length;
+    const { nodes } = model().graph, ops = model().countOps([...nodes.keys()].filter((n) => model().isShown(nodes[n])));
     $("title").replaceChildren(data.title, html("small", { textContent: `${ops} ops, ${view.shown.boxes.length} boxes shown` }));
     if (here && boxIndex(here) < 0) here = undefined;
   }
@@ -70,6 +70,7 @@
       const cluster = clusters[box.closed];
       if (cluster.path) list.push(["module", cluster.path]);
       if (cluster.times > 1) list.push(["repeated", `${cluster.times} times in a row`]);
+      if (cluster.fused) list.push(...cluster.facts);
     } else {
       const node = nodes[box.node === undefined ? box.ghost : box.node];
       if (node.name && node.name !== node.title) list.push(["name", node.name]);
@@ -120,7 +121,7 @@
         ...neighbours("From", view.shown.edges.filter((e) => e.to === index).map((e) => [e.from, shape(e)])),
         ...neighbours("To", view.shown.edges.filter((e) => e.from === index).map((e) => [e.to, shape(e)])));
       if (box.closed !== undefined)
-        $("details-body").append(html("h3", { textContent: "Module" }),
+        $("details-body").append(html("h3", { textContent: data.kinds[said.kind].meaning.startsWith("fused") ? "What it holds" : "Module" }),
           html("button", { type: "button", textContent: "Open", onclick: () => toggle(box.closed, true) }));
       say([said.title, said.detail].filter(Boolean).join(", "));
       if (bring) view.bring(key);

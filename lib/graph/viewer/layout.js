@@ -83,6 +83,7 @@ function layOut(diagram) {
       const item = level.items[nesting.itemOfCluster[c]], inside = levels[c + 1];
       item.left = item.right = (inside.right - inside.left) / 2;
       item.height = inside.height;
+      item.isCluster = true;
     }
     for (const link of level.links) {
       link.fromDx = offset(link.upper);

@@ -1,8 +1,9 @@
-// One level: ranks, rows, and the order within rows.
+// One level: rows, and the order within rows.
 "use strict";
 
-const BUS = 6;
+const BUS = 16;
 const WORK = 150000;
+const STARTS = 16;
 
 function layOutLevel(level, head, foot) {
   assignRanks(level);
@@ -10,54 +11,6 @@ function layOutLevel(level, head, foot) {
   orderRows(level);
   placeColumns(level);
   routeLinks(level, head, foot);
-}
-
-function assignRanks(level) {
-  const n = level.items.length;
-  const above = Array.from({ length: n }, () => []), below = Array.from({ length: n }, () => []);
-  for (const link of level.links) {
-    above[link.to].push(link.from);
-    below[link.from].push(link.to);
-  }
-  const waits = above.map((list) => list.length);
-  const order = [];
-  waits.forEach((count, i) => count || order.push(i));
-  for (let next = 0; next < order.length; ++next)
-    for (const to of below[order[next]]) if (--waits[to] === 0) order.push(to);
-  const rank = new Array(n).fill(0);
-  for (const item of order)
-    for (const to of below[item]) rank[to] = Math.max(rank[to], rank[item] + 1);
-  // Moves items along their slack where that shortens the links in sum.
-  const shift = (down) => {
-    let moved = false;
-    for (let k = 0; k < order.length; ++k) {
-      const item = order[down ? order.length - 1 - k : k];
-      const up = above[item], low = below[item];
-      if (level.items[item].border || up.length + low.length === 0) continue;
-      let target = rank[item];
-      if (down && low.length && low.length >= up.length)
-        target = low.reduce((least, to) => Math.min(least, rank[to] - 1), Infinity);
-      else if (!down && up.length > low.length)
-        target = up.reduce((most, from) => Math.max(most, rank[from] + 1), 0);
-      moved = moved || target !== rank[item];
-      rank[item] = target;
-    }
-    return moved;
-  };
-  for (let pass = 0; pass < 12; ++pass) {
-    const sank = shift(true), rose = shift(false);
-    if (!sank && !rose) break;
-  }
-  let low = Infinity, high = 0, upper = false;
-  level.items.forEach((item, i) => {
-    upper = upper || item.border < 0;
-    if (item.border) return;
-    low = Math.min(low, rank[i]);
-    high = Math.max(high, rank[i]);
-  });
-  if (low > high) low = high;
-  level.rank = level.items.map((item, i) =>
-    item.border < 0 ? 0 : (item.border > 0 ? high + 1 : rank[i]) - low + (upper ? 1 : 0));
 }
 
 function makeRows(level) {
@@ -247,12 +200,31 @@ function orderRows(level) {
     number(level);
     return fewest;
   };
-  const crossings = run();
-  if (!crossings || size > WORK / 50) return;
-  const rows = copy();
+  let fewest = run();
+  if (!fewest || size > WORK / 50) return;
+  // Other starts sometimes lead to better ends: from below, then from the best with its rows shaken.
+  let best = copy();
+  const keepBetter = () => {
+    const crossings = run();
+    if (crossings < fewest) best = copy();
+    else level.rows = best.map((row) => row.slice());
+    fewest = Math.min(fewest, crossings);
+    number(level);
+  };
   level.rows = walk(level, level.rows.slice().reverse().flat(), false);
   number(level);
-  if (run() >= crossings) level.rows = rows;
-  number(level);
+  keepBetter();
+  let dice = 1;
+  for (let start = 0; start < Math.min(STARTS, WORK / 4 / size) && fewest > 0; ++start) {
+    const reach = 1 + (start % 4) * 2;
+    for (const row of level.rows) {
+      const keys = new Map(row.map((v) => {
+        dice = (Math.imul(dice, 1664525) + 1013904223) >>> 0; // the same way every time
+        return [v, level.vertices[v].place + reach * (dice / 2 ** 32 - 0.5)];
+      }));
+      row.sort((v, w) => keys.get(v) - keys.get(w));
+    }
+    number(level);
+    keepBetter();
+  }
 }
-

@@ -12,13 +12,22 @@ class Model {
     this.phases = [...new Set(graph.nodes.filter((n) => n.op >= 0).map((n) => n.phase))];
     this.depth = [];
     graph.clusters.forEach((c, i) => (this.depth[i] = c.parent < 0 ? 1 : this.depth[c.parent] + 1));
+    this.closeFused();
     if (depth < 0) this.closeUntilClear();
     else graph.clusters.forEach((c, i) => !c.isPhase && this.modulesAround(i) > depth && this.closed.add(i));
   }
 
+  // What is fused shows its inside when it is asked for, one by one.
+  closeFused() {
+    this.graph.clusters.forEach((c, i) => c.fused && this.closed.add(i));
+  }
+
   modulesAround(cluster) {
     let count = 0;
-    for (let c = cluster; c >= 0; c = this.graph.clusters[c].parent) count += this.graph.clusters[c].isPhase ? 0 : 1;
+    for (let c = cluster; c >= 0; c = this.graph.clusters[c].parent) {
+      const { isPhase, fused } = this.graph.clusters[c];
+      count += isPhase || fused ? 0 : 1;
+    }
     return count;
   }
 
@@ -49,6 +58,7 @@ class Model {
 
   setAll(closed) {
     this.closed.clear();
+    this.closeFused();
     if (closed) this.graph.clusters.forEach((c, i) => c.isPhase || this.closed.add(i));
   }
 
@@ -70,7 +80,7 @@ class Model {
       if (node.op >= 0 && this.isShown(node)) boxOfNode(n);
     });
     const drawn = [], seen = new Set();
-    edges.forEach(([from, to, output, grad]) => {
+    edges.forEach(([from, to, output, grad, mark]) => {
       if (!this.isShown(nodes[to])) return;
       const a = nodes[from];
       if (!this.isShown(a) && nodes[to].kind === "output") return; // nothing of it is shown
@@ -91,8 +101,8 @@ class Model {
       }
       const leaf = a.op < 0;
       const crosses = !leaf && a.phase !== nodes[to].phase && nodes[to].kind !== "output";
-      drawn.push({ from: source, to: target, output: port, grad, crosses,
-                   weight: crosses ? 1 : leaf ? (a.kind === "input" ? 1 : 0) : grad ? 3 : 2 });
+      drawn.push({ from: source, to: target, output: port, grad, crosses, mark,
+                   weight: mark ? 0 : crosses ? 1 : leaf ? (a.kind === "input" ? 1 : 0) : grad ? 3 : 2 });
     });
     nodes.forEach((node, n) => {
       const c = this.closedAround(node.cluster);
@@ -128,6 +138,7 @@ class Model {
 
   // Sum over what a box stands for; undefined if it is not known of any.
   amount(box, what) {
+    if (box.node !== undefined && this.graph.nodes[box.node].inner) return undefined; // known of the whole only
     const list = box.closed !== undefined ? box.nodes : box.node !== undefined ? [box.node] : [];
     const known = list.map((n) => this.graph.nodes[n][what]).filter((x) => x !== undefined);
     return known.length ? known.reduce((a, b) => a + b, 0) : undefined;
@@ -135,6 +146,11 @@ class Model {
 
   total(what) {
     return this.graph.nodes.reduce((sum, n) => sum + (this.isShown(n) && n[what] ? n[what] : 0), 0);
+  }
+
+  // Ops inside of a fused one are one op together.
+  countOps(list) {
+    return list.filter((n) => this.graph.nodes[n].op >= 0 && this.graph.nodes[n].inner !== 1).length;
   }
 
   knows(what) {

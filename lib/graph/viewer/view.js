@@ -1,6 +1,7 @@
 // Drawing what a model shows: elements are kept from one drawing to the next, so that boxes move to their new places.
 "use strict";
 
+const LINE = 12; // between the lines of a box
 const SVG = "http://www.w3.org/2000/svg";
 const HEAT_LIGHT = [[255, 247, 236], [253, 187, 132], [227, 74, 51], [140, 10, 10]];
 const HEAT_DARK = [[48, 40, 36], [140, 60, 20], [227, 100, 51], [254, 232, 200]];
@@ -100,7 +101,8 @@ class View {
   say(box) {
     const { nodes, clusters } = this.model.graph;
     if (box.closed !== undefined) {
-      const cluster = clusters[box.closed], ops = box.nodes.filter((n) => nodes[n].op >= 0).length;
+      const cluster = clusters[box.closed], ops = this.model.countOps(box.nodes);
+      if (cluster.fused) return { title: cluster.title, detail: cluster.detail, kind: cluster.fused, foldable: true };
       const kind = cluster.phase === "forward" ? "module" : `module-${cluster.phase}`;
       return { title: cluster.title, detail: `${ops} ${ops === 1 ? "op" : "ops"}`, kind, foldable: true };
     }
@@ -109,10 +111,15 @@ class View {
     return { title: node.title, detail: node.detail, kind: node.kind };
   }
 
+  lines(said) {
+    return said.detail ? said.detail.split("\n") : [];
+  }
+
   sizeOf(said) {
-    const title = measure(said.title, 12), detail = measure(said.detail, 9.5);
+    const title = measure(said.title, 12), lines = this.lines(said);
     if (said.kind === "constant") return { width: title + 8, height: 18 };
-    return { width: Math.max(40, Math.ceil(Math.max(title, detail)) + (said.foldable ? 42 : 20)), height: said.detail ? 38 : 26 };
+    const width = lines.reduce((most, line) => Math.max(most, measure(line, 9.5)), title);
+    return { width: Math.max(40, Math.ceil(width) + (said.foldable ? 42 : 20)), height: 26 + LINE * lines.length };
   }
 
   // ---- drawing
@@ -171,6 +178,7 @@ class View {
     const rect = this.picture.clusters[i], title = this.picture.titles[i];
     const made = this.keep(`c${index}`, "cluster", this.layers.clusters, rect);
     made.classList.toggle("phase", cluster.isPhase);
+    made.classList.toggle("opened", !!cluster.fused);
     made.style.setProperty("--phase", `var(--op${cluster.phase === "forward" ? "" : `-${cluster.phase}`}-line)`);
     if (cluster.times > 1)
       for (const by of [6, 3])
@@ -204,8 +212,9 @@ class View {
       t.textContent = text;
       made.append(t);
     };
-    write("title", { x, y: said.detail ? y - 1.8 : y + 4.2 }, said.title);
-    if (said.detail) write("detail", { x, y: y + 11 }, said.detail);
+    const lines = this.lines(said), baseline = y + 4.2 - (LINE / 2) * lines.length;
+    write("title", { x, y: baseline }, said.title);
+    lines.forEach((line, i) => write("detail", { x, y: baseline + 0.8 + LINE * (i + 1) }, line));
     if (said.foldable) write("fold", { x: rect.width - 12, y: y + 4 }, "+");
     this.picture.labels[i].forEach((label, k) => {
       if (label.width > 0) write("shape", { x: label.x - rect.x + 1, y: label.y - rect.y + 10 }, box.outputs[k]);
@@ -218,7 +227,7 @@ class View {
     this.layers.edges.replaceChildren();
     this.edgeElements = this.shown.edges.map((edge, e) => {
       const curve = this.picture.edges[e];
-      const made = element("g", { class: `edge fresh${edge.crosses ? " across" : edge.grad ? "" : " faint"}` });
+      const made = element("g", { class: `edge fresh${edge.mark ? ` ${edge.mark}` : edge.crosses ? " across" : edge.grad ? "" : " faint"}` });
       this.layers.edges.append(made);
       if (curve.length < 4) return made;
       const tip = curve[curve.length - 1], before = curve[curve.length - 2];

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._capi import lib, text
+from .._capi import call, lib, text
 from .nodes import Node
 
 if TYPE_CHECKING:
@@ -48,6 +48,31 @@ class GraphDiff:
             Change(old[c["before"]], new[c["after"]], c["what"]) for c in found["changed"]
         ]
         self.outputs = found["outputs"]
+
+    @property
+    def graph(self) -> Graph:
+        """The two graphs in one, to be drawn: what was added is green, removed red, changed amber."""
+        handle = call(lib.ag_graph_diff_graph, self.before._handle, self.after._handle)
+        return type(self.after)(handle)
+
+    def svg(self, engine: str = "auto", **options: Any) -> str:
+        """The drawing of :attr:`graph`, as :meth:`Graph.svg`."""
+        return self.graph.svg(engine, **options)
+
+    def save(self, path: str | Path, **options: Any) -> None:
+        """Writes :attr:`graph` to a file, as :meth:`Graph.save`; a page shows both graphs beside it."""
+        if Path(path).suffix.lower() in (".html", ".htm"):
+            options.setdefault("name", "difference")
+            options.setdefault("others", {"before": self.before, "after": self.after})
+        self.graph.save(path, **options)
+
+    def _repr_svg_(self) -> str | None:
+        """What a notebook shows."""
+        return self.graph._repr_svg_()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What a notebook shows: the drawing, and the list where it cannot."""
+        return {**self.graph._repr_mimebundle_(include, exclude), "text/plain": str(self)}
 
     def __bool__(self) -> bool:
         return bool(self.added or self.removed or self.changed or self.outputs)
