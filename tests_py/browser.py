@@ -11,13 +11,15 @@ from typing import Any
 PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
 
-def program() -> str | None:
-    """The path of a Chromium, None where there is none or it cannot be driven."""
-    try:
-        import playwright  # noqa: F401
-    except ImportError:
-        return None
-    return next((path for name in PROGRAMS if (path := shutil.which(name))), None)
+def program() -> str:
+    """The path of a Chromium. Raises RuntimeError where there is none: the viewer's tests are not skipped."""
+    found = next((path for name in PROGRAMS if (path := shutil.which(name))), None)
+    if found is None:
+        raise RuntimeError(
+            f"the viewer's tests need one of {', '.join(PROGRAMS)}: apt install chromium-headless-shell (or chromium), "
+            "or run scripts/setup"
+        )
+    return found
 
 
 @contextlib.contextmanager

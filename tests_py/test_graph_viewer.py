@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from browser import browser, opened, program
+from browser import browser, opened
 
 import autograd as ag
 
-pytestmark = pytest.mark.skipif(program() is None, reason="no Chromium is installed")
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'&{{data}} ☃"
 
 
@@ -172,6 +171,39 @@ def test_fused_graph_is_switched_to(page):
     assert len(boxes(page)) < before
     page.locator(".box", has_text="fused").first.click()
     assert "holds" in page.inner_text("#details")
+
+
+def test_fused_operation_opens_to_what_it_holds(page):
+    page.click("#views button:has-text('fused')")
+    closed = boxes(page)
+    fused = page.locator(".box", has_text="fused").first
+    detail = fused.locator(".detail").first.text_content()
+    inside = [name.strip() for name in detail.split(",")]
+    assert len(inside) >= 2
+    count = page.inner_text("#title small")
+    fused.dblclick()
+    opened_boxes = boxes(page)
+    assert closed.count("fused") == opened_boxes.count("fused") + 1
+    for name in inside:
+        assert opened_boxes.count(name) > closed.count(name)
+    assert page.inner_text("#title small") == count, "they are one op together"
+    page.locator(".head", has_text="fused").first.click()
+    assert sorted(boxes(page)) == sorted(closed)
+    page.keyboard.press("e")
+    assert sorted(boxes(page)) == sorted(closed), "not all at once"
+
+
+def test_difference_of_two_graphs(chromium, tmp_path):
+    w = ag.ones(3, requires_grad=True)
+    before, after = ag.graph.from_tensor(w.exp().sum()), ag.graph.from_tensor(w.relu().sum())
+    before.diff(after).save(tmp_path / "x.html")
+    with opened(chromium, tmp_path / "x.html") as page:
+        names = page.eval_on_selector_all("#views button", "all => all.map(b => b.textContent)")
+        assert names == ["difference", "before", "after"]
+        assert {"exp", "relu", "sum"} <= set(boxes(page))
+        assert {"added", "removed"} <= set(page.inner_text("#legend").split("\n"))
+        page.click("#views button:has-text('before')")
+        assert "relu" not in boxes(page)
 
 
 def test_colour_by_time_and_memory(page):

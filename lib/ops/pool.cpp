@@ -175,7 +175,7 @@ void forward_max(const Call& call) {
 Tensor scatter(const Tensor& g, const Tensor& index, const Attrs& attrs);
 Tensor gather(const Tensor& x, const Tensor& index, const Attrs& attrs);
 
-constexpr const char* kAttrNames = "kernel,stride+padding+dilation,sizes;;include_pad,divisor";
+constexpr const char* kAttrNames = "kernel,stride+padding+dilation,size+sizes;;include_pad,divisor";
 
 constexpr Op op_max = {
     .name = "max_pool",

@@ -73,14 +73,27 @@ std::string short_number(const std::string& text) {
   return buffer;
 }
 
-// The attributes that say more than the shape of the result does.
+// "[4, 5]" of "[2, 3, 4, 5]": sizes that a shape which is drawn says already.
+bool ends_with_sizes(const Shape& shape, const std::string& sizes) {
+  const std::string all = to_string(shape), tail = sizes.substr(1);
+  const bool ends =
+      all.size() > tail.size() && all.compare(all.size() - tail.size(), tail.size(), tail) == 0;
+  const char before = ends ? all[all.size() - tail.size() - 1] : 0;
+  return before == '[' || before == ' ';
+}
+
+// The attributes that say more than the shapes around do.
 std::string detail_text(const GraphData& graph, const GraphOp& op) {
   std::string text;
   for (const auto& [name, value] : attr_pairs(*op.op, op.attrs)) {
-    const bool known = std::any_of(op.outputs.begin(), op.outputs.end(), [&](int v) {
-      return value == to_string(graph.values[static_cast<size_t>(v)].sizes);
-    });
-    if (known && value.front() == '[') continue;
+    const bool sizes = name.rfind("size", 0) == 0 || name == "normalized_shape";
+    const auto says_it = [&](int v) {
+      return v >= 0 && ends_with_sizes(graph.values[static_cast<size_t>(v)].sizes, value);
+    };
+    if (sizes && value.front() == '[' &&
+        (std::any_of(op.outputs.begin(), op.outputs.end(), says_it) ||
+         std::any_of(op.inputs.begin(), op.inputs.end(), says_it)))
+      continue;
     text.append(text.empty() ? "" : ", ").append(name).append("=").append(short_number(value));
   }
   return text;
@@ -145,6 +158,7 @@ class Sketcher {
   void add_edges(size_t o);
   void add_edge(int value, int to);
   int leaf_in_phase_of(int value, int reader);
+  int constant_of(int value, int first, int reader);
   void describe_value(SketchNode& node, const char* what, const GraphValue& v) const;
   int cluster_of(const GraphOp& op);
   int phase_cluster(Phase phase);
@@ -168,9 +182,10 @@ class Sketcher {
   std::map<int, std::pair<int, int>> made_inside_;  // results of open fused ops: node and output
   std::vector<int> node_of_value_;  // of leaves, and of results whose op is not shown
   std::vector<int> node_of_op_;
-  std::map<std::pair<int, int>, int> leaves_;    // node of a leaf in a phase
-  std::set<int> read_;                           // leaves that an op reads
-  std::map<std::pair<int, int>, int> clusters_;  // phase and scope
+  std::map<std::pair<int, int>, int> leaves_;     // node of a leaf in a phase
+  std::map<std::pair<int, int>, int> constants_;  // node of a number beside a reader
+  std::set<int> read_;                            // leaves that an op reads
+  std::map<std::pair<int, int>, int> clusters_;   // phase and scope
 };
 
 void Sketcher::describe_value(SketchNode& node, const char* what, const GraphValue& v) const {
@@ -357,10 +372,29 @@ void Sketcher::add_edge(int v, int to) {
   sketch_.edges.push_back(edge);
 }
 
+// A number stands beside each op that reads it: it is a word of the program, and no memory.
+int Sketcher::constant_of(int v, int first, int reader) {
+  const auto [entry, added] = constants_.try_emplace({v, reader}, first);
+  if (!added) return entry->second;
+  if (read_.insert(v).second) {
+    sketch_.nodes[static_cast<size_t>(first)].phase =
+        sketch_.nodes[static_cast<size_t>(reader)].phase;
+    return first;
+  }
+  SketchNode again = sketch_.nodes[static_cast<size_t>(first)];
+  again.id += "_" + sketch_.nodes[static_cast<size_t>(reader)].id;
+  again.phase = sketch_.nodes[static_cast<size_t>(reader)].phase;
+  entry->second = static_cast<int>(sketch_.nodes.size());
+  sketch_.nodes.push_back(std::move(again));
+  return entry->second;
+}
+
 // A leaf stands in each phase that reads it: its lines across the picture would hide all else.
 int Sketcher::leaf_in_phase_of(int v, int reader) {
   const int first = node_of_value_[static_cast<size_t>(v)];
   const Phase phase = sketch_.nodes[static_cast<size_t>(reader)].phase;
+  if (sketch_.nodes[static_cast<size_t>(first)].look == Look::kConstant)
+    return constant_of(v, first, reader);
   if (!sketch_.has_phases || sketch_.nodes[static_cast<size_t>(reader)].op < 0) return first;
   const auto [entry, added] = leaves_.try_emplace({v, static_cast<int>(phase)}, first);
   if (!added) return entry->second;

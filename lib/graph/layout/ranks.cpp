@@ -11,7 +11,8 @@ namespace autograd::detail::layout {
 namespace {
 
 constexpr int kPasses = 12;
-constexpr size_t kPivots = 3000000;  // times items and links
+constexpr size_t kColumns = 8, kLoose = 8;  // in a row; items of a part that is small
+constexpr size_t kPivots = 3000000;         // times items and links
 
 class Ranks {
   /// A link between two items that are no ports.
@@ -36,6 +37,7 @@ class Ranks {
       if (!sank && !rose) break;
     }
     shorten();
+    wrap_loose();
     place_ports();
   }
 
@@ -44,6 +46,7 @@ class Ranks {
   void longest_paths();
   bool shift(bool down);
   void shorten();
+  void wrap_loose();
   bool grow_tree();
   void walk_tree();
   bool improve_tree();
@@ -251,6 +254,47 @@ bool Ranks::improve_tree() {
   leaving.in_tree = false;
   ties_[static_cast<size_t>(entering)].in_tree = true;
   return true;
+}
+
+// Many small parts that have nothing to do with each other stand in several rows rather than in one
+// endless one.
+void Ranks::wrap_loose() {
+  const size_t n = rank_.size();
+  std::vector<size_t> part(n);
+  for (size_t i = 0; i < n; ++i) part[i] = i;
+  const auto first_of = [&](size_t i) {
+    while (part[i] != i) i = part[i] = part[part[i]];
+    return i;
+  };
+  for (const Link& link : level_.links) {
+    const size_t a = first_of(static_cast<size_t>(link.from)),
+                 b = first_of(static_cast<size_t>(link.to));
+    part[std::max(a, b)] = std::min(a, b);
+  }
+  struct Part {
+    std::vector<size_t> items;
+    int low = std::numeric_limits<int>::max(), high = 0;
+    bool has_port = false;
+  };
+  std::vector<Part> parts(n);
+  for (size_t i = 0; i < n; ++i) {
+    Part& of = parts[first_of(i)];
+    of.items.push_back(i);
+    of.low = std::min(of.low, rank_[i]);
+    of.high = std::max(of.high, rank_[i]);
+    of.has_port |= is_port(static_cast<int>(i));
+  }
+  std::erase_if(parts, [](const Part& p) {
+    return p.items.empty() || p.has_port || p.items.size() > kLoose;
+  });
+  size_t columns = kColumns;
+  while (columns * columns < 2 * parts.size()) ++columns;
+  int row = 0, next = 0;
+  for (size_t k = 0; k < parts.size(); ++k) {
+    if (k % columns == 0) row = next;
+    next = std::max(next, row + parts[k].high - parts[k].low + 1);
+    for (size_t i : parts[k].items) rank_[i] += row - parts[k].low;
+  }
 }
 
 void Ranks::place_ports() {

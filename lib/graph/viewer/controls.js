@@ -19,7 +19,7 @@
     $("empty").hidden = view.shown.boxes.length > 0;
     mark();
     const { nodes } = model().graph, ops = model().countOps([...nodes.keys()].filter((n) => model().isShown(nodes[n])));
-    $("title").replaceChildren(data.title, html("small", { textContent: `${ops} ops, ${view.shown.boxes.length} boxes shown` }));
+    $("title").replaceChildren(data.title, html("small", { textContent: `${ops} ${ops === 1 ? "op" : "ops"}` }));
     if (here && boxIndex(here) < 0) here = undefined;
   }
 

@@ -2,6 +2,7 @@
 // links that there are by moving whole parts (the network simplex method).
 "use strict";
 
+const COLUMNS = 8, LOOSE = 8; // in a row; items of a part that is small
 const PIVOTS = 1000000; // times items and links
 
 function assignRanks(level) {
@@ -41,6 +42,7 @@ function assignRanks(level) {
     if (!sank && !rose) break;
   }
   shortenLinks(level, rank);
+  wrapLoose(level, rank);
   let low = Infinity, high = 0, upper = false;
   level.items.forEach((item, i) => {
     upper = upper || item.border < 0;
@@ -51,6 +53,30 @@ function assignRanks(level) {
   if (low > high) low = high;
   level.rank = level.items.map((item, i) =>
     item.border < 0 ? 0 : (item.border > 0 ? high + 1 : rank[i]) - low + (upper ? 1 : 0));
+}
+
+// Many small parts that have nothing to do with each other stand in several rows rather than in one endless one.
+function wrapLoose(level, rank) {
+  const part = rank.map((_, i) => i);
+  const firstOf = (i) => {
+    while (part[i] !== i) i = part[i] = part[part[i]];
+    return i;
+  };
+  for (const link of level.links) {
+    const a = firstOf(link.from), b = firstOf(link.to);
+    part[Math.max(a, b)] = Math.min(a, b);
+  }
+  const items = rank.map(() => []);
+  rank.forEach((_, i) => items[firstOf(i)].push(i));
+  const parts = items.filter((list) => list.length && list.length <= LOOSE && !list.some((i) => level.items[i].border));
+  const columns = Math.max(COLUMNS, Math.ceil(Math.sqrt(2 * parts.length)));
+  let row = 0, next = 0;
+  parts.forEach((list, k) => {
+    if (k % columns === 0) row = next;
+    const ranks = list.map((i) => rank[i]), low = Math.min(...ranks);
+    next = Math.max(next, row + Math.max(...ranks) - low + 1);
+    for (const i of list) rank[i] += row - low;
+  });
 }
 
 function shortenLinks(level, rank) {

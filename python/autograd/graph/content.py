@@ -10,7 +10,7 @@ from typing import Any
 
 from .._capi import as_method, call, hide_buffer, lib, set_handle_class, text
 from .comparison import GraphDiff
-from .drawing import dot, html, save, show, svg
+from .drawing import dot, html, save, show, small_svg, svg
 from .fusion import FusionReport
 from .nodes import Cost, Edge, Node, Reader
 
@@ -212,8 +212,8 @@ class Graph:
         save(self, path, **options)
 
     def _repr_svg_(self) -> str | None:
-        """What a notebook shows."""
-        return show(self).get("image/svg+xml")
+        """What a notebook shows: the drawing, with modules closed where it is large; None if it is too large for one."""
+        return small_svg(self)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """What a notebook shows: the drawing, and the listing where it cannot."""

@@ -120,13 +120,34 @@ def save(graph: Graph, path: str | Path, **options: Any) -> None:
     path.write_bytes(data)
 
 
-# A notebook is no place for a drawing of many megabytes.
-_MOST_OPS_SHOWN = 3000
+# A notebook is no place for a drawing of many megabytes, nor for a listing of thousands of lines.
+_MOST_OPS_DRAWN = 3000
+_MOST_SVG = 1_000_000
+_MOST_LINES = 200
 
 
 def show(graph: Graph) -> dict[str, str]:
-    """What a notebook shows: the drawing, and the listing where it cannot."""
-    bundle = {"text/plain": str(graph)}
-    if graph.num_ops <= _MOST_OPS_SHOWN:
-        bundle["image/svg+xml"] = svg(graph)
+    """What a notebook shows: the drawing, with modules closed where it is large, and the listing where it cannot."""
+    listing = str(graph)
+    lines = listing.splitlines()
+    if len(lines) > _MOST_LINES + 20:
+        left_out = len(lines) - _MOST_LINES - 5
+        lines[_MOST_LINES:-5] = [f"... {left_out} more lines: print(graph)"]
+        listing = "\n".join(lines)
+    bundle = {"text/plain": listing}
+    drawing = small_svg(graph)
+    if drawing is not None:
+        bundle["image/svg+xml"] = drawing
     return bundle
+
+
+def small_svg(graph: Graph) -> str | None:
+    """The drawing with as many modules open as a page can take; None if it is too large with all of them closed."""
+    small = graph.num_ops <= _MOST_OPS_DRAWN
+    if not small and not graph._content()["scopes"]:
+        return None
+    for depth in (None, 3, 2, 1, 0) if small else (1, 0):
+        drawing = svg(graph, depth=depth)
+        if len(drawing) <= _MOST_SVG:
+            return drawing
+    return None
