@@ -212,7 +212,7 @@ class Graph:
         save(self, path, **options)
 
     def _repr_svg_(self) -> str | None:
-        """What a notebook shows: the drawing, with modules closed where it is large; None if it is too large for one."""
+        """The drawing for a notebook, with modules closed where it is large; None if it is too large for one."""
         return small_svg(self)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
