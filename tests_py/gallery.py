@@ -150,6 +150,33 @@ class Twice(nn.Module):
         return self.third(self.second(self.first(x).sigmoid()).relu())
 
 
+class SeedForward:
+    """Two calls of the layer and the loss, on weights that need no transposition."""
+
+    def __init__(self) -> None:
+        sizes = {"A": (4, 64), "a": (64,), "B": (64, 64), "b": (64,), "C": (64, 4)}
+        self.weights = {name: nn.Parameter(ag.rand(*size) - 0.5) for name, size in sizes.items()}
+        self.x, self.classes = ag.rand(16, 4), ag.tensor([0, 1, 2, 3] * 4)
+
+    def loss(self) -> ag.Tensor:
+        A, a, B, b, C = self.weights.values()
+        x = self.x
+        for _ in range(2):
+            x = ((x @ A + a).sigmoid() @ B + b).relu() @ C
+        return F.cross_entropy(x, self.classes)
+
+
+@picture(
+    "A network applied twice, forward",
+    "Every product and every sum is written out; fused, an operation holds one product and all that follows it.",
+)
+def seed_forward() -> Graph:
+    seed = SeedForward()
+    with ag.graph.record({**seed.weights, "x": seed.x, "classes": seed.classes}) as graph:
+        seed.loss()
+    return graph
+
+
 @picture(
     "A whole training step",
     "Forward, backward and the optimizer. What one part makes and another reads is drawn thin; a parameter stands "
