@@ -96,7 +96,14 @@ std::vector<int> Repeats::nodes_inside(int cluster) const {
     found.insert(found.end(), own_nodes_[c].begin(), own_nodes_[c].end());
     waiting.insert(waiting.end(), children_[c + 1].begin(), children_[c + 1].end());
   }
-  std::sort(found.begin(), found.end());
+  // Leaves in the order in which they are read, then the ops: the same for modules that do the
+  // same.
+  const auto place = [&](int n) {
+    const bool is_op = sketch_.nodes[static_cast<size_t>(n)].op >= 0;
+    const auto& out = edges_out_[static_cast<size_t>(n)];
+    return std::tuple(is_op, is_op || out.empty() ? 0 : out[0], n);
+  };
+  std::sort(found.begin(), found.end(), [&](int a, int b) { return place(a) < place(b); });
   return found;
 }
 

@@ -135,8 +135,9 @@ class Sketcher {
     sketch_.has_phases = (seen & (seen - 1)) != 0;
     node_of_value_.assign(graph.values.size(), -1);
     node_of_op_.assign(graph.ops.size(), -1);
+    find_read_leaves();
     for (size_t i = 0; i < graph.values.size(); ++i)
-      if (graph.values[i].is_leaf()) add_leaf(i);
+      if (graph.values[i].is_leaf() && is_read_[i]) add_leaf(i);
     for (size_t i = 0; i < graph.ops.size(); ++i)
       if (shown(graph.ops[i])) add_op(i);
     for (size_t i = 0; i < graph.ops.size(); ++i)
@@ -152,6 +153,7 @@ class Sketcher {
   bool shown(const GraphOp& op) const { return phases_ & bit(op.phase); }
   const GraphValue& value(int v) const { return graph_.values[static_cast<size_t>(v)]; }
 
+  void find_read_leaves();
   void add_leaf(size_t v);
   void add_op(size_t o);
   void add_output(size_t i);
@@ -180,6 +182,7 @@ class Sketcher {
   bool open_fused_;
   Sketch sketch_;
   std::map<int, std::pair<int, int>> made_inside_;  // results of open fused ops: node and output
+  std::vector<char> is_read_;                       // of each value
   std::vector<int> node_of_value_;  // of leaves, and of results whose op is not shown
   std::vector<int> node_of_op_;
   std::map<std::pair<int, int>, int> leaves_;     // node of a leaf in a phase
@@ -192,6 +195,21 @@ void Sketcher::describe_value(SketchNode& node, const char* what, const GraphVal
   node.facts.emplace_back(what, type_text(v));
 }
 
+// Fresh memory that an op only writes to is nothing that was there before.
+void Sketcher::find_read_leaves() {
+  is_read_.assign(graph_.values.size(), 1);
+  for (const GraphOp& op : graph_.ops)
+    if (op.op->traits & kOverwrites && !op.inputs.empty() && op.inputs[0] >= 0 &&
+        value(op.inputs[0]).is_leaf() && value(op.inputs[0]).name.empty())
+      is_read_[static_cast<size_t>(op.inputs[0])] = 0;
+  for (const GraphOp& op : graph_.ops)
+    for (size_t k = 0; k < op.inputs.size(); ++k)
+      if (op.inputs[k] >= 0 && !(k == 0 && op.op->traits & kOverwrites))
+        is_read_[static_cast<size_t>(op.inputs[k])] = 1;
+  for (int v : graph_.outputs)
+    if (v >= 0) is_read_[static_cast<size_t>(v)] = 1;
+}
+
 void Sketcher::add_leaf(size_t i) {
   const GraphValue& v = graph_.values[i];
   SketchNode node;
@@ -200,7 +218,7 @@ void Sketcher::add_leaf(size_t i) {
   const char* kind = style_of(node.look).name;
   node.name = v.name;
   node.title = !v.name.empty()             ? v.name
-               : v.has_number              ? number_text(v.number)
+               : v.has_number              ? short_number(number_text(v.number))
                : v.role == Role::kConstant ? "scalar"
                                            : kind;
   if (v.role != Role::kConstant) node.detail = shape_text(v);
@@ -417,7 +435,7 @@ void Sketcher::add_edges(size_t o) {
   const GraphOp& op = graph_.ops[o];
   if (op.body && open_fused_) return add_inner_edges(o);
   for (int input : op.inputs)
-    if (input >= 0) add_edge(input, node_of_op_[o]);
+    if (input >= 0 && is_read_[static_cast<size_t>(input)]) add_edge(input, node_of_op_[o]);
   for (int before : op.after) {
     const GraphOp& first = graph_.ops[static_cast<size_t>(before)];
     const bool reads_it = std::any_of(op.inputs.begin(), op.inputs.end(),

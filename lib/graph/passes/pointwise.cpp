@@ -293,6 +293,26 @@ std::shared_ptr<const GraphData> body_of(Rewrite& rewrite, const std::vector<int
   return body;
 }
 
+/// The innermost module that holds all of the ops.
+int common_scope(const Rewrite& rewrite, const std::vector<int>& ops) {
+  const auto& scopes = rewrite.graph.scopes;
+  const auto around = [&](int scope) {
+    std::vector<int> path;
+    for (; scope >= 0; scope = scopes[static_cast<size_t>(scope)].parent) path.push_back(scope);
+    return path;
+  };
+  std::vector<int> common = around(rewrite.graph.ops[static_cast<size_t>(ops[0])].scope);
+  for (int i : ops) {
+    const std::vector<int> path = around(rewrite.graph.ops[static_cast<size_t>(i)].scope);
+    size_t same = 0;
+    while (same < common.size() && same < path.size() &&
+           common[common.size() - 1 - same] == path[path.size() - 1 - same])
+      ++same;
+    common.erase(common.begin(), common.end() - static_cast<ptrdiff_t>(same));
+  }
+  return common.empty() ? -1 : common.front();
+}
+
 void Fusion::put_op(int g, std::shared_ptr<const Op> op, const std::vector<int>& inputs,
                     const std::vector<int>& outputs, PassReport& report) {
   const std::vector<int>& ops = group(g).ops;
@@ -303,6 +323,7 @@ void Fusion::put_op(int g, std::shared_ptr<const Op> op, const std::vector<int>&
   fused.op = op.get();
   fused.owner = std::move(op);
   fused.attrs = Attrs();
+  fused.scope = common_scope(rewrite_, ops);
   fused.inputs = inputs;
   fused.outputs = outputs;
   rewrite_.put(ops.back(), std::move(fused));
