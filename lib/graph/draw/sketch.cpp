@@ -1,33 +1,21 @@
 #include "graph/draw/sketch.hpp"
 
 #include <algorithm>
-#include <charconv>
-#include <cstdio>
 #include <map>
 #include <set>
 #include <tuple>
 
 #include "autograd/error.hpp"
 #include "graph/analysis.hpp"
+#include "graph/draw/wording.hpp"
 
 namespace autograd::detail {
 namespace {
 
-constexpr size_t kTitleLength = 44, kDetailWidth = 34, kDetailLines = 3, kContentLines = 8;
+constexpr size_t kTitleLength = 44;
 
 std::string numbered(const char* prefix, size_t number) {
   return std::string(prefix) + std::to_string(number);
-}
-
-// "[2, 3]", with the dtype where it is not the usual one.
-std::string shape_text(const GraphValue& value) {
-  const std::string sizes = to_string(value.sizes);
-  return value.dtype == DType::kFloat32 ? sizes : std::string(name_of(value.dtype)) + " " + sizes;
-}
-
-std::string type_text(const GraphValue& value) {
-  return std::string(name_of(value.dtype)) + " " + to_string(value.sizes) + ", " +
-         number_text(bytes_of(value)) + " bytes";
 }
 
 Look look_of(Role role) {
@@ -50,80 +38,6 @@ Look look_of(const GraphOp& op) {
   if (op.body) return Look::kFused;
   if (op.op->traits & kProduct) return Look::kProduct;
   return op.op->traits & kView ? Look::kView : Look::kOp;
-}
-
-// "matmul, add, relu": the ops of a body in order, with their shapes if wanted.
-std::string contents_text(const GraphData& body, bool shapes) {
-  std::string text;
-  for (const GraphOp& op : body.ops) {
-    text += (text.empty() ? "" : shapes ? "\n" : ", ") + std::string(op.op->name);
-    if (shapes && !op.outputs.empty())
-      text += " " + shape_text(body.values[static_cast<size_t>(op.outputs[0])]);
-  }
-  return text;
-}
-
-// A number as short as a reader needs it: 0.3536 for 0.35355339059327373.
-std::string short_number(const std::string& text) {
-  double value = 0;
-  const char* end = text.data() + text.size();
-  if (text.size() <= 7 || std::from_chars(text.data(), end, value).ptr != end) return text;
-  char buffer[32];
-  std::snprintf(buffer, sizeof(buffer), "%.4g", value);
-  return buffer;
-}
-
-// "[4, 5]" of "[2, 3, 4, 5]": sizes that a shape which is drawn says already.
-bool ends_with_sizes(const Shape& shape, const std::string& sizes) {
-  const std::string all = to_string(shape), tail = sizes.substr(1);
-  const bool ends =
-      all.size() > tail.size() && all.compare(all.size() - tail.size(), tail.size(), tail) == 0;
-  const char before = ends ? all[all.size() - tail.size() - 1] : 0;
-  return before == '[' || before == ' ';
-}
-
-// The attributes that say more than the shapes around do.
-std::string detail_text(const GraphData& graph, const GraphOp& op) {
-  std::string text;
-  for (const auto& [name, value] : attr_pairs(*op.op, op.attrs)) {
-    const bool sizes = name.rfind("size", 0) == 0 || name == "normalized_shape";
-    const auto says_it = [&](int v) {
-      return v >= 0 && ends_with_sizes(graph.values[static_cast<size_t>(v)].sizes, value);
-    };
-    if (sizes && value.front() == '[' &&
-        (std::any_of(op.outputs.begin(), op.outputs.end(), says_it) ||
-         std::any_of(op.inputs.begin(), op.inputs.end(), says_it)))
-      continue;
-    text.append(text.empty() ? "" : ", ").append(name).append("=").append(short_number(value));
-  }
-  return text;
-}
-
-// Broken into lines at commas outside of brackets; what does not fit into so many is left out.
-std::string wrapped(const std::string& text, size_t width, size_t most) {
-  if (text.size() <= width) return text;
-  std::vector<std::string> lines(1);
-  size_t depth = 0;
-  std::string part;
-  const auto put = [&] {
-    if (!lines.back().empty() && lines.back().size() + part.size() > width + 1)
-      lines.emplace_back();
-    lines.back() += lines.back().empty() && part.front() == ' ' ? part.substr(1) : part;
-    part.clear();
-  };
-  for (char c : text) {
-    part += c;
-    if (c == '[') ++depth;
-    if (c == ']' && depth > 0) --depth;
-    if (c == ',' && depth == 0) put();
-  }
-  if (!part.empty()) put();
-  std::string all;
-  for (size_t i = 0; i < lines.size() && i < most; ++i) {
-    if (i) all += '\n';
-    all += shortened(lines[i], width + 8);
-  }
-  return lines.size() > most ? all + " \xE2\x80\xA6" : all;
 }
 
 class Sketcher {
@@ -240,8 +154,8 @@ void Sketcher::add_op(size_t i) {
   node.title = op.op->name;
   if (op.in_place && node.title.back() != '_') node.title += '_';
   const std::string attrs = attrs_text(*op.op, op.attrs);
-  node.detail = op.body ? wrapped(contents_text(*op.body, false), kDetailWidth, kContentLines)
-                        : wrapped(detail_text(graph_, op), kDetailWidth, kDetailLines);
+  node.detail =
+      op.body ? wrapped(contents_text(*op.body, false), 8) : wrapped(detail_text(graph_, op), 3);
   if (!op.what.empty()) node.facts.emplace_back("changed", op.what);
   if (!attrs.empty()) node.facts.emplace_back("attributes", attrs);
   if (op.body) node.facts.emplace_back("holds", contents_text(*op.body, true));
@@ -292,7 +206,7 @@ void Sketcher::open(size_t o, SketchNode node) {
     inner.op = static_cast<int>(o);
     inner.inner = SketchNode::Inner::kYes;
     inner.title = part.op->name;
-    inner.detail = wrapped(detail_text(body, part), kDetailWidth, kDetailLines);
+    inner.detail = wrapped(detail_text(body, part), 3);
     inner.cluster = static_cast<int>(sketch_.clusters.size());
     for (int v : part.outputs)
       inner.outputs.push_back(shape_text(body.values[static_cast<size_t>(v)]));
