@@ -111,8 +111,14 @@ uint32_t version_of(const TensorBody* b) {
   return b->storage->version.load(std::memory_order_relaxed);
 }
 
+// A node that has no outputs yet, and what the gradients that are wanted will read.
+struct Begun {
+  Node* node;
+  uint32_t reads;
+};
+
 // old_self: what to save in place of an input that has been overwritten.
-Node* make_node(const Call& call, const Tensor& old_self = Tensor()) {
+Begun make_node(const Call& call, const Tensor& old_self = Tensor()) {
   Node* node = Node::make(call.op);
   node->attrs = call.attrs;
   node->inputs.reserve(call.n_inputs);
@@ -133,11 +139,11 @@ Node* make_node(const Call& call, const Tensor& old_self = Tensor()) {
     input.saved = overwritten ? old_self : borrow(call.inputs[i].body);
     input.version = version_of(body(input.saved));
   }
-  return node;
+  return {node, reads};
 }
 
-void attach_outputs(Node* node, const Call& call) {
-  const uint32_t reads = reads_of(call.op, *node);
+void attach_outputs(const Begun& begun, const Call& call) {
+  const auto [node, reads] = begun;
   node->outputs.reserve(call.n_outputs);
   for (int i = 0; i < call.n_outputs; ++i) {
     TensorBody& b = call.out(i);
@@ -321,9 +327,10 @@ void trace_cut(const Call& call) {
 }
 
 void record(const Call& call) {
-  Node* node = make_node(call);
+  const Begun begun = make_node(call);
+  Node* node = begun.node;
   node->location = call.out().made_at;
-  attach_outputs(node, call);
+  attach_outputs(begun, call);
   if (thread_state.saved_hooks) [[unlikely]]
     return pack_and_drop(node);
   node->drop();
@@ -501,12 +508,13 @@ void record_in_place(const Call& call, const Tensor& old_self) {
   TensorBody& self = call.in(0);
   if (self.source) refresh_view(&self);
   const ViewRecord how = how_taken(&self);
-  Node* node = make_node(call, old_self);
+  const Begun begun = make_node(call, old_self);
+  Node* node = begun.node;
   for (int i = 0; i < call.n_inputs; ++i)
     if (call.inputs[i].body == &self) node->inputs[i].has_number = false;  // not the old one
   self.storage->mark_changed(call.op);
   node->location = self.storage->changed_at.load(std::memory_order_relaxed);
-  attach_outputs(node, call);
+  attach_outputs(begun, call);
   const NodeOwner owner{node};
   self.storage->rewrites.fetch_add(1, std::memory_order_relaxed);
   if (how.op) rebase_sources(&self, how);
