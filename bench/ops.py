@@ -131,9 +131,9 @@ def uniform(row: Row, shape: tuple = SMALL) -> Entry:
 
 
 def inputs(lib: Any, row: Row, one: Case, gradient: bool) -> list:
-    """The tensors of a case as float32, leaves that require grad if wanted."""
+    """The tensors of a case as float32 (of ops on integers: int32), leaves that require grad if wanted."""
     made = []
-    for values, kind in zip(row.fill(one), row.dtypes_of(one, "float32")):
+    for values, kind in zip(row.fill(one), row.dtypes_of(one, row.main_dtypes[0])):
         tensor = lib.from_numpy(
             np.ascontiguousarray(values.astype(kind)).reshape(values.shape)
         ).clone()

@@ -51,6 +51,23 @@ def test_gradient_of_a_determinant_of_0():
 
 
 @vs_torch
+def test_second_order_of_a_determinant_of_0(lib):
+    x = lib.tensor(
+        [[1.0, 2, 3, 0, 1], [2, 4, 6, 0, 2], [1, 0, 1, 2, 0], [0, 1, 1, 1, 3], [2, 1, 0, 1, 1]],
+        dtype=lib.float64,
+    )
+    found = []
+    for matrix in (x[:1, :1] * 0, x[:2, :2], x[:3, :3], x, lib.stack([x, x + lib.eye(5)])):
+        matrix = matrix.clone().requires_grad_()
+        det = lib.linalg.det(matrix)
+        (first,) = lib.autograd.grad(det.sum(), matrix, create_graph=True)
+        found.append(first)
+        if len(matrix) > 1:
+            found += lib.autograd.grad((first**2).sum(), matrix)
+    return found
+
+
+@vs_torch
 def test_parts_have_names(lib):
     x = numbers(lib, 2, 3, 3)
     a, b = lib.linalg.slogdet(x), lib.linalg.inv_ex(x)

@@ -35,6 +35,14 @@ def test_adaptive_special_values(lib):
 
 
 @vs_torch
+def test_means_over_everything_of_any_rank(lib):
+    """adaptive_avg_pool2d(x, 1) asks for no third dim, and knows tensors with five."""
+    x = lib.arange(120.0).reshape(2, 3, 4, 5)
+    pool = lib.nn.functional.adaptive_avg_pool2d
+    return [pool(part, 1) for part in (x, x[0], x[0, 0], x.reshape(1, 2, 3, 4, 5))]
+
+
+@vs_torch
 def test_gradients_at_ties(lib):
     """One of several equal elements gets the whole gradient."""
     x = lib.zeros(1, 1, 4, 4).requires_grad_()

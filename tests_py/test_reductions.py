@@ -1,5 +1,7 @@
 """Reductions where PyTorch's result is a matter of detail: ties, zeros, NaN, named results, long rows."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -177,3 +179,36 @@ def test_norms_below_one(lib, ord):
     x = make(lib, [[0.5, -2.0, 3.0], [1.0, 0.25, -1.5]], "float64", requires_grad=True)
     y = lib.linalg.vector_norm(x, ord, dim=1)
     return y, *lib.autograd.grad(y.sum(), x)
+
+
+EVERY_DIMS = [
+    dims for n in range(1, 5) for dims in itertools.combinations(range(4), n)
+]  # of four dims
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (0, 2, 1, 3), (2, 3, 0, 1)])
+@pytest.mark.parametrize(
+    "shape", [(3, 4, 5, 6), (2, 1, 3, 1), (1, 17, 1, 20), (3, 0, 2, 2)], ids=str
+)
+@vs_torch
+def test_dims_that_lie_apart(lib, order, shape):
+    """Dims side by side or not, in every order in memory."""
+    rng = np.random.default_rng(3)
+    x = make(lib, rng.integers(-4, 5, shape).astype(float), "float64").permute(order)
+    whole = x.to(lib.int64)
+    found = []
+    for dims in EVERY_DIMS:
+        found += [x.sum(dims), x.mean(dims, True), whole.sum(dims), x.var(dims)]
+        found.append(lib.linalg.vector_norm(x, 1, dims))
+        if 0 not in shape:
+            found += [x.amax(dims), whole.amin(dims, True), lib.linalg.vector_norm(x, 2, dims)]
+    if 0 not in shape:
+        found += [x.argmax(), x.argmin(1), x.max(2).indices]
+    return [f.clone() for f in found]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bool"])
+@vs_torch
+def test_counts_of_a_mask(lib, dtype):
+    x = make(lib, np.arange(3000.0).reshape(30, 100) % 7 == 0, dtype)
+    return x.sum(), x[:, 1:].sum(), lib.count_nonzero(x), x.sum(dtype=lib.int32), x.sum(1)

@@ -77,9 +77,10 @@ Tensor round_decimals(const Tensor& x, int64_t decimals) {
   if (!is_floating(x.dtype()))
     fail(ErrorCode::kNotImplemented, "round: decimals are not implemented for ", name_of(x.dtype()),
          " tensors");
-  const double ten = std::pow(10.0, std::fabs(static_cast<double>(decimals)));
   if (decimals == 0) return round(x);
-  return decimals > 0 ? round(x * ten) / ten : round(x / ten) * ten;
+  const double ten = std::pow(10.0, std::fabs(static_cast<double>(decimals)));
+  const double up = decimals > 0 ? ten : 1, down = decimals > 0 ? 1 : ten;
+  return detail::apply(cpu::PointwiseOp::k_round_decimals, {x}, up, down);
 }
 
 namespace {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "autograd/grad.hpp"
 #include "autograd/ops.hpp"
 #include "core/batching.hpp"
 #include "core/dispatch.hpp"
@@ -13,6 +14,8 @@
 #include "ops/broadcast.hpp"
 #include "ops/call_check.hpp"
 #include "ops/flops.hpp"
+#include "ops/minors.hpp"
+#include "ops/recompute.hpp"
 #include "ops/registry.hpp"
 
 namespace autograd {
@@ -405,10 +408,31 @@ void forward_cofactors(const Call& call) {
   });
 }
 
+// Are the pivots of all matrices far from 0? Not where the elements can't be looked at.
+bool all_regular(const Tensor& a) {
+  if (!has_elements(a)) return true;
+  const Unobserved pause;
+  const NoGrad off;
+  const double limit = a.dtype() == DType::kFloat64 ? 1e-10 : 1e-4;
+  const Tensor bound = prod(sqrt(sum(square(a.detach()), {-1})), -1);
+  return sum(abs(linalg_det(a.detach())) <= bound * limit).item_int() == 0;
+}
+
+void backward_cofactors(Backward& r) {
+  differentiate_composite(r, [](const std::vector<Tensor>& inputs) -> std::vector<Tensor> {
+    const Tensor& a = inputs[0];
+    constexpr int64_t kSmall = 4;  // minors cost next to nothing
+    if (a.size(-1) <= kSmall || !all_regular(a)) return {cofactors_by_minors(a)};
+    return {mul(unsqueeze(unsqueeze(linalg_det(a), -1), -1), invert(a, false).first)};
+  });
+}
+
 constexpr Op op_cofactors = {.name = "cofactors",
                              .traits = kProduct,
                              .infer = infer_same,
                              .forward = {forward_cofactors},
+                             .backward = backward_cofactors,
+                             .reads = {reads_input(0)},
                              .doc = "det(a) a^-1",
                              .flops = inverse_flops,
                              .batch = {1},
@@ -417,11 +441,8 @@ constexpr Op op_cofactors = {.name = "cofactors",
 Tensor per_matrix(const Tensor& g) { return unsqueeze(unsqueeze(g, -1), -1); }
 
 void backward_det(Backward& r) {
-  const Tensor a = r.input(0);
-  if (!thread_state.grad_enabled)
-    return r.set(0, mul(per_matrix(r.grad()), matrix_transposed(dispatch(op_cofactors, {a}))));
-  const Tensor factor = mul(per_matrix(r.grad()), per_matrix(r.output()));
-  r.set(0, mul(factor, matrix_transposed(invert(a, false).first)));
+  const Tensor cofactors = dispatch(op_cofactors, {r.input(0)});
+  r.set(0, mul(per_matrix(r.grad()), matrix_transposed(cofactors)));
 }
 
 constexpr Op op_det = {.name = "det",
@@ -429,7 +450,7 @@ constexpr Op op_det = {.name = "det",
                        .infer = infer_det,
                        .forward = {forward_det},
                        .backward = backward_det,
-                       .reads = {reads_input(0) | reads_output()},
+                       .reads = {reads_input(0)},
                        .doc = "determinant",
                        .flops = factor_flops,
                        .batch = {1},

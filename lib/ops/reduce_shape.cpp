@@ -54,6 +54,48 @@ Tensor moved_last(TensorBody& x, Mask mask) {
   return out;
 }
 
+// A view of x with its dims in the order in which they lie in memory, and mask with them; an
+// undefined tensor if that is not row-major, or if kept dims would change places.
+Tensor in_memory_order(TensorBody& x, Mask& mask) {
+  int order[kMaxDims], used = 0;
+  for (int d = 0; d < x.sizes.size(); ++d) {
+    if (x.sizes[d] == 1) continue;
+    int place = used++;
+    for (; place > 0 && x.strides[order[place - 1]] < x.strides[d]; --place) {
+      const int other = order[place - 1];
+      if (!(mask >> d & 1) && !(mask >> other & 1)) return {};
+      order[place] = other;
+    }
+    order[place] = d;
+  }
+  Shape sizes, strides;
+  Mask moved = 0;
+  for (int i = 0; i < used; ++i) {
+    sizes.push_back(x.sizes[order[i]]);
+    strides.push_back(x.strides[order[i]]);
+    moved |= (mask >> order[i] & 1) << i;
+  }
+  int64_t dense = 1;
+  for (int i = used - 1; i >= 0; --i) {
+    if (strides[i] != dense) return {};
+    dense *= sizes[i];
+  }
+  mask = moved;
+  return make_alias(&x, sizes, strides, 0);
+}
+
+// The last reduced dims that lie side by side.
+Mask last_group(const Shape& sizes, Mask mask) {
+  Mask group = 0;
+  for (int d = sizes.size() - 1; d >= 0; --d) {
+    if (mask >> d & 1)
+      group |= 1u << d;
+    else if (sizes[d] != 1 && group)
+      break;
+  }
+  return group;
+}
+
 void check_supported(bool supported, const char* op, DType dtype) {
   if (!supported) fail(ErrorCode::kNotImplemented, op, ": not implemented for ", name_of(dtype));
 }
@@ -123,15 +165,29 @@ void run_reduce(const char* name, cpu::ReduceOp op, TensorBody& x, Mask mask, Te
   cpu::ReduceShape shape;
   Tensor moved;
   const char* in = x.data;
-  if (!x.is_contiguous || !split_dims(x.sizes, mask, shape)) {
+  const bool joins =
+      op != cpu::ReduceOp::kVar && op != cpu::ReduceOp::kArgmax && op != cpu::ReduceOp::kArgmin;
+  if (!x.is_contiguous && x.numel > 1 && (joins || op == cpu::ReduceOp::kVar)) {
+    Mask moved_mask = mask;
+    const Tensor alias = in_memory_order(x, moved_mask);
+    if (alias) return run_reduce(name, op, *body(alias), moved_mask, out, p);
+  }
+  const bool split = x.is_contiguous && split_dims(x.sizes, mask, shape);
+  if (!split && joins && x.is_contiguous && x.numel > 0) {
+    // Group by group: less to read than a copy with the dims side by side.
+    const Mask group = last_group(x.sizes, mask);
+    const Tensor part = make_tensor(reduced_sizes(x.sizes, group, true), x.dtype);
+    run_reduce(name, op, x, group, *body(part), p);
+    const bool extreme = op == cpu::ReduceOp::kMax || op == cpu::ReduceOp::kMin;
+    return run_reduce(name, extreme ? op : cpu::ReduceOp::kSum, *body(part), mask & ~group, out, p);
+  }
+  if (!split) {
     moved = moved_last(x, mask);
     in = static_cast<const char*>(moved.data());
     const int64_t n = reduced_count(x.sizes, mask);
     shape = {out.numel, n, 1, n, 1};
   }
   if (shape.outer == 0 || shape.inner == 0) return;
-  const bool joins =
-      op != cpu::ReduceOp::kVar && op != cpu::ReduceOp::kArgmax && op != cpu::ReduceOp::kArgmin;
   if (joins && is_floating(x.dtype) && shape.outer == 1 && shape.inner == 1 &&
       shape.reduce > 2 * kChunk)
     return reduce_long_row(op, x.dtype, in, out.data, shape.reduce);

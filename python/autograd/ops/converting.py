@@ -45,7 +45,10 @@ def detach(input: Tensor) -> Tensor:
 @method
 def contiguous(self: Tensor, memory_format: Any = contiguous_format) -> Tensor:
     """Returns this tensor if its elements lie densely in row-major order, else a copy."""
-    return self if self.is_contiguous() else call(lib.ag_contiguous, self)
+    return self if _is_contiguous(self) else call(lib.ag_contiguous, self)
+
+
+_is_contiguous = lib.ag_tensor_is_contiguous
 
 
 def convert(self: Tensor, dtype: dtypes.dtype) -> Tensor:

@@ -34,14 +34,6 @@ def _joined(native: Any, name: str, tensors: Any, *options: Any) -> Tensor:
 _SEQUENCES = (tuple, list)
 
 
-def _size(input: Tensor, dim: int) -> int:
-    """The size of a dim; IndexError if there is no such dim."""
-    try:
-        return input.shape[dim]
-    except IndexError:
-        return input.size(dim)
-
-
 _MOST_LISTED = 24
 _MOST_PARTS = 1 << 24  # the library's own limit, kept before arrays of that length are made
 
@@ -85,7 +77,7 @@ def split(
     if isinstance(sections, int):
         if not tensor.shape:
             raise RuntimeError("split expects at least a 1-dimensional tensor")
-        size = _size(tensor, dim)
+        size = tensor.size(dim)
         if sections < 0 or (sections == 0 and size):
             raise RuntimeError(
                 f"split expects split_size be non-negative, but got split_size={sections}"
@@ -108,7 +100,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     shape = input.shape
     if not shape:
         raise RuntimeError("chunk expects at least a 1-dimensional tensor")
-    size = _size(input, dim)
+    size = input.size(dim)
     # As many as there are when each is of size / chunks, rounded up.
     count = -(-size // -(-size // chunks)) if size else chunks
     if count <= _MOST_LISTED and fast:
@@ -125,7 +117,7 @@ _chunk = lib.ag_chunk
 @op
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """Returns the views at all positions of a dim."""
-    n = _size(input, dim)
+    n = input.size(dim)
     return _parts("unbind", n, lib.ag_unbind, input, dim, n)
 
 
@@ -141,22 +133,33 @@ def tensor_split(
     """Returns views along dim: as many as a number says, as even as possible, or those between the indices given."""
     where = indices_or_sections if indices is None else indices
     where = where if sections is None else sections
-    if isinstance(where, Tensor):
-        where = where.tolist()
-    if not isinstance(where, (list, tuple)):
-        if not input.shape:
-            raise RuntimeError(
-                "tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims"
-            )
-        if where <= 0:
-            raise RuntimeError(f"number of sections must be larger than 0, got {where}")
-        if where > _MOST_PARTS:
-            raise RuntimeError(
-                f"tensor_split: {where} parts are too many, expected at most {_MOST_PARTS}"
-            )
-        each, larger = divmod(_size(input, dim), where)
-        where = [i * each + builtins.min(i, larger) for i in range(1, where)]
+    kind = type(where)
+    if kind is not int and kind is not tuple and kind is not list:
+        if isinstance(where, Tensor):
+            where = where.tolist()
+        kind = int if not isinstance(where, (list, tuple)) else list
+    if kind is int:
+        where = _even_places(input, where, dim)
     return many_results(lib.ag_tensor_split, len(where) + 1, input, *listed(where), dim)
+
+
+def _even_places(input: Tensor, sections: int, dim: int) -> list[int]:
+    """Where a dim is to be split into sections of sizes that differ by at most one."""
+    if lib.ag_tensor_ndim(input) == 0:
+        raise RuntimeError(
+            "tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims"
+        )
+    if sections <= 0:
+        raise RuntimeError(f"number of sections must be larger than 0, got {sections}")
+    if sections > _MOST_PARTS:
+        raise RuntimeError(
+            f"tensor_split: {sections} parts are too many, expected at most {_MOST_PARTS}"
+        )
+    size = input.size(dim)
+    each, larger = divmod(size, sections)
+    if each and not larger:
+        return list(range(each, size, each))
+    return [i * each + builtins.min(i, larger) for i in range(1, sections)]
 
 
 @op

@@ -7,6 +7,7 @@ from typing import Any, Union
 
 from ..._capi import ZERO, call, lib, pack
 from ...operands import two_results
+from ...ops.reductions import mean
 from ...tensor import Tensor
 from .convolution import spatial
 
@@ -129,6 +130,9 @@ def _adaptive_avg_pool(dims: int, native: Any) -> Any:
     name = f"adaptive_avg_pool{dims}d"
 
     def function(input: Tensor, output_size: Sizes) -> Tensor:
+        if dims == 2 and type(output_size) is int and output_size == 1:
+            if lib.ag_tensor_ndim(input) not in (3, 4):
+                return mean(input, (-1, -2), True)  # as in PyTorch, of any rank
         return call(native, input, *_output_size(name, dims, input, output_size))
 
     doc = f"""Returns means of windows of {_FIRST[dims]} such that the spatial sizes become output_size.
