@@ -36,6 +36,7 @@ SMALL = (16, 64)
 LARGE = (4096, 1024)
 # A round of long calls is long enough for the first one, whose caches the other side has emptied, not to count.
 ROUNDS, ROUND_SECONDS, LONG_ROUND_SECONDS = 15, 1e-3, 1e-2
+PAUSE = 0.02  # the threads of one side spin for a while before they leave their cores to the other
 DIFFERENCE = 1e-3  # of the largest element: another op, not another rounding
 MODES = ("forward", "gradient")
 
@@ -193,6 +194,7 @@ class Side:
     def time(self, repeats: int) -> float:
         """Seconds of one call, averaged over repeats."""
         call = self.call
+        call()  # wakes threads, and fetches what the other side has thrown out of the caches
         start = time.perf_counter()
         for _ in range(repeats):
             call()
@@ -284,6 +286,8 @@ def measure(
     times: list[list[float]] = [[], []]
     for _ in range(rounds):
         for side, count, taken in zip(sides, repeats, times):
+            if threads > 1:
+                time.sleep(PAUSE)
             taken.append(side("time", count))
     return Line(str(entry), mode, threads, *(statistics.median(taken) for taken in times))
 

@@ -158,7 +158,9 @@ RULE = ctypes.CFUNCTYPE(
 PACK = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, _Addresses)
 UNPACK = PACK
 EXCEPTION_KEEPER = ctypes.PYFUNCTYPE(None, ctypes.py_object)
-_HANDLE = re.compile(r"(const )?(ag_tensor|ag_graph|ag_node|ag_recording|ag_compiled|ag_function)\*")
+_HANDLE = re.compile(
+    r"(const )?(ag_tensor|ag_graph|ag_node|ag_recording|ag_compiled|ag_function)\*"
+)
 _VALUES: dict[str, Any] = {
     "void": None,
     "int32_t": ctypes.c_int32,

@@ -265,12 +265,13 @@ def lerp_(self: Tensor, end: Tensor, weight: Any) -> Tensor:
 
 
 # ---- functions of one tensor that take numbers
+_plain_round_decimals = lib.ag_round_decimals
 
 
 @op
 def round(input: Tensor, *, decimals: int = 0) -> Tensor:
     """Returns x rounded to decimals digits after the point, elementwise; halves go to the even neighbour."""
-    return _plain_round(input) if decimals == 0 else call(lib.ag_round_decimals, input, decimals)
+    return _plain_round(input) if decimals == 0 else call(_plain_round_decimals, input, decimals)
 
 
 @method
