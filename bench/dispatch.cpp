@@ -49,6 +49,11 @@ void add_chain() {
   ag::Tensor x = a();
   for (int i = 0; i < kOps; ++i) x = ag::add(x, b());
 }
+// Without elements there is nothing for the kernel to do: infer, allocate, record and drop.
+void door_alone() {
+  static const ag::Tensor x = ag::full({0}, 1.0).requires_grad_(), y = ag::full({0}, 1.0);
+  for (int i = 0; i < kOps; ++i) ag::add(x, y);
+}
 struct MyAdd : ag::Function<MyAdd> {
   static ag::Tensor forward(ag::Context&, const ag::Tensor& x, const ag::Tensor& y) {
     return ag::add(x, y);
@@ -100,6 +105,7 @@ int main(int argc, char** argv) {
   Row rows[] = {{"empty", allocate_only, {}},
                 {"add, no gradient", add_plain, {}},
                 {"add, recorded", add_recorded, {}},
+                {"add, recorded, no elements", door_alone, {}},
                 {"add, recorded, chain", add_chain, {}},
                 {"Function, recorded, chain", my_add_chain, {}},
                 {"registered op, recorded, chain", registered_chain, {}}};
