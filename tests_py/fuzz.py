@@ -77,7 +77,14 @@ class Native:
         "ag_graph_assert",
     }
     # Of what else the library hands out, so many are kept; older ones are freed.
-    KEPT = {"ag_node": 20, "ag_graph": 5, "ag_recording": 2, "ag_compiled": 3, "ag_op": 0}
+    KEPT = {
+        "ag_node": 20,
+        "ag_graph": 5,
+        "ag_recording": 2,
+        "ag_compiled": 3,
+        "ag_function": 5,
+        "ag_op": 0,
+    }
     LEFT_OUT |= {f"{kind}_free" for kind in KEPT}
     ROOM = 4096  # entries of every array; counts stay far below it, or are beyond any memory
     COUNTS = [0, 1, 2, 3, 4, 6, 12, 13, 40, -1, -(2**63), 2**31, 2**62, 2**63 - 1]
