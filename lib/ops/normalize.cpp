@@ -261,6 +261,52 @@ void backward_rms_norm(Backward& b) {
   if (b.needs(1)) b.set(1, g * xhat);
 }
 
+// y for all examples: of x, with the weights that all share; statistics that nobody reads.
+Tensor normalize_all(const BatchedCall& c, const Tensor& x, bool with_affine) {
+  Tensor arguments[3], outputs[2];
+  for (int i = 1; i < c.n_inputs; ++i)
+    if (with_affine && c.has(i)) arguments[i] = c.values[i];
+  const Arg inputs[3] = {x, arguments[1], arguments[2]};
+  dispatch(c.op, inputs, c.n_inputs, c.attrs, outputs, 2);
+  c.outputs[1] = zeros({c.size, 2, 0}, x.dtype());
+  return outputs[0];
+}
+
+bool affine_differs(const BatchedCall& c) { return c.is_batched(1) || c.is_batched(2); }
+
+}  // namespace
+
+bool batch_rows(const BatchedCall& c) {
+  const bool differs = affine_differs(c);
+  Tensor y = normalize_all(c, c.values[0], !differs);
+  if (differs && c.has(1)) y = y * c.aligned(1, c.rank(0));
+  if (differs && c.has(2)) y = y + c.aligned(2, c.rank(0));
+  c.outputs[0] = y;
+  return true;
+}
+
+bool batch_groups(const BatchedCall& c) {
+  const bool differs = affine_differs(c);
+  const Tensor& x = c.values[0];
+  Shape samples = c.sizes(0);  // of all examples
+  if (c.is_batched(0)) samples[0] *= c.size;
+  Tensor y = normalize_all(c, reshape(x, samples), !differs);
+  y = reshape(y, x.sizes());
+  for (int i = 1; differs && i < 3; ++i) {
+    if (!c.has(i)) continue;
+    Shape sizes;
+    if (c.is_batched(i)) sizes = {c.size, 1};
+    sizes.push_back(c.sizes(i)[0]);
+    for (int d = 2; d < c.rank(0); ++d) sizes.push_back(1);
+    const Tensor affine = reshape(c.values[i], sizes);
+    y = i == 1 ? y * affine : y + affine;
+  }
+  c.outputs[0] = y;
+  return true;
+}
+
+namespace {
+
 constexpr Op op_layer_norm = {
     .name = "layer_norm",
     .traits = kReduction,
@@ -274,7 +320,7 @@ constexpr Op op_layer_norm = {
     .doc = "(x - mean) / sqrt(var + eps) * weight + bias over the last dims",
     .optional_inputs = 1 << 1 | 1 << 2,
     .flops = each_flops<8>,
-    .batch = {1},
+    .batch = {.call = batch_rows},
     .check = (takes<1, 3, 2>)};
 constexpr Op op_rms_norm = {.name = "rms_norm",
                             .traits = kReduction,
@@ -287,7 +333,7 @@ constexpr Op op_rms_norm = {.name = "rms_norm",
                             .doc = "x / sqrt(mean x^2 + eps) * weight over the last dims",
                             .optional_inputs = 1 << 1,
                             .flops = each_flops<5>,
-                            .batch = {1},
+                            .batch = {.call = batch_rows},
                             .check = (takes<1, 2, 2>)};
 
 constexpr const Op* kNormalizeOps[] = {&op_layer_norm, &op_layer_norm_backward, &op_rms_norm,

@@ -1,5 +1,6 @@
 // What the normalizations share.
 #pragma once
+#include "core/batching.hpp"
 #include "core/op.hpp"
 
 namespace autograd::detail {
@@ -11,5 +12,10 @@ void check_affine(const Call& call, int i, const char* what, const Shape& sizes)
 /// sqrt(var + eps) over dims; weight, which broadcasts to x, may be undefined. Also gives xhat.
 Tensor normalized_gradient(const Tensor& g, const Tensor& x, const Tensor& weight,
                            const Shape& dims, double eps, Tensor* xhat);
+
+/// vmap of layer_norm and rms_norm, and of group_norm: weights that differ between examples are
+/// applied after the call.
+bool batch_rows(const BatchedCall& c);
+bool batch_groups(const BatchedCall& c);
 
 }  // namespace autograd::detail

@@ -535,6 +535,7 @@ constexpr Op op_group_norm = {
     .doc = "(x - mean) / sqrt(var + eps) * weight + bias for each group of channels of each sample",
     .optional_inputs = 1 << 1 | 1 << 2,
     .flops = each_flops<8>,
+    .batch = {.call = batch_groups},
     .check = check_group_norm};
 
 constexpr const Op* kChannelOps[] = {&op_batch_norm, &op_batch_norm_backward, &op_running_average,
