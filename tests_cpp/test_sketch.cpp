@@ -5,7 +5,9 @@
 #include <string>
 
 #include "autograd/error.hpp"
+#include "graph/diff.hpp"
 #include "graph/draw/sketch.hpp"
+#include "graph/draw/wording.hpp"
 #include "ops/registry.hpp"
 
 namespace autograd::detail {
@@ -192,8 +194,53 @@ TEST(Sketch, deep_modules_are_closed) {
   EXPECT_EQ(node_named(sketch, "mm"), nullptr);
   const Sketch closed = sketch_of(network(12), 0);
   ASSERT_NE(node_named(closed, "net: Net"), nullptr);
-  EXPECT_EQ(node_named(closed, "net: Net")->detail, "2 ops");
+  EXPECT_EQ(node_named(closed, "net: Net")->detail, "24 ops") << "of all twelve";
   for (const SketchEdge& edge : closed.edges) EXPECT_NE(edge.from, edge.to);
+}
+
+TEST(Sketch, loose_words_are_short) {
+  EXPECT_EQ(short_number("0.35355339059327373"), "0.3536");
+  EXPECT_EQ(short_number("1e-05"), "1e-05");
+  EXPECT_EQ(short_number("[1, 2, 3, 4]"), "[1, 2, 3, 4]");
+  EXPECT_EQ(wrapped("a=[1, 2], b=3", 3), "a=[1, 2], b=3");
+  EXPECT_EQ(wrapped("first=[10, 20, 30], second=[40, 50, 60], third=7", 3),
+            "first=[10, 20, 30],\nsecond=[40, 50, 60], third=7");
+  EXPECT_EQ(count(wrapped(std::string(2000, ','), 3), "\n"), 2);
+  Maker m;
+  const int x = m.leaf("x", Role::kInput, {2, 4});
+  m.graph.outputs = {m.op("exp", {x})};
+  EXPECT_EQ(shape_text(m.graph.values[0]), "[2, 4]");
+  EXPECT_EQ(contents_text(m.graph, true), "exp [2, 4]");
+}
+
+TEST(Sketch, numbers_stand_beside_each_reader) {
+  Maker m;
+  const int x = m.leaf("x", Role::kInput, {2, 4}), two = m.leaf("", Role::kConstant, {});
+  m.graph.values[static_cast<size_t>(two)].has_number = true;
+  m.graph.values[static_cast<size_t>(two)].number = 2;
+  m.graph.outputs = {m.op("mul", {m.op("mul", {x, two}), two})};
+  int constants = 0;
+  for (const SketchNode& node : sketch_of(m.graph).nodes) constants += node.title == "2";
+  EXPECT_EQ(constants, 2);
+}
+
+TEST(Sketch, differences_have_looks_of_their_own) {
+  Maker m, n;
+  const int x = m.leaf("x", Role::kInput, {2, 4}), y = n.leaf("x", Role::kInput, {2, 4});
+  m.graph.outputs = {m.op("neg", {m.op("exp", {x})})};
+  n.graph.outputs = {n.op("neg", {n.op("tanh", {y})})};
+  const Sketch sketch = sketch_of(marked(m.graph, n.graph));
+  EXPECT_EQ(node_named(sketch, "exp")->look, Look::kRemoved);
+  EXPECT_EQ(node_named(sketch, "tanh")->look, Look::kAdded);
+  EXPECT_EQ(node_named(sketch, "neg")->look, Look::kChanged);
+  int removed = 0;
+  for (const SketchEdge& edge : sketch.edges) removed += edge.removed;
+  EXPECT_EQ(removed, 2);
+  int inputs = 0;
+  for (const SketchNode& node : sketch.nodes) inputs += node.title == "x";
+  EXPECT_EQ(inputs, 1) << "both read the same";
+  EXPECT_EQ(marked(GraphData(), n.graph).ops.size(), 2u);
+  EXPECT_EQ(marked(m.graph, GraphData()).ops.size(), 2u);
 }
 
 TEST(Sketch, options_that_are_none_are_refused) {

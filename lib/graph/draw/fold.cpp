@@ -310,6 +310,7 @@ void Repeats::merge_updates(const std::vector<int>& ops) {
     describe_all(all);
   }
   first.title += " \xC3\x97 " + times;
+  first.times = static_cast<int>(ops.size());
   first.facts.clear();
   for (size_t k = 1; k < ops.size(); ++k) {
     const SketchNode& other = sketch_.nodes[static_cast<size_t>(ops[k])];
@@ -365,6 +366,15 @@ int closed_around(const Sketch& sketch, int cluster, int64_t depth) {
   return found;
 }
 
+// How many ops a node stands for within a cluster that holds it.
+int count_within(const Sketch& sketch, const SketchNode& node, int cluster) {
+  if (node.op < 0) return 0;
+  int count = node.times;
+  for (int c = node.cluster; c != cluster; c = sketch.clusters[static_cast<size_t>(c)].parent)
+    count *= sketch.clusters[static_cast<size_t>(c)].times;
+  return count;
+}
+
 std::string count_text(int n) { return std::to_string(n) + (n == 1 ? " op" : " ops"); }
 
 }  // namespace
@@ -397,7 +407,7 @@ void close_modules(Sketch& sketch, int64_t depth) {
     }
     drawn[i] = entry->second;
     kept[i] = 0;
-    sketch.nodes[static_cast<size_t>(drawn[i])].inside += sketch.nodes[i].op >= 0;
+    sketch.nodes[static_cast<size_t>(drawn[i])].inside += count_within(sketch, sketch.nodes[i], c);
   }
   for (size_t c = 0; c < clusters.size(); ++c)
     clusters[c] = closed_around(sketch, static_cast<int>(c), depth) < 0;

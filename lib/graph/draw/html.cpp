@@ -73,6 +73,7 @@ void write_node(Json& json, const SketchNode& node) {
   write_facts(json, node);
   if (node.inner != SketchNode::Inner::kNo)
     json.key("inner").number(node.inner == SketchNode::Inner::kLast ? 2 : 1);
+  if (node.times > 1) json.key("times").number(node.times);
   if (node.again) json.key("again").yes(true);
   if (node.seconds >= 0) json.key("seconds").number(node.seconds);
   if (node.bytes >= 0) json.key("bytes").number(node.bytes);

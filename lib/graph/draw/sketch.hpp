@@ -22,6 +22,7 @@ struct SketchNode {
   int cluster = -1;
   int op = -1;     ///< of the graph
   int inside = 0;  ///< ops that a module stands for
+  int times = 1;   ///< ops that an op of many stands for
   /// Of an op in an open fused one. The last carries the costs of all.
   enum class Inner { kNo, kYes, kLast } inner = Inner::kNo;
   bool again = false;                           ///< a leaf that is drawn in another phase as well

@@ -148,9 +148,15 @@ class Model {
     return this.graph.nodes.reduce((sum, n) => sum + (this.isShown(n) && n[what] ? n[what] : 0), 0);
   }
 
-  // Ops inside of a fused one are one op together.
-  countOps(list) {
-    return list.filter((n) => this.graph.nodes[n].op >= 0 && this.graph.nodes[n].inner !== 1).length;
+  // Ops that are drawn once for many count as many, those inside of a fused one as one together.
+  countOps(list, within = -1) {
+    const { nodes, clusters } = this.graph;
+    return list.reduce((sum, n) => {
+      if (nodes[n].op < 0 || nodes[n].inner === 1) return sum;
+      let count = nodes[n].times || 1;
+      for (let c = nodes[n].cluster; c >= 0 && c !== within; c = clusters[c].parent) count *= clusters[c].times;
+      return sum + count;
+    }, 0);
   }
 
   knows(what) {

@@ -101,7 +101,7 @@ class View {
   say(box) {
     const { nodes, clusters } = this.model.graph;
     if (box.closed !== undefined) {
-      const cluster = clusters[box.closed], ops = this.model.countOps(box.nodes);
+      const cluster = clusters[box.closed], ops = this.model.countOps(box.nodes, box.closed);
       if (cluster.fused) return { title: cluster.title, detail: cluster.detail, kind: cluster.fused, foldable: true };
       const kind = cluster.phase === "forward" ? "module" : `module-${cluster.phase}`;
       return { title: cluster.title, detail: `${ops} ${ops === 1 ? "op" : "ops"}`, kind, foldable: true };
