@@ -44,8 +44,8 @@ void check_geometry(const Shape& sizes, const Shape& strides) {
     elements *= std::max<int64_t>(sizes[d], 1);
     if (elements > kMostInFiles) refuse("a tensor is too large");
     if (d >= strides.size()) refuse("sizes and strides differ in length");
+    if (strides[d] < -kMostInFiles || strides[d] > kMostInFiles) refuse("a stride is out of range");
     const int64_t stride = strides[d] < 0 ? -strides[d] : strides[d];
-    if (stride < 0 || stride > kMostInFiles) refuse("a stride is out of range");
     if (sizes[d] > 1 && __builtin_add_overflow(way, (sizes[d] - 1) * stride, &way))
       refuse("a tensor reaches too far");
   }
