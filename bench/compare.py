@@ -3,11 +3,12 @@
     python bench/compare.py                              # all workloads, the table, and compare.json
     python bench/compare.py seed digits --rounds 5
     python bench/compare.py --jax path/to/python         # an environment that has JAX
-    python bench/compare.py --torch-compile              # and torch.compile, where it works
+    python bench/compare.py --torch-compile              # and torch.compile, which needs a C++ compiler and minutes
 
 All sides start from the same weights and see the same batches; the losses of the first steps have to agree before
 anything is timed. Then the sides take turns, round by round, one thread each, and medians are reported, so that a busy
-machine slows all of them alike. `peak` is this core's rate of multiply-adds, measured in the same run.
+machine slows all of them alike. `plan` is what making a plan takes: the calls until there is one, less the same calls
+without compiling. `peak` is this core's rate of multiply-adds, measured in the same run.
 """
 
 from __future__ import annotations
@@ -146,7 +147,7 @@ def sides_of(name: str, options: argparse.Namespace, jax: JaxProcess | None) -> 
     if torch is not None:
         sides.append(StepSide("torch", make(torch), lambda step: step))
         if options.torch_compile:
-            # The optimizer's step stays outside: that is what PyTorch recommends.
+            # The whole step: forward and loss, backward and the optimizer's update become a graph each.
             sides.append(StepSide("torch.compile", make(torch), torch.compile))
     if jax is not None:
         jax.load(name, make(ag))
@@ -172,6 +173,24 @@ def check(name: str, sides: list[Any]) -> float:
     return largest
 
 
+def plan_time(name: str, tries: int = 9) -> float:
+    """Microseconds that it takes to capture a step, compare the calls, run the passes and lay the plan out."""
+    times = []
+    for _ in range(tries):
+        spent = []
+        for wrap in (ag.compile, lambda step: step):
+            work = WORKLOADS[name](ag)
+            step, batches = wrap(work.step), batches_of(work)
+            began = perf_counter()
+            for i in range(3):
+                step(*batches[i % len(batches)])
+            spent.append(perf_counter() - began)
+            if wrap is ag.compile and "1 plans" not in step.explain():
+                sys.exit(f"compare: {name}: no plan after three calls: {step.explain()}")
+        times.append(spent[0] - spent[1])
+    return 1e6 * statistics.median(times)
+
+
 def fma_peak() -> float | None:
     """GFLOP/s of this core, measured by bench/gemm_bench.cpp; None if it is not built."""
     program = ROOT / "build" / "bench_gemm_bench"
@@ -191,8 +210,11 @@ def measure(name: str, options: argparse.Namespace, jax: JaxProcess | None) -> d
     times = {
         side.name: 1e6 * statistics.median(r[i] for r in rounds) for i, side in enumerate(sides)
     }
-    print(f"{name:12}" + "".join(f"{times[side.name]:14.1f}" for side in sides), flush=True)
-    return {"name": name, "largest_relative_difference_of_losses": difference, "us": times}
+    plan = plan_time(name)
+    shown = [times[side.name] for side in sides] + [plan]
+    print(f"{name:12}" + "".join(f"{each:14.1f}" for each in shown), flush=True)
+    result = {"name": name, "largest_relative_difference_of_losses": difference, "us": times}
+    return {**result, "plan_us": plan}
 
 
 def summary(results: list[dict[str, Any]]) -> None:
@@ -209,6 +231,15 @@ def summary(results: list[dict[str, Any]]) -> None:
             print(
                 f"{mine} against {theirs}: {mean:.1f}x in the geometric mean, worst {worst:.1f}x ({where})"
             )
+    for theirs in ("torch.compile", "jax.jit"):
+        compared = [r for r in results if theirs in r["us"]]
+        slower = [r["name"] for r in compared if r["us"]["compiled"] > r["us"][theirs]]
+        if compared:
+            print(
+                f"compiled is slower than {theirs} on {', '.join(slower) or 'none'} of {len(compared)}"
+            )
+    slowest = max(results, key=lambda r: r["plan_us"])
+    print(f"a plan takes at most {slowest['plan_us'] / 1000:.1f} ms to make ({slowest['name']})")
 
 
 def parse() -> argparse.Namespace:
@@ -240,6 +271,7 @@ def main() -> int:
     heads = ["eager", "compiled", "epochs"] + (["torch"] if torch else [])
     heads += ["torch.compile"] if options.torch_compile else []
     heads += ["jax.jit", "jax.scan"] if jax else []
+    heads += ["plan"]
     print(f"{'us a step':12}" + "".join(f"{head:>14}" for head in heads), flush=True)
     for name in names:
         results.append(measure(name, options, jax))

@@ -118,8 +118,8 @@ int64_t ag_compiled_num_captures(const ag_compiled* compiled) {
   return read<int64_t>(__func__, -1, [&](Arguments in) { return of(in, compiled).num_captures(); });
 }
 
-ag_status ag_compiled_doubt(ag_compiled* compiled) {
-  return run(__func__, [&](Arguments in) { of(in, compiled).compiled.doubt(); });
+ag_status ag_compiled_doubt(ag_compiled* compiled, int32_t keep_captures) {
+  return run(__func__, [&](Arguments in) { of(in, compiled).compiled.doubt(keep_captures != 0); });
 }
 
 ag_status ag_compiled_clear(ag_compiled* compiled) {

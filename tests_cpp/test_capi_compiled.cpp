@@ -71,7 +71,7 @@ TEST_F(CapiCompiled, trains_like_the_calls_themselves) {
   EXPECT_EQ(text_of([&](char* b, int64_t n) { return ag_compiled_misfit(compiled, &x, 1, b, n); }),
             "");
 
-  EXPECT_EQ(ag_compiled_doubt(compiled), AG_OK);
+  EXPECT_EQ(ag_compiled_doubt(compiled, 0), AG_OK);
   EXPECT_EQ(ag_compiled_call(compiled, x, nullptr, nullptr, nullptr), nullptr);
   EXPECT_EQ(ag_last_status(), AG_OK);
   step(compiled, w, x);  // captured, and found to be the same

@@ -85,7 +85,7 @@ def test_a_function_that_never_does_the_same():
         return x
 
     compiled = ag.compile(f)
-    with pytest.raises(ag.CompileError, match="captured in a row and each did something else"):
+    with pytest.raises(ag.CompileError, match="captured in a row and no two did the same"):
         for _ in range(20):
             compiled(ag.ones(2))
 

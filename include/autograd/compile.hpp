@@ -79,8 +79,10 @@ class Compiled {
   int64_t num_options() const;
 
   /// Something has changed that the function may depend on besides its inputs: from now on a plan
-  /// is used only after a captured call has done again what it does.
-  void doubt();
+  /// is used only after a captured call has done again what it does. Captured calls that have not
+  /// led to a plan yet are forgotten, unless they are kept: where what has changed may change back,
+  /// such as the mode of a module.
+  void doubt(bool keep_captures = false);
 
   int64_t num_plans() const;
   int64_t num_captures() const;
@@ -101,8 +103,8 @@ class Compiled {
   /// Error (runtime) if there is no plan, or it has operations that are no part of the library.
   void save(const std::string& path, const Names& names = {}) const;
   /// Plans from a file, over new tensors, for predictions and for further training. Nothing in the
-  /// file is trusted: throws Error (runtime) if it cannot be read, Error (value) if it is no file of
-  /// plans, a damaged one, one that no captured calls could have given, or if the results of its
+  /// file is trusted: throws Error (runtime) if it cannot be read, Error (value) if it is no file
+  /// of plans, a damaged one, one that no captured calls could have given, or if the results of its
   /// operations take more than max_bytes.
   static Compiled load(const std::string& path, int64_t max_bytes = int64_t{1} << 32);
   /// The tensors from outside that load() has made; "" for those without a name.

@@ -59,6 +59,7 @@ class Turn {
 struct Pending {
   Capture capture;
   bool grad_enabled;
+  bool is_doubted = false;  ///< something changed since: other numbers are no fault
 };
 
 // True if gradients could still flow through the result: it has a history through which no
@@ -197,8 +198,8 @@ bool Compiled::begin(const std::vector<Tensor>& inputs) {
          "with max_plans");
   if (s.fruitless >= s.limits.max_captures)
     fail(ErrorCode::kRuntime, "compile: ", s.fruitless,
-         " calls were captured in a row and each did something else: ", s.difference,
-         ". Pass what changes as tensor arguments, or pass fallback=True");
+         " calls were captured in a row and no two did the same: ", s.difference,
+         ". Pass what changes as tensor arguments of few different shapes, or pass fallback=True");
   s.recorder.emplace(inputs, detail::RecorderOptions{.refuses_reads = s.limits.refuse_reads});
   s.recorder->start();
   return true;
@@ -264,9 +265,10 @@ void Compiled::State::add(Capture capture, bool grad_enabled) {
   difference.clear();
 }
 
-void Compiled::doubt() {
+void Compiled::doubt(bool keep_captures) {
   for (Entry& entry : state_->plans) entry.is_doubted = true;
-  state_->pending.clear();
+  for (Pending& each : state_->pending) each.is_doubted = true;
+  if (!keep_captures) state_->pending.clear();
 }
 
 void Compiled::end(const std::vector<Tensor>& outputs) {
@@ -290,11 +292,13 @@ void Compiled::end(const std::vector<Tensor>& outputs) {
   s.read_options(capture);
   const bool grad_enabled = autograd::grad_enabled();
   if (s.confirm(capture, grad_enabled)) return;
+  if (!s.pending.empty())
+    s.difference = "no call before had arguments of the same shapes, types and requires_grad";
   for (Pending& before : s.pending) {
     if (before.grad_enabled != grad_enabled || !detail::same_inputs(before.capture, capture))
       continue;
     const detail::Difference difference = detail::difference(before.capture, capture);
-    if (difference.in_numbers)
+    if (difference.in_numbers && !before.is_doubted)
       fail(ErrorCode::kRuntime,
            "compile: the function does not do the same in each call: ", difference.text);
     if (!difference.text.empty()) {

@@ -184,12 +184,12 @@ class Variant:
         self.steps: list[Step] = []
         self.schedulers: list[Any] = []  # that go on after each run
         self.changed = ""  # what the last captured call changed in Python
-        self.seen = (-1, -1)
+        self.seen = (-1, 0, -1)
         self.is_eager = False
 
     def ready(self) -> bool:
         """Brings the options of optimizers up to date; False if something the plans depend on may have changed."""
-        if self.seen != (changes.count, _tensor.handle_changes):
+        if self.seen != (changes.count, changes.modes, _tensor.handle_changes):
             return False
         for step in self.steps:
             if step.moves or type(step.optimizer)._values(step.group) != step.values:
@@ -198,6 +198,12 @@ class Variant:
             if not step.same_states():
                 return False
         return True
+
+    def only_modes_changed(self) -> bool:
+        """True if nothing did but training and evaluation of modules, which may change back."""
+        count, _, handle_changes = self.seen
+        now = (changes.count, _tensor.handle_changes)
+        return now == (count, handle_changes) and all(step.same_states() for step in self.steps)
 
     def _read_options(self, step: Step) -> bool:
         values = step.now()

@@ -8,6 +8,9 @@ from typing import Any
 # How often something changed that a function may depend on besides its arguments: modes, settings and hooks.
 count = 0
 
+# Which modules are in another mode than they were made in: the same number again if all are back.
+modes = 0
+
 # The calls that are being captured, one a thread; see compiled.py.
 captures: list[Any] = []
 
@@ -16,6 +19,12 @@ def note() -> None:
     """Counts a change: compiled functions check at their next call that they still do the same."""
     global count
     count += 1
+
+
+def toggle(module: Any) -> None:
+    """Counts a change between training and evaluation, which the next one takes back."""
+    global modes
+    modes ^= hash((id(module), "training"))
 
 
 def capture() -> Any:

@@ -90,7 +90,7 @@ class CompiledFunction:
             if count != NO_PLAN:
                 raise_last_error()
         elif lib.ag_compiled_num_captures(variant.handle):
-            check(lib.ag_compiled_doubt(variant.handle))
+            check(lib.ag_compiled_doubt(variant.handle, variant.only_modes_changed()))
         return self._capture(variant, inputs, args, kwargs)
 
     def _variant(self, structure: Any) -> Variant:
@@ -160,7 +160,7 @@ class CompiledFunction:
             message = f"compile: {problem}"
             return self._give_up(variant, message, value) if self.fallback else self._fail(message)
         variant.result, variant.n_results = structure, len(tensors)
-        variant.seen = (changes.count, _tensor.handle_changes)
+        variant.seen = (changes.count, changes.modes, _tensor.handle_changes)
         is_plain = structure == Leaf(0)
         for count in range(5):
             plain = ((tuple, tuple(map(Leaf, range(count)))), (dict, ()))

@@ -85,6 +85,20 @@ def _inside(a: Any, b: Any) -> str:
     return ""
 
 
+class _Same:
+    """Equal to what holds the same object. It keeps the object, lest another one get its address."""
+
+    __slots__ = ("thing",)
+
+    def __init__(self, thing: Any) -> None:
+        self.thing = thing
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.thing is self.thing
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 def _names(code: types.CodeType) -> Iterator[str]:
     yield from code.co_names
     for each in code.co_consts:
@@ -124,7 +138,7 @@ def _print_of(value: Any, depth: int) -> Any:
     if kind in _PLAIN:
         return repr(value) if kind is float else value  # NaN is the same as NaN
     if isinstance(value, Tensor) or depth == 0:
-        return ("id", id(value))
+        return _Same(value)
     if isinstance(value, Module):
         settings = [
             (f"{path}.{name}".lstrip("."), _print_of(each, 1))
@@ -132,7 +146,7 @@ def _print_of(value: Any, depth: int) -> Any:
             for name, each in list(vars(part).items())
             if name[0] != "_" and not isinstance(each, (Tensor, Module))
         ]
-        return ("object", id(value), tuple(settings))
+        return ("object", _Same(value), tuple(settings))
     if isinstance(value, dict) and kind.__module__.partition(".")[0] != "autograd":
         items = list(value.items())
         some = items[:_ITEMS] + items[_ITEMS:][-_ITEMS:]
@@ -143,8 +157,8 @@ def _print_of(value: Any, depth: int) -> Any:
         return (kind.__name__, len(items), tuple(_print_of(each, depth - 1) for each in some))
     members = getattr(value, "__dict__", None)
     if kind is types.CellType or not isinstance(members, dict) or isinstance(value, type):
-        return ("id", id(value))
+        return _Same(value)
     if isinstance(value, (types.FunctionType, types.ModuleType)) or not _is_users(kind):
-        return ("id", id(value))
+        return _Same(value)
     some = list(members.items())[:_ITEMS]
-    return ("object", id(value), tuple((k, _print_of(v, depth - 1)) for k, v in some))
+    return ("object", _Same(value), tuple((k, _print_of(v, depth - 1)) for k, v in some))

@@ -152,7 +152,7 @@ class Module(ModuleHooks, ModuleState):
             if name in attributes and not isinstance(value, Tensor):
                 old = attributes[name]
                 if old is not value and (type(old) is not type(value) or old != value):
-                    changes.note()
+                    changes.note() if name != "training" else changes.toggle(self)
             object.__setattr__(self, name, value)
 
     def _make_room(self, name: str, kind: str | None) -> None:
