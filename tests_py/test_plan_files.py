@@ -1,12 +1,15 @@
 """Plans in files: they run in a fresh process, train on, and damaged files are refused."""
 
+import contextlib
 import os
 import random
 import subprocess
 import sys
 
+import plan_mutants
 import pytest
 from test_compile import batches, mlp, same, training_step
+from test_compile_ops import CASES, arguments, bits, function_of
 
 import autograd as ag
 from autograd import nn
@@ -101,13 +104,6 @@ def test_nothing_to_save(tmp_path):
         step.save(tmp_path / "no" / "such" / "folder.plan")
 
 
-def checksum(body):
-    value = 14695981039346656037
-    for byte in body:
-        value = (value ^ byte) * 1099511628211 & (1 << 64) - 1
-    return value.to_bytes(8, "little")
-
-
 @pytest.fixture(scope="module")
 def good(tmp_path_factory):
     path = tmp_path_factory.mktemp("plans") / "good.plan"
@@ -132,3 +128,124 @@ def test_damaged_files_are_refused(good, tmp_path):
         path.write_bytes(data)
         with pytest.raises(ValueError, match="not a plan that can be used"):
             ag.load_plan(path)
+
+
+def test_mutants_with_the_right_checksum_are_refused_or_run(good, tmp_path):
+    """scripts/fuzz does the same at length, under sanitizers."""
+    path, rng = tmp_path / "mutant.plan", random.Random(1)
+    names = sorted({op["name"] for op in plan_mutants.parse(good)["captures"][0]["ops"]})
+    assert plan_mutants.serialize(plan_mutants.parse(good)) == good
+    loaded = 0
+    for _ in range(400):
+        path.write_bytes(plan_mutants.mutant(rng, good, [good], names))
+        try:
+            plan = ag.load_plan(path, max_bytes=1 << 20)
+        except ValueError as error:
+            assert "not a plan that can be used" in str(error)
+            continue
+        loaded += 1
+        with contextlib.suppress(RuntimeError, IndexError, ValueError):
+            plan(ag.ones(3, 2), ag.ones(3, 1))
+    assert 0 < loaded < 400
+
+
+def changed(good, change):
+    parts = plan_mutants.parse(good)
+    change(parts["captures"][0])
+    return plan_mutants.serialize(parts)
+
+
+def first(capture, name):
+    return next(op for op in capture["ops"] if op["name"] == name)
+
+
+CRAFTED = {
+    "wider than its weight": (lambda c: c["inputs"][0].update(sizes=[3, 5], strides=[5, 1]), "linear"),
+    "strides beyond its memory": (lambda c: c["inputs"][0].update(strides=[2**40, 1]), "stride"),
+    "an argument to come": (lambda c: first(c, b"linear").update(inputs=[0, 1, 999]), "argument 999"),
+    "a missing argument": (lambda c: first(c, b"linear").update(inputs=[-1, 1, 2]), "is missing"),
+    "one argument": (lambda c: first(c, b"linear").update(inputs=[0]), "number of arguments"),
+    "more results": (lambda c: first(c, b"linear").update(outputs=[0, 0]), "number of results"),
+    "another operation": (lambda c: first(c, b"linear").update(name=b"lstm_layer_backward"), "arguments"),
+    "no operation": (lambda c: first(c, b"linear").update(name=b"system"), "unknown operation"),
+    "no reduction": (lambda c: first(c, b"mse_loss").update(int0=77), "a number is out of range"),
+    "a result that is not there": (lambda c: c.update(outputs=[10**6]), "result 1000000"),
+    "a gradient that is not there": (lambda c: c["grads"][0].update(end_value=10**6), "gradient"),
+    "an option too many": (lambda c: next(x for x in c["leaves"] if x["origin"] == 2).update(number=9**9),
+                           "out of range"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CRAFTED)
+def test_crafted_files_are_refused(good, tmp_path, name):
+    change, message = CRAFTED[name]
+    path = tmp_path / "crafted.plan"
+    path.write_bytes(changed(good, change))
+    with pytest.raises(ValueError, match=f"not a plan that can be used: .*{message}"):
+        ag.load_plan(path)
+
+
+def test_memory_has_a_limit(good, tmp_path):
+    path = tmp_path / "good.plan"
+    path.write_bytes(good)
+    with pytest.raises(ValueError, match="more memory than is allowed"):
+        ag.load_plan(path, max_bytes=16)
+
+
+def test_tensors_that_share_memory_still_do(tmp_path):
+    whole = ag.zeros(3, 4)
+    row = whole[1]
+
+    def f(x):
+        row.add_(x)
+        return whole * 2
+
+    step = ag.compile(f)
+    for _ in range(3):
+        step(ag.ones(4))
+    step.save(tmp_path / "shared.plan")
+    plan = ag.load_plan(tmp_path / "shared.plan")
+    for _ in range(3):
+        assert same(plan(ag.ones(4)), step(ag.ones(4)))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("row", CASES, ids=[row.name for row in CASES])
+def test_every_operation_goes_to_a_file_and_back(row, tmp_path):
+    for one in row.cases[:2]:
+        step = ag.compile(function_of(row, one))
+        try:
+            for _ in range(3):
+                step(*arguments(row, one, "float32"))
+        except (RuntimeError, ValueError, IndexError, NotImplementedError):
+            continue  # what is refused is tested elsewhere
+        if "1 plans" not in step.explain():
+            continue
+        step.save(tmp_path / "op.plan")
+        plan = ag.load_plan(tmp_path / "op.plan")
+        tensors = arguments(row, one, "float32")
+        ag.manual_seed(0)
+        wanted = step(*tensors)
+        ag.manual_seed(0)
+        got = plan(*tensors)
+        got = got if isinstance(got, tuple) else (got,)
+        assert list(map(bits, got)) == list(map(bits, wanted)), one
+
+
+def test_one_structure_of_arguments_is_saved(tmp_path):
+    def f(x, scale=1.0, y=None):
+        return x * scale if y is None else x + y
+
+    step = ag.compile(f)
+    for _ in range(3):
+        step(ag.ones(2), 3.0)
+        step(ag.ones(2), y=ag.ones(2))
+        step(ag.ones(4), 3.0)
+    with pytest.raises(RuntimeError, match="plans for 2 structures of arguments"):
+        step.save(tmp_path / "step.plan")
+    with pytest.raises(RuntimeError, match="no plan to save yet"):
+        step.save(tmp_path / "step.plan", like=(ag.ones(2), 4.0))
+    step.save(tmp_path / "step.plan", like=(ag.ones(2), 3.0))
+    plan = ag.load_plan(tmp_path / "step.plan")
+    for n in (2, 4):
+        assert plan(ag.ones(n)).tolist() == [3.0] * n

@@ -296,21 +296,32 @@ class CompiledFunction:
             len(tensors),
         )
 
-    def save(self, path: str | Path, params: Any | None = None) -> None:
+    def save(
+        self, path: str | Path, params: Any | None = None, *, like: tuple[Any, ...] | None = None
+    ) -> None:
         """Writes the plans to a file, with the tensors they use as they are now; :func:`load_plan` reads it.
 
-        params, a Module or a dict of name and tensor, names tensors, under which they are found again. Plans of one
-        structure of arguments are saved: those of the last call. Raises RuntimeError if there is no plan yet.
+        params, a Module or a dict of name and tensor, names tensors, under which they are found again. All plans of one
+        structure of arguments are saved, one for each shape; if there are several structures, the arguments in `like`
+        say which. Raises RuntimeError if there is no plan yet, or if it is not clear which to save.
         """
-        variants = [v for v in self._variants.values() if lib.ag_compiled_num_plans(v.handle) > 0]
-        if not variants:
+        if like is None:
+            found = [v for v in self._variants.values() if _has_plans(v)]
+            if len(found) > 1:
+                raise RuntimeError(
+                    f"{self._name} has plans for {len(found)} structures of arguments; say which to save, for example "
+                    "save(path, like=(x, y))"
+                )
+        else:
+            variant = self._variants.get(flatten((tuple(like), {}), []))
+            found = [variant] if variant is not None and _has_plans(variant) else []
+        if not found:
             raise RuntimeError(
                 f"{self._name} has no plan to save yet: a plan is made of the second call that does the same"
             )
-        for variant in variants:
-            variant.ready()
+        found[0].ready()
         array, names, count, _ = Names("save", params).native()
-        check(lib.ag_compiled_save(variants[-1].handle, str(path).encode(), array, names, count))
+        check(lib.ag_compiled_save(found[0].handle, str(path).encode(), array, names, count))
 
     def clear(self) -> None:
         """Forgets all plans."""
@@ -319,6 +330,10 @@ class CompiledFunction:
 
     def __repr__(self) -> str:
         return f"<compiled function {self._name}>"
+
+
+def _has_plans(variant: Variant) -> bool:
+    return lib.ag_compiled_num_plans(variant.handle) > 0
 
 
 def _last_error_text() -> str:
