@@ -259,3 +259,34 @@ def test_side_effects():
     with pytest.raises(RuntimeError, match="vmap"):
         ag.func.vmap(lambda x: x.requires_grad_().sum().backward() or x)(ag.ones(2, 3))
     assert (ag.ones(3) + 1).tolist() == [2, 2, 2]
+
+
+# Here one example is computed after the other.
+LOOPS = ("lstm", "gru", "rnn, both ways", "lstm cell", "batch norm, evaluated", "instance norm")
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in LAYERS if name not in LOOPS and "batch norm" not in name]
+)
+def test_all_examples_in_one_call(name):
+    """The number of operations does not depend on the number of examples, not even for gradients of each."""
+
+    def operations(way, examples):
+        case = Case(ag, name)
+        dims, (params, *inputs) = case.arguments(way)
+        args = [
+            a
+            if d is None
+            else {n: p[:examples] for n, p in a.items()}
+            if isinstance(a, dict)
+            else a[:examples]
+            for a, d in zip((params, *inputs), dims)
+        ]
+        with ag.graph.record() as recording:
+            ag.func.vmap(case.results, in_dims=dims)(*args)
+            if case.names:
+                ag.func.vmap(ag.func.grad(case.loss), in_dims=dims)(*args)
+        return len(recording.ops)
+
+    for way in ways_of(name):
+        assert operations(way, 2) == operations(way, 3), way

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/parallel.hpp"
@@ -303,6 +304,15 @@ void check_attention_backward(const Call& call) {
   need_dense(call, 6);
 }
 
+// One more dim of the batch. The kernel reads logsumexp as it lies, so it is repeated in memory.
+bool batch_backward(const BatchedCall& c) {
+  Vector<Tensor> arguments;
+  for (int i = 0; i < c.n_inputs; ++i) arguments.push_back(c.has(i) ? c.front(i) : Tensor());
+  arguments[6] = contiguous(arguments[6]);
+  c.make(arguments, c.attrs);
+  return true;
+}
+
 constexpr Op op_attention_backward = {.name = "attention_backward",
                                       .traits = kProduct,
                                       .infer = infer_attention_backward,
@@ -311,6 +321,7 @@ constexpr Op op_attention_backward = {.name = "attention_backward",
                                       .doc = "gradients of attention for query, key and value",
                                       .optional_inputs = 1 << 4,
                                       .flops = attention_backward_flops,
+                                      .batch = {.call = batch_backward},
                                       .check = check_attention_backward};
 
 // ---- the same in public ops
@@ -368,6 +379,7 @@ constexpr Op op_attention = {.name = "attention",
                              .doc = "softmax(query key^T * scale + mask) value",
                              .optional_inputs = 1 << 3,
                              .flops = attention_flops,
+                             .batch = {0xF},
                              .check = check_attention};
 
 constexpr const Op* kAttentionOps[] = {&op_attention, &op_attention_backward};

@@ -151,9 +151,53 @@ void backward_convolution(Backward& b) {
 
 constexpr const char* kAttrNames = "stride,padding+sizes,dilation;;groups";
 
+// [n, images, channels, ...] as [images, n * channels, ...], and back.
+Tensor to_groups(const Tensor& t) {
+  Shape sizes(t.sizes().data() + 1, t.dim() - 1);
+  sizes[1] *= t.size(0);
+  return reshape(transpose(t, 0, 1), sizes);
+}
+Tensor from_groups(const Tensor& t, int64_t n) {
+  Shape sizes = t.sizes();
+  sizes[1] /= n;
+  sizes.insert(1, n);
+  return transpose(reshape(t, sizes), 0, 1);
+}
+// [n, k, ...] as [n * k, ...].
+Tensor merged(const Tensor& t) {
+  Shape sizes(t.sizes().data() + 1, t.dim() - 1);
+  sizes[0] *= t.size(0);
+  return reshape(t, sizes);
+}
+
+// Weights of their own: the examples become groups of channels.
+bool batch_groups_of_images(const BatchedCall& c) {
+  if (c.size == 0) return false;
+  Attrs attrs = c.attrs;
+  attrs.ints[0] *= c.size;
+  Vector<Tensor> arguments = {to_groups(c.front(0)), merged(c.front(1))};
+  if (c.n_inputs > 2) arguments.push_back(c.has(2) ? merged(c.front(2)) : Tensor());
+  c.make(arguments, attrs);
+  c.outputs[0] = from_groups(c.outputs[0], c.size);
+  return true;
+}
+
+// The gradient of the weights of each example.
+bool batch_weight_gradient(const BatchedCall& c) {
+  if (c.size == 0) return false;
+  Attrs attrs = c.attrs;
+  attrs.ints[0] *= c.size;
+  c.make({to_groups(c.front(0)), to_groups(c.front(1))}, attrs);
+  Shape sizes = c.outputs[0].sizes();
+  sizes[0] /= c.size;
+  sizes.insert(0, c.size);
+  c.outputs[0] = reshape(c.outputs[0], sizes);
+  return true;
+}
+
 // One more dim of images, where the weights are the same for all.
 bool batch_images(const BatchedCall& c) {
-  if (c.is_batched(1) || c.is_batched(2)) return false;
+  if (c.is_batched(1) || c.is_batched(2)) return batch_groups_of_images(c);
   const Tensor x = c.values[0];
   Shape sizes(x.sizes().data() + 1, x.dim() - 1);
   sizes[0] *= x.size(0);
@@ -279,6 +323,7 @@ constexpr Op op_weight = {.name = "convolution_weight",
                           .attrs = kAttrNames,
                           .doc = "the gradient of a convolution for its weight",
                           .flops = convolution_weight_flops,
+                          .batch = {.call = batch_weight_gradient},
                           .check = check_weight};
 
 Tensor convolve(const Tensor& x, const Tensor& w, const Tensor& bias, const Attrs& attrs) {
