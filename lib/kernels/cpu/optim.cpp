@@ -86,6 +86,18 @@ void run(const Update& u, void* w, const void* g, void* const* states, size_t n)
 
   size_t i = 0;
   Vec<T> x[R::kVectors];
+  // Rules of one array wait for memory only: four vectors of it at a time.
+  if constexpr (R::kVectors == 1) {
+    for (; i + 4 * lanes <= n; i += 4 * lanes) {
+      Vec<T> w[4][1];
+      for (size_t k = 0; k < 4; ++k) {
+        w[k][0] = hn::LoadU(d, out[0] + i + k * lanes);
+        const Vec<T> gradient = prelude(w[k][0], hn::LoadU(d, in + i + k * lanes));
+        R::apply(w[k], gradient, numbers);
+      }
+      for (size_t k = 0; k < 4; ++k) hn::StoreU(w[k][0].raw, d, out[0] + i + k * lanes);
+    }
+  }
   for (; i + lanes <= n; i += lanes) {
     for (int k = 0; k < R::kVectors; ++k) x[k] = hn::LoadU(d, out[k] + i);
     const Vec<T> gradient = prelude(x[0], hn::LoadU(d, in + i));
