@@ -88,6 +88,7 @@ class EpochSide:
 
     def time(self, steps: int) -> float:
         times = []
+        self.step.run(*self.work.data, batch_size=self.work.batch)  # as JAX's side does
         for _ in range(max(3, steps // self.batches)):
             began = perf_counter()
             self.step.run(*self.work.data, batch_size=self.work.batch)
