@@ -363,10 +363,11 @@ def _rows(tensors: tuple[Tensor, ...], batch_size: int, epochs: int) -> int:
     for each in tensors:
         if not isinstance(each, Tensor):
             raise TypeError(f"run(): expected tensors, got {type(each).__name__}")
-        if each.ndim == 0:
-            raise ValueError("run(): a 0-d tensor has no rows")
-    sizes = [each.shape[0] for each in tensors]
-    if len(set(sizes)) != 1:
+    shapes = [each.shape for each in tensors]
+    if not all(shapes):
+        raise ValueError("run(): a 0-d tensor has no rows")
+    sizes = [shape[0] for shape in shapes]
+    if sizes.count(sizes[0]) != len(sizes):
         raise ValueError(f"Size mismatch between tensors: run() got tensors of {sizes} rows")
     return sizes[0]
 

@@ -169,6 +169,8 @@ class _States:
 
     def fit(self, handles: Handles, state: dict[Tensor, dict[str, Any]]) -> bool:
         """True if the array holds what the state of these parameters holds."""
+        if not state and not self.filled:
+            return self.handles is handles
         if self.handles is not handles or not all(
             map(is_, map(state.get, handles.tensors), self.dicts)
         ):
