@@ -207,6 +207,8 @@ class Tracer {
   Origin first(const Spot& from) {
     pending_.push_back({from, {}});
     for (size_t i = 0; i < pending_.size(); ++i) visit(Visit(pending_[i]));
+    if (origins_.empty())
+      origins_.push_back({NonfiniteReason::kUnknownInput, from, nullptr, 0, 0, "", 0});
     return *std::min_element(origins_.begin(), origins_.end(),
                              [](const Origin& a, const Origin& b) { return a.order < b.order; });
   }

@@ -57,8 +57,8 @@ int64_t before_broadcast(const Shape& sizes, const Shape& to, int64_t i) {
   const Shape place = place_of(to, i);
   int64_t at = 0;
   for (int d = 0; d < sizes.size(); ++d) {
-    const int64_t p = place[d + to.size() - sizes.size()];
-    at = at * sizes[d] + (sizes[d] == 1 ? 0 : p);
+    const int dim = d + to.size() - sizes.size();
+    at = at * sizes[d] + (sizes[d] == 1 || dim < 0 ? 0 : place[dim]);
   }
   return at;
 }
