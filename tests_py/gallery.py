@@ -173,7 +173,8 @@ class SeedForward:
 def seed_forward() -> Graph:
     seed = SeedForward()
     with ag.graph.record({**seed.weights, "x": seed.x, "classes": seed.classes}) as graph:
-        seed.loss()
+        loss = seed.loss()
+    assert loss.requires_grad
     return graph
 
 
