@@ -7,6 +7,8 @@
 
 #include "autograd/autograd.hpp"
 #include "core/op.hpp"
+#include "graph/capture.hpp"
+#include "graph/inference.hpp"
 #include "ops/registry.hpp"
 
 namespace autograd {
@@ -38,6 +40,24 @@ TEST(PlanFiles, EveryOpSaysWhatACallFromAFileHasToBe) {
     if (!(op->traits & detail::kValueShaped)) {
       EXPECT_NE(op->check, nullptr) << op->name;
     }
+}
+
+TEST(PlanFiles, ValuesAreWhatOpsGive) {
+  const Tensor x = full({2, 3}, 1);
+  detail::Recorder recorder({x});
+  recorder.start();
+  const Tensor y = relu(x) * x;
+  const detail::Capture capture = recorder.finish({y});
+  detail::check_values(capture.graph, capture.leaves);
+  detail::GraphData wrong = capture.graph;
+  wrong.values.back().sizes = {9};
+  EXPECT_THROW(detail::check_values(wrong, capture.leaves), Error);
+  wrong = capture.graph;
+  wrong.values.back().dtype = DType::kFloat64;
+  EXPECT_THROW(detail::check_values(wrong, capture.leaves), Error);
+  wrong = capture.graph;
+  wrong.ops[0].inputs.clear();
+  EXPECT_THROW(detail::check_values(wrong, capture.leaves), Error);
 }
 
 TEST(PlanFiles, EpochsRunFromCpp) {
