@@ -1,0 +1,160 @@
+// Kernels that pick, weigh or drop elements (classes, masks, taps, grids, triangles) against loops.
+#include <algorithm>
+
+#include "kernel_test.hpp"
+#include "kernels/cpu/dropout.hpp"
+#include "kernels/cpu/grid.hpp"
+#include "kernels/cpu/nll.hpp"
+#include "kernels/cpu/resample.hpp"
+
+namespace autograd::cpu {
+namespace {
+
+template <class T>
+void check_nll(int64_t n, int64_t classes) {
+  constexpr int64_t kIgnore = -100;
+  std::vector<int64_t> t(n);
+  for (int64_t i = 0; i < n; ++i) t[i] = i % 4 == 3 ? kIgnore : i * 5 % classes;
+  const int64_t ignored = std::count(t.begin(), t.end(), kIgnore);
+  EXPECT_EQ(count_ignored(t.data(), n, classes, kIgnore), ignored);
+  const std::vector<T> x = normal_numbers<T>(n * classes, 1),
+                       by_class = normal_numbers<T>(classes, 2), g = normal_numbers<T>(n, 3);
+  Guarded<T> w(n), out(n), dx(n * classes);
+  double total = 0;
+  const double sum = class_weights(dtype_of<T>(), t.data(), by_class.data(), w.data(), n, kIgnore);
+  nll(dtype_of<T>(), x.data(), t.data(), w.data(), out.data(), n, classes, kIgnore);
+  std::fill_n(dx.data(), n * classes, T(0));
+  nll_backward(dtype_of<T>(), g.data(), 1, t.data(), w.data(), dx.data(), n, classes, kIgnore);
+  for (int64_t i = 0; i < n; ++i) {
+    const bool counts = t[i] != kIgnore;
+    const T weight = counts ? by_class[t[i]] : T(0);
+    total += static_cast<double>(weight);
+    ASSERT_EQ(w[i], weight);
+    ASSERT_TRUE(
+        close(out[i], counts ? -static_cast<double>(x[i * classes + t[i]]) * weight : 0, 1e-6));
+    for (int64_t c = 0; c < classes; ++c)
+      ASSERT_TRUE(close(dx[i * classes + c],
+                        counts && c == t[i] ? -static_cast<double>(weight) * g[i] : 0, 1e-6));
+  }
+  EXPECT_NEAR(sum, total, 1e-4);
+  for (Guarded<T>* each : {&w, &out, &dx}) each->expect_intact();
+}
+
+TEST(PickingKernels, ClassesAndWeights) {
+  for (const int64_t n : {0, 1, 9, 40}) {
+    check_nll<float>(n, 5);
+    check_nll<double>(n, 3);
+  }
+  const int64_t bad[] = {0, 4, 5, 2}, negative[] = {1, -1};
+  EXPECT_EQ(count_ignored(bad, 4, 5, -100), -1 - 2);
+  EXPECT_EQ(count_ignored(negative, 2, 5, -100), -1 - 1);
+  EXPECT_EQ(count_ignored(negative, 2, 5, -1), 1);
+  float ones[2];
+  EXPECT_EQ(class_weights(DType::kFloat32, negative, nullptr, ones, 2, -1), 1);
+  EXPECT_EQ(ones[0], 1);
+  EXPECT_EQ(ones[1], 0);
+}
+
+template <class T>
+void check_dropout(int64_t n, double p) {
+  const std::vector<T> x = normal_numbers<T>(n, 1);
+  std::vector<float> u(n);
+  for (int64_t i = 0; i < n; ++i) u[i] = static_cast<float>(i * 37 % 101) / 101;
+  Guarded<T> y(n), again(n);
+  Guarded<uint8_t> mask(n);
+  dropout(dtype_of<T>(), x.data(), u.data(), p, 1.25, y.data(), mask.data(), n);
+  apply_mask(dtype_of<T>(), x.data(), mask.data(), 1.25, again.data(), n);
+  for (int64_t i = 0; i < n; ++i) {
+    ASSERT_EQ(mask[i], u[i] >= p);
+    ASSERT_TRUE(close(y[i], mask[i] ? 1.25 * static_cast<double>(x[i]) : 0, 1e-6));
+    ASSERT_EQ(again[i], y[i]);
+  }
+  y.expect_intact();
+  again.expect_intact();
+  mask.expect_intact();
+}
+
+TEST(PickingKernels, Dropout) {
+  for (const int64_t n : {0, 1, 7, 33, 200})
+    for (const double p : {0.0, 0.3, 1.0}) {
+      check_dropout<float>(n, p);
+      check_dropout<double>(n, p);
+    }
+}
+
+template <class T>
+void check_resample(int64_t outer, int64_t inner) {
+  // Three positions out of four: one tap, two taps, three taps.
+  const int64_t begin[] = {0, 1, 3, 6}, from[] = {2, 0, 3, 1, 1, 2};
+  const double weight[] = {1, 0.25, 0.75, 0.5, -0.5, 2};
+  const Taps taps{4, 3, begin, from, weight};
+  const std::vector<T> x = normal_numbers<T>(outer * 4 * inner, 1),
+                       g = normal_numbers<T>(outer * 3 * inner, 2);
+  Guarded<T> y(outer * 3 * inner), dx(outer * 4 * inner);
+  std::fill_n(dx.data(), dx.size(), T(0));
+  resample(dtype_of<T>(), x.data(), y.data(), taps, outer, inner);
+  resample_backward(dtype_of<T>(), g.data(), dx.data(), taps, outer, inner);
+  std::vector<double> want(dx.size());
+  for (int64_t o = 0; o < outer; ++o)
+    for (int64_t i = 0; i < 3; ++i)
+      for (int64_t e = 0; e < inner; ++e) {
+        double sum = 0;
+        for (int64_t k = begin[i]; k < begin[i + 1]; ++k) {
+          sum += weight[k] * x[(o * 4 + from[k]) * inner + e];
+          want[(o * 4 + from[k]) * inner + e] += weight[k] * g[(o * 3 + i) * inner + e];
+        }
+        ASSERT_TRUE(close(y[(o * 3 + i) * inner + e], sum, 1e-5));
+      }
+  for (size_t i = 0; i < want.size(); ++i) ASSERT_TRUE(close(dx[i], want[i], 1e-5));
+  y.expect_intact();
+  dx.expect_intact();
+}
+
+TEST(PickingKernels, Resampling) {
+  for (const int64_t outer : {0, 1, 3})
+    for (const int64_t inner : {1, 2, 17}) {
+      check_resample<float>(outer, inner);
+      check_resample<double>(outer, inner);
+    }
+}
+
+TEST(PickingKernels, Grids) {
+  // A matrix of 4 by 6, read in rows 3, 1, 1 and columns 0, 5, 2, 2.
+  const int64_t sizes[] = {3, 4}, rows[] = {18, 6, 6}, columns[] = {0, 5, 2, 2};
+  const int64_t* const offsets[] = {rows, columns};
+  const Grid grid{2, sizes, offsets};
+  const std::vector<double> x = normal_numbers<double>(24, 1), g = normal_numbers<double>(12, 2);
+  Guarded<double> out(12), dx(24);
+  std::fill_n(dx.data(), 24, 0.0);
+  take_grid(x.data(), grid, out.data(), sizeof(double), 0, 1);
+  take_grid(x.data(), grid, out.data(), sizeof(double), 1, 3);
+  add_grid(DType::kFloat64, g.data(), grid, dx.data(), 0, 3);
+  std::vector<double> want(24);
+  for (int i = 0; i < 3; ++i)
+    for (int j = 0; j < 4; ++j) {
+      ASSERT_EQ(out[4 * i + j], x[rows[i] + columns[j]]);
+      want[rows[i] + columns[j]] += g[4 * i + j];
+    }
+  for (size_t i = 0; i < 24; ++i) ASSERT_DOUBLE_EQ(dx[i], want[i]);
+  out.expect_intact();
+  dx.expect_intact();
+}
+
+TEST(PickingKernels, Triangles) {
+  const std::vector<float> x = normal_numbers<float>(2 * 5 * 3, 1);
+  for (const bool upper : {false, true})
+    for (int64_t diagonal = -6; diagonal <= 4; ++diagonal) {
+      Guarded<float> out(x.size());
+      triangle(x.data(), out.data(), upper, diagonal, 5, 3, sizeof(float), 0, 4);
+      triangle(x.data(), out.data(), upper, diagonal, 5, 3, sizeof(float), 4, 10);
+      for (int64_t i = 0; i < 30; ++i) {
+        const int64_t row = i / 3 % 5, column = i % 3;
+        const bool kept = upper ? column - row >= diagonal : column - row <= diagonal;
+        ASSERT_EQ(out[i], kept ? x[i] : 0) << diagonal;
+      }
+      out.expect_intact();
+    }
+}
+
+}  // namespace
+}  // namespace autograd::cpu
