@@ -184,6 +184,7 @@ const std::map<std::string, Expected> kExpected = {
     {"erfinv", unary(kFloats, 8, [](const Args& i) -> Real { return erfinv(i.v[0]); }, -0.99, 0.99)},
     {"lgamma", unary(kFloats, 8, [](const Args& i) -> Real { return std::lgamma(i.v[0]); }, 0.01, 1000000.0)},
     {"digamma", unary(kFloats, 8, [](const Args& i) -> Real { return digamma(i.v[0]); }, 0.01, 1000000.0, one)},
+    {"round_decimals", unary(kFloats, 4, [](const Args& i) -> Real { return std::nearbyint(i.v[0] * -0.75L / 1.5L) / -0.75L * 1.5L; }, -1e30, 1e30)},
     {"polygamma", unary(kFloats, 8, [](const Args& i) -> Real { return digamma(i.v[0]); }, 0.01, 1000000.0, one)},
     {"nan_to_num", unary(kAll, 0, [](const Args& i) -> Real { return std::isnan(i.v[0]) ? -0.75L : i.v[0] == kInf ? 1.5L : i.v[0] == -kInf ? 0 : i.v[0]; })},
     {"logit", unary(kFloats, 4, [](const Args& i) -> Real { return std::log(clamped(i.v[0], -0.75L, 1.5L) / (1 - clamped(i.v[0], -0.75L, 1.5L))); }, -kInf, kInf, one)},
