@@ -151,7 +151,7 @@ HWY_INLINE bool small_angles(Vec<T> x) {
   return all((size <= Quadrant<T>::kLargest) | !(size < Vec<T>::kInf));
 }
 
-/// At most 2 ULP off.
+/// At most 2.5 ULP off.
 template <class T>
 HWY_INLINE Vec<T> sin(Vec<T> x) {
   if (HWY_UNLIKELY(!small_angles(x)))
