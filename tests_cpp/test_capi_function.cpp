@@ -104,7 +104,7 @@ TEST_F(Capi, recorded_function_uses_its_own_rule) {
 
 TEST_F(Capi, a_function_is_made_once_and_its_calls_outlive_it) {
   Doubler doubler;
-  ag_tensor* x = parameter({3});
+  ag_tensor* inputs[] = {parameter({3}), parameter({1})};
   const float value = 6;
   const int64_t n = 1;
   ag_tensor* y = ag_tensor_from_data(&value, AG_FLOAT32, &n, 1);
@@ -113,17 +113,18 @@ TEST_F(Capi, a_function_is_made_once_and_its_calls_outlive_it) {
   expect_failure(ag_function_make(nullptr, Doubler::rule, nullptr) == nullptr, AG_ERROR_VALUE,
                  "'name'");
   ag_function* function = ag_function_make("Twice", Doubler::rule, Doubler::free);
-  expect_failure(ag_function_record_call(nullptr, &x, 1, &y, 1, nullptr, nullptr, 0, 0, &doubler,
-                                         &out) == AG_ERROR_VALUE,
+  expect_failure(ag_function_record_call(nullptr, inputs, 2, &y, 1, nullptr, nullptr, 0, 0,
+                                         &doubler, &out) == AG_ERROR_VALUE,
                  AG_ERROR_VALUE, "'function'");
-  ASSERT_EQ(ag_function_record_call(function, &x, 1, &y, 1, nullptr, nullptr, 0, 0, &doubler, &out),
-            AG_OK)
+  ASSERT_EQ(
+      ag_function_record_call(function, inputs, 2, &y, 1, nullptr, nullptr, 0, 0, &doubler, &out),
+      AG_OK)
       << ag_last_error();
   ag_function_free(function);
   ag_function_free(nullptr);
   EXPECT_EQ(backward(out), AG_OK) << ag_last_error();
   EXPECT_EQ(doubler.calls, 1);
-  for (ag_tensor* t : {out, y, x}) ag_tensor_free(t);
+  for (ag_tensor* t : {out, y, inputs[0], inputs[1]}) ag_tensor_free(t);
   EXPECT_EQ(doubler.freed, 1);
 }
 
