@@ -1812,8 +1812,8 @@ AG_API ag_status ag_compiled_set_options(ag_compiled* compiled, int64_t step, co
 AG_API int64_t ag_compiled_num_plans(const ag_compiled* compiled);
 AG_API int64_t ag_compiled_num_captures(const ag_compiled* compiled);
 /* Something has changed that the function may depend on besides its inputs: a plan is used again
- * after a captured call has done what it does. keep_captures: what has changed may change back; if 0,
- * captured calls without a plan are forgotten. */
+ * after a captured call has done what it does. keep_captures: what has changed may change back; if
+ * 0, captured calls without a plan are forgotten. */
 AG_API ag_status ag_compiled_doubt(ag_compiled* compiled, int32_t keep_captures);
 /* Forgets all plans and captures. */
 AG_API ag_status ag_compiled_clear(ag_compiled* compiled);

@@ -1,8 +1,7 @@
 // C functions about one tensor: life, geometry, elements, its place in autograd.
 #include <algorithm>
-#include <utility>
-
 #include <limits>
+#include <utility>
 
 #include "guard.hpp"
 

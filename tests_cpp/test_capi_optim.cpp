@@ -165,4 +165,16 @@ TEST(Optim, ClassesRefuseSenselessOptions) {
 }
 
 }  // namespace
+TEST_F(Capi, numbers_in_tensors_as_options) {
+  ag_tensor *rate = parameter({0.25f}), *two = parameter({1, 2});
+  double number = 0;
+  EXPECT_EQ(ag_optim_number(rate, &number), AG_OK) << ag_last_error();
+  EXPECT_EQ(number, 0.25);
+  expect_failure(ag_optim_number(two, &number), AG_ERROR_RUNTIME, "element");
+  expect_failure(ag_optim_number(rate, nullptr), AG_ERROR_VALUE, "'out' is NULL");
+  expect_failure(ag_optim_number(nullptr, &number), AG_ERROR_VALUE, "'t' is NULL");
+  ag_tensor_free(rate);
+  ag_tensor_free(two);
+}
+
 }  // namespace autograd

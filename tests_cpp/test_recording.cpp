@@ -169,6 +169,11 @@ TEST_F(Capi, recording_sees_what_is_called) {
               return ag_graph_diff(graph, graph, b, n);
             }).find("\"added\": []"),
             std::string::npos);
+  ag_graph* both = ag_graph_diff_graph(graph, fused);
+  ASSERT_NE(both, nullptr) << ag_last_error();
+  EXPECT_GT(ag_graph_num_ops(both), ag_graph_num_ops(fused)) << "with what was removed";
+  ag_graph_free(both);
+  EXPECT_EQ(ag_graph_diff_graph(graph, nullptr), nullptr);
   ag_graph_free(fused);
   ag_graph_free(graph);
   ag_recording_free(recording);

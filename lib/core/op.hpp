@@ -147,9 +147,9 @@ struct Op {
   BatchRule batch = {};
   /// For ops that the user has registered: what they were registered with.
   const void* registration = nullptr;
-  /// For calls that the library's own functions have not made, such as those of a file: throws Error
-  /// unless `infer` and `forward` may take for granted what they do (ops/call_check.hpp). nullptr:
-  /// there are no such calls of the op.
+  /// For calls that the library's own functions have not made, such as those of a file: throws
+  /// Error unless `infer` and `forward` may take for granted what they do (ops/call_check.hpp).
+  /// nullptr: there are no such calls of the op.
   void (*check)(const Call& call) = nullptr;
 };
 

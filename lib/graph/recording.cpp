@@ -2,9 +2,6 @@
 #include "graph/recording.hpp"
 
 #include <chrono>
-#if defined(__x86_64__)
-#include <x86intrin.h>
-#endif
 
 #include "core/thread_state.hpp"
 
@@ -20,7 +17,7 @@ int64_t now() {
 // The processor's own counter where there is one: a third of the price of the clock.
 uint64_t ticks() {
 #if defined(__x86_64__)
-  return __rdtsc();
+  return __builtin_ia32_rdtsc();
 #else
   return static_cast<uint64_t>(now());
 #endif

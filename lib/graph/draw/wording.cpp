@@ -56,8 +56,8 @@ std::string detail_text(const GraphData& graph, const GraphOp& op) {
   std::string text;
   for (const auto& [name, value] : attr_pairs(*op.op, op.attrs)) {
     const bool sizes = name.rfind("size", 0) == 0 || name == "normalized_shape";
-    const auto says_it = [&](int v) {
-      return v >= 0 && ends_with_sizes(graph.values[static_cast<size_t>(v)].sizes, value);
+    const auto says_it = [&graph, &said = value](int v) {
+      return v >= 0 && ends_with_sizes(graph.values[static_cast<size_t>(v)].sizes, said);
     };
     if (sizes && value.front() == '[' &&
         (std::any_of(op.outputs.begin(), op.outputs.end(), says_it) ||

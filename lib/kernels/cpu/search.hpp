@@ -11,9 +11,9 @@ namespace autograd::cpu {
 void search_sorted(DType dtype, const void* sorted, const int64_t* order, int64_t n,
                    const void* values, int64_t m, bool right, int64_t* out);
 
-/// The runs of equal elements among n, read in an order (nullptr: as they lie): for each element the
-/// number of its run, and for each run where in the order it starts. Returns how many there are;
-/// starts has room for n. NaN is equal to nothing.
+/// The runs of equal elements among n, read in an order (nullptr: as they lie): for each element
+/// the number of its run, and for each run where in the order it starts. Returns how many there
+/// are; starts has room for n. NaN is equal to nothing.
 int64_t find_runs(DType dtype, const void* x, const int64_t* order, int64_t n, int64_t* run_of,
                   int64_t* starts);
 
