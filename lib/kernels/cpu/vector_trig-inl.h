@@ -128,8 +128,14 @@ struct Quadrant {
     constexpr double middle = sizeof(T) == 4 ? 0x1.fb4p-12 : 6.07710050630396597660e-11;
     constexpr double low = sizeof(T) == 4 ? 2.5633440682570896e-12 : 2.02226624879595063154e-21;
     r = fma(quotient, -middle, fma(quotient, -high, x));
-    if constexpr (sizeof(T) == 4) r = fma(quotient, -0x1.444000p-24, r);
-    r = fma(quotient, -low, r);
+    if constexpr (sizeof(T) == 4) {
+      // r is rounded here where it is large: what that takes away is exact, and comes back with the
+      // last part.
+      const Vec<T> part = 0x1.444000p-24, rounded = fma(quotient, -part, r);
+      r = rounded + fma(quotient, -low, fma(quotient, -part, r - rounded));
+    } else {
+      r = fma(quotient, -low, r);
+    }
     n = hn::BitCast(D(), shifted.raw);
   }
   /// Is bit 0 of n + shift set: sine and cosine change places.
@@ -151,7 +157,7 @@ HWY_INLINE bool small_angles(Vec<T> x) {
   return all((size <= Quadrant<T>::kLargest) | !(size < Vec<T>::kInf));
 }
 
-/// At most 2.5 ULP off.
+/// At most 2 ULP off.
 template <class T>
 HWY_INLINE Vec<T> sin(Vec<T> x) {
   if (HWY_UNLIKELY(!small_angles(x)))
