@@ -11,11 +11,14 @@ import pytest
 
 import autograd as ag
 
+# Programs that a shell has started in the background ignore Ctrl-C unless they ask for it.
+ASKS_FOR_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+
 
 def run(program, timeout=120):
     folder = os.path.dirname(os.path.dirname(ag.__file__))
     done = subprocess.run(
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", ASKS_FOR_CTRL_C + program],
         capture_output=True,
         text=True,
         timeout=timeout,
