@@ -302,7 +302,10 @@ def _share_lock() -> None:
     names = (
         "PyEval_SaveThread",
         "PyEval_RestoreThread",
-        "_PyThreadState_UncheckedGet",
+        # public, under another name, since 3.13
+        "PyThreadState_GetUnchecked"
+        if sys.version_info >= (3, 13)
+        else "_PyThreadState_UncheckedGet",
         "PyGILState_GetThisThreadState",
     )
     try:
