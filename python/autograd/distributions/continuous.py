@@ -8,7 +8,7 @@ from typing import Any
 from ..creation import empty, rand
 from ..ops import log1p, where
 from ..tensor import Tensor
-from .distribution import POSITIVE, REAL, Distribution, parameters
+from .distribution import POSITIVE, REAL, Distribution, LocationScale, parameters
 
 __all__ = ["Exponential", "Laplace", "Uniform"]
 
@@ -129,30 +129,8 @@ class Exponential(Distribution):
         return 1 - self.rate.log()
 
 
-class Laplace(Distribution):
+class Laplace(LocationScale):
     """The Laplace distribution: log p(x) = -|x - loc| / scale - log(2 scale)."""
-
-    has_rsample = True
-
-    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
-        self.loc, self.scale = parameters(loc, scale)
-        super().__init__(self.loc.shape, validate_args=validate_args)
-
-    def _conditions(self) -> dict[str, tuple[str, Any]]:
-        return {"loc": REAL, "scale": POSITIVE}
-
-    def _support(self) -> tuple[str, Any]:
-        return REAL
-
-    @property
-    def mean(self) -> Tensor:
-        """loc."""
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        """loc."""
-        return self.loc
 
     @property
     def variance(self) -> Tensor:

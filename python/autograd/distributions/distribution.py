@@ -11,7 +11,7 @@ from ..grad_mode import no_grad
 from ..ops import broadcast_tensors
 from ..tensor import Size, Tensor
 
-__all__ = ["Distribution"]
+__all__ = ["Distribution", "LocationScale"]
 
 
 class Distribution:
@@ -187,3 +187,29 @@ def parameters(*values: Any) -> tuple[Tensor, ...]:
 
 POSITIVE = ("greater than 0", lambda x: x > 0)
 REAL = ("a real number, not NaN", lambda x: x == x)
+
+
+class LocationScale(Distribution):
+    """The base of those whose draws are loc + scale * e, e of a distribution around 0 with one mode there."""
+
+    has_rsample = True
+
+    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
+        self.loc, self.scale = parameters(loc, scale)
+        super().__init__(self.loc.shape, validate_args=validate_args)
+
+    def _conditions(self) -> dict[str, tuple[str, Any]]:
+        return {"loc": REAL, "scale": POSITIVE}
+
+    def _support(self) -> tuple[str, Any]:
+        return REAL
+
+    @property
+    def mean(self) -> Tensor:
+        """loc."""
+        return self.loc
+
+    @property
+    def mode(self) -> Tensor:
+        """loc."""
+        return self.loc

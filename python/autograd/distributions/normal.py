@@ -10,40 +10,18 @@ from ..creation import randn
 from ..grad_mode import no_grad
 from ..ops import erf, erfinv, normal
 from ..tensor import Tensor
-from .distribution import POSITIVE, REAL, Distribution, parameters
+from .distribution import POSITIVE, Distribution, LocationScale
 
 __all__ = ["LogNormal", "Normal"]
 
 _LOG_SQRT_2PI = math.log(math.sqrt(2 * math.pi))
 
 
-class Normal(Distribution):
+class Normal(LocationScale):
     """The normal distribution of mean loc and standard deviation scale.
 
     log p(x) = -(x - loc)^2 / (2 scale^2) - log(scale) - log(sqrt(2 pi)).
     """
-
-    has_rsample = True
-
-    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
-        self.loc, self.scale = parameters(loc, scale)
-        super().__init__(self.loc.shape, validate_args=validate_args)
-
-    def _conditions(self) -> dict[str, tuple[str, Any]]:
-        return {"loc": REAL, "scale": POSITIVE}
-
-    def _support(self) -> tuple[str, Any]:
-        return REAL
-
-    @property
-    def mean(self) -> Tensor:
-        """loc."""
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        """loc."""
-        return self.loc
 
     @property
     def stddev(self) -> Tensor:
