@@ -9,35 +9,19 @@ import statistics
 import sys
 import time
 
+from compare_workloads import seed
+
 import autograd as ag
-
-nn, F = ag.nn, ag.nn.functional
-
-
-class Twice(nn.Module):
-    """The layer of the seed workload."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first, self.second = nn.Linear(4, 64), nn.Linear(64, 64)
-        self.third = nn.Linear(64, 4, bias=False)
-
-    def forward(self, x: ag.Tensor) -> ag.Tensor:
-        return self.third(self.second(self.first(x).sigmoid()).relu())
 
 
 def main() -> None:
-    layer = Twice()
-    optimizer = ag.optim.SGD(layer.parameters(), lr=0.05)
-    x, classes = ag.rand(16, 4), ag.tensor([0, 1, 2, 3] * 4)
+    workload = seed(ag)
+    batch = [rows[: workload.batch] for rows in workload.data]
 
     def seconds(steps: int) -> float:
         start = time.perf_counter()
         for _ in range(steps):
-            loss = F.cross_entropy(layer(layer(x)), classes)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+            workload.step(*batch)
         return (time.perf_counter() - start) / steps
 
     seconds(2000)
