@@ -194,6 +194,9 @@ TEST(Passes, ProductsAreAddedAsPairs) {
           });
       EXPECT_EQ(r.names(), "mm_pair mm_pair addmm") << n;
       EXPECT_TRUE(r.has("mm + mm + add = mm_pair"));
+      ASSERT_NE(r.after.ops[0].body, nullptr);
+      verify(*r.after.ops[0].body);
+      EXPECT_EQ(r.after.ops[0].body->ops.size(), 3u);
       EXPECT_DOUBLE_EQ(total_cost(r.after).flops, total_cost(r.before).flops);
     }
   }
@@ -246,6 +249,72 @@ TEST(Passes, CrossEntropyWaitsForAGradientThatIsComputed) {
   EXPECT_EQ(r.names().find("cross_entropy_step"), std::string::npos);
   ASSERT_FALSE(r.report.refusals.empty());
   EXPECT_EQ(r.report.refusals[0].why, "the gradient of the loss is no known number");
+}
+
+TEST(Passes, LossesTakeTheProductThatMakesTheirLogits) {
+  const auto gradients = [](const Tensor& loss, const std::vector<Tensor>& of) {
+    std::vector<Tensor> results = grad({loss}, of);
+    results.push_back(loss.detach());
+    return results;
+  };
+  const std::vector<Pass> passes = {with_folded_transposes, with_fused_losses, without_dead_code};
+  for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
+    for (const int64_t classes : {1, 4, 19, 70}) {
+      const Tensor x = randn({9, 6}, dtype).requires_grad_(),
+                   w = randn({classes, 6}, dtype).requires_grad_(),
+                   b = randn({classes}, dtype).requires_grad_(), weight = rand({classes}, dtype);
+      const Tensor t = randint(0, classes, {9}), p = softmax(randn({9, classes}, dtype), 1);
+      for (int kind = 0; kind < 5; ++kind) {
+        const auto loss = [&] {
+          if (kind == 0) return cross_entropy(linear(x, w, b), t);
+          if (kind == 1) return cross_entropy(linear(x, w), p, Reduction::kSum);
+          if (kind == 2)
+            return cross_entropy(mm(x, transpose(w, 0, 1)), t, Reduction::kMean, weight);
+          if (kind == 3) return cross_entropy(linear(x, w, b), p);
+          return cross_entropy(linear(x, w, b), t, Reduction::kSum, weight, t.to_vector()[2]);
+        };
+        const Result step = passed(passes, [&] { return gradients(loss(), {x, w}); });
+        EXPECT_EQ(step.names().rfind("linear_cross_entropy_step mm", 0), 0u) << step.names();
+        const Result alone = passed(passes, [&] { return std::vector<Tensor>{loss()}; });
+        EXPECT_EQ(alone.names(), "linear_cross_entropy");
+        for (const Result* r : {&step, &alone}) {
+          ASSERT_NE(r->after.ops[0].body, nullptr);
+          verify(*r->after.ops[0].body);
+          EXPECT_DOUBLE_EQ(total_cost(r->after).flops, total_cost(r->before).flops);
+        }
+        EXPECT_EQ(step.after.ops[0].body->ops.size(), 3u);
+        EXPECT_EQ(alone.after.ops[0].body->ops.size(), 2u);
+      }
+    }
+  }
+}
+
+TEST(Passes, LossesOfEachRowTakeTheirProductToo) {
+  const Tensor x = randn({9, 6}), w = randn({3, 6}), t = randint(0, 3, {9});
+  const Result r = passed({with_fused_losses, without_dead_code}, [&] {
+    return std::vector<Tensor>{cross_entropy(linear(x, w), t, Reduction::kNone)};
+  });
+  EXPECT_EQ(r.names(), "linear_cross_entropy");
+}
+
+TEST(Passes, LogitsThatOthersNeedStay) {
+  const Tensor x = randn({9, 6}), w = randn({3, 6}), t = randint(0, 3, {9});
+  const Tensor deep = randn({3, 3, 6}), kinds = randint(0, 3, {3, 3});
+  const Result r = passed({with_fused_losses}, [&] {
+    const Tensor result = linear(x, w), read = linear(x, w), changed = linear(x, w);
+    const Tensor seen = linear(x, w), view = reshape(seen, {27});
+    std::vector<Tensor> results = {result, cross_entropy(result, t), cross_entropy(read, t),
+                                   exp(read), cross_entropy(seen, t)};
+    Tensor in_place = changed;
+    mul_(in_place, scalar(2.0));
+    results.push_back(cross_entropy(in_place, t));
+    results.push_back(exp(view));
+    results.push_back(cross_entropy(linear(deep, w), kinds));
+    return results;
+  });
+  EXPECT_EQ(r.names().find("linear_cross_entropy"), std::string::npos) << r.names();
+  ASSERT_FALSE(r.report.refusals.empty());
+  EXPECT_EQ(r.report.refusals[0].why, "others need the logits");
 }
 
 TEST(Passes, ChainsBecomeOneOp) {
@@ -319,6 +388,7 @@ TEST(Passes, AWholeTrainingStep) {
   EXPECT_TRUE(r.has("linear + sigmoid"));
   EXPECT_TRUE(r.has("= mm_pair"));
   EXPECT_TRUE(r.has("= cross_entropy_step"));
+  EXPECT_TRUE(r.has("linear + cross_entropy_step"));
 }
 
 TEST(Passes, StepsOfOneOptimizerAreOne) {

@@ -218,6 +218,22 @@ TYPED_TEST(SoftmaxKernel, CrossEntropyStepIsBothInOne) {
       gradient.expect_intact();
       EXPECT_EQ(std::memcmp(losses.data(), loss.data(), loss.size() * sizeof(T)), 0);
       EXPECT_EQ(std::memcmp(gradient.data(), dx.data(), dx.size() * sizeof(T)), 0);
+      // The gradient may lie where the logits lay.
+      std::vector<T> both = x;
+      if (has_classes)
+        cross_entropy_step(dtype_of<T>(), 0.75, 0.25, both.data(), target.data(), losses.data(),
+                           both.data(), rows, n);
+      else
+        cross_entropy_probs_step(dtype_of<T>(), 0.75, 0.25, both.data(), t.data(), losses.data(),
+                                 both.data(), rows, n);
+      EXPECT_EQ(std::memcmp(losses.data(), loss.data(), loss.size() * sizeof(T)), 0);
+      EXPECT_EQ(std::memcmp(both.data(), dx.data(), dx.size() * sizeof(T)), 0);
+      both = x;
+      if (has_classes) {
+        cross_entropy_backward(dtype_of<T>(), &g, 0, 0.25, both.data(), target.data(), lse.data(),
+                               both.data(), rows, n);
+        EXPECT_EQ(std::memcmp(both.data(), dx.data(), dx.size() * sizeof(T)), 0);
+      }
     }
   });
 }

@@ -42,6 +42,17 @@ def operations(folder: Path) -> None:
                 saved(step, folder / f"op-{row.name}-{i}.plan")
 
 
+def classifying_step(model: Any, optimizer: Any) -> Callable[..., Any]:
+    def step(x: Any, classes: Any) -> Any:
+        loss = nn.functional.cross_entropy(model(x), classes)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step
+
+
 def training_steps(folder: Path) -> None:
     def trained(name: str, make: Callable[[Any], Any], *layers: Any) -> None:
         model = mlp(extra=layers)
@@ -56,6 +67,12 @@ def training_steps(folder: Path) -> None:
         trained(name, make)
     for layer in (nn.BatchNorm1d(8), nn.Dropout(0.2), nn.LayerNorm(8)):
         trained(type(layer).__name__, OPTIMIZERS["adam"], layer)
+    model = mlp()
+    optimizer = OPTIMIZERS["sgd"](model.parameters())
+    step = ag.compile(classifying_step(model, optimizer))
+    for x, _ in batches(5):
+        step(x, ag.randint(0, 2, (len(x),)))
+    saved(step, folder / "train-classes.plan")
     weight = ag.randn(3, 4)
     row = weight[1]  # shares its memory
     step = ag.compile(lambda x: (row.add_(x.sum(0)[:4]), weight * 2)[1])

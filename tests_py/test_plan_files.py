@@ -57,6 +57,33 @@ def test_options_travel_and_change(tmp_path):
         plan.options(3)
 
 
+def test_a_loss_joined_with_its_product_travels(tmp_path):
+    model = mlp()
+    optimizer = ag.optim.SGD(model.parameters(), lr=0.05)
+
+    @ag.compile
+    def step(x, classes):
+        loss = nn.functional.cross_entropy(model(x), classes)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    data = [(x, ag.randint(0, 2, (5,))) for x, _ in batches(9)]
+    for batch in data[:4]:
+        step(*batch)
+    step.save(tmp_path / "step.plan", model)
+    plan = ag.load_plan(tmp_path / "step.plan")
+    held = [[inner.op for inner in node.body] for node in plan.graph().ops]
+    assert ["linear", "cross_entropy", "cross_entropy_backward"] in held
+    for batch in data[4:]:
+        assert same(plan(*batch), step(*batch))
+    for key, value in model.state_dict().items():
+        assert same(plan.tensors[key], value), key
+    with pytest.raises(IndexError, match="Target 2 is out of bounds"):
+        plan(data[0][0], ag.tensor([0, 1, 2, 0, 1]))
+
+
 def test_predictions_in_a_fresh_process(tmp_path):
     model = mlp().eval()
     predict = ag.compile(lambda x: model(x))

@@ -400,6 +400,9 @@ Tensor cross_entropy_of_probabilities(const Tensor& logits, const Tensor& target
 
 }  // namespace
 
+void run_cross_entropy(const Call& call) { forward_cross_entropy(call); }
+void run_cross_entropy_step(const Call& call) { forward_step(call); }
+
 OpList loss_ops() { return {kLossOps, std::size(kLossOps)}; }
 
 }  // namespace detail

@@ -1,6 +1,7 @@
 // What the files of losses share.
 #pragma once
 #include "autograd/losses.hpp"
+#include "core/op.hpp"
 
 namespace autograd::detail {
 
@@ -37,5 +38,10 @@ Tensor reduced_rows(const Tensor& losses, int64_t examples, const Tensor& target
 /// The gradient of nll_rows.
 Tensor nll_rows_backward(const Tensor& g, const Tensor& targets, const Tensor& weight,
                          const Shape& sizes, Reduction reduction, int64_t ignore_index);
+
+/// What cross_entropy and cross_entropy_step do, for ops that hold them. The gradient that the
+/// latter makes may lie where the logits lie.
+void run_cross_entropy(const Call& call);
+void run_cross_entropy_step(const Call& call);
 
 }  // namespace autograd::detail

@@ -32,7 +32,7 @@ const std::vector<const Op*>& all_ops() {
         interpolate_ops(),                       //
         nll_ops(),                               //
         pair_loss_ops(),                         //
-        loss_ops(),                              //
+        loss_ops(),         linear_loss_ops(),   //
         conv_ops(),                              //
         fold_ops(),                              //
         pool_ops(),                              //

@@ -38,6 +38,7 @@ OpList sort_ops();
 OpList search_ops();
 OpList softmax_ops();
 OpList loss_ops();
+OpList linear_loss_ops();
 OpList conv_ops();
 OpList fold_ops();
 OpList pool_ops();

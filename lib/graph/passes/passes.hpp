@@ -21,7 +21,7 @@ GraphData with_simpler_algebra(const GraphData& graph, PassReport& report);
 GraphData with_folded_transposes(const GraphData& graph, PassReport& report);
 /// A matrix product and the sum or the bias that it is added to become one op.
 GraphData with_fused_sums_of_products(const GraphData& graph, PassReport& report);
-/// Cross entropy and its gradient become one op.
+/// Cross entropy, its gradient and the product that makes the logits become one op.
 GraphData with_fused_losses(const GraphData& graph, PassReport& report);
 /// Pointwise ops of one shape, and the sums they end in, become fused ops; so do matrix products
 /// with what follows them.

@@ -259,71 +259,17 @@ bool Fusion::compile(int g, PassReport& report, std::string* why) {
   return true;
 }
 
-/// The ops of a group as a graph of their own.
-std::shared_ptr<const GraphData> body_of(Rewrite& rewrite, const std::vector<int>& ops,
-                                         const std::vector<int>& inputs,
-                                         const std::vector<int>& outputs) {
-  auto body = std::make_shared<GraphData>();
-  std::vector<int> number(rewrite.graph.values.size(), -1);
-  const auto add = [&](int v, int op) {
-    if (number[static_cast<size_t>(v)] >= 0) return;
-    number[static_cast<size_t>(v)] = static_cast<int>(body->values.size());
-    GraphValue value = rewrite.value(v);
-    value.op = op;
-    if (op < 0 && !value.has_number) value.role = Role::kInput;
-    if (op >= 0) value.role = Role::kIntermediate;
-    body->values.push_back(std::move(value));
-  };
-  for (int v : inputs) add(v, -1);
-  for (int i : ops) {
-    GraphOp op = rewrite.op(i);
-    op.saved.clear();
-    op.forward = op.scope = -1;
-    for (int& v : op.inputs) v = v < 0 ? -1 : number[static_cast<size_t>(v)];
-    for (int& v : op.outputs) {
-      add(v, static_cast<int>(body->ops.size()));
-      v = number[static_cast<size_t>(v)];
-    }
-    body->ops.push_back(std::move(op));
-  }
-  for (int v : outputs) {
-    body->outputs.push_back(number[static_cast<size_t>(v)]);
-    body->values[static_cast<size_t>(body->outputs.back())].role = Role::kOutput;
-  }
-  return body;
-}
-
-/// The innermost module that holds all of the ops.
-int common_scope(const Rewrite& rewrite, const std::vector<int>& ops) {
-  const auto& scopes = rewrite.graph.scopes;
-  const auto around = [&](int scope) {
-    std::vector<int> path;
-    for (; scope >= 0; scope = scopes[static_cast<size_t>(scope)].parent) path.push_back(scope);
-    return path;
-  };
-  std::vector<int> common = around(rewrite.graph.ops[static_cast<size_t>(ops[0])].scope);
-  for (int i : ops) {
-    const std::vector<int> path = around(rewrite.graph.ops[static_cast<size_t>(i)].scope);
-    size_t same = 0;
-    while (same < common.size() && same < path.size() &&
-           common[common.size() - 1 - same] == path[path.size() - 1 - same])
-      ++same;
-    common.erase(common.begin(), common.end() - static_cast<ptrdiff_t>(same));
-  }
-  return common.empty() ? -1 : common.front();
-}
-
 void Fusion::put_op(int g, std::shared_ptr<const Op> op, const std::vector<int>& inputs,
                     const std::vector<int>& outputs, PassReport& report) {
   const std::vector<int>& ops = group(g).ops;
   std::string names;
   for (int i : ops) names += (names.empty() ? "" : " + ") + std::string(rewrite_.op(i).op->name);
   GraphOp fused = rewrite_.op(ops.back());
-  fused.body = body_of(rewrite_, ops, inputs, outputs);
+  fused.body = rewrite_.body_of(ops, inputs, outputs);
   fused.op = op.get();
   fused.owner = std::move(op);
   fused.attrs = Attrs();
-  fused.scope = common_scope(rewrite_, ops);
+  fused.scope = rewrite_.scope_around(ops);
   fused.inputs = inputs;
   fused.outputs = outputs;
   rewrite_.put(ops.back(), std::move(fused));

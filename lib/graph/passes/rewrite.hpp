@@ -1,5 +1,6 @@
 // The way a pass changes a graph: it marks and replaces, and in the end a new graph is written.
 #pragma once
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -68,6 +69,15 @@ class Rewrite {
   /// True if the ops can become one op: none outside of them depends on one of them and is needed
   /// by another.
   bool can_join(const std::vector<int>& ops);
+
+  /// What a fused op holds: the ops, in order, as a graph of their own. Its leaves are `inputs`,
+  /// one by one, then the numbers that the ops read. Ops that are fused themselves are shown by
+  /// theirs.
+  std::shared_ptr<const GraphData> body_of(const std::vector<int>& ops,
+                                           const std::vector<int>& inputs,
+                                           const std::vector<int>& outputs) const;
+  /// The innermost module that holds all of the ops; -1 for none.
+  int scope_around(const std::vector<int>& ops) const;
 
   /// The new graph: ops in an order that respects values and memory, as near as possible to the old
   /// one; leaves keep their numbers.

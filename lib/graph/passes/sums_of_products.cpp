@@ -61,9 +61,12 @@ class Sums {
     Attrs attrs;
     attrs.ints[0] = transposes(first);
     attrs.ints[1] = transposes(second);
+    const std::vector<int> inputs = {first.inputs[0], first.inputs[1], second.inputs[0],
+                                     second.inputs[1]};
+    op.body = rewrite_.body_of({a, b, i}, inputs, op.outputs);
     op.op = find_op("mm_pair");
     op.attrs = attrs;
-    op.inputs = {first.inputs[0], first.inputs[1], second.inputs[0], second.inputs[1]};
+    op.inputs = inputs;
     for (const int maker : {a, b}) {
       rewrite_.drop(maker);
       rewrite_.merge(maker, i);

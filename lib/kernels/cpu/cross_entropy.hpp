@@ -27,7 +27,7 @@ void cross_entropy_probs_backward(DType dtype, const void* g, int64_t g_stride, 
                                   int64_t rows, int64_t n);
 
 /// Both in one: the losses, and dx for one g of all rows; bit for bit what cross_entropy and
-/// cross_entropy_backward give one after the other.
+/// cross_entropy_backward give one after the other. dx may be x.
 void cross_entropy_step(DType dtype, double g, double scale, const void* x, const int64_t* target,
                         void* loss, void* dx, int64_t rows, int64_t n);
 void cross_entropy_probs_step(DType dtype, double g, double scale, const void* x, const void* t,
