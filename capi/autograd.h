@@ -228,6 +228,12 @@ AG_API ag_status ag_set_num_threads(int32_t n);
 /* The float type that integers and plain numbers turn into where a float is needed; AG_FLOAT32 at
  * the start. Type error for a dtype that is no float. */
 AG_API ag_status ag_set_default_dtype(ag_dtype dtype);
+/* The ag_dtype that two convert to together (bool < integers < floats); -1 and an error for a value
+ * that is no ag_dtype. */
+AG_API int32_t ag_promote_types(ag_dtype a, ag_dtype b);
+/* The ag_dtype of what add and its kin make of two tensors: tensors with dims count before 0-d ones
+ * of the same kind, and those before ag_scalar_*; -1 and an error for NULL. */
+AG_API int32_t ag_result_type(const ag_tensor* a, const ag_tensor* b);
 /* 1 if ops of this thread record gradients. */
 AG_API int32_t ag_grad_enabled(void);
 /* Switches recording for this thread; returns what it was. */
@@ -1340,6 +1346,9 @@ AG_API ag_tensor* ag_cosine_similarity(const ag_tensor* x1, const ag_tensor* x2,
 /* |x1 - x2 + eps|_p along the last dim. */
 AG_API ag_tensor* ag_pairwise_distance(const ag_tensor* x1, const ag_tensor* x2, double p,
                                        double eps, int32_t keepdim);
+/* |x1[..., i, :] - x2[..., j, :]|_p for all i and j: [..., P, M] and [..., R, M] to [..., P, R]; p
+ * >= 0. */
+AG_API ag_tensor* ag_cdist(const ag_tensor* x1, const ag_tensor* x2, double p);
 /* 1 - cos(input1, input2) where t is 1, max(0, cos(input1, input2) - margin) where it is -1. */
 AG_API ag_tensor* ag_cosine_embedding_loss(const ag_tensor* input1, const ag_tensor* input2,
                                            const ag_tensor* target, double margin,

@@ -58,6 +58,17 @@ ag_status ag_set_default_dtype(ag_dtype dtype) {
   return run(__func__, [&](Arguments in) { set_default_dtype(in.dtype(dtype)); });
 }
 
+int32_t ag_promote_types(ag_dtype a, ag_dtype b) {
+  return read<int32_t>(__func__, -1,
+                       [&](Arguments in) { return promote(in.dtype(a), in.dtype(b)); });
+}
+
+int32_t ag_result_type(const ag_tensor* a, const ag_tensor* b) {
+  return read<int32_t>(__func__, -1, [&](Arguments in) {
+    return result_type(*in.tensor(a, "a"), *in.tensor(b, "b"));
+  });
+}
+
 int32_t ag_grad_enabled() { return grad_enabled(); }
 
 int32_t ag_set_grad_enabled(int32_t enabled) { return set_grad_enabled(enabled != 0); }

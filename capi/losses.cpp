@@ -137,6 +137,11 @@ ag_tensor* ag_cosine_similarity(const ag_tensor* x1, const ag_tensor* x2, int64_
   });
 }
 
+ag_tensor* ag_cdist(const ag_tensor* x1, const ag_tensor* x2, double p) {
+  return make(__func__,
+              [&](Arguments in) { return cdist(in.tensor(x1, "x1"), in.tensor(x2, "x2"), p); });
+}
+
 ag_tensor* ag_pairwise_distance(const ag_tensor* x1, const ag_tensor* x2, double p, double eps,
                                 int32_t keepdim) {
   return make(__func__, [&](Arguments in) {

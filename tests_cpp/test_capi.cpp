@@ -138,6 +138,20 @@ TEST_F(Capi, library_describes_itself) {
   EXPECT_EQ(ag_set_num_threads(threads), AG_OK);
 }
 
+TEST_F(Capi, types_that_meet) {
+  EXPECT_EQ(ag_promote_types(AG_UINT8, AG_INT32), AG_INT32);
+  EXPECT_EQ(ag_promote_types(AG_BOOL, AG_FLOAT64), AG_FLOAT64);
+  EXPECT_EQ(ag_promote_types(invalid<ag_dtype>(6), AG_INT32), -1);
+  EXPECT_NE(std::string(ag_last_error()).find("'dtype' cannot be 6"), std::string::npos);
+  ag_tensor* whole = ag_ones(k3, 1, AG_INT32);
+  ag_tensor* real = ag_scalar_double(0.5);
+  EXPECT_EQ(ag_result_type(whole, real), AG_FLOAT32);
+  EXPECT_EQ(ag_result_type(whole, nullptr), -1);
+  EXPECT_NE(std::string(ag_last_error()).find("'b'"), std::string::npos);
+  ag_tensor_free(real);
+  ag_tensor_free(whole);
+}
+
 TEST_F(Capi, default_dtype_is_that_of_converted_integers) {
   ag_tensor* x = ag_ones(k3, 1, AG_INT64);
   EXPECT_EQ(ag_set_default_dtype(AG_FLOAT64), AG_OK);

@@ -53,3 +53,33 @@ def test_limits_of_the_wrong_kind():
             call(torch)
         with pytest.raises(TypeError):
             call(ag)
+
+
+def test_a_tensor_knows_that_it_is_on_the_cpu():
+    for lib in (ag, torch):
+        x = lib.ones(2)
+        assert not (x.is_cuda or x.is_sparse or x.is_meta or x.is_quantized)
+        assert x.get_device() == -1
+        with pytest.raises((RuntimeError, AssertionError)):
+            x.cuda()
+    assert ag.ones(2).pin_memory().tolist() == [1, 1]
+    with pytest.raises(RuntimeError, match="'cuda' is not available"):
+        ag.ones(2).cuda()
+
+
+def test_what_scripts_set_to_get_the_same_results_again():
+    for lib in (ag, torch):
+        assert not lib.are_deterministic_algorithms_enabled()
+        lib.use_deterministic_algorithms(True, warn_only=True)
+        assert lib.are_deterministic_algorithms_enabled()
+        assert lib.is_deterministic_algorithms_warn_only_enabled()
+        lib.use_deterministic_algorithms(False)
+        assert not lib.are_deterministic_algorithms_enabled()
+        assert not lib.is_deterministic_algorithms_warn_only_enabled()
+        assert lib.get_float32_matmul_precision() == "highest"
+        lib.set_float32_matmul_precision("high")
+        assert lib.get_float32_matmul_precision() == "high"
+        with pytest.warns(UserWarning, match="not one of"):
+            lib.set_float32_matmul_precision("low")
+        assert lib.get_float32_matmul_precision() == "high"
+        lib.set_float32_matmul_precision("highest")

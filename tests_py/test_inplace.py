@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from compare import make, vs_torch
 
 import autograd as ag
@@ -399,3 +400,19 @@ def test_one_of_several_views_without_history_can_be_written(lib):
     first.mul_(2)
     second.zero_()
     return y
+
+
+@pytest.mark.parametrize("name", ["cumsum_", "cumprod_"])
+def test_scans_in_place(name):
+    results = []
+    for lib in (ag, torch):
+        x = lib.tensor([[1.0, 2.0, 3.0], [0.5, -1.0, 4.0]], requires_grad=True)
+        y = x * 2
+        part = y[:, 1:]
+        assert getattr(part, name)(1) is part
+        (y * lib.tensor([[1.0, 2.0, 3.0]])).sum().backward()
+        whole = getattr(lib.arange(4), name)(0)
+        with pytest.raises(IndexError):
+            getattr(whole, name)(2)
+        results.append([y.tolist(), x.grad.tolist(), whole.tolist(), str(whole.dtype)[-5:]])
+    assert results[0] == results[1]

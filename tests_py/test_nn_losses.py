@@ -188,3 +188,18 @@ def test_same_as_pytorch_in_another_layout():
     x, t = numbers(5, 7).T, numbers(7, 5)
     mine = ag.nn.functional.mse_loss(make(ag, x, "float32"), make(ag, t, "float32"))
     same(mine, torch.nn.functional.mse_loss(make(torch, x, "float32"), make(torch, t, "float32")))
+
+
+@vs_torch
+def test_distances_of_rows_to_themselves(lib):
+    x = make(lib, numbers(4, 3), "float64", requires_grad=True)
+    results = [lib.cdist(x, x, p) for p in (0.0, 0.5, 1.0, 2.0, 3.0)]
+    return results, [lib.autograd.grad(one.sum(), x)[0] for one in results]
+
+
+@pytest.mark.parametrize("p", [1.0, 2.0, 3.0])
+def test_distances_of_rows_to_second_order(p):
+    x, y = (make(ag, numbers(n, 3), "float64", requires_grad=True) for n in (4, 5))
+    assert ag.autograd.gradgradcheck(lambda a, b: ag.cdist(a, b.flip(0) + 0.1, p), (x, y))
+    with pytest.raises(ValueError, match="not a valid value for compute_mode"):
+        ag.cdist(x, y, compute_mode="fast")

@@ -55,3 +55,46 @@ def test_repr_of_parameter_and_of_grad_fn():
     assert y.grad_fn.name() == "SigmoidBackward0"
     assert "grad_fn=<SigmoidBackward0>" in repr(y)
     assert ag.ones(2).grad_fn is None
+
+
+@pytest.fixture
+def options_restored():
+    yield
+    for library in (ag, torch):
+        library.set_printoptions(profile="default")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"precision": 2},
+        {"threshold": 10},
+        {"threshold": 10, "edgeitems": 1},
+        {"linewidth": 40},
+        {"profile": "short"},
+        {"profile": "full"},
+        {"profile": "short", "precision": 6},
+        {"sci_mode": True},
+        {"sci_mode": False},
+    ],
+)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda m: m.arange(30.0) / 7,
+        lambda m: m.arange(40.0).reshape(4, 10),
+        lambda m: m.arange(2000).reshape(40, 50),
+        lambda m: m.tensor([1e-6, 1.0, float("inf")]),
+        lambda m: m.tensor([1000000.0, 2.0]),
+        lambda m: m.tensor([[1, -20], [300, 4]]),
+    ],
+)
+def test_options_of_printing(options, make, options_restored):
+    for library in (ag, torch):
+        library.set_printoptions(**options)
+    assert repr(make(ag)) == repr(make(torch)).replace("torch.", "autograd.")
+
+
+def test_an_unknown_profile(options_restored):
+    with pytest.raises(ValueError, match="default, short, full, not 'long'"):
+        ag.set_printoptions(profile="long")

@@ -69,6 +69,9 @@ Tensor cosine_similarity(const Tensor& x1, const Tensor& x2, int64_t dim = 1, do
 /// |x1 - x2 + eps|_p along the last dim.
 Tensor pairwise_distance(const Tensor& x1, const Tensor& x2, double p = 2, double eps = 1e-6,
                          bool keepdim = false);
+/// |x1[..., i, :] - x2[..., j, :]|_p for all i and j: [..., P, M] and [..., R, M] to [..., P, R].
+/// All P R M differences are made.
+Tensor cdist(const Tensor& x1, const Tensor& x2, double p = 2);
 /// 1 - cos(x1, x2) where t is 1, max(0, cos(x1, x2) - margin) where it is -1.
 Tensor cosine_embedding_loss(const Tensor& x1, const Tensor& x2, const Tensor& target,
                              double margin = 0, Reduction reduction = Reduction::kMean);

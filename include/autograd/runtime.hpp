@@ -9,6 +9,8 @@
 
 namespace autograd {
 
+class Tensor;
+
 /// Threads used for large work, the caller's included.
 int num_threads();
 /// n >= 1, else Error (value).
@@ -19,6 +21,9 @@ void set_num_threads(int n);
 DType default_dtype();
 /// Error (type) for a dtype that is no float.
 void set_default_dtype(DType dtype);
+/// The element type of what add and its kin make of two tensors: tensors with dims count before 0-d
+/// ones of the same kind, and those before plain numbers. Error (runtime) for an undefined tensor.
+DType result_type(const Tensor& a, const Tensor& b);
 
 /// Bytes taken from the system and not given back; bytes in live tensors.
 int64_t memory_reserved();

@@ -34,3 +34,14 @@ DType result_type(const Arg* inputs, int n) {
 }
 
 }  // namespace autograd::detail
+
+namespace autograd {
+
+DType result_type(const Tensor& a, const Tensor& b) {
+  for (const Tensor* each : {&a, &b})
+    if (!*each) fail(ErrorCode::kRuntime, "result_type: an undefined tensor was used");
+  const detail::Arg both[2] = {detail::Arg(a), detail::Arg(b)};
+  return detail::result_type(both, 2);
+}
+
+}  // namespace autograd

@@ -95,6 +95,24 @@ Tensor pairwise_distance(const Tensor& x1, const Tensor& x2, double p, double ep
   return keepdim || d.dim() == 0 ? norm : squeeze(norm, {-1});
 }
 
+Tensor cdist(const Tensor& x1, const Tensor& x2, double p) {
+  for (const Tensor* x : {&x1, &x2}) {
+    const char* name = x == &x1 ? "X1" : "X2";
+    if (!is_floating(x->dtype()))
+      fail(ErrorCode::kRuntime, "cdist only supports floating-point dtypes, ", name,
+           " got: ", name_of(x->dtype()));
+    if (x->dim() < 2)
+      fail(ErrorCode::kRuntime, "cdist only supports at least 2D tensors, ", name,
+           " got: ", x->dim(), "D");
+  }
+  if (x1.size(-1) != x2.size(-1))
+    fail(ErrorCode::kRuntime,
+         "cdist: X1 and X2 must have the same number of columns. X1: ", x1.size(-1),
+         " X2: ", x2.size(-1));
+  if (!(p >= 0)) fail(ErrorCode::kRuntime, "cdist only supports non-negative p values, got ", p);
+  return vector_norm(unsqueeze(x1, -2) - unsqueeze(x2, -3), p, {-1});
+}
+
 // ---- losses of distances and margins
 
 Tensor cosine_embedding_loss(const Tensor& x1, const Tensor& x2, const Tensor& target,

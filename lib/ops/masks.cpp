@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "autograd/ops.hpp"
+#include "autograd/runtime.hpp"
 #include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
@@ -160,8 +161,7 @@ Tensor nonzero(const Tensor& x) {
 Tensor masked_fill(const Tensor& x, const Tensor& mask, const Tensor& value) {
   detail::check_mask("masked_fill_", mask);
   detail::check_fill_value(value);
-  const detail::Arg both[] = {x, value};
-  if (detail::result_type(both, 2) == x.dtype()) return where(mask, value, x);
+  if (result_type(x, value) == x.dtype()) return where(mask, value, x);
   return where(mask, to(value, x.dtype()), x);
 }
 

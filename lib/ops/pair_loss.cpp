@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "autograd/ops.hpp"
+#include "autograd/runtime.hpp"
 #include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
@@ -264,8 +265,7 @@ Tensor pair_loss(PairLoss kind, const Tensor& x, const Tensor& t, Reduction redu
   attrs.reals[0] = p;
   const Op& op = kPairOps[static_cast<int>(kind)];
   if (x.sizes() == t.sizes() && x.dtype() == t.dtype()) return dispatch(op, {x, t}, attrs);
-  const Arg both[2] = {x, t};
-  const DType common = result_type(both, 2);
+  const DType common = autograd::result_type(x, t);
   const Shape sizes = broadcast_sizes(op.name, x.sizes(), t.sizes());
   return dispatch(op, {expand(to(x, common), sizes), expand(to(t, common), sizes)}, attrs);
 }

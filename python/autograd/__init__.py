@@ -3,6 +3,8 @@
 ``import autograd as ag``; then ``ag.tensor``, ``ag.nn``, ``ag.optim``, ``ag.no_grad`` as in PyTorch.
 """
 
+from math import e, inf, nan, pi
+
 from . import (
     accelerator,
     autograd,
@@ -20,6 +22,9 @@ from . import (
     optim,
     random,
     ranges,
+    reproducibility,
+    tensor_types,
+    testing,
     utils,
 )
 from ._capi import lib as _lib
@@ -49,6 +54,8 @@ from .dtypes import float32 as float
 from .dtypes import float64 as double
 from .dtypes import int32 as int
 from .dtypes import int64 as long
+from .formatting import set_printoptions
+from .func import vmap
 from .grad_mode import (
     enable_grad,
     inference_mode,
@@ -72,8 +79,12 @@ from .nn.functional.pooling import (
 from .ops import *  # noqa: F403
 from .random import *  # noqa: F403
 from .ranges import *  # noqa: F403
+from .reproducibility import *  # noqa: F403
 from .serialization import load, save
 from .tensor import Size, Tensor, device
+from .tensor_types import *  # noqa: F403
+
+newaxis = None
 
 __version__: str = _lib.ag_version().decode()
 
@@ -135,7 +146,15 @@ __all__ = [
     "set_anomaly_enabled",
     "set_default_dtype",
     "set_grad_enabled",
+    "set_printoptions",
+    "testing",
     "uint8",
+    "e",
+    "inf",
+    "nan",
+    "newaxis",
+    "pi",
+    "vmap",
     "utils",
 ]
 __all__ += creation.__all__
@@ -144,3 +163,5 @@ __all__ += library.__all__
 __all__ += nn.functional.convolution.__all__
 __all__ += ops.__all__
 __all__ += random.__all__
+__all__ += reproducibility.__all__
+__all__ += tensor_types.__all__

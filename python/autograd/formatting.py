@@ -1,8 +1,9 @@
-"""How a tensor prints: PyTorch's layout, with 4 digits and a summary from 1,000 elements on."""
+"""How a tensor prints: PyTorch's layout, with 4 digits and a summary above 1,000 elements unless set otherwise."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 from typing import Any, Callable
 
 from . import dtypes
@@ -10,10 +11,55 @@ from ._capi import call, lib
 from .interop import to_flat_list
 from .tensor import Tensor
 
-PRECISION = 4
-THRESHOLD = 1000
-EDGE_ITEMS = 3
-LINE_WIDTH = 80
+__all__ = ["set_printoptions"]
+
+
+@dataclass
+class _Options:
+    precision: int = 4
+    threshold: float = 1000
+    edgeitems: int = 3
+    linewidth: int = 80
+    sci_mode: bool | None = None
+
+
+_PROFILES = {
+    "default": _Options(),
+    "short": _Options(precision=2, edgeitems=2),
+    "full": _Options(threshold=math.inf),
+}
+_options = _Options()
+
+
+def set_printoptions(
+    precision: int | None = None,
+    threshold: float | None = None,
+    edgeitems: int | None = None,
+    linewidth: int | None = None,
+    profile: str | None = None,
+    sci_mode: bool | None = None,
+) -> None:
+    """Sets how tensors print from now on; what is None stays as it is.
+
+    precision: digits after the point (4). threshold: the number of elements above which a summary is printed (1000),
+    of edgeitems (3) at each end of each dim. linewidth: characters in a line (80). profile: "default", "short" or
+    "full", which sets all of them first. sci_mode: whether floats print as 1.0e+00; None lets the numbers decide.
+    Raises ValueError for another profile.
+    """
+    global _options
+    if profile is not None and profile not in _PROFILES:
+        raise ValueError(
+            f"set_printoptions(): profile is one of {', '.join(_PROFILES)}, not {profile!r}"
+        )
+    given = {
+        "precision": precision,
+        "threshold": threshold,
+        "edgeitems": edgeitems,
+        "linewidth": linewidth,
+    }
+    start = _options if profile is None else _PROFILES[profile]
+    changes = {name: value for name, value in given.items() if value is not None}
+    _options = replace(start, **changes, sci_mode=sci_mode)
 
 
 def _number_format(numbers: list[Any], floating: bool) -> tuple[Callable[[Any], str], int]:
@@ -21,13 +67,14 @@ def _number_format(numbers: list[Any], floating: bool) -> tuple[Callable[[Any], 
     if not floating:
         return str, max((len(str(number)) for number in numbers), default=1)
     finite = [number for number in numbers if math.isfinite(number) and number != 0]
-    write = _whole
+    plain = _fixed if any(number != math.ceil(number) for number in finite) else _whole
+    write = plain
     if finite:
         low, high = min(map(abs, finite)), max(map(abs, finite))
         if high / low > 1000.0 or high > 1.0e8 or low < 1.0e-4:
             write = _scientific
-        elif any(number != math.ceil(number) for number in finite):
-            write = _fixed
+    if _options.sci_mode is not None:
+        write = _scientific if _options.sci_mode else plain
     return write, max((len(write(number)) for number in finite), default=1)
 
 
@@ -36,11 +83,11 @@ def _whole(number: float) -> str:
 
 
 def _fixed(number: float) -> str:
-    return f"{number:.{PRECISION}f}"
+    return f"{number:.{_options.precision}f}"
 
 
 def _scientific(number: float) -> str:
-    return f"{number:.{PRECISION}e}"
+    return f"{number:.{_options.precision}e}"
 
 
 def _nested(
@@ -49,10 +96,11 @@ def _nested(
     shape = tensor.shape
     if not shape:
         return write(to_flat_list(tensor)[0]).rjust(width)
-    edges = summarize and shape[0] > 2 * EDGE_ITEMS
+    n = _options.edgeitems
+    edges = summarize and shape[0] > 2 * n
     if len(shape) == 1:
         if edges:
-            head, tail = to_flat_list(tensor[:EDGE_ITEMS]), to_flat_list(tensor[-EDGE_ITEMS:])
+            head, tail = to_flat_list(tensor[:n]), to_flat_list(tensor[-n:])
             cells = (
                 [write(x).rjust(width) for x in head]
                 + [" ..."]
@@ -60,12 +108,12 @@ def _nested(
             )
         else:
             cells = [write(x).rjust(width) for x in to_flat_list(tensor)]
-        per_line = max(1, (LINE_WIDTH - indent) // (width + 2))
+        per_line = max(1, (_options.linewidth - indent) // (width + 2))
         lines = [", ".join(cells[i : i + per_line]) for i in range(0, len(cells), per_line)]
         return "[" + (",\n" + " " * (indent + 1)).join(lines) + "]"
     positions: list[Any] = list(range(shape[0]))
     if edges:
-        positions = positions[:EDGE_ITEMS] + [None] + positions[-EDGE_ITEMS:]
+        positions = positions[:n] + [None] + positions[-n:]
     parts = [
         "..." if i is None else _nested(tensor[i], write, width, indent + 1, summarize)
         for i in positions
@@ -79,8 +127,9 @@ def _shown(tensor: Tensor, summarize: bool) -> Tensor:
 
     if not summarize or not tensor.ndim:
         return tensor
-    if tensor.shape[0] > 2 * EDGE_ITEMS:
-        tensor = cat([tensor[:EDGE_ITEMS], tensor[-EDGE_ITEMS:]])
+    n = _options.edgeitems
+    if tensor.shape[0] > 2 * n:
+        tensor = cat([tensor[:n], tensor[-n:]])
     if tensor.ndim == 1:
         return tensor
     return cat([_shown(part, True).reshape(-1) for part in tensor])
@@ -105,7 +154,7 @@ def tensor_text(tensor: Tensor) -> str:
     else:
         if dtype not in (dtypes.get_default_dtype(), dtypes.int64, dtypes.bool_):
             suffixes.append(f"dtype={dtype}")
-        summarize = tensor.numel() > THRESHOLD
+        summarize = tensor.numel() > _options.threshold
         write, width = _number_format(
             to_flat_list(_shown(plain, summarize)), dtype.is_floating_point
         )
@@ -122,7 +171,7 @@ def _join(text: str, suffixes: list[str]) -> str:
     """The text with its suffixes, on a new line where the line would grow too long."""
     last = len(text) - text.rfind("\n") + 1
     for suffix in suffixes:
-        if last + len(suffix) + 2 > LINE_WIDTH:
+        if last + len(suffix) + 2 > _options.linewidth:
             text += ",\n" + " " * len("tensor(") + suffix
             last = len("tensor(") + len(suffix)
         else:

@@ -114,10 +114,10 @@ class Tensor(ctypes.c_void_p):
         # ops/ adds one method per op; a type checker sees them as callables.
         def __getattr__(self, name: str) -> Callable[..., Any]: ...
 
-    def __new__(cls, data: Any = ()) -> Tensor:
-        from .creation import tensor
+    def __new__(cls, *data_or_sizes: Any) -> Tensor:
+        from .tensor_types import of_data_or_sizes
 
-        return take(cls, tensor(data, dtype=dtypes.get_default_dtype()))
+        return take(cls, of_data_or_sizes(dtypes.get_default_dtype(), data_or_sizes))
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         pass  # instead of c_void_p's, which would set the address
@@ -200,10 +200,6 @@ class Tensor(ctypes.c_void_p):
 
     nelement = numel
 
-    def is_same_size(self, other: Tensor) -> bool:
-        """True if other has the same sizes."""
-        return self.shape == other.shape
-
     @property
     def dtype(self) -> dtypes.dtype:
         """The element type."""
@@ -228,9 +224,11 @@ class Tensor(ctypes.c_void_p):
         """Bytes of all elements."""
         return self.numel() * self.dtype.itemsize
 
-    def is_floating_point(self) -> bool:
-        """True if the elements are floats."""
-        return self.dtype.is_floating_point
+    is_cuda = is_sparse = is_quantized = is_meta = False
+
+    def get_device(self) -> int:
+        """-1: the number of the CPU."""
+        return -1
 
     def storage_offset(self) -> int:
         """The position of the first element in the storage."""

@@ -29,9 +29,8 @@ LOSSES = {"method": False, "dtypes": FLOATS}
 
 def loss(name, inputs, variants, *errors, **options):
     """A row of nn.functional.<name>."""
-    return Row(
-        name, inputs, variants, path=f"nn.functional.{name}", errors=errors, **{**LOSSES, **options}
-    )
+    options = {"path": f"nn.functional.{name}", **LOSSES, **options}
+    return Row(name, inputs, variants, errors=errors, **options)
 
 
 def weighted(name, at=2):
@@ -319,5 +318,22 @@ ROWS = (
             {"eps": 0.5},
         ),
         bad((2, 3), (2, 4), says="must match"),
+    ),
+    loss(
+        "cdist",
+        (normal, normal),
+        cases(
+            [((4, 3), (5, 3)), ((2, 4, 3), (5, 3)), ((0, 3), (2, 3)), ((1, 2, 3), (3, 2, 3))],
+            {},
+            {"p": 1.0},
+            {"p": 3.0},
+            {"p": float("inf")},
+        ),
+        bad((3,), (3,), says="at least 2D", shows=()),
+        bad((2, 3), (2, 4), says="same number of columns", shows=()),
+        bad((2, 3), (2, 3), says="non-negative p", shows=(), p=-1.0),
+        path="cdist",
+        order=1,  # PyTorch's has no second one; ours is tested in test_nn_losses.py
+        differs="takes the differences whatever `compute_mode` is; with p=inf, equal largest ones share the gradient",
     ),
 )

@@ -9,6 +9,7 @@ from . import (
     gathering,
     indexing,
     joining,
+    kinds,
     matrices,
     pointwise,
     probabilities,
@@ -27,6 +28,7 @@ from .drawing import *  # noqa: F403
 from .gathering import *  # noqa: F403
 from .indexing import *  # noqa: F403
 from .joining import *  # noqa: F403
+from .kinds import *  # noqa: F403
 from .matrices import *  # noqa: F403
 from .pointwise import *  # noqa: F403
 from .probabilities import *  # noqa: F403
@@ -46,6 +48,7 @@ __all__ += drawing.__all__
 __all__ += gathering.__all__
 __all__ += indexing.__all__
 __all__ += joining.__all__
+__all__ += kinds.__all__
 __all__ += matrices.__all__
 __all__ += pointwise.__all__
 __all__ += products.__all__

@@ -9,7 +9,8 @@ from .._capi import call, lib
 from ..binding import method, op, passes_on, public_names
 from ..operands import in_place, tensor_argument
 from ..random import takes_generator
-from ..tensor import CPU, Tensor, device
+from ..tensor import CPU, Tensor, become, device
+from ..tensor_types import dtype_of, type_of
 
 
 class memory_format:
@@ -40,6 +41,12 @@ def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
 @passes_on(lib.ag_detach)
 def detach(input: Tensor) -> Tensor:
     """Returns a tensor over the same storage, without history."""
+
+
+@method
+def detach_(self: Tensor) -> Tensor:
+    """Cuts this tensor from its history and returns it; a leaf does not require grad any more."""
+    return self.requires_grad_(False) if self.is_leaf else become(self, self.detach())
 
 
 @method
@@ -85,6 +92,14 @@ def to(self: Tensor, *args: Any, **options: Any) -> Tensor:
     return call(lib.ag_clone, self) if copy and result is self else result
 
 
+def _type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
+    """Returns the elements in a dtype, also given as ``LongTensor`` or its name; without one the name of the type."""
+    return type_of(self) if dtype is None else convert(self, dtype_of(dtype))
+
+
+method(_type, "type")
+
+
 @method
 def type_as(self: Tensor, other: Tensor) -> Tensor:
     """Returns the elements in the dtype of other."""
@@ -115,6 +130,18 @@ def cpu(self: Tensor) -> Tensor:
     return self
 
 
+@method
+def pin_memory(self: Tensor, device: Any = None) -> Tensor:
+    """Returns this tensor: there is no device whose copies would gain."""
+    return self
+
+
+@method
+def cuda(self: Tensor, device: Any = None, non_blocking: bool = False) -> Tensor:
+    """Raises RuntimeError: there are no CUDA devices."""
+    return self.to("cuda")
+
+
 # ---- filling in place ------------------------------------------------------------------------------------
 
 
@@ -134,6 +161,31 @@ def zero_(self: Tensor) -> Tensor:
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Sets all elements to a number or one-element tensor and returns the tensor itself."""
     return in_place(lib.ag_fill_, self, tensor_argument("fill_", "value", value))
+
+
+@method
+def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
+    """Sets the elements whose positions are the same in all dims to a number and returns the tensor itself.
+
+    wrap starts again below in a matrix with more rows than columns, one row left out. Raises RuntimeError for less
+    than two dims, or for more that are not of equal size.
+    """
+    shape = self.shape
+    if len(shape) < 2:
+        raise RuntimeError(
+            f"fill_diagonal_(): dimensions must be at least 2, got a tensor of shape {tuple(shape)}"
+        )
+    if len(shape) > 2 and len(set(shape)) > 1:
+        raise RuntimeError(
+            f"fill_diagonal_(): all dimensions of input must be of equal length, got {tuple(shape)}"
+        )
+    period = shape[1] + 1 if wrap and len(shape) == 2 else max(1, shape[0])
+    for start in range(0, shape[0], period):
+        diagonal = self[start:]
+        while diagonal.ndim > 1:
+            diagonal = diagonal.diagonal(dim1=0, dim2=-1)
+        fill_(diagonal, fill_value)
+    return self
 
 
 @method

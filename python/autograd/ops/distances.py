@@ -23,6 +23,31 @@ def pairwise_distance(
     return call(lib.ag_pairwise_distance, x1, x2, p, eps, keepdim)
 
 
+@function
+def cdist(
+    x1: Tensor,
+    x2: Tensor,
+    p: float = 2.0,
+    compute_mode: str = "use_mm_for_euclid_dist_if_necessary",
+) -> Tensor:
+    """Returns the p-norms of the differences of every row of x1 and every row of x2.
+
+    x1 is [..., P, M], x2 is [..., R, M], the result [..., P, R]. compute_mode has no effect: differences are taken,
+    which is exact. Raises RuntimeError for integers, other numbers of columns and a negative p, ValueError for an
+    unknown compute_mode.
+    """
+    if compute_mode is not None and compute_mode not in _MODES:
+        raise ValueError(f"{compute_mode} is not a valid value for compute_mode")
+    return call(lib.ag_cdist, x1, x2, p)
+
+
+_MODES = (
+    "use_mm_for_euclid_dist_if_necessary",
+    "use_mm_for_euclid_dist",
+    "donot_use_mm_for_euclid_dist",
+)
+
+
 def normalize(
     input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Tensor | None = None
 ) -> Tensor:

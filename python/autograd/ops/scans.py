@@ -6,9 +6,9 @@ from typing import Any
 
 from .._capi import call, lib
 from ..binding import function_only as function
-from ..binding import op, public_names
+from ..binding import method, op, public_names
 from ..dtypes import dtype as _dtype
-from ..operands import dtype_code, two_results
+from ..operands import dtype_code, in_place, two_results
 from ..tensor import NO_TENSOR, Tensor
 from .reductions import max_result
 
@@ -37,6 +37,18 @@ def cumprod(input: Tensor, dim: int = _MISSING, *, dtype: _dtype | None = None) 
     return call(
         lib.ag_cumprod, input, _dim("cumprod", dim), -1 if dtype is None else dtype_code(dtype)
     )
+
+
+@method
+def cumsum_(self: Tensor, dim: int = _MISSING, *, dtype: _dtype | None = None) -> Tensor:
+    """Replaces the elements by cumsum() of them and returns the tensor itself."""
+    return in_place(lib.ag_copy_, self, cumsum(self, dim, dtype=dtype))
+
+
+@method
+def cumprod_(self: Tensor, dim: int = _MISSING, *, dtype: _dtype | None = None) -> Tensor:
+    """Replaces the elements by cumprod() of them and returns the tensor itself."""
+    return in_place(lib.ag_copy_, self, cumprod(self.clone(), dim, dtype=dtype))
 
 
 @op

@@ -36,6 +36,24 @@ def reshape_as(self: Tensor, other: Tensor) -> Tensor:
     return reshape(self, other.shape)
 
 
+@method
+def sum_to_size(self: Tensor, *size: Any) -> Tensor:
+    """Returns the sums that undo a broadcast from these sizes, given one by one or as one sequence.
+
+    Raises RuntimeError if such a tensor does not broadcast to this one's sizes.
+    """
+    if not size:
+        raise TypeError("sum_to_size() missing 1 required positional arguments: 'size'")
+    target = size[0] if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
+    shape = self.shape
+    extra = len(shape) - len(target)
+    pairs = list(zip(target, shape[max(extra, 0) :]))
+    if extra < 0 or any(wanted not in (1, have) for wanted, have in pairs):
+        raise RuntimeError(f"size {list(target)} is not expandable to size {list(shape)}.")
+    dims = [*range(extra), *(extra + i for i, (want, have) in enumerate(pairs) if want != have)]
+    return self.sum(dims, keepdim=True).reshape(target) if dims else self
+
+
 @op
 @passes_on(lib.ag_transpose)
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
