@@ -235,15 +235,20 @@ HWY_INLINE Vec<T> exp_normal(Vec<T> x) {
   return exp_reduced(reduced.r) * from_exponent<T>(reduced.n_bits);
 }
 
-/// e^x for every x, subnormal results included; at most 1.1 ULP off.
+/// e^r 2^n with the bits of n + 2 bias, subnormal results included.
+template <class T>
+HWY_INLINE Vec<T> exp_of_parts(Vec<T> r, typename Reduced<T>::Unsigned n_bits) {
+  // 2^n may lie outside the normal numbers; its two halves do not.
+  const auto half = hn::ShiftRight<1>(n_bits);
+  return exp_reduced(r) * from_exponent<T>(half) * from_exponent<T>(hn::Sub(n_bits, half));
+}
+
+/// e^x for every x; at most 1.1 ULP off.
 template <class T>
 HWY_INLINE Vec<T> exp(Vec<T> x) {
   constexpr double lowest = sizeof(T) == 4 ? -104 : -746, highest = sizeof(T) == 4 ? 89 : 710;
   const Reduced<T> reduced(max_or_b(lowest, min_or_b(Vec<T>(highest), x)), 2 * Bits<T>::kBias);
-  // 2^n may lie outside the normal numbers; its two halves do not.
-  const auto half = hn::ShiftRight<1>(reduced.n_bits);
-  return exp_reduced(reduced.r) * from_exponent<T>(half) *
-         from_exponent<T>(hn::Sub(reduced.n_bits, half));
+  return exp_of_parts(reduced.r, reduced.n_bits);
 }
 
 /// log(1 + f) - f for sqrt(1/2) - 1 <= f <= sqrt(2) - 1.

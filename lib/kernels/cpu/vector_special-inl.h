@@ -33,44 +33,53 @@ HWY_INLINE Vec<T> square_tail(Vec<T> x, Vec<T> square) {
 #endif
 }
 
-/// (1 + 2 x) e^(x^2) erfc(x) for 0 <= x <= 10.3 (float32), 27.5 (float64), in t = (x - 2) / (x +
-/// 2).
+/// Where erfc and the tails of the normal distribution have become 0.
+template <class T>
+constexpr double kErfcEnd = sizeof(T) == 4 ? 10.6 : 27.6;
+template <class T>
+constexpr double kNormalEnd = kErfcEnd<T> * 1.4142135623730951;
+
+/// (x + a) e^(x^2) erfc(x) for 0 <= x <= kErfcEnd, with a of scaled_erfc, in t = (a - b x) / (x +
+/// a).
 HWY_INLINE Vec<float> scaled_erfc_series(Vec<float> t) {
-  return polynomial<float>(t, 1.27697839183285849, -0.0927639143684598325, -0.166031350783665083,
-                           0.164053537939182047, -0.0542051172025716314, -0.0080467754572422674,
-                           0.00863755772613624206, 0.00127791164142880125, -0.00125057866991894875,
-                           -0.000367562037190986004, 0.0000243036321480227777);
+  return polynomial<float>(t, 1.301029007, 0.9310322245, 0.5063497823, 0.2029495599, 0.05429467305,
+                           0.006301673817, -0.001424411799, -0.0005902742036, 2.237023978e-5,
+                           3.540032987e-5);
 }
 HWY_INLINE Vec<double> scaled_erfc_series(Vec<double> t) {
   return polynomial<double>(
-      t, 1.2769783815525288, -0.0927638265857467765, -0.166030397615312875, 0.164051280033633493,
-      -0.0542200009908063923, -0.00803401509163937802, 0.00872265384798926439,
-      0.00127133914352453158, -0.00145681359376310015, -0.000454342599461803491,
-      0.00020636436375755616, 0.000151049445106189874, -1.49465612651411445e-6,
-      -0.0000364601942430544139, -0.0000135473387152660638, 3.79376483117021549e-6,
-      5.35499697574347856e-6, 1.39013161014653615e-6, -9.04121667804065323e-7,
-      -7.52603387812885872e-7, -5.21611486495254062e-8, 1.28142664989740808e-7,
-      3.93031812855372943e-8);
+      t, 1.20200500839778118, 0.986780893862208754, 0.677016318336994975, 0.383979160417234896,
+      0.175475504954586409, 0.0610858548804919156, 0.0139127549663733331, 0.000725804166736282744,
+      -0.00078283351815702009, -0.000240782159690574251, 0.0000189812196719155426,
+      0.0000245521837958988653, 1.1475564322170979e-6, -2.36184376860941688e-6,
+      -2.55785824445977472e-7, 2.5138685160054738e-7, 2.99836224100254325e-8,
+      -2.97993226188971034e-8, -2.50433369830447505e-9, 3.45218809522961745e-9,
+      1.14702681293996745e-10, -2.68575612653905798e-10);
 }
 
-/// e^(x^2) erfc(x) for x >= 0; beyond the range of erfc a constant.
+/// e^(x^2) erfc(x) for 0 <= x <= kErfcEnd.
 template <class T>
 HWY_INLINE Vec<T> scaled_erfc(Vec<T> x) {
-  const Vec<T> c = min_or_b(Vec<T>(sizeof(T) == 4 ? 10.3 : 27.5), x);
-  return scaled_erfc_series((c - 2) / (c + 2)) / fma(2, c, 1);
+  constexpr double a = sizeof(T) == 4 ? 3 : 3.5;
+  constexpr double b = sizeof(T) == 4 ? 1.565504241 : 1.25353132922854039;  // t = -1 at kErfcEnd
+  const Vec<T> inverse = 1 / (x + a);
+  return scaled_erfc_series(fma(x, -b, a) * inverse) * inverse;
 }
 
-/// e^-(square + tail) for a small tail.
+/// e^-(f x^2) for 0 <= f x^2 <= kErfcEnd^2, where f is a power of two, as exact as if x^2 were not
+/// rounded.
 template <class T>
-HWY_INLINE Vec<T> exp_of_minus(Vec<T> square, Vec<T> tail) {
-  return exp(-square) * where(square < 1e4, 1 - tail, 1);
+HWY_INLINE Vec<T> exp_of_minus_square(Vec<T> x, double f) {
+  const Vec<T> square = x * x;
+  const Reduced<T> reduced(square * -f, 2 * Bits<T>::kBias);
+  return exp_of_parts(fma(square_tail(x, square), -f, reduced.r), reduced.n_bits);
 }
 
 /// erfc(x) for x >= 0.
 template <class T>
 HWY_INLINE Vec<T> erfc_positive(Vec<T> x) {
-  const Vec<T> square = x * x;
-  return exp_of_minus(square, square_tail(x, square)) * scaled_erfc(x);
+  const Vec<T> near = min_or_b(Vec<T>(kErfcEnd<T>), x);
+  return exp_of_minus_square(near, 1) * scaled_erfc(near);
 }
 
 /// erf(x) for |x| <= 3/4.
@@ -108,43 +117,66 @@ HWY_INLINE Vec<T> erfc(Vec<T> x) {
 /// The probability that a normal number is below x: erfc(-x / sqrt 2) / 2.
 template <class T>
 HWY_INLINE Vec<T> normal_cdf(Vec<T> x) {
-  const Vec<T> size = abs(x), square = x * x;
-  const Vec<T> e = exp_of_minus(square * 0.5, square_tail(x, square) * 0.5);
-  const Vec<T> y = e * scaled_erfc(size * 0.707106781186547524) * 0.5;
+  const Vec<T> near = min_or_b(Vec<T>(kNormalEnd<T>), abs(x));
+  const Vec<T> y =
+      exp_of_minus_square(near, 0.5) * (scaled_erfc(near * 0.707106781186547524) * 0.5);
   return where(x > 0, 1 - y, y);
 }
 
 /// The density of the normal distribution: e^(-x^2 / 2) / sqrt(2 pi).
 template <class T>
 HWY_INLINE Vec<T> normal_density(Vec<T> x) {
-  const Vec<T> square = x * x;
-  return exp_of_minus(square * 0.5, square_tail(x, square) * 0.5) * 0.398942280401432678;
+  const Vec<T> near = min_or_b(Vec<T>(kNormalEnd<T>), abs(x));
+  return exp_of_minus_square(near, 0.5) * 0.398942280401432678;
 }
 
-/// erf(y) = x: a near solution of Giles (2010) or, close to 1, of the asymptotic series, then steps
-/// of Halley's method.
-template <class T>
-HWY_INLINE Vec<T> erfinv(Vec<T> x) {
-  const Vec<T> size = abs(x), rest = 1 - size, w = -log(rest * (1 + size));
-  const Vec<T> low =
-      polynomial<T>(w - 2.5, 1.50140941, 0.246640727, -0.00417768164, -0.00125372503, 0.00021858087,
-                    -4.39150654e-06, -3.5233877e-06, 3.43273939e-07, 2.81022636e-08);
-  const Vec<T> high =
-      polynomial<T>(sqrt(w) - 3, 2.83297682, 1.00167406, 0.00943887047, -0.0076224613,
-                    0.00573950773, -0.00367342844, 0.00134934322, 0.000100950558, -0.000200214257);
-  Vec<T> y = where(w < 5, low, high) * size;
-  if constexpr (sizeof(T) == 8) {
-    const Vec<T> far = kLog2 + w;  // -log(1 - |x|)
-    y = where(w > 16, sqrt(far - 0.5 * log(kPi * far)), y);
-  }
-  for (int i = 0; i < (sizeof(T) == 4 ? 1 : 2); ++i) {
-    const Vec<T> square = y * y, growth = exp(square) * (1 + square_tail(y, square));
+/// erfinv(x) / |x| by w = -log(1 - x^2), for w <= 16.7: all float32 below 1; the forms of Giles
+/// (2010) with one more term.
+HWY_INLINE Vec<float> erfinv_ratio(Vec<float> w) {
+  const Vec<float> low = polynomial<float>(
+      w - 2.5, 1.50140936, 0.246640286, -0.00417738678, -0.00125274187, 0.000218344442,
+      -4.96335294e-06, -3.46270535e-06, 4.66171779e-07, 2.32326928e-08, -8.79113744e-09);
+  const Mask<float> is_low = w < 5;
+  if (HWY_LIKELY(all(is_low))) return low;
+  const Vec<float> high = polynomial<float>(
+      sqrt(w) - 3, 2.8329768, 1.00167497, 0.00944528661, -0.00763728879, 0.00568697247,
+      -0.0035974056, 0.00148509514, -5.67774789e-05, -0.000309575299, 0.00011570538);
+  return where(is_low, low, high);
+}
+
+/// The solution y >= 0 of erf(y) = size, where rest = 1 - size and w = -log(rest (1 + size)).
+HWY_INLINE Vec<float> erfinv_positive(Vec<float> size, Vec<float>, Vec<float> w) {
+  return erfinv_ratio(w) * size;
+}
+/// A near solution of Giles or, close to 1, of the asymptotic series, then steps of Halley's
+/// method.
+HWY_INLINE Vec<double> erfinv_positive(Vec<double> size, Vec<double> rest, Vec<double> w) {
+  using V = Vec<double>;
+  const V low = polynomial<double>(w - 2.5, 1.50140941, 0.246640727, -0.00417768164, -0.00125372503,
+                                   0.00021858087, -4.39150654e-06, -3.5233877e-06, 3.43273939e-07,
+                                   2.81022636e-08);
+  const V high = polynomial<double>(sqrt(w) - 3, 2.83297682, 1.00167406, 0.00943887047,
+                                    -0.0076224613, 0.00573950773, -0.00367342844, 0.00134934322,
+                                    0.000100950558, -0.000200214257);
+  const V far = kLog2 + w;  // -log(1 - |x|)
+  V y = where(w < 5, low, high) * size;
+  y = where(w > 16, sqrt(far - 0.5 * log(kPi * far)), y);
+  for (int i = 0; i < 2; ++i) {
+    const V square = y * y, growth = exp(square) * (1 + square_tail(y, square));
     // (erf(y) - |x|) / erf'(y), from the complement where erf is close to 1.
-    const Vec<T> difference =
+    const V difference =
         where(size < 0.5, (erf_small(y) - size) * growth, rest * growth - scaled_erfc(y));
-    const Vec<T> step = difference * 0.886226925452758014;
+    const V step = difference * 0.886226925452758014;
     y = y - step / fma(y, step, 1);
   }
+  return y;
+}
+
+/// erf(y) = x; at most 4 ULP (float32), 5 (float64) off.
+template <class T>
+HWY_INLINE Vec<T> erfinv(Vec<T> x) {
+  const Vec<T> size = abs(x), rest = 1 - size;
+  const Vec<T> y = erfinv_positive(size, rest, -log(rest * (1 + size)));
   const Vec<T> inside = where(size == 1, Vec<T>::kInf, y);
   return where(size > 1, std::numeric_limits<T>::quiet_NaN(), copysign(inside, x));
 }
