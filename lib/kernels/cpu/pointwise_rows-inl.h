@@ -60,14 +60,14 @@ constexpr bool mentions(const char* expression, char variable) {
   return false;
 }
 
-/// Does the expression choose between values?
+/// Does the expression choose between values? NaN makes maximum and minimum do so.
 constexpr bool selects(const char* expression) {
-  constexpr char kWord[] = "where(";
-  for (; *expression; ++expression) {
-    int i = 0;
-    while (kWord[i] && expression[i] == kWord[i]) ++i;
-    if (!kWord[i]) return true;
-  }
+  for (const char* word : {"where(", "maximum(", "minimum("})
+    for (const char* at = expression; *at; ++at) {
+      int i = 0;
+      while (word[i] && at[i] == word[i]) ++i;
+      if (!word[i]) return true;
+    }
   return false;
 }
 

@@ -12,6 +12,7 @@
 #include "kernels/cpu/pointwise.hpp"
 #include "kernels/cpu/pointwise_rows-inl.h"
 #include "kernels/cpu/scalar_math-inl.h"
+#include "kernels/cpu/vector_integer-inl.h"
 #include "kernels/cpu/vector_math-inl.h"
 #include "kernels/cpu/vector_power-inl.h"
 #include "kernels/cpu/vector_special-inl.h"
@@ -113,6 +114,25 @@ void run_scalar(const void* const* in, void* out, int64_t n, const double* param
   }
 }
 
+/// Integer rows with a vector form, of two inputs.
+template <class Row, class T>
+void run_integer_vector(const void* const* in, void* out, int64_t n, const double* params) {
+  const hn::ScalableTag<std::make_unsigned_t<T>> d;
+  using U = hn::TFromD<decltype(d)>;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d)), last = n - lanes;
+  if (last < 0)
+    return run_padded(&run_integer_vector<Row, T>, sizeof(T), lanes, 2, in, out, n, params);
+  const U* const a = static_cast<const U*>(in[0]);
+  const U* const b = static_cast<const U*>(in[1]);
+  U* const y = static_cast<U*>(out);
+  const auto value = [&](auto first, auto second)
+                         HWY_ATTR { return IntegerForm<Row, T>::of(d, first, second); };
+  const auto last_a = hn::LoadU(d, a + last), last_b = hn::LoadU(d, b + last);
+  for (int64_t i = 0; i < last; i += lanes)
+    hn::StoreU(value(hn::LoadU(d, a + i), hn::LoadU(d, b + i)), d, y + i);
+  hn::StoreU(value(last_a, last_b), d, y + last);
+}
+
 /// Comparisons and predicates: T to bool.
 template <class Row, class T>
 void run_compare(const void* const* in, void* out, int64_t n, const double*) {
@@ -183,6 +203,8 @@ constexpr PointwiseKernel kernel_of() {
     return &run_compare<Row, T>;
   else if constexpr (Row::kClass == RowClass::kSelect)
     return &run_select<Row, T>;
+  else if constexpr (!is_float && IntegerForm<Row, T>::kExists)
+    return &run_integer_vector<Row, T>;
   else if constexpr (!is_float)
     return &run_scalar<Row, T>;
   else if constexpr (std::is_same_v<Row, pow_row>)
