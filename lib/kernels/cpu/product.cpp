@@ -39,6 +39,18 @@ HWY_INLINE void store(V v, float* p) {
 constexpr int kVectors = 4;
 constexpr int kRowVectors = 8;  // more of them hide how long a product takes
 
+/// In halves, so that few products wait for each other.
+template <class Tag>
+HWY_INLINE double product_of_lanes([[maybe_unused]] Tag d, hn::Vec<Tag> v) {
+#if HWY_TARGET != HWY_SCALAR
+  if constexpr (hn::MaxLanes(d) > 1) {
+    const hn::Half<Tag> half;
+    return product_of_lanes(half, hn::Mul(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
+  }
+#endif
+  return hn::GetLane(v);
+}
+
 template <class T>
 double row_product(const T* x, int64_t n) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(D())), step = kRowVectors * lanes;
@@ -49,10 +61,7 @@ double row_product(const T* x, int64_t n) {
     for (int k = 0; k < kRowVectors; ++k) acc[k] = hn::Mul(acc[k], load(x + j + k * lanes));
   for (int k = kRowVectors / 2; k > 0; k /= 2)
     for (int i = 0; i < k; ++i) acc[i] = hn::Mul(acc[i], acc[i + k]);
-  HWY_ALIGN double lane[hn::MaxLanes(D())];
-  hn::Store(acc[0], D(), lane);
-  double product = 1;
-  for (int64_t i = 0; i < lanes; ++i) product *= lane[i];
+  double product = product_of_lanes(D(), acc[0]);
   for (; j < n; ++j) product *= static_cast<double>(x[j]);
   return product;
 }

@@ -108,35 +108,36 @@ struct SquaredDeviation : Deviation<T> {
 // Sums. No number passes through more than a few dozen additions per factor 16 of the length,
 // so that errors grow as in pairwise summation (Higham, SIAM J. Sci. Comput. 14(4), 1993).
 
-template <class T, class Source, class Term>
+/// In kParts sums side by side.
+template <size_t kParts, class T, class Source, class Term>
 V<T> sum_row_block(const Source& source, const T* p, size_t n, const Term& term) {
   const Tag<T> d;
   const size_t lanes = hn::Lanes(d);
-  auto a = hn::Zero(d), b = a, c = a, e = a;
+  V<T> part[kParts];
+  for (auto& sum : part) sum = hn::Zero(d);
   size_t i = 0;
-  for (; i + 4 * lanes <= n; i += 4 * lanes) {
-    a = hn::Add(a, term(source.all(source.at(p, i)), 0));
-    b = hn::Add(b, term(source.all(source.at(p, i + lanes)), 0));
-    c = hn::Add(c, term(source.all(source.at(p, i + 2 * lanes)), 0));
-    e = hn::Add(e, term(source.all(source.at(p, i + 3 * lanes)), 0));
-  }
-  for (; i + lanes <= n; i += lanes) a = hn::Add(a, term(source.all(source.at(p, i)), 0));
-  if (i < n) {
-    b = hn::Add(b, term(source.first(source.at(p, i), n - i, term.neutral()), 0));
-  }
-  return hn::Add(hn::Add(a, b), hn::Add(c, e));
+  for (; i + kParts * lanes <= n; i += kParts * lanes)
+    for (size_t k = 0; k < kParts; ++k)
+      part[k] = hn::Add(part[k], term(source.all(source.at(p, i + k * lanes)), 0));
+  for (; i + lanes <= n; i += lanes)
+    part[0] = hn::Add(part[0], term(source.all(source.at(p, i)), 0));
+  if (i < n)
+    part[1] = hn::Add(part[1], term(source.first(source.at(p, i), n - i, term.neutral()), 0));
+  for (size_t half = kParts / 2; half > 0; half /= 2)
+    for (size_t k = 0; k < half; ++k) part[k] = hn::Add(part[2 * k], part[2 * k + 1]);
+  return part[0];
 }
 
-/// Blocks of 64 vectors, whose sums are added in a binary tree: tree[k] holds 2^k blocks.
+/// Blocks of 256 vectors, whose sums are added in a binary tree: tree[k] holds 2^k blocks.
 template <class T, class Source, class Term>
 T sum_row(const Source& source, const T* p, size_t n, const Term& term) {
   const Tag<T> d;
-  const size_t block = 64 * hn::Lanes(d);
-  if (n <= block) return hn::GetLane(hn::SumOfLanes(d, sum_row_block(source, p, n, term)));
+  const size_t lanes = hn::Lanes(d), block = 256 * lanes;
+  if (n <= 64 * lanes) return hn::GetLane(hn::SumOfLanes(d, sum_row_block<4>(source, p, n, term)));
   V<T> tree[56];
   size_t done = 0;
   for (size_t i = 0; i < n; i += block, ++done) {
-    auto sum = sum_row_block(source, source.at(p, i), std::min(block, n - i), term);
+    auto sum = sum_row_block<8>(source, source.at(p, i), std::min(block, n - i), term);
     size_t k = 0;
     for (; (done >> k) & 1; ++k) sum = hn::Add(tree[k], sum);
     tree[k] = sum;
