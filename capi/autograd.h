@@ -1679,7 +1679,8 @@ AG_API int64_t ag_graph_num_values(const ag_graph* graph);
 /* Canonical DOT text, the same for the same computation; text.
  * direction: edges run 0 down, 1 right, 2 up, 3 left. depth: modules deeper than this are drawn
  * closed, -1 for none. phases: the sum of 1 forward, 2 backward, 4 optimizer; 0 for all. flags: the
- * sum of 1, draw three and more equal modules in a row once, and 2, with a legend. */
+ * sum of 1, draw three and more equal modules in a row once, 2, with a legend, and 4, draw a leaf
+ * again in each part of the step that reads it. */
 AG_API int64_t ag_graph_dot(const ag_graph* graph, int32_t direction, int64_t depth, int32_t phases,
                             int32_t flags, char* buffer, int64_t capacity);
 /* The drawing as SVG, with the options of ag_graph_dot; needs nothing installed; text. */

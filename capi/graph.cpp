@@ -60,13 +60,14 @@ namespace {
 DrawOptions draw_options(int32_t direction, int64_t depth, int32_t phases, int32_t flags) {
   if (direction < 0 || direction > 3)
     throw Error(ErrorCode::kValue, "direction must be 0 (down), 1 (right), 2 (up) or 3 (left)");
-  if (flags < 0 || flags > 3) throw Error(ErrorCode::kValue, "flags: bits 1 and 2 only");
+  if (flags < 0 || flags > 7) throw Error(ErrorCode::kValue, "flags: bits 1, 2 and 4 only");
   DrawOptions options;
   options.direction = static_cast<DrawDirection>(direction);
   options.depth = depth;
   options.phases = static_cast<uint32_t>(phases);
   options.roll_up = flags & 1;
   options.legend = flags & 2;
+  options.once = !(flags & 4);
   return options;
 }
 

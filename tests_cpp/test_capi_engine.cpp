@@ -190,8 +190,8 @@ TEST_F(Capi, graph_refuses_bad_arguments) {
     EXPECT_EQ(draw(graph, 0, -2, 0, 3, nullptr, 0), -1);
     EXPECT_EQ(draw(graph, 0, -1, 8, 3, nullptr, 0), -1);
     EXPECT_EQ(draw(graph, 0, -1, -1, 3, nullptr, 0), -1);
-    EXPECT_EQ(draw(graph, 0, -1, 0, 4, nullptr, 0), -1);
-    EXPECT_GT(draw(graph, 3, 0, 7, 0, nullptr, 0), 0);
+    EXPECT_EQ(draw(graph, 0, -1, 0, 8, nullptr, 0), -1);
+    EXPECT_GT(draw(graph, 3, 0, 7, 4, nullptr, 0), 0);
   }
   const ag_graph *good = graph, *none = nullptr;
   EXPECT_EQ(ag_graph_html(&good, &name, 0, "t", 0, -1, 0, 3, nullptr, 0), -1);

@@ -124,6 +124,64 @@ TEST(Sketch, phases_can_be_left_out) {
   EXPECT_EQ(node_named(backward, "output"), nullptr);
 }
 
+TEST(Sketch, leaves_are_drawn_once) {
+  Maker m;
+  const int w = m.leaf("w", Role::kParameter, {4, 4}), x = m.leaf("x", Role::kInput, {2, 4});
+  const int y = m.op("mm", {x, w}), g = m.op("exp", {y}, -1, Phase::kBackward);
+  m.op("mm", {g, w}, -1, Phase::kBackward);
+  m.op("mm", {x, g}, -1, Phase::kBackward);
+  m.op("sub", {w, g}, -1, Phase::kOptimizer);
+  const auto count_of = [&](bool once, bool roll_up) {
+    DrawOptions options;
+    options.once = once;
+    options.roll_up = roll_up;
+    const Sketch sketch = make_sketch(m.graph, options);
+    int nodes = 0, edges = 0;
+    for (const SketchNode& node : sketch.nodes) nodes += node.op < 0 && node.look != Look::kOutput;
+    for (const SketchEdge& edge : sketch.edges)
+      edges += sketch.nodes[static_cast<size_t>(edge.from)].op < 0;
+    EXPECT_EQ(edges, 5) << "each reader has its line";
+    return nodes;
+  };
+  for (const bool roll_up : {true, false}) {
+    EXPECT_EQ(count_of(true, roll_up), 2);
+    EXPECT_EQ(count_of(false, roll_up), 5) << "w in three parts, x in two";
+  }
+}
+
+TEST(Sketch, what_an_optimizer_changes_alike_is_named_together) {
+  Maker m;
+  std::vector<int> weights, made;
+  for (const char* name : {"a", "b", "c"})
+    weights.push_back(m.leaf(name, Role::kParameter, {4, 4}));
+  for (const int w : weights) made.push_back(m.op("exp", {w}));
+  for (size_t i = 0; i < 3; ++i) m.op("sub", {weights[i], made[i]}, -1, Phase::kOptimizer);
+  const Sketch sketch = sketch_of(m.graph);
+  const SketchNode* all = node_named(sketch, "3 parameters");
+  ASSERT_NE(all, nullptr);
+  EXPECT_TRUE(all->again);
+  EXPECT_EQ(all->phase, Phase::kOptimizer);
+  ASSERT_NE(node_named(sketch, "a"), nullptr);
+  EXPECT_FALSE(node_named(sketch, "a")->again);
+}
+
+TEST(Sketch, what_a_closed_module_keeps_leaves_it_as_one_line) {
+  Maker m;
+  const int x = m.leaf("x", Role::kInput, {2, 4}), net = m.scope("net", "Net");
+  const int a = m.op("exp", {x}, net), b = m.op("sin", {a}, net), c = m.op("sum", {b});
+  int g = m.op("exp", {c}, -1, Phase::kBackward);
+  for (const int kept : {b, a}) g = m.op("mul", {g, kept}, -1, Phase::kBackward);
+  m.op("mul", {g, a}, -1, Phase::kBackward);
+  const Sketch sketch = sketch_of(m.graph, 0);
+  const SketchNode* module = node_named(sketch, "net: Net");
+  ASSERT_NE(module, nullptr);
+  EXPECT_EQ(module->outputs, (std::vector<std::string>{"[2, 4]", "2 tensors"}));
+  int lines = 0;
+  for (const SketchEdge& edge : sketch.edges)
+    lines += &sketch.nodes[static_cast<size_t>(edge.from)] == module && edge.output == 1;
+  EXPECT_EQ(lines, 3) << "one to each op that reads one of them";
+}
+
 TEST(Sketch, equal_modules_in_a_row_are_drawn_once) {
   const Sketch sketch = sketch_of(network(12));
   const std::vector<std::string> found = titles(sketch);
@@ -148,8 +206,10 @@ TEST(Sketch, modules_that_differ_are_all_drawn) {
   for (const std::string& title : found) EXPECT_EQ(count(title, "\xC3\x97"), 0) << title;
 }
 
-TEST(Sketch, leaf_stands_in_each_phase_that_reads_it) {
-  const Sketch sketch = sketch_of(network(1));
+TEST(Sketch, leaf_stands_in_each_phase_that_reads_it_where_that_is_wanted) {
+  DrawOptions options;
+  options.once = false;
+  const Sketch sketch = make_sketch(network(1), options);
   int there = 0, again = 0;
   for (const SketchNode& node : sketch.nodes) {
     if (node.name != "net.layers.0.fc.weight") continue;

@@ -180,8 +180,8 @@ def seed_forward() -> Graph:
 
 @picture(
     "A whole training step",
-    "Forward, backward and the optimizer. What one part makes and another reads is drawn thin; a parameter stands "
-    "in each part that reads it; the optimizer does the same to all, which is drawn once.",
+    "Forward, backward and the optimizer. Every tensor is drawn once; what one part makes and another reads has a "
+    "thin line. The optimizer does the same to all parameters, which is drawn once, too.",
 )
 def training_step() -> Graph:
     layer = Twice()

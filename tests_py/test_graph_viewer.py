@@ -162,6 +162,18 @@ def test_phases_are_switched(page):
     assert page.is_visible("#empty")
 
 
+def test_what_a_hidden_part_shares_is_shown_beside_the_others(page):
+    page.click("#phases button:has-text('forward')")
+    assert page.locator(".cluster.phase").count() == 2
+    assert any(title.endswith("inner.weight") for title in boxes(page)), (
+        "of a module that is hidden"
+    )
+    page.fill("#search", "first.weight")
+    page.focus("#search")
+    page.keyboard.press("Enter")
+    assert "first.weight" in page.inner_text("#details")
+
+
 def test_fused_graph_is_switched_to(page):
     names = page.eval_on_selector_all("#views button", "all => all.map(b => b.textContent)")
     assert names == ["recorded", "fused"]

@@ -46,6 +46,7 @@ struct DrawOptions {
   int64_t depth = -1;   ///< modules deeper than this are drawn closed; -1: none
   uint32_t phases = 0;  ///< bits: 1 forward, 2 backward, 4 optimizer; 0 for all
   bool roll_up = true;  ///< three and more equal modules in a row are drawn once, "x 3"
+  bool once = true;     ///< a leaf has one box; else one in each part of the step that reads it
   bool legend = true;
 };
 

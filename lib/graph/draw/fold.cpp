@@ -27,18 +27,21 @@ class Repeats {
  public:
   explicit Repeats(Sketch& sketch) : sketch_(sketch) {}
 
-  void roll_up() {
+  void fold(bool roll_up, bool once) {
     const size_t clusters = sketch_.clusters.size();
     node_kept_.assign(sketch_.nodes.size(), 1);
     cluster_kept_.assign(clusters, 1);
     stands_for_.resize(sketch_.nodes.size());
     member_of_.assign(sketch_.nodes.size(), {-1, 0});
     for (size_t i = 0; i < stands_for_.size(); ++i) stands_for_[i] = static_cast<int>(i);
-    gather();
-    // From the outside to the inside: what is inside of a repeated module is looked at once.
-    for (size_t parent = 0; parent <= clusters; ++parent)
-      if (parent == 0 || cluster_kept_[parent - 1]) roll_up_inside(children_[parent]);
-    roll_up_updates();
+    if (roll_up) {
+      gather();
+      // From the outside to the inside: what is inside of a repeated module is looked at once.
+      for (size_t parent = 0; parent <= clusters; ++parent)
+        if (parent == 0 || cluster_kept_[parent - 1]) roll_up_inside(children_[parent]);
+      roll_up_updates();
+    }
+    if (once) unite_leaves();
     redirect_edges();
     keep_only(sketch_, node_kept_, cluster_kept_);
   }
@@ -57,6 +60,7 @@ class Repeats {
   void describe_all(const std::vector<int>& leaves);
   std::string title_of_all(const std::vector<int>& leaves) const;
   std::vector<int> own_leaves(int op) const;
+  void unite_leaves();
   void redirect_edges();
 
   Sketch& sketch_;
@@ -274,6 +278,7 @@ void Repeats::describe_all(const std::vector<int>& leaves) {
   node.title = title;
   node.detail.clear();
   node.name.clear();
+  node.times = static_cast<int>(leaves.size());
 }
 
 // One update of all parameters reads their states and gradients: those of a kind are drawn once.
@@ -327,6 +332,16 @@ void Repeats::merge_updates(const std::vector<int>& ops) {
   }
 }
 
+// Each leaf has one box. Those that an optimizer changes all alike are named once more, together.
+void Repeats::unite_leaves() {
+  for (size_t n = 0; n < sketch_.nodes.size(); ++n) {
+    const SketchNode& node = sketch_.nodes[n];
+    if (node.again_of < 0 || !node_kept_[n] || node.times > 1) continue;
+    stands_for_[n] = node.again_of;
+    node_kept_[n] = 0;
+  }
+}
+
 void Repeats::redirect_edges() {
   const auto drawn = [&](int node) {
     while (stands_for_[static_cast<size_t>(node)] != node)
@@ -377,9 +392,44 @@ int count_within(const Sketch& sketch, const SketchNode& node, int cluster) {
 
 std::string count_text(int n) { return std::to_string(n) + (n == 1 ? " op" : " ops"); }
 
+// Edges of what is inside of closed modules are those of the modules. What a module makes for other
+// parts of the step leaves it as one line.
+void redirect_to_modules(Sketch& sketch, const std::vector<int>& drawn) {
+  constexpr int kAll = -1;
+  std::map<Source, int> output_of;  // what a module hands out, by what makes it inside
+  std::map<int, std::set<Source>> bundles;
+  std::set<std::tuple<int, int, int>> seen;
+  std::vector<SketchEdge> edges;
+  for (SketchEdge edge : sketch.edges) {
+    const int from = drawn[static_cast<size_t>(edge.from)],
+              to = drawn[static_cast<size_t>(edge.to)];
+    if (from == to && from != edge.from) continue;
+    const bool is_bundled = from != edge.from && crosses_phases(sketch, edge);
+    if (from != edge.from) {
+      const Source source{edge.from, edge.output};
+      std::vector<std::string>& outputs = sketch.nodes[static_cast<size_t>(from)].outputs;
+      const auto [entry, added] = output_of.try_emplace(is_bundled ? Source{from, kAll} : source,
+                                                        static_cast<int>(outputs.size()));
+      if (added)
+        outputs.push_back(
+            sketch.nodes[static_cast<size_t>(edge.from)].outputs[static_cast<size_t>(edge.output)]);
+      edge.output = entry->second;
+      if (is_bundled && bundles[from].insert(source).second && bundles[from].size() > 1)
+        outputs[static_cast<size_t>(edge.output)] =
+            std::to_string(bundles[from].size()) + " tensors";
+    }
+    const bool may_be_known = to != edge.to || is_bundled;
+    if (may_be_known && !seen.insert({from, edge.output, to}).second) continue;
+    edge.from = from;
+    edge.to = to;
+    edges.push_back(edge);
+  }
+  sketch.edges = std::move(edges);
+}
+
 }  // namespace
 
-void roll_up_repeats(Sketch& sketch) { Repeats(sketch).roll_up(); }
+void fold(Sketch& sketch, bool roll_up, bool once) { Repeats(sketch).fold(roll_up, once); }
 
 void close_modules(Sketch& sketch, int64_t depth) {
   const size_t n = sketch.nodes.size();
@@ -415,29 +465,7 @@ void close_modules(Sketch& sketch, int64_t depth) {
     SketchNode& module = sketch.nodes[static_cast<size_t>(node)];
     module.detail = count_text(module.inside);
   }
-  std::map<Source, int> output_of;  // what a module hands out, by what makes it inside
-  std::set<std::tuple<int, int, int>> seen;
-  std::vector<SketchEdge> edges;
-  for (SketchEdge edge : sketch.edges) {
-    const int from = drawn[static_cast<size_t>(edge.from)],
-              to = drawn[static_cast<size_t>(edge.to)];
-    if (from == to && from != edge.from) continue;
-    if (from != edge.from) {
-      SketchNode& module = sketch.nodes[static_cast<size_t>(from)];
-      const auto [entry, added] = output_of.try_emplace(Source{edge.from, edge.output},
-                                                        static_cast<int>(module.outputs.size()));
-      if (added)
-        module.outputs.push_back(
-            sketch.nodes[static_cast<size_t>(edge.from)].outputs[static_cast<size_t>(edge.output)]);
-      edge.output = entry->second;
-    }
-    const bool moved = from != edge.from || to != edge.to;
-    if (moved && to != edge.to && !seen.insert({from, edge.output, to}).second) continue;
-    edge.from = from;
-    edge.to = to;
-    edges.push_back(edge);
-  }
-  sketch.edges = std::move(edges);
+  redirect_to_modules(sketch, drawn);
   keep_only(sketch, kept, clusters);
 }
 

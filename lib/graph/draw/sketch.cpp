@@ -151,9 +151,9 @@ void Sketcher::add_op(size_t i) {
   node.look = look_of(op);
   node.phase = op.phase;
   node.op = static_cast<int>(i);
-  node.title = op.op->name;
-  if (op.in_place && node.title.back() != '_') node.title += '_';
-  const std::string attrs = attrs_text(*op.op, op.attrs);
+  node.title = op.body ? "fused" : op.op->name;
+  if (op.in_place && !op.body && node.title.back() != '_') node.title += '_';
+  const std::string attrs = op.body ? "" : attrs_text(*op.op, op.attrs);
   node.detail =
       op.body ? wrapped(contents_text(*op.body, false), 8) : wrapped(detail_text(graph_, op), 3);
   if (!op.what.empty()) node.facts.emplace_back("changed", op.what);
@@ -321,7 +321,7 @@ int Sketcher::constant_of(int v, int first, int reader) {
   return entry->second;
 }
 
-// A leaf stands in each phase that reads it: its lines across the picture would hide all else.
+// A leaf stands in each phase that reads it, until fold() makes one of them.
 int Sketcher::leaf_in_phase_of(int v, int reader) {
   const int first = node_of_value_[static_cast<size_t>(v)];
   const Phase phase = sketch_.nodes[static_cast<size_t>(reader)].phase;
@@ -338,6 +338,7 @@ int Sketcher::leaf_in_phase_of(int v, int reader) {
   again.id += std::string("_") + name_of(phase);
   again.phase = phase;
   again.again = true;
+  again.again_of = first;
   again.bytes = -1;
   again.facts.emplace_back("drawn", "once more, as this part of the step reads it as well");
   entry->second = static_cast<int>(sketch_.nodes.size());
@@ -485,6 +486,7 @@ void keep_only(Sketch& sketch, const std::vector<char>& nodes, const std::vector
     new_node[n] = static_cast<int>(kept.nodes.size());
     kept.nodes.push_back(std::move(sketch.nodes[n]));
     kept.nodes.back().cluster = at(new_cluster, kept.nodes.back().cluster);
+    kept.nodes.back().again_of = at(new_node, kept.nodes.back().again_of);
   }
   for (SketchEdge edge : sketch.edges) {
     edge.from = at(new_node, edge.from);
@@ -502,7 +504,7 @@ Sketch make_sketch(const GraphData& graph, const DrawOptions& options, bool open
   if (options.depth < -1) throw Error(ErrorCode::kValue, "depth must be at least 0, or -1 for all");
   if (options.phases & ~7u) throw Error(ErrorCode::kValue, "phases: bits 1, 2 and 4 only");
   Sketch sketch = full_sketch(graph, options.phases ? options.phases : 7u, open_fused);
-  if (options.roll_up) roll_up_repeats(sketch);
+  fold(sketch, options.roll_up, options.once);
   if (options.depth >= 0) close_modules(sketch, options.depth);
   for (SketchNode& node : sketch.nodes) {
     if (node.name.empty() && node.title.size() > kTitleLength) node.name = node.title;

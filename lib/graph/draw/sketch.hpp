@@ -22,10 +22,11 @@ struct SketchNode {
   int cluster = -1;
   int op = -1;     ///< of the graph
   int inside = 0;  ///< ops that a module stands for
-  int times = 1;   ///< ops that an op of many stands for
+  int times = 1;   ///< ops, or leaves, that one of many stands for
   /// Of an op in an open fused one. The last carries the costs of all.
   enum class Inner { kNo, kYes, kLast } inner = Inner::kNo;
-  bool again = false;                           ///< a leaf that is drawn in another phase as well
+  bool again = false;                           ///< a leaf that has a box in another phase as well
+  int again_of = -1;                            ///< the node of that box, if it is drawn
   double seconds = -1, bytes = -1, flops = -1;  ///< -1 where it is not known
 };
 
@@ -63,11 +64,13 @@ inline bool crosses_phases(const Sketch& sketch, const SketchEdge& edge) {
   return from.phase != to.phase && to.look != Look::kOutput;
 }
 
-/// Everything in the phases asked for, with nothing folded. open_fused: a fused op is a cluster of
+/// Everything in the phases asked for, with nothing folded: a leaf stands in each phase that reads
+/// it. open_fused: a fused op is a cluster of
 /// the ops that it stands for.
 Sketch full_sketch(const GraphData& graph, uint32_t phases, bool open_fused = false);
-/// Three and more equal modules in a row become the first of them, times 3.
-void roll_up_repeats(Sketch& sketch);
+/// `roll_up`: three and more equal modules in a row become the first of them, times 3, and what an
+/// optimizer does to all parameters is drawn once. `once`: a leaf has one box.
+void fold(Sketch& sketch, bool roll_up, bool once);
 /// Modules deeper than `depth` become nodes.
 void close_modules(Sketch& sketch, int64_t depth);
 /// The above as the options say. Throws Error for options that are none.

@@ -20,16 +20,6 @@ std::string type_text(const GraphValue& value) {
          number_text(bytes_of(value)) + " bytes";
 }
 
-std::string contents_text(const GraphData& body, bool shapes) {
-  std::string text;
-  for (const GraphOp& op : body.ops) {
-    text += (text.empty() ? "" : shapes ? "\n" : ", ") + std::string(op.op->name);
-    if (shapes && !op.outputs.empty())
-      text += " " + shape_text(body.values[static_cast<size_t>(op.outputs[0])]);
-  }
-  return text;
-}
-
 std::string short_number(const std::string& text) {
   double value = 0;
   const char* end = text.data() + text.size();
@@ -64,6 +54,18 @@ std::string detail_text(const GraphData& graph, const GraphOp& op) {
          std::any_of(op.inputs.begin(), op.inputs.end(), says_it)))
       continue;
     text.append(text.empty() ? "" : ", ").append(name).append("=").append(short_number(value));
+  }
+  return text;
+}
+
+std::string contents_text(const GraphData& body, bool shapes) {
+  std::string text;
+  for (const GraphOp& op : body.ops) {
+    text += (text.empty() ? "" : shapes ? "\n" : ", ") + std::string(op.op->name);
+    if (shapes && !op.outputs.empty())
+      text += " " + shape_text(body.values[static_cast<size_t>(op.outputs[0])]);
+    const std::string attrs = shapes ? detail_text(body, op) : "";
+    if (!attrs.empty()) text += " " + attrs;
   }
   return text;
 }

@@ -46,14 +46,14 @@ class Model {
   }
 
   isShown(node) {
-    return node.op < 0 || !this.hidden.has(node.phase);
+    return !this.hidden.has(node.phase) || (node.op < 0 && node.cluster < 0);
   }
 
   // Opens what hides a node.
   reveal(n) {
     const node = this.graph.nodes[n];
     for (let c = node.cluster; c >= 0; c = this.graph.clusters[c].parent) this.closed.delete(c);
-    if (node.op >= 0) this.hidden.delete(node.phase);
+    this.hidden.delete(node.phase);
   }
 
   setAll(closed) {
@@ -87,20 +87,25 @@ class Model {
       const source = this.isShown(a) ? boxOfNode(from) : add(`g${from}`, { ghost: from, outputs: a.outputs });
       const target = boxOfNode(to);
       if (source === target) return;
+      const crosses = a.phase !== nodes[to].phase && nodes[to].kind !== "output";
+      const closed = boxes[source].closed, bundled = closed !== undefined && crosses && !clusters[closed].fused;
       let port = output;
-      const closed = boxes[source].closed;
       if (closed !== undefined) {
-        const ports = inside.get(closed), key = `${from} ${output}`;
-        if (!ports.has(key)) ports.set(key, boxes[source].outputs.push(a.outputs[output] || "") - 1);
+        // What a module makes for other parts of the step leaves it as one line.
+        const ports = inside.get(closed), key = bundled ? "all" : `${from} ${output}`, { outputs } = boxes[source];
+        if (!ports.has(key)) ports.set(key, outputs.push(a.outputs[output] || "") - 1);
         port = ports.get(key);
+        if (bundled) {
+          const made = (boxes[source].bundle = boxes[source].bundle || new Set()).add(`${from} ${output}`);
+          if (made.size > 1) outputs[port] = `${made.size} tensors`;
+        }
       }
       if (closed !== undefined || boxes[target].closed !== undefined) {
         const key = `${source} ${port} ${target}`;
-        if (boxes[target].closed !== undefined && seen.has(key)) return;
+        if ((bundled || boxes[target].closed !== undefined) && seen.has(key)) return;
         seen.add(key);
       }
       const leaf = a.op < 0;
-      const crosses = !leaf && a.phase !== nodes[to].phase && nodes[to].kind !== "output";
       drawn.push({ from: source, to: target, output: port, grad, crosses, mark,
                    weight: mark ? 0 : crosses ? 1 : leaf ? (a.kind === "input" ? 1 : 0) : grad ? 3 : 2 });
     });

@@ -107,7 +107,8 @@ class View {
       return { title: cluster.title, detail: `${ops} ${ops === 1 ? "op" : "ops"}`, kind, foldable: true };
     }
     const node = nodes[box.node === undefined ? box.ghost : box.node];
-    if (box.ghost !== undefined) return { title: node.title, detail: `from ${node.phase}`, kind: "input" };
+    if (box.ghost !== undefined && node.op >= 0) return { title: node.title, detail: `from ${node.phase}`, kind: "input" };
+    if (box.ghost !== undefined) return { title: node.name || node.title, detail: node.detail, kind: node.kind };
     return { title: node.title, detail: node.detail, kind: node.kind };
   }
 

@@ -75,7 +75,8 @@ class Graph:
         Options of all drawings: ``direction``, where edges run, is "TB" (down), "LR", "BT" or "RL"; ``depth``: modules
         nested deeper than this are drawn closed; ``phases``: only "forward", "backward", "optimizer", or several of
         them; ``repeats=False`` draws every one of three and more equal modules in a row, which else are one, "x 3";
-        ``legend=False`` leaves the legend out. Raises ValueError for an option that is none.
+        ``legend=False`` leaves the legend out; ``once=False`` draws a parameter or input again in each part of the step
+        that reads it, which saves long lines. Raises ValueError for an option that is none.
         """
         return dot(self, **options)
 

@@ -60,6 +60,7 @@ def _native(
     phases: str | Iterable[str] | None = None,
     repeats: bool = True,
     legend: bool = True,
+    once: bool = True,
 ) -> tuple[int, int, int, int]:
     """The options of a drawing as the C functions take them."""
     if direction not in _DIRECTIONS:
@@ -75,7 +76,7 @@ def _native(
             f"phases must be among {', '.join(map(repr, _PHASES))}, not {unknown[0]!r}"
         )
     mask = sum({_PHASES[name] for name in names})
-    flags = (1 if repeats else 0) + (2 if legend else 0)
+    flags = (1 if repeats else 0) + (2 if legend else 0) + (0 if once else 4)
     return _DIRECTIONS[direction], -1 if depth is None else min(depth, 1 << 30), mask, flags
 
 
