@@ -125,6 +125,7 @@ def test_groups_with_options_of_their_own():
         lambda: nn.Dropout(0.3),
         lambda: nn.AlphaDropout(0.3),
         lambda: nn.BatchNorm1d(8),
+        lambda: nn.BatchNorm1d(8, momentum=None),
         lambda: nn.LayerNorm(8),
         lambda: nn.GELU(),
         lambda: nn.Softmax(1),

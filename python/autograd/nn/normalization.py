@@ -96,19 +96,31 @@ class _BatchNorm(_Channels):
     def forward(self, input: Tensor) -> Tensor:
         """The input with each channel normalized; in training by its own statistics, which are tracked."""
         self._check_input_dim(input)
-        factor = 0.0 if self.momentum is None else self.momentum
         mean, var = self.running_mean, self.running_var
         if self.training:
             if not self.track_running_stats:
                 mean = var = None
             elif self.num_batches_tracked is not None:
                 self.num_batches_tracked.add_(1)
-                if self.momentum is None:  # the average of all batches
-                    factor = 1.0 / float(self.num_batches_tracked)
+                if self.momentum is None:
+                    return self._forward_and_average(input)
         training = self.training or (mean is None and var is None)
+        factor = 0.0 if self.momentum is None else self.momentum
         return functional.batch_norm(
             input, mean, var, self.weight, self.bias, training, factor, self.eps
         )
+
+    def _forward_and_average(self, input: Tensor) -> Tensor:
+        """The input normalized by its own statistics; the running ones become the average of all batches.
+
+        The share of this batch, 1 / num_batches_tracked, stays a tensor, so that the step can be captured.
+        """
+        mean, var = self.running_mean.clone(), self.running_var.clone()
+        result = functional.batch_norm(input, mean, var, self.weight, self.bias, True, 1.0, self.eps)
+        share = self.num_batches_tracked.to(mean.dtype).reciprocal()
+        self.running_mean.lerp_(mean, share)
+        self.running_var.lerp_(var, share)
+        return result
 
 
 class BatchNorm1d(_BatchNorm):
