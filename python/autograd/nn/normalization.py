@@ -116,7 +116,9 @@ class _BatchNorm(_Channels):
         The share of this batch, 1 / num_batches_tracked, stays a tensor, so that the step can be captured.
         """
         mean, var = self.running_mean.clone(), self.running_var.clone()
-        result = functional.batch_norm(input, mean, var, self.weight, self.bias, True, 1.0, self.eps)
+        result = functional.batch_norm(
+            input, mean, var, self.weight, self.bias, True, 1.0, self.eps
+        )
         share = self.num_batches_tracked.to(mean.dtype).reciprocal()
         self.running_mean.lerp_(mean, share)
         self.running_var.lerp_(var, share)
