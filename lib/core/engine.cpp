@@ -174,6 +174,11 @@ class Run {
   void deliver(const Target& to, Tensor grad, bool owned);
   std::vector<Tensor> finish();
   void accumulate(TensorBody* to, const Tensor& grad);
+  /// Notes that what lies behind an input was used, though no gradient flows there.
+  void mark_used(const NodeInput& input);
+  bool is_used(const void* key) const {
+    return !used_.empty() && used_[static_cast<size_t>(numbers_.find_number(key))];
+  }
   int node_number(Node* node) {
     bool added;
     const int n = numbers_.number(node, &added);
@@ -202,6 +207,7 @@ class Run {
   Vector<int> pending_;
   Vector<int> order_;     // node numbers, deepest first
   Vector<char> wanted_;   // by number; empty: all
+  Vector<char> used_;     // by number; empty: none is used without a gradient
   Vector<Slot> results_;  // for inputs_
   Vector<Tensor> roots_;
   Vector<Tensor> rule_grads_, rule_results_;
@@ -425,6 +431,10 @@ void Run::visit(int n) {
       send(node.inputs[i], std::move(result), owned);
     }
   }
+  if (any && node.op == &kInPieces) [[unlikely]]
+    mark_used(node.inputs[1]);
+  else if (!any && !used_.empty() && used_[static_cast<size_t>(n)])
+    for (const NodeInput& input : node.inputs) mark_used(input);
   if (!options_.retain_graph && !options_.create_graph && leads_on) node.release_saved();
   grads.clear();
   rule_grads_ = std::move(grads);
@@ -455,6 +465,13 @@ void Run::send(const NodeInput& input, Tensor grad, bool owned) {
     owned = false;
   }
   deliver({input.node, input.leaf, input.index}, std::move(grad), owned);
+}
+
+void Run::mark_used(const NodeInput& input) {
+  if (!input.needs_grad()) return;
+  if (used_.empty()) used_.assign(node_of_.size(), 0);
+  const void* key = input.node ? static_cast<const void*>(input.node) : input.leaf;
+  used_[static_cast<size_t>(numbers_.find_number(key))] = 1;
 }
 
 void Run::deliver(const Target& to, Tensor grad, bool owned) {
@@ -503,6 +520,8 @@ void Run::accumulate(TensorBody* to, const Tensor& grad) {
 std::vector<Tensor> Run::finish() {
   for (size_t i = 0; i < leaves_.size(); ++i) {
     Slot& slot = slots_[static_cast<size_t>(leaf_slot_[i])];
+    if (!slot.grad && is_used(leaves_[i]) && !(accumulate_ && leaves_[i]->grad))
+      slot = {zeros(leaves_[i]->sizes, leaves_[i]->dtype), true};
     if (!slot.grad) continue;
     if (leaves_[i]->hooks) slot.grad = run_hooks(*leaves_[i]->hooks, std::move(slot.grad));
     if (inputs_.empty()) accumulate(leaves_[i], slot.grad);
@@ -512,6 +531,11 @@ std::vector<Tensor> Run::finish() {
   }
   std::vector<Tensor> results;
   for (size_t k = 0; k < inputs_.size(); ++k) {
+    const TensorBody* b = body(inputs_[k]);
+    if (!accumulate_ && !results_[k].grad && b->node && !used_.empty()) {
+      const int n = numbers_.find_number(b->node);
+      if (n >= 0 && used_[static_cast<size_t>(n)]) results_[k].grad = zeros(b->sizes, b->dtype);
+    }
     if (!accumulate_)
       results.push_back(std::move(results_[k].grad));
     else if (results_[k].grad) {

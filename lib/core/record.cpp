@@ -194,6 +194,10 @@ constexpr Op kViewAssign = {.name = "view_assign",
                             .backward = backward_view_assign,
                             .doc = "a tensor whose part was changed in place through a view"};
 
+// ---- in_pieces: a gradient that is constant but for jumps
+
+void backward_in_pieces(Backward& b) { b.set(0, b.grad()); }
+
 uint32_t rewrites_of(const TensorBody* b) {
   return b->storage->rewrites.load(std::memory_order_relaxed);
 }
@@ -242,6 +246,42 @@ void rebase_sources(TensorBody* view, ViewRecord how) {
 }
 
 }  // namespace
+
+constinit const Op kInPieces = {.name = "in_pieces",
+                                .traits = 0,
+                                .infer = nullptr,
+                                .forward = {nullptr},
+                                .backward = backward_in_pieces,
+                                .doc = "a gradient that is constant in input 1 but for jumps"};
+
+void set_in_pieces(Backward& b, int i, Tensor gradient) {
+  const NodeInput& behind = b.node().inputs[i];
+  if (!thread_state.grad_enabled || !behind.needs_grad() || body(gradient)->is_batched)
+    return b.set(i, std::move(gradient));
+  if (body(gradient)->refs.load(std::memory_order_relaxed) != 1) gradient = clone(gradient);
+  TensorBody* const value = body(gradient);
+  Node* const node = Node::make(kInPieces);
+  const NodeOwner owner{node};
+  record_edge(node, value);
+  NodeInput& input = node->inputs.add();
+  input.dtype = behind.dtype;
+  input.sizes = behind.sizes;
+  input.id = behind.id;
+  if (behind.node) {
+    behind.node->retain();
+    input.node = behind.node;
+    input.index = behind.index;
+    node->leaves |= behind.node->leaves;
+    node->depth = std::max(node->depth, behind.node->depth + 1);
+  } else {
+    input.leaf = behind.leaf;
+    input.leaf->refs.fetch_add(1, std::memory_order_relaxed);
+    node->leaves |= leaves_behind(behind.leaf);
+  }
+  add_output(node, value);
+  set_history(value, node, 0);
+  b.set(i, std::move(gradient));
+}
 
 namespace {
 [[noreturn]] void fail_custom_view(const TensorBody& view, const char* what, const char* op) {

@@ -17,6 +17,14 @@ void record_function_call(const Op& op, const Tensor* inputs, int n_inputs, Tens
 /// Adds an input to a node.
 void record_edge(Node* node, TensorBody* input);
 
+/// What set_in_pieces records: input 0 is the gradient itself; to input 1 no gradient flows, but it
+/// counts as used, so that its gradient is 0 where there is no other.
+extern const Op kInPieces;
+
+/// As Backward::set; the gradient is constant in input i but for jumps. It becomes a part of the
+/// graph behind this input if it is recorded.
+void set_in_pieces(Backward& b, int i, Tensor gradient);
+
 /// Notes in the outputs of a call that was not recorded that gradients end here, if one of its
 /// inputs has, or had, a history.
 void trace_cut(const Call& call);

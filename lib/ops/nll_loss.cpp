@@ -7,6 +7,7 @@
 #include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
+#include "core/record.hpp"
 #include "kernels/cpu/nll.hpp"
 #include "kernels/cpu/pointwise.hpp"
 #include "kernels/cpu/reduce.hpp"
@@ -107,8 +108,9 @@ void forward_nll_backward(const Call& call) {
 Tensor input_or_none(Backward& b, int i) { return b.has_input(i) ? b.input(i) : Tensor(); }
 
 void backward_nll(Backward& b) {
-  b.set(0, nll_rows_backward(b.grad(), b.input(1), input_or_none(b, 2), b.input_sizes(0),
-                             reduction_of(b.attrs()), b.attrs().ints[1]));
+  set_in_pieces(b, 0,
+                nll_rows_backward(b.grad(), b.input(1), input_or_none(b, 2), b.input_sizes(0),
+                                  reduction_of(b.attrs()), b.attrs().ints[1]));
 }
 
 // Linear in g: the transpose is the loss itself.

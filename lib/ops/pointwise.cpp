@@ -5,6 +5,7 @@
 
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
+#include "core/record.hpp"
 #include "core/thread_state.hpp"
 #include "ops/broadcast.hpp"
 #include "ops/call_check.hpp"
@@ -184,7 +185,7 @@ void forward_fused(const Call& call) {
 // ---- gradients as Tensor code, in the vocabulary of pointwise_gradients.hpp
 
 constexpr uint32_t NONE = 0, X = reads_input(0), A = reads_input(0), B = reads_input(1),
-                   C = reads_input(2), Y = reads_output(0);
+                   C = reads_input(2), Y = reads_output(0), PIECES = reads_output(15);
 
 /// Loads exactly what a row says its gradient reads.
 struct Values {
@@ -232,6 +233,7 @@ void backward_unary(Backward& rule, const Op& fused, uint32_t uses,
   const Values v(rule, uses);
   // Without a second order the whole gradient is one kernel; one that reads nothing is one op
   // anyway.
+  if ((uses & PIECES) && thread_state.grad_enabled) return set_in_pieces(rule, 0, gradient(v));
   if (uses == NONE || thread_state.grad_enabled) return rule.set(0, gradient(v));
   rule.set(0, dispatch(fused, {v.g, v.x, v.y}, rule.attrs()));
 }
@@ -284,7 +286,7 @@ void backward_compare_in_place(Backward& rule) {
       .forward = {forward_plain<cls>},                                                            \
       .backward =                                                                                 \
           [](Backward& b) { backward_unary(b, op_##name_##_backward, uses_, gradient_##name_); }, \
-      .reads = {uses_},                                                                           \
+      .reads = {(uses_) & ~PIECES},                                                               \
       .attrs = ";" params,                                                                        \
       .doc = #expression,                                                                         \
       .kernel = AG_KERNEL(name_),                                                                 \

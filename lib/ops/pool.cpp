@@ -10,6 +10,7 @@
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/parallel.hpp"
+#include "core/record.hpp"
 #include "ops/broadcast.hpp"
 #include "ops/call_check.hpp"
 #include "ops/pool.hpp"
@@ -182,7 +183,7 @@ constexpr Op op_max = {
     .traits = kReduction,
     .infer = infer_max,
     .forward = {forward_max},
-    .backward = [](Backward& b) { b.set(0, scatter(b.grad(), b.output(1), b.attrs())); },
+    .backward = [](Backward& b) { set_in_pieces(b, 0, scatter(b.grad(), b.output(1), b.attrs())); },
     .reads = {reads_output(1)},
     .attrs = kAttrNames,
     .doc = "maximum of each window, and its position",
@@ -325,7 +326,7 @@ constexpr Op op_spread = {.name = "avg_pool_backward",
                           .batch = {1},
                           .check = (check_pool<1, true>)};
 
-void backward_mean(Backward& b) { b.set(0, dispatch(op_spread, {b.grad()}, b.attrs())); }
+void backward_mean(Backward& b) { set_in_pieces(b, 0, dispatch(op_spread, {b.grad()}, b.attrs())); }
 void backward_spread(Backward& b) { b.set(0, dispatch(op_mean, {b.grad()}, b.attrs())); }
 
 constexpr const Op* kPoolOps[] = {&op_max, &op_scatter, &op_gather, &op_mean, &op_spread};
