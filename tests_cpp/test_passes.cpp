@@ -12,78 +12,14 @@
 #include "graph/capture.hpp"
 #include "graph/passes/passes.hpp"
 #include "graph_run.hpp"
+#include "pass_test.hpp"
 
 namespace autograd::detail {
 namespace {
 
-using Pass = GraphData (*)(const GraphData&, PassReport&);
-using Body = std::function<std::vector<Tensor>()>;
-
-std::vector<Tensor> copies_of(const std::vector<Tensor>& tensors) {
-  std::vector<Tensor> copies;
-  for (const Tensor& t : tensors) {
-    Tensor copy = make_tensor(t.sizes(), t.dtype());
-    t.copy_out(t.dtype(), copy.data());
-    copy.head()->is_number = t.head()->is_number;
-    copies.push_back(copy);
-  }
-  return copies;
-}
-
-/// A program's graph before and after passes; both compute the same, and leave the same leaves.
-struct Result {
-  GraphData before, after;
-  PassReport report;
-
-  std::string names() const {
-    std::string text;
-    for (const GraphOp& op : after.ops)
-      text += (text.empty() ? "" : " ") + std::string(op.op->name);
-    return text;
-  }
-  bool has(const std::string& what) const {
-    return std::any_of(report.changes.begin(), report.changes.end(),
-                       [&](const auto& c) { return c.what.find(what) != std::string::npos; });
-  }
-};
-
-Result passed(const std::vector<Pass>& passes, const Body& body) {
-  Result result;
-  std::vector<Tensor> leaves;
-  {
-    Recorder recorder({});
-    recorder.start();
-    const Capture capture = recorder.finish(body());
-    result.before = capture.graph;
-    for (const CapturedLeaf& leaf : capture.leaves) leaves.push_back(leaf.tensor);
-  }
-  verify(result.before);
-  result.after = result.before;
-  for (Pass pass : passes) {
-    result.after = pass(result.after, result.report);
-    verify(result.after);
-  }
-  // Leaves that share memory would need their views rebuilt: the tests have none.
-  const std::vector<Tensor> left = copies_of(leaves), right = copies_of(leaves);
-  manual_seed(7);
-  const std::vector<Tensor> expected = run_graph(result.before, left);
-  manual_seed(7);
-  const std::vector<Tensor> found = run_graph(result.after, right);
-  EXPECT_EQ(expected.size(), found.size());
-  for (size_t i = 0; i < expected.size(); ++i)
-    EXPECT_TRUE(same_bits(found[i], expected[i])) << "output " << i;
-  for (size_t i = 0; i < left.size(); ++i)
-    EXPECT_TRUE(same_bits(left[i], right[i])) << "leaf " << i << " after the run";
-  return result;
-}
-
-GraphData all(const GraphData& graph, PassReport& report) { return optimise(graph, report); }
-
-Tensor parameter(const Shape& sizes) { return randn(sizes).requires_grad_(); }
-
 TEST(Passes, DeadCodeGoesChangesOfLeavesStay) {
   const Tensor x = randn({3, 4}), kept = zeros({3, 4});
-  const Result r = passed({without_dead_code}, [&] {
+  const Passed r = passed({without_dead_code}, [&] {
     exp(x);
     const Tensor unused = sin(x);
     cos(unused);
@@ -97,7 +33,7 @@ TEST(Passes, DeadCodeGoesChangesOfLeavesStay) {
 
 TEST(Passes, RepeatsAreComputedOnce) {
   const Tensor x = randn({3, 4});
-  const Result r = passed({without_repeats}, [&] {
+  const Passed r = passed({without_repeats}, [&] {
     const Tensor a = sigmoid(x), b = sigmoid(x);
     return std::vector<Tensor>{(exp(a) + exp(b)) * 2.0};
   });
@@ -106,7 +42,7 @@ TEST(Passes, RepeatsAreComputedOnce) {
 
 TEST(Passes, WhatIsReturnedOrChangedIsNotShared) {
   const Tensor x = randn({3, 4});
-  const Result r = passed({without_repeats}, [&] {
+  const Passed r = passed({without_repeats}, [&] {
     Tensor a = sigmoid(x), b = sigmoid(x), c = sigmoid(x);
     add_(c, a);
     return std::vector<Tensor>{b, c};
@@ -116,7 +52,7 @@ TEST(Passes, WhatIsReturnedOrChangedIsNotShared) {
 
 TEST(Passes, NumbersAreFolded) {
   const Tensor x = randn({3, 4});
-  const Result r = passed({with_folded_constants, without_dead_code}, [&] {
+  const Passed r = passed({with_folded_constants, without_dead_code}, [&] {
     return std::vector<Tensor>{x * exp(scalar(2.0) * scalar(0.25)), neg(scalar(1.5))};
   });
   EXPECT_EQ(r.names(), "mul neg");
@@ -124,7 +60,7 @@ TEST(Passes, NumbersAreFolded) {
 
 TEST(Passes, AlgebraHoldsBitForBit) {
   const Tensor x = randn({3, 4}), y = randn({3, 4});
-  const Result r = passed({with_simpler_algebra, without_dead_code}, [&] {
+  const Passed r = passed({with_simpler_algebra, without_dead_code}, [&] {
     const Tensor a = neg(neg(x * 1.0)) - 0.0, b = a + neg(y), c = pow(b, scalar(2.0));
     return std::vector<Tensor>{c / 16.0, relu(relu(b)), clone(exp(y)) * -1.0};
   });
@@ -133,7 +69,7 @@ TEST(Passes, AlgebraHoldsBitForBit) {
 
 TEST(Passes, AlgebraLeavesDtypesShapesAndOutputsAlone) {
   const Tensor x = randn({3, 4}), one = ones({2, 3, 4}), n = full({3}, 2, DType::kInt64);
-  const Result r = passed({with_simpler_algebra, without_dead_code}, [&] {
+  const Passed r = passed({with_simpler_algebra, without_dead_code}, [&] {
     return std::vector<Tensor>{x * one, n / 2.0, clone(x), x * 1.0};
   });
   EXPECT_EQ(r.names(), "mul div copy mul");
@@ -141,7 +77,7 @@ TEST(Passes, AlgebraLeavesDtypesShapesAndOutputsAlone) {
 
 TEST(Passes, TransposesBecomeFlags) {
   const Tensor a = randn({5, 3}), b = randn({5, 4}), c = randn({2, 5, 3}), d = randn({2, 5, 4});
-  const Result r = passed({with_folded_transposes, without_dead_code}, [&] {
+  const Passed r = passed({with_folded_transposes, without_dead_code}, [&] {
     const Tensor left = mm(transpose(a, 0, 1), b);
     const Tensor right = transpose(mm(transpose(b, 0, 1), a), 0, 1);
     return std::vector<Tensor>{left + right, bmm(transpose(c, 1, 2), d)};
@@ -151,7 +87,7 @@ TEST(Passes, TransposesBecomeFlags) {
 
 TEST(Passes, ChangesInPlaceOfIntermediatesBecomeValues) {
   const Tensor x = randn({3, 4});
-  const Result r = passed({without_in_place}, [&] {
+  const Passed r = passed({without_in_place}, [&] {
     Tensor a = exp(x);
     add_(a, x);
     mul_(a, scalar(2.0));
@@ -171,7 +107,7 @@ TEST(Passes, ChangesInPlaceOfIntermediatesBecomeValues) {
 TEST(Passes, ProductsAreAddedInPlace) {
   const Tensor a = randn({5, 3}), b = randn({3, 4}), c = randn({5, 7}), d = randn({7, 4});
   const Tensor gradient = randn({5, 4}), deep = randn({5, 300}), deeper = randn({300, 4});
-  const Result r = passed({without_in_place, with_fused_sums_of_products}, [&] {
+  const Passed r = passed({without_in_place, with_fused_sums_of_products}, [&] {
     Tensor outside = gradient;
     add_(outside, mm(a, b));
     return std::vector<Tensor>{mm(a, b) + mm(c, d), exp(gradient) + mm(deep, deeper)};
@@ -186,7 +122,7 @@ TEST(Passes, ProductsAreAddedAsPairs) {
     for (const int64_t n : {64, 32, 19, 4, 1}) {
       const Tensor a = randn({9, 5}, dtype), b = randn({5, n}, dtype), c = randn({7, 9}, dtype),
                    d = randn({n, 7}, dtype), e = randn({9, 80}, dtype), f = randn({80, n}, dtype);
-      const Result r =
+      const Passed r =
           passed({with_folded_transposes, without_dead_code, with_fused_sums_of_products}, [&] {
             const Tensor x = mm(a, b);
             const Tensor y = mm(transpose(c, 0, 1), transpose(d, 0, 1));
@@ -205,7 +141,7 @@ TEST(Passes, ProductsAreAddedAsPairs) {
 TEST(Passes, ProductsThatOthersNeedAreNoPair) {
   const Tensor a = randn({5, 3}), b = randn({3, 4}), deep = randn({5, 300}), up = randn({300, 4});
   const Tensor tall = randn({300, 200}), wide = randn({200, 300});
-  const Result r = passed({with_fused_sums_of_products}, [&] {
+  const Passed r = passed({with_fused_sums_of_products}, [&] {
     const Tensor x = mm(a, b), y = mm(a, b), z = mm(a, b);
     return std::vector<Tensor>{x, x + y, z + z, mm(a, b) + mm(deep, up),
                                mm(tall, wide) + mm(tall, wide)};
@@ -231,7 +167,7 @@ TEST(Passes, CrossEntropyHasItsGradientInOneOp) {
         if (kind == 3) return cross_entropy(logits, classes, reduction, weight);
         return cross_entropy(logits, classes, reduction, Tensor(), classes.to_vector()[0]);
       };
-      const Result r = passed({with_fused_losses, without_dead_code},
+      const Passed r = passed({with_fused_losses, without_dead_code},
                               [&] { return loss_and_gradient(x, loss_of, 0.75); });
       EXPECT_NE(r.names().find("cross_entropy_step"), std::string::npos) << r.names();
       EXPECT_EQ(r.names().find("cross_entropy_backward"), std::string::npos) << r.names();
@@ -242,7 +178,7 @@ TEST(Passes, CrossEntropyHasItsGradientInOneOp) {
 
 TEST(Passes, CrossEntropyWaitsForAGradientThatIsComputed) {
   const Tensor x = parameter({7, 5}), t = randint(0, 5, {7}), w = rand({7});
-  const Result r = passed({with_fused_losses}, [&] {
+  const Passed r = passed({with_fused_losses}, [&] {
     const Tensor each = cross_entropy(x, t, Reduction::kNone), loss = square(cross_entropy(x, t));
     return std::vector<Tensor>{grad({sum(each * w)}, {x})[0], grad({loss}, {x})[0]};
   });
@@ -319,7 +255,7 @@ TEST(Passes, LogitsThatOthersNeedStay) {
 
 TEST(Passes, ChainsBecomeOneOp) {
   const Tensor x = randn({16, 64}), b = randn({64});
-  const Result r = passed({with_fused_pointwise}, [&] {
+  const Passed r = passed({with_fused_pointwise}, [&] {
     const Tensor h = sigmoid(x + b);
     return std::vector<Tensor>{sum(h * x * 2.0), h};
   });
@@ -331,7 +267,7 @@ TEST(Passes, ChainsBecomeOneOp) {
 
 TEST(Passes, ProductsTakeWhatFollowsThem) {
   const Tensor x = randn({16, 30}), w = randn({64, 30}), b = randn({64}), v = randn({64, 4});
-  const Result r = passed({with_fused_pointwise}, [&] {
+  const Passed r = passed({with_fused_pointwise}, [&] {
     const Tensor h = relu(linear(x, w, b));
     return std::vector<Tensor>{sigmoid(mm(h, v)), h};
   });
@@ -340,7 +276,7 @@ TEST(Passes, ProductsTakeWhatFollowsThem) {
 
 TEST(Passes, NoOpIsMovedPastAChangeOfWhatItReads) {
   const Tensor x = randn({16, 64}), state = randn({16, 64});
-  const Result r = passed({all}, [&] {
+  const Passed r = passed({all}, [&] {
     Tensor s = state;
     const Tensor a = exp(s), b = sin(x);
     mul_(s, scalar(0.5));
@@ -354,7 +290,7 @@ TEST(Passes, NoOpIsMovedPastAChangeOfWhatItReads) {
 TEST(Passes, GroupsNeverWaitForEachOther) {
   // sin -> mm -> mul: the mul cannot join sin's group, which feeds the product.
   const Tensor x = randn({8, 8});
-  const Result r = passed({with_fused_pointwise}, [&] {
+  const Passed r = passed({with_fused_pointwise}, [&] {
     const Tensor a = sin(x) * x, p = bmm(reshape(a, {1, 8, 8}), reshape(x, {1, 8, 8}));
     return std::vector<Tensor>{exp(a) * reshape(p, {8, 8}) + cos(a)};
   });
@@ -363,7 +299,7 @@ TEST(Passes, GroupsNeverWaitForEachOther) {
 
 TEST(Passes, RandomOpsKeepTheirOrder) {
   const Tensor x = randn({50});
-  const Result r = passed({without_dead_code, without_repeats}, [&] {
+  const Passed r = passed({without_dead_code, without_repeats}, [&] {
     const Tensor a = rand({50}), b = rand({50});
     rand({50});
     return std::vector<Tensor>{x};
@@ -375,7 +311,7 @@ TEST(Passes, AWholeTrainingStep) {
   const Tensor x = randn({16, 4}), target = softmax(randn({16, 4}), 1);
   Tensor w1 = parameter({64, 4}), b1 = parameter({64}), w2 = parameter({64, 64}),
          b2 = parameter({64}), w3 = parameter({4, 64});
-  const Result r = passed({all}, [&] {
+  const Passed r = passed({all}, [&] {
     const auto layer = [&](const Tensor& t) {
       return linear(relu(linear(sigmoid(linear(t, w1, b1)), w2, b2)), w3);
     };
@@ -398,7 +334,7 @@ TEST(Passes, StepsOfOneOptimizerAreOne) {
   optim::Adam adam(params, options);
   for (Tensor& p : params) p.set_grad(randn(p.sizes()));
   adam.step();  // states are there from now on
-  const Result r = passed({all}, [&] {
+  const Passed r = passed({all}, [&] {
     adam.step();
     return std::vector<Tensor>{};
   });
@@ -409,7 +345,7 @@ TEST(Passes, StepsOfOneOptimizerAreOne) {
 TEST(Passes, SecondOrder) {
   const Tensor x = parameter({32, 1});
   Tensor w1 = parameter({20, 1}), b1 = parameter({20}), w2 = parameter({1, 20});
-  const Result r = passed({all}, [&] {
+  const Passed r = passed({all}, [&] {
     const Tensor u = linear(tanh(linear(x, w1, b1)), w2);
     BackwardOptions again;
     again.create_graph = true;

@@ -112,16 +112,28 @@ void infer_convolution(const Call& call, OutputMetas& outputs) {
   add_output(outputs, x.dtype, x.sizes[0], w.sizes[0], given_sizes(call));
 }
 
-void forward_convolution(const Call& call) {
+void convolution_in_pieces(const Call& call, const Pieces& pieces) {
   TensorBody &x = call.in(0), &w = call.in(1), &out = call.out();
   if (out.numel == 0) return;
   const Tensor bias = optional_bias(call);
-  if (x.numel == 0 || w.numel == 0) return fill_empty(out, bias);
+  if (x.numel == 0 || w.numel == 0) {
+    fill_empty(out, bias);
+    return pieces.end_piece(0, out.numel);
+  }
   const Tensor image = dense(x), weight = dense(w);
   const ConvGeometry g = geometry(call.attrs, x.sizes[0], x.sizes[1], w.sizes[0],
                                   x.sizes.data() + 2, w.sizes.data() + 2, out.sizes.data() + 2);
   run_convolution(g, x.dtype, data_or_null(image), data_or_null(weight), data_or_null(bias),
-                  out.data);
+                  out.data, pieces);
+}
+
+void forward_convolution(const Call& call) { convolution_in_pieces(call, {}); }
+
+/// The channels of one group of one image.
+int64_t image_unit(const Attrs& attrs, const Shape& sizes) {
+  int64_t unit = 1;
+  for (int d = 1; d < sizes.size(); ++d) unit *= sizes[d];
+  return unit / attrs.ints[0];
 }
 
 Tensor convolve(const Tensor& x, const Tensor& w, const Tensor& bias, const Attrs& attrs);
@@ -239,17 +251,22 @@ void infer_transpose(const Call& call, OutputMetas& outputs) {
   add_output(outputs, g.dtype, g.sizes[0], w.sizes[1] * call.attrs.ints[0], given_sizes(call));
 }
 
-void forward_transpose(const Call& call) {
+void transpose_in_pieces(const Call& call, const Pieces& pieces) {
   TensorBody &y = call.in(0), &w = call.in(1), &image = call.out();
   if (image.numel == 0) return;
   const Tensor bias = optional_bias(call);
-  if (y.numel == 0 || w.numel == 0) return fill_empty(image, bias);
+  if (y.numel == 0 || w.numel == 0) {
+    fill_empty(image, bias);
+    return pieces.end_piece(0, image.numel);
+  }
   const Tensor from = dense(y), weight = dense(w);
   const ConvGeometry g = geometry(call.attrs, y.sizes[0], image.sizes[1], y.sizes[1],
                                   image.sizes.data() + 2, w.sizes.data() + 2, y.sizes.data() + 2);
   run_convolution_input(g, y.dtype, data_or_null(from), data_or_null(weight), data_or_null(bias),
-                        image.data);
+                        image.data, pieces);
 }
+
+void forward_transpose(const Call& call) { transpose_in_pieces(call, {}); }
 
 void backward_transpose(Backward& b) {
   const Tensor v = b.grad();
@@ -337,10 +354,13 @@ Tensor correlate(const Tensor& g, const Tensor& x, const Attrs& attrs) {
 }
 
 constexpr const Op* kConvOps[] = {&op_convolution, &op_transpose, &op_weight};
+constexpr PiecewiseOp kConvPieces[] = {{&op_convolution, convolution_in_pieces, image_unit},
+                                       {&op_transpose, transpose_in_pieces, image_unit}};
 
 }  // namespace
 
 OpList conv_ops() { return {kConvOps, std::size(kConvOps)}; }
+std::span<const PiecewiseOp> conv_pieces() { return kConvPieces; }
 
 Tensor convolution(const Tensor& x, const Tensor& w, const Tensor& bias, const Attrs& attrs) {
   return convolve(x, w, bias, attrs);
@@ -351,15 +371,16 @@ Tensor convolution_transpose(const Tensor& x, const Tensor& w, const Tensor& bia
 }
 
 void run_convolution(const ConvGeometry& g, DType dtype, const char* image, const char* weight,
-                     const char* bias, char* out) {
-  if (is_floating(dtype) && sheets_convolution(g, dtype, image, weight, bias, out)) return;
-  columns_convolution(g, dtype, image, weight, bias, out);
+                     const char* bias, char* out, const Pieces& pieces) {
+  if (is_floating(dtype) && sheets_convolution(g, dtype, image, weight, bias, out, pieces)) return;
+  columns_convolution(g, dtype, image, weight, bias, out, pieces);
 }
 
 void run_convolution_input(const ConvGeometry& g, DType dtype, const char* out, const char* weight,
-                           const char* bias, char* image) {
-  if (is_floating(dtype) && sheets_convolution_input(g, dtype, out, weight, bias, image)) return;
-  columns_convolution_input(g, dtype, out, weight, bias, image);
+                           const char* bias, char* image, const Pieces& pieces) {
+  if (is_floating(dtype) && sheets_convolution_input(g, dtype, out, weight, bias, image, pieces))
+    return;
+  columns_convolution_input(g, dtype, out, weight, bias, image, pieces);
 }
 
 void run_convolution_weight(const ConvGeometry& g, DType dtype, const char* out, const char* image,

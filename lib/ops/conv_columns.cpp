@@ -116,7 +116,7 @@ void for_batches_in_parallel(const ConvGeometry& g, DType dtype, const Work& wor
 }  // namespace
 
 void columns_convolution(const ConvGeometry& g, DType dtype, const char* image, const char* weight,
-                         const char* bias, char* out) {
+                         const char* bias, char* out, const Pieces& pieces) {
   const int64_t size = g.window.out_size();
   for_batches_in_parallel(g, dtype, [&](const Batch& b, char* matrix) {
     b.fill_columns(image);
@@ -124,14 +124,19 @@ void columns_convolution(const ConvGeometry& g, DType dtype, const char* image, 
     multiply(dtype, g.group_filters(), b.row(), g.depth(), {weight + b.at_weight(), g.depth(), 1},
              {b.columns, b.row(), 1}, c, b.row());
     if (b.images > 1) b.move_out(out, matrix, false);
-    for (int64_t i = 0; bias && i < b.images; ++i)
-      apply_bias(dtype, bias + b.group * g.group_filters() * item(dtype), true, g.group_filters(),
-                 size, out + b.at_out(i));
+    for (int64_t i = 0; i < b.images; ++i) {
+      if (bias)
+        apply_bias(dtype, bias + b.group * g.group_filters() * item(dtype), true, g.group_filters(),
+                   size, out + b.at_out(i));
+      const int64_t at = b.at_out(i) / item(dtype);
+      pieces.end_piece(at, at + g.group_filters() * size);
+    }
   });
 }
 
 void columns_convolution_input(const ConvGeometry& g, DType dtype, const char* out,
-                               const char* weight, const char* bias, char* image) {
+                               const char* weight, const char* bias, char* image,
+                               const Pieces& pieces) {
   for_batches_in_parallel(g, dtype, [&](const Batch& b, char* matrix) {
     const char* from = out + b.at_out(0);
     if (b.images > 1) {
@@ -150,6 +155,8 @@ void columns_convolution_input(const ConvGeometry& g, DType dtype, const char* o
                     static_cast<size_t>(g.group_channels() * g.window.in_size() * item(dtype)));
       cpu::add_columns_to_windows(dtype, g.window, b.columns_of(i), b.row(), g.group_channels(),
                                   to);
+      const int64_t at = b.at_image(i) / item(dtype);
+      pieces.end_piece(at, at + g.group_channels() * g.window.in_size());
     }
   });
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include "core/op.hpp"
 #include "kernels/cpu/conv_gather.hpp"
+#include "ops/pieces.hpp"
 
 namespace autograd::detail {
 
@@ -46,30 +47,32 @@ inline constexpr double kConvThreadWork = 1 << 21;
 // All memory is dense: image [N, C, in...], weight [O, C / groups, kernel...], out [N, O, out...];
 // bias may be nullptr.
 
-/// out = the convolution of image with weight, plus bias [O].
+/// out = the convolution of image with weight, plus bias [O]; pieces are images, or groups of one.
 void run_convolution(const ConvGeometry& g, DType dtype, const char* image, const char* weight,
-                     const char* bias, char* out);
+                     const char* bias, char* out, const Pieces& pieces = {});
 /// image = the transposed map of that, applied to out, plus bias [C].
 void run_convolution_input(const ConvGeometry& g, DType dtype, const char* out, const char* weight,
-                           const char* bias, char* image);
+                           const char* bias, char* image, const Pieces& pieces = {});
 /// weight = the gradient of <out, convolution(image, weight)>.
 void run_convolution_weight(const ConvGeometry& g, DType dtype, const char* out, const char* image,
                             char* weight);
 
 // The same by columns of windows and matrix products: for every dtype and geometry.
 void columns_convolution(const ConvGeometry& g, DType dtype, const char* image, const char* weight,
-                         const char* bias, char* out);
+                         const char* bias, char* out, const Pieces& pieces);
 void columns_convolution_input(const ConvGeometry& g, DType dtype, const char* out,
-                               const char* weight, const char* bias, char* image);
+                               const char* weight, const char* bias, char* image,
+                               const Pieces& pieces);
 void columns_convolution_weight(const ConvGeometry& g, DType dtype, const char* out,
                                 const char* image, char* weight);
 
 // The same without copies of windows, for floats; false if this geometry is better off with
 // columns, and then nothing is done.
 bool sheets_convolution(const ConvGeometry& g, DType dtype, const char* image, const char* weight,
-                        const char* bias, char* out);
+                        const char* bias, char* out, const Pieces& pieces);
 bool sheets_convolution_input(const ConvGeometry& g, DType dtype, const char* out,
-                              const char* weight, const char* bias, char* image);
+                              const char* weight, const char* bias, char* image,
+                              const Pieces& pieces);
 bool sheets_convolution_weight(const ConvGeometry& g, DType dtype, const char* out,
                                const char* image, char* weight);
 

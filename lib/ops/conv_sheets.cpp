@@ -158,6 +158,7 @@ struct Job {
   int64_t weight_row, weight_channel;  ///< strides of a filter's elements
   const char* bias;
   char* out;  ///< dense [batch, groups, rows, box]
+  const Pieces& pieces;
 };
 
 void run_job(const Job& job) {
@@ -187,6 +188,10 @@ void run_job(const Job& job) {
   const auto copy = [&](int64_t unit, char* to) {
     s.copy(job.dtype, job.source + unit * job.channels * size * bytes, job.channels, to);
   };
+  const auto finish = [&](int64_t unit) {
+    const int64_t size_out = job.rows * s.box_size();
+    job.pieces.end_piece(unit * size_out, (unit + 1) * size_out);
+  };
   const size_t sheet_bytes = static_cast<size_t>((job.channels * s.stride + 64) * bytes);
   const int64_t units = job.batch * job.groups;
   const double work = static_cast<double>(job.rows * depth) * static_cast<double>(s.length);
@@ -199,6 +204,7 @@ void run_job(const Job& job) {
       for (int64_t unit = begin; unit < end; ++unit) {
         copy(unit, sheets.data());
         multiply(unit, sheets.data(), 0, s.blocks());
+        finish(unit);
       }
     });
     return;
@@ -209,6 +215,7 @@ void run_job(const Job& job) {
     copy(unit, sheets.data());
     parallel_for(s.blocks(), grain(work / static_cast<double>(s.blocks())),
                  [&](int64_t first, int64_t last) { multiply(unit, sheets.data(), first, last); });
+    finish(unit);
   }
 }
 
@@ -273,16 +280,17 @@ Vector<PositionClass> classes_of(const cpu::Window& w, int d) {
 }  // namespace
 
 bool sheets_convolution(const ConvGeometry& g, DType dtype, const char* image, const char* weight,
-                        const char* bias, char* out) {
+                        const char* bias, char* out, const Pieces& pieces) {
   Sheets s;
   if (!image_sheets(g, s, kLeastEfficiency)) return false;
   run_job({s, dtype, g.batch, g.groups, g.group_channels(), g.group_filters(), image, weight,
-           g.depth(), g.window.taps(), bias, out});
+           g.depth(), g.window.taps(), bias, out, pieces});
   return true;
 }
 
 bool sheets_convolution_input(const ConvGeometry& g, DType dtype, const char* out,
-                              const char* weight, const char* bias, char* image) {
+                              const char* weight, const char* bias, char* image,
+                              const Pieces& pieces) {
   const cpu::Window& w = g.window;
   const bool whole = w.stride[0] == 1 && w.stride[1] == 1 && w.stride[2] == 1;
   const Vector<PositionClass> classes[3] = {classes_of(w, 0), classes_of(w, 1), classes_of(w, 2)};
@@ -307,9 +315,11 @@ bool sheets_convolution_input(const ConvGeometry& g, DType dtype, const char* ou
     const Sheets& s = all[i];
     const Scratch box(whole ? 0 : static_cast<size_t>(g.batch * g.channels * s.box_size() * bytes));
     run_job({s, dtype, g.batch, g.groups, g.group_filters(), g.group_channels(), out, weight,
-             w.taps(), g.depth(), bias, whole ? image : box.data()});
+             w.taps(), g.depth(), bias, whole ? image : box.data(), whole ? pieces : Pieces()});
     if (!whole) spread_class(g, dtype, c, box.data(), image);
   }
+  // Positions of one image come from several boxes.
+  if (!whole) pieces.end_piece(0, g.batch * g.channels * w.in_size());
   return true;
 }
 

@@ -67,21 +67,31 @@ void forward_with_product(const Call& call, void** arguments) {
 
 }  // namespace
 
-void infer_fused_op(const Call& call, OutputMetas& outputs) {
-  const FusedOp& op = fused_op(call);
-  if (call.n_inputs != static_cast<int>(op.inputs.size()) ||
-      call.n_outputs != static_cast<int>(op.results.size()))
-    fail(ErrorCode::kRuntime, "fused: made for ", op.inputs.size(), " inputs and ",
-         op.results.size(), " outputs, got ", call.n_inputs, " and ", call.n_outputs);
+void check_fused_arguments(const Call& call, const std::vector<FusedArgument>& inputs,
+                           const std::vector<OutputMeta>& results) {
+  if (call.n_inputs != static_cast<int>(inputs.size()) ||
+      call.n_outputs != static_cast<int>(results.size()))
+    fail(ErrorCode::kRuntime, "fused: made for ", inputs.size(), " inputs and ", results.size(),
+         " outputs, got ", call.n_inputs, " and ", call.n_outputs);
   for (int i = 0; i < call.n_inputs; ++i) {
-    const FusedArgument& expected = op.inputs[static_cast<size_t>(i)];
+    const FusedArgument& expected = inputs[static_cast<size_t>(i)];
     const TensorBody& t = call.in(i);
     if (t.dtype != expected.dtype || t.sizes != expected.sizes || t.strides != expected.strides)
       fail(ErrorCode::kRuntime, "fused: made for an input ", i, " of ", name_of(expected.dtype),
            " ", expected.sizes, " with strides ", expected.strides, ", got ", name_of(t.dtype), " ",
            t.sizes, " with strides ", t.strides);
   }
+}
+
+void infer_fused_op(const Call& call, OutputMetas& outputs) {
+  const FusedOp& op = fused_op(call);
+  check_fused_arguments(call, op.inputs, op.results);
   for (const OutputMeta& meta : op.results) outputs.add() = meta;
+}
+
+void run_steps(const FusedOp& op, void* const* arguments, int64_t begin, int64_t end) {
+  const Scratch memory(cpu::fused_workspace(op.program));
+  cpu::run_fused(op.program, arguments, memory.data(), begin, end);
 }
 
 void forward_fused_op(const Call& call) {
@@ -94,10 +104,7 @@ void forward_fused_op(const Call& call) {
     arguments[call.n_inputs + call.n_outputs] = nullptr;
     return forward_with_product(call, arguments);
   }
-  const auto run = [&](int64_t begin, int64_t end) {
-    const Scratch memory(cpu::fused_workspace(program));
-    cpu::run_fused(program, arguments, memory.data(), begin, end);
-  };
+  const auto run = [&](int64_t begin, int64_t end) { run_steps(op, arguments, begin, end); };
   const int64_t work = std::max(1, program.steps);
   const int64_t unit = (program.tile + program.unit - 1) / program.unit * program.unit;
   if (program.numel <= std::max(unit, kGrain / work)) return run(0, program.numel);

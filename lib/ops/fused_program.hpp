@@ -32,5 +32,11 @@ struct FusedOp : Op {
 /// What the record of every fused op says and does.
 void infer_fused_op(const Call& call, OutputMetas& outputs);
 void forward_fused_op(const Call& call);
+/// The steps of an op without a product over the elements [begin, end); arguments are its inputs,
+/// then its outputs.
+void run_steps(const FusedOp& op, void* const* arguments, int64_t begin, int64_t end);
+/// Throws Error (runtime) unless the call has the arguments that its op was made for.
+void check_fused_arguments(const Call& call, const std::vector<FusedArgument>& inputs,
+                           const std::vector<OutputMeta>& results);
 
 }  // namespace autograd::detail

@@ -16,6 +16,7 @@
 #include "ops/call_check.hpp"
 #include "ops/flops.hpp"
 #include "ops/normalize.hpp"
+#include "ops/pieces.hpp"
 #include "ops/registry.hpp"
 
 namespace autograd {
@@ -101,8 +102,21 @@ void infer_rows(const Call& call, OutputMetas& outputs) {
 
 int64_t rows_per_piece(const Rows& r) { return std::max<int64_t>(1, kGrain / (2 * r.n)); }
 
+/// The rows [begin, end) block by block: with steps around them, blocks that stay in the cache.
+template <class Work>
+void for_blocks(const Pieces& pieces, const Rows& r, int64_t begin, int64_t end, const Work& work) {
+  const bool whole = !pieces.before && !pieces.after;
+  const int64_t block = whole ? end - begin : std::max<int64_t>(1, kPiece / r.n);
+  for (int64_t first = begin; first < end; first += block) {
+    const int64_t last = std::min(end, first + block);
+    pieces.begin_piece(first * r.n, last * r.n);
+    work(first, last);
+    pieces.end_piece(first * r.n, last * r.n);
+  }
+}
+
 template <bool kCentred>
-void forward_rows(const Call& call) {
+void rows_in_pieces(const Call& call, const Pieces& pieces) {
   const Tensor x = dense(call.in(0));
   const Tensor weight = call.has(1) ? dense(call.in(1)) : Tensor();
   const Tensor bias = call.has(2) ? dense(call.in(2)) : Tensor();
@@ -111,7 +125,7 @@ void forward_rows(const Call& call) {
   const Rows r = rows_of(call, x.sizes());
   if (r.rows == 0 || r.n == 0) return;
   char* stats = call.out(1).data;
-  parallel_for(r.rows, rows_per_piece(r), [&](int64_t begin, int64_t end) {
+  const auto normalize = [&](int64_t begin, int64_t end) {
     const size_t at = static_cast<size_t>(begin) * item, row = static_cast<size_t>(r.n) * at;
     const cpu::NormRows part{end - begin, r.n, weight ? weight.data() : nullptr,
                              bias ? bias.data() : nullptr, call.attrs.reals[0]};
@@ -121,7 +135,14 @@ void forward_rows(const Call& call) {
       cpu::layer_norm(dtype, part, from, call.out().data + row, stats + at, rstd);
     else
       cpu::rms_norm(dtype, part, from, call.out().data + row, rstd);
-  });
+  };
+  parallel_for(r.rows, rows_per_piece(r),
+               [&](int64_t begin, int64_t end) { for_blocks(pieces, r, begin, end, normalize); });
+}
+
+template <bool kCentred>
+void forward_rows(const Call& call) {
+  rows_in_pieces<kCentred>(call, {});
 }
 
 // ---- backward: (g, x, stats, weight) -> dx, dweight, dbias, those of ints[0]'s bits
@@ -140,7 +161,7 @@ void infer_rows_backward(const Call& call, OutputMetas& outputs) {
 int64_t chunk_of(int64_t rows) { return std::max<int64_t>(64, (rows + 63) / 64); }
 
 template <bool kCentred>
-void forward_rows_backward(const Call& call) {
+void rows_backward_in_pieces(const Call& call, const Pieces& pieces) {
   const Tensor g = dense(call.in(0)), x = dense(call.in(1)), stats = dense(call.in(2));
   const Tensor weight = call.has(3) ? dense(call.in(3)) : Tensor();
   const DType dtype = x.dtype();
@@ -161,31 +182,45 @@ void forward_rows_backward(const Call& call) {
       if (chunks > 1) partial[i] = zeros({chunks, r.n}, dtype);
       sums[i] = chunks > 1 ? static_cast<char*>(partial[i].data()) : call.out(i).data;
     }
-  parallel_for(
-      chunks, std::max<int64_t>(1, rows_per_piece(r) / chunk), [&](int64_t begin, int64_t end) {
-        for (int64_t c = begin; c < end; ++c) {
-          const int64_t first = c * chunk;
-          const size_t at = static_cast<size_t>(first) * item, row = static_cast<size_t>(r.n) * at,
-                       sum = static_cast<size_t>(c) * n_bytes;
-          const cpu::NormRows part{std::min(chunk, r.rows - first), r.n,
-                                   weight ? weight.data() : nullptr, nullptr, 0};
-          const char* gs = static_cast<const char*>(g.data()) + row;
-          const char* xs = static_cast<const char*>(x.data()) + row;
-          const char* means = static_cast<const char*>(stats.data()) + at;
-          const char* rstd = means + static_cast<size_t>(r.rows) * item;
-          char* dx = wants[0] ? call.out(0).data + row : nullptr;
-          char* dw = sums[1] ? sums[1] + sum : nullptr;
-          char* db = sums[2] ? sums[2] + sum : nullptr;
-          if (kCentred)
-            cpu::layer_norm_backward(dtype, part, gs, xs, means, rstd, dx, dw, db);
-          else
-            cpu::rms_norm_backward(dtype, part, gs, xs, rstd, dx, dw);
-        }
-      });
+  // Rows of one chunk.
+  const auto derive = [&](int64_t chunk_number, int64_t first, int64_t last) {
+    const size_t at = static_cast<size_t>(first) * item, row = static_cast<size_t>(r.n) * at,
+                 sum = static_cast<size_t>(chunk_number) * n_bytes;
+    const cpu::NormRows part{last - first, r.n, weight ? weight.data() : nullptr, nullptr, 0};
+    const char* gs = static_cast<const char*>(g.data()) + row;
+    const char* xs = static_cast<const char*>(x.data()) + row;
+    const char* means = static_cast<const char*>(stats.data()) + at;
+    const char* rstd = means + static_cast<size_t>(r.rows) * item;
+    char* dx = wants[0] ? call.out(0).data + row : nullptr;
+    char* dw = sums[1] ? sums[1] + sum : nullptr;
+    char* db = sums[2] ? sums[2] + sum : nullptr;
+    if (kCentred)
+      cpu::layer_norm_backward(dtype, part, gs, xs, means, rstd, dx, dw, db);
+    else
+      cpu::rms_norm_backward(dtype, part, gs, xs, rstd, dx, dw);
+  };
+  parallel_for(chunks, std::max<int64_t>(1, rows_per_piece(r) / chunk),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t c = begin; c < end; ++c)
+                   for_blocks(pieces, r, c * chunk, std::min(r.rows, (c + 1) * chunk),
+                              [&](int64_t first, int64_t last) { derive(c, first, last); });
+               });
   for (int i = 1; i < 3; ++i)
     if (partial[i])
       cpu::reduce(cpu::ReduceOp::kSum, dtype, partial[i].data(), call.out(i).data,
                   {1, chunks, r.n, 0, r.n}, nullptr);
+}
+
+template <bool kCentred>
+void forward_rows_backward(const Call& call) {
+  rows_backward_in_pieces<kCentred>(call, {});
+}
+
+/// One row.
+int64_t row_unit(const Attrs& attrs, const Shape& /*sizes*/) {
+  int64_t n = 1;
+  for (int64_t size : attrs.lists[0]) n *= size;
+  return n;
 }
 
 // (g, x, statistics, weight); ints[0]: the gradients that are wanted.
@@ -338,6 +373,11 @@ constexpr Op op_rms_norm = {.name = "rms_norm",
 
 constexpr const Op* kNormalizeOps[] = {&op_layer_norm, &op_layer_norm_backward, &op_rms_norm,
                                        &op_rms_norm_backward};
+constexpr PiecewiseOp kNormalizePieces[] = {
+    {&op_layer_norm, rows_in_pieces<true>, row_unit, true},
+    {&op_layer_norm_backward, rows_backward_in_pieces<true>, row_unit, true},
+    {&op_rms_norm, rows_in_pieces<false>, row_unit, true},
+    {&op_rms_norm_backward, rows_backward_in_pieces<false>, row_unit, true}};
 
 Tensor first_output(const Op& op, std::initializer_list<Arg> inputs, const Shape& shape,
                     double eps) {
@@ -351,6 +391,7 @@ Tensor first_output(const Op& op, std::initializer_list<Arg> inputs, const Shape
 
 }  // namespace
 
+std::span<const PiecewiseOp> normalize_pieces() { return kNormalizePieces; }
 OpList normalize_ops() { return {kNormalizeOps, std::size(kNormalizeOps)}; }
 
 }  // namespace detail

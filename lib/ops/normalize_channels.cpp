@@ -1,4 +1,6 @@
-// Normalization of channels: batch norm and group norm.
+// Normalization of channels over the batch: batch norm.
+#include "ops/normalize_channels.hpp"
+
 #include <algorithm>
 #include <cmath>
 
@@ -19,97 +21,6 @@
 namespace autograd {
 namespace detail {
 namespace {
-
-constexpr int64_t kColumns = 256;  // columns that one thread takes at least
-
-struct Layout {
-  int64_t outer = 1, channels = 1, inner = 1;
-};
-
-Layout layout_of(const Shape& sizes) {
-  Layout l{sizes[0], sizes[1], 1};
-  for (int d = 2; d < sizes.size(); ++d) l.inner *= sizes[d];
-  return l;
-}
-
-// One number per channel, of the tensor's type.
-template <class T>
-struct Lists {
-  Lists(int count, int64_t n, DType dtype)
-      : n(n), memory(make_tensor({count, n}, dtype)), first(static_cast<T*>(memory.data())) {}
-  T* operator[](int i) { return first + i * n; }
-  int64_t n;
-  Tensor memory;
-  T* first;
-};
-
-template <class Body>
-void with_float(DType dtype, const Body& body) {
-  if (dtype == DType::kFloat32)
-    body(float{});
-  else
-    body(double{});
-}
-
-template <class T>
-const T* numbers(const Tensor& t) {
-  return t ? static_cast<const T*>(t.data()) : nullptr;
-}
-
-Tensor dense_or_none(const Call& call, int i) { return call.has(i) ? dense(call.in(i)) : Tensor(); }
-
-int64_t grain(int64_t n) { return std::max<int64_t>(1, kGrain / (2 * std::max<int64_t>(1, n))); }
-
-// ---- pieces that both share, in parallel
-
-// y = (x - mean) * scale + bias with one number per channel.
-void scale_channels(DType dtype, const Layout& l, const void* x, const void* mean,
-                    const void* scale, const void* bias, void* y) {
-  const bool columns = l.inner == 1;
-  parallel_for(columns ? l.outer : l.outer * l.channels, grain(columns ? l.channels : l.inner),
-               [&](int64_t begin, int64_t end) {
-                 cpu::scale_channels(dtype, {l.channels, l.inner, begin, end - begin}, x, mean,
-                                     scale, bias, y);
-               });
-}
-
-void combine_channels(DType dtype, const Layout& l, const void* g, const void* x, const void* mean,
-                      const void* a, const void* b, const void* k, void* dx) {
-  const bool columns = l.inner == 1;
-  parallel_for(columns ? l.outer : l.outer * l.channels, grain(columns ? l.channels : l.inner),
-               [&](int64_t begin, int64_t end) {
-                 cpu::combine_channels(dtype, {l.channels, l.inner, begin, end - begin}, g, x, mean,
-                                       a, b, k, dx);
-               });
-}
-
-// Means and sums of squared deviations of rows of n.
-template <class T>
-void row_moments(DType dtype, const T* x, T* mean, T* m2, int64_t rows, int64_t n) {
-  parallel_for(rows, grain(n), [&](int64_t begin, int64_t end) {
-    cpu::row_moments(dtype, x + begin * n, mean + begin, m2 + begin, end - begin, n);
-  });
-}
-
-// Sums of g and of g * (x - mean) of each of outer * channels rows.
-template <class T>
-void row_products(DType dtype, const Layout& l, const T* g, const T* x, const T* mean, T* sum_g,
-                  T* sum_gx) {
-  parallel_for(l.outer * l.channels, grain(l.inner), [&](int64_t begin, int64_t end) {
-    cpu::row_products(dtype, {l.channels, l.inner, begin, end - begin}, g + begin * l.inner,
-                      x + begin * l.inner, mean, sum_g + begin, sum_gx + begin);
-  });
-}
-
-void check_rank(const Call& call) {
-  const TensorBody& x = call.in(0);
-  if (x.sizes.size() < 2)
-    fail(ErrorCode::kRuntime, call.op.name,
-         ": Expected at least 2 dimensions for input tensor but received ", x.sizes.size(),
-         ", sizes ", x.sizes);
-  if (!is_floating(x.dtype))
-    fail(ErrorCode::kNotImplemented, call.op.name, ": not implemented for ", name_of(x.dtype));
-}
 
 // ---- batch norm: (x, weight, bias, running mean, running var) -> y and, per channel, mean,
 // reciprocal deviation, unbiased variance. ints[0]: training; reals[0]: eps.
@@ -135,8 +46,10 @@ void infer_batch_norm(const Call& call, OutputMetas& outputs) {
 
 // Mean and sum of squared deviations of each channel.
 template <class T>
-void channel_moments(DType dtype, const Layout& l, const T* x, T* mean, T* m2) {
+void channel_moments(DType dtype, const Layout& l, const T* x, T* mean, T* m2,
+                     const Pieces& pieces) {
   if (l.inner == 1) {
+    make_all(l, pieces);
     parallel_for(l.channels, std::max(kColumns, grain(l.outer)), [&](int64_t begin, int64_t end) {
       cpu::column_moments(dtype, x + begin, mean + begin, m2 + begin, l.outer, end - begin,
                           l.channels);
@@ -144,7 +57,7 @@ void channel_moments(DType dtype, const Layout& l, const T* x, T* mean, T* m2) {
     return;
   }
   Lists<T> rows(2, l.outer * l.channels, dtype);
-  row_moments(dtype, x, rows[0], rows[1], l.outer * l.channels, l.inner);
+  row_moments(dtype, x, rows[0], rows[1], l.outer * l.channels, l.inner, pieces);
   for (int64_t c = 0; c < l.channels; ++c) {
     double sum = 0, squares = 0;
     for (int64_t o = 0; o < l.outer; ++o) sum += static_cast<double>(rows[0][o * l.channels + c]);
@@ -160,7 +73,7 @@ void channel_moments(DType dtype, const Layout& l, const T* x, T* mean, T* m2) {
 }
 
 template <class T>
-void forward_batch_norm_as(const Call& call) {
+void batch_norm_in_pieces_as(const Call& call, const Pieces& pieces) {
   const Tensor x = dense(call.in(0)), weight = dense_or_none(call, 1),
                bias = dense_or_none(call, 2), running_mean = dense_or_none(call, 3),
                running_var = dense_or_none(call, 4);
@@ -170,7 +83,10 @@ void forward_batch_norm_as(const Call& call) {
   T *rstd = mean + l.channels, *var = rstd + l.channels;
   if (x.numel() == 0) return std::fill_n(mean, 3 * l.channels, T{0}), void();
   const T n = static_cast<T>(l.outer * l.inner), eps = static_cast<T>(call.attrs.reals[0]);
-  if (training(call.attrs)) channel_moments(dtype, l, numbers<T>(x), mean, var);
+  if (training(call.attrs))
+    channel_moments(dtype, l, numbers<T>(x), mean, var, pieces);
+  else
+    make_all(l, pieces);
   Lists<T> affine(2, l.channels, dtype);
   for (int64_t c = 0; c < l.channels; ++c) {
     T variance;
@@ -185,35 +101,20 @@ void forward_batch_norm_as(const Call& call) {
     affine[0][c] = weight ? rstd[c] * numbers<T>(weight)[c] : rstd[c];
     affine[1][c] = bias ? numbers<T>(bias)[c] : T{0};
   }
-  scale_channels(dtype, l, x.data(), mean, affine[0], affine[1], call.out().data);
+  scale_channels(dtype, l, x.data(), mean, affine[0], affine[1], call.out().data, pieces);
 }
 
-void forward_batch_norm(const Call& call) {
-  with_float(call.in(0).dtype, [&](auto t) { forward_batch_norm_as<decltype(t)>(call); });
+void batch_norm_in_pieces(const Call& call, const Pieces& pieces) {
+  with_float(call.in(0).dtype, [&](auto t) { batch_norm_in_pieces_as<decltype(t)>(call, pieces); });
 }
-
-// (g, x, stats, weight) -> dx, dweight, dbias, those of ints[1]'s bits.
-void infer_channels_backward(const Call& call, OutputMetas& outputs) {
-  for (int i = 0; i < 3; ++i) {
-    OutputMeta& meta = outputs.add();
-    meta.dtype = call.in(1).dtype;
-    meta.sizes = !(call.attrs.ints[1] >> i & 1) ? Shape{0}
-                 : i == 0                       ? call.in(1).sizes
-                                                : Shape{call.in(1).sizes[1]};
-  }
-}
-
-template <class T>
-void write_affine_gradients(const Call& call, const T* dweight, const T* dbias, int64_t n) {
-  if (call.attrs.ints[1] & 2) std::copy_n(dweight, n, reinterpret_cast<T*>(call.out(1).data));
-  if (call.attrs.ints[1] & 4) std::copy_n(dbias, n, reinterpret_cast<T*>(call.out(2).data));
-}
+void forward_batch_norm(const Call& call) { batch_norm_in_pieces(call, {}); }
 
 // Sums of g and g * (x - mean) of each channel.
 template <class T>
 void channel_products(DType dtype, const Layout& l, const T* g, const T* x, const T* mean, T* sum_g,
-                      T* sum_gx) {
+                      T* sum_gx, const Pieces& pieces) {
   if (l.inner == 1) {
+    make_all(l, pieces);
     parallel_for(l.channels, std::max(kColumns, grain(l.outer)), [&](int64_t begin, int64_t end) {
       cpu::column_products(dtype, g + begin, x + begin, mean + begin, sum_g + begin, sum_gx + begin,
                            l.outer, end - begin, l.channels);
@@ -221,7 +122,7 @@ void channel_products(DType dtype, const Layout& l, const T* g, const T* x, cons
     return;
   }
   Lists<T> rows(2, l.outer * l.channels, dtype);
-  row_products(dtype, l, g, x, mean, rows[0], rows[1]);
+  row_products(dtype, l, g, x, mean, rows[0], rows[1], pieces);
   for (int64_t c = 0; c < l.channels; ++c) {
     double a = 0, b = 0;
     for (int64_t o = 0; o < l.outer; ++o) {
@@ -234,7 +135,7 @@ void channel_products(DType dtype, const Layout& l, const T* g, const T* x, cons
 }
 
 template <class T>
-void forward_batch_norm_backward_as(const Call& call) {
+void batch_norm_backward_in_pieces_as(const Call& call, const Pieces& pieces) {
   const Tensor g = dense(call.in(0)), x = dense(call.in(1)), stats = dense(call.in(2)),
                weight = dense_or_none(call, 3);
   const DType dtype = x.dtype();
@@ -243,7 +144,7 @@ void forward_batch_norm_backward_as(const Call& call) {
   Lists<T> lists(6, l.channels, dtype);
   T *sum_g = lists[0], *sum_gx = lists[1], *a = lists[2], *b = lists[3], *k = lists[4],
     *dweight = lists[5];
-  channel_products(dtype, l, numbers<T>(g), numbers<T>(x), mean, sum_g, sum_gx);
+  channel_products(dtype, l, numbers<T>(g), numbers<T>(x), mean, sum_g, sum_gx, pieces);
   const T by_n = T{1} / static_cast<T>(l.outer * l.inner);
   for (int64_t c = 0; c < l.channels; ++c) {
     dweight[c] = sum_gx[c] * rstd[c];
@@ -254,36 +155,18 @@ void forward_batch_norm_backward_as(const Call& call) {
   }
   write_affine_gradients(call, dweight, sum_g, l.channels);
   if (call.attrs.ints[1] & 1)
-    combine_channels(dtype, l, g.data(), x.data(), mean, a, b, k, call.out(0).data);
+    combine_channels(dtype, l, g.data(), x.data(), mean, a, b, k, call.out(0).data, pieces);
 }
 
-void forward_batch_norm_backward(const Call& call) {
-  with_float(call.in(1).dtype, [&](auto t) { forward_batch_norm_backward_as<decltype(t)>(call); });
+void batch_norm_backward_in_pieces(const Call& call, const Pieces& pieces) {
+  with_float(call.in(1).dtype,
+             [&](auto t) { batch_norm_backward_in_pieces_as<decltype(t)>(call, pieces); });
 }
-
-// (g, x, statistics, weight); ints[1]: the gradients that are wanted.
-void check_channels_backward(const Call& call) {
-  need_counts(call, 3, 4, 3);
-  need_number(call, 1, 0, 7);
-  need_float(call, 1);
-  need(call, call.in(1).sizes.size() >= 2, "channels are wanted");
-  need_like(call, 0, 1);
-  need_sizes(call, 3, {call.in(1).sizes[1]});
-  for (int i : {2, 3}) need_dtype_of(call, i, 1);
-}
+void forward_batch_norm_backward(const Call& call) { batch_norm_backward_in_pieces(call, {}); }
 
 void check_batch_norm_backward(const Call& call) {
   check_channels_backward(call);
   need_sizes(call, 2, {3, call.in(1).sizes[1]});
-}
-
-void check_group_norm_backward(const Call& call) {
-  check_channels_backward(call);
-  const TensorBody& x = call.in(1);
-  need_number(call, 0, 1, kMostElements);
-  const int64_t groups = call.attrs.ints[0];
-  need(call, x.sizes[1] % groups == 0, "groups do not fit");
-  need_sizes(call, 2, {2, x.numel ? x.sizes[0] * groups : 0});
 }
 
 constexpr Op op_batch_norm_backward = {.name = "batch_norm_backward",
@@ -295,17 +178,6 @@ constexpr Op op_batch_norm_backward = {.name = "batch_norm_backward",
                                        .optional_inputs = 1 << 3,
                                        .flops = each_flops<11>,
                                        .check = check_batch_norm_backward};
-
-void run_backward(const Op& op, Backward& b, const Tensor& x, const Tensor& weight) {
-  Attrs attrs = b.attrs();
-  attrs.ints[1] = b.needs(0) | b.needs(1) << 1 | b.needs(2) << 2;
-  const Tensor g = b.grad(), stats = b.output(1);
-  const Arg inputs[4] = {g, x, stats, weight};
-  Tensor outputs[3];
-  dispatch(op, inputs, 4, attrs, outputs, 3);
-  for (int i = 0; i < 3; ++i)
-    if (b.needs(i)) b.set(i, outputs[i]);
-}
 
 // All dims but that of the channels.
 Shape other_dims(int rank) {
@@ -323,7 +195,8 @@ Tensor along_channels(const Tensor& t, int rank) {
 
 void backward_batch_norm(Backward& b) {
   const Tensor x = b.input(0), weight = b.has_input(1) ? b.input(1) : Tensor();
-  if (!thread_state.grad_enabled) return run_backward(op_batch_norm_backward, b, x, weight);
+  if (!thread_state.grad_enabled)
+    return run_channels_backward(op_batch_norm_backward, b, x, weight);
   const Tensor g = b.grad();
   const int rank = x.dim();
   const Shape dims = other_dims(rank);
@@ -341,15 +214,13 @@ void backward_batch_norm(Backward& b) {
   if (b.needs(2)) b.set(2, sum(g, dims));
 }
 
-constexpr uint32_t kReads = reads_input(0) | reads_input(1) | reads_output(1);
-
 constexpr Op op_batch_norm = {
     .name = "batch_norm",
     .traits = kReduction,
     .infer = infer_batch_norm,
     .forward = {forward_batch_norm},
     .backward = backward_batch_norm,
-    .reads = {kReads, kReads, kReads},
+    .reads = {kChannelReads, kChannelReads, kChannelReads},
     .attrs = ";eps;training",
     .doc = "(x - mean) / sqrt(var + eps) * weight + bias for each channel",
     .optional_inputs = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4,
@@ -399,147 +270,16 @@ constexpr Op op_running_average = {.name = "running_average_",
                                    .doc = "self = (1 - momentum) * self + momentum * statistics",
                                    .check = check_average};
 
-// ---- group norm: (x, weight, bias) -> y and [2, N * groups] of means and reciprocal deviations.
-// ints[0]: groups; reals[0]: eps.
+constexpr const Op* kChannelOps[] = {&op_batch_norm, &op_batch_norm_backward, &op_running_average};
 
-void infer_group_norm(const Call& call, OutputMetas& outputs) {
-  const TensorBody& x = call.in(0);
-  const int64_t groups = call.attrs.ints[0];
-  if (groups <= 0)
-    fail(ErrorCode::kRuntime, call.op.name, ": Expected num groups to be greater than 0, got ",
-         groups);
-  check_rank(call);
-  if (x.sizes[1] % groups != 0)
-    fail(ErrorCode::kRuntime, call.op.name,
-         ": Expected number of channels in input to be divisible by num_groups, but got input of "
-         "shape ",
-         x.sizes, " and num_groups=", groups);
-  check_affine(call, 1, "weight", {x.sizes[1]});
-  check_affine(call, 2, "bias", {x.sizes[1]});
-  OutputMeta& y = outputs.add();
-  y.dtype = x.dtype;
-  y.sizes = x.sizes;
-  OutputMeta& stats = outputs.add();
-  stats.dtype = x.dtype;
-  stats.sizes = {2, x.numel ? x.sizes[0] * groups : 0};
+/// Rows as cpu::ChannelRows has them.
+int64_t channel_unit(const Attrs& /*attrs*/, const Shape& sizes) {
+  return LayoutRows(layout_of(sizes)).n;
 }
 
-template <class T>
-void forward_group_norm_as(const Call& call) {
-  const Tensor x = dense(call.in(0)), weight = dense_or_none(call, 1),
-               bias = dense_or_none(call, 2);
-  if (x.numel() == 0) return;
-  const DType dtype = x.dtype();
-  const Layout l = layout_of(x.sizes());
-  const int64_t per_group = l.channels / call.attrs.ints[0], rows = l.outer * call.attrs.ints[0],
-                n = per_group * l.inner;
-  T *mean = reinterpret_cast<T*>(call.out(1).data), *rstd = mean + rows;
-  row_moments(dtype, numbers<T>(x), mean, rstd, rows, n);
-  for (int64_t r = 0; r < rows; ++r)
-    rstd[r] = T{1} / std::sqrt(rstd[r] / static_cast<T>(n) + static_cast<T>(call.attrs.reals[0]));
-  Lists<T> affine(3, l.outer * l.channels, dtype);
-  for (int64_t i = 0; i < l.outer * l.channels; ++i) {
-    const int64_t c = i % l.channels;
-    affine[0][i] = mean[i / per_group];
-    affine[1][i] = weight ? rstd[i / per_group] * numbers<T>(weight)[c] : rstd[i / per_group];
-    affine[2][i] = bias ? numbers<T>(bias)[c] : T{0};
-  }
-  scale_channels(dtype, {1, l.outer * l.channels, l.inner}, x.data(), affine[0], affine[1],
-                 affine[2], call.out().data);
-}
-
-void forward_group_norm(const Call& call) {
-  with_float(call.in(0).dtype, [&](auto t) { forward_group_norm_as<decltype(t)>(call); });
-}
-
-template <class T>
-void forward_group_norm_backward_as(const Call& call) {
-  const Tensor g = dense(call.in(0)), x = dense(call.in(1)), stats = dense(call.in(2)),
-               weight = dense_or_none(call, 3);
-  const DType dtype = x.dtype();
-  const Layout l = layout_of(x.sizes());
-  const int64_t groups = call.attrs.ints[0], per_group = l.channels / groups,
-                rows = l.outer * groups, all = l.outer * l.channels;
-  Lists<T> affine(2, l.channels, dtype);
-  std::fill_n(affine[0], 2 * l.channels, T{0});
-  if (x.numel() == 0) return write_affine_gradients(call, affine[0], affine[1], l.channels);
-  const T *mean = numbers<T>(stats), *rstd = mean + rows;
-  Lists<T> lists(6, all, dtype);
-  T *means = lists[0], *sum_g = lists[1], *sum_gx = lists[2], *a = lists[3], *b = lists[4],
-    *k = lists[5];
-  for (int64_t i = 0; i < all; ++i) means[i] = mean[i / per_group];
-  row_products(dtype, {1, all, l.inner}, numbers<T>(g), numbers<T>(x), means, sum_g, sum_gx);
-  const T by_n = T{1} / static_cast<T>(per_group * l.inner);
-  for (int64_t r = 0; r < rows; ++r) {
-    T total_g = 0, total_gx = 0;
-    for (int64_t i = r * per_group; i < (r + 1) * per_group; ++i) {
-      const T w = weight ? numbers<T>(weight)[i % l.channels] : T{1};
-      total_g += w * sum_g[i];
-      total_gx += w * sum_gx[i];
-      a[i] = rstd[r] * w;
-      affine[0][i % l.channels] += sum_gx[i] * rstd[r];
-      affine[1][i % l.channels] += sum_g[i];
-    }
-    const T slope = -rstd[r] * rstd[r] * rstd[r] * total_gx * by_n;
-    std::fill_n(b + r * per_group, per_group, slope);
-    std::fill_n(k + r * per_group, per_group, -rstd[r] * total_g * by_n);
-  }
-  write_affine_gradients(call, affine[0], affine[1], l.channels);
-  if (call.attrs.ints[1] & 1)
-    combine_channels(dtype, {1, all, l.inner}, g.data(), x.data(), means, a, b, k,
-                     call.out(0).data);
-}
-
-void forward_group_norm_backward(const Call& call) {
-  with_float(call.in(1).dtype, [&](auto t) { forward_group_norm_backward_as<decltype(t)>(call); });
-}
-
-constexpr Op op_group_norm_backward = {.name = "group_norm_backward",
-                                       .traits = kReduction,
-                                       .infer = infer_channels_backward,
-                                       .forward = {forward_group_norm_backward},
-                                       .attrs = ";eps;num_groups,wanted",
-                                       .doc = "gradients of group_norm: x, weight, bias",
-                                       .optional_inputs = 1 << 3,
-                                       .flops = each_flops<11>,
-                                       .check = check_group_norm_backward};
-
-void backward_group_norm(Backward& b) {
-  const Tensor x = b.input(0), weight = b.has_input(1) ? b.input(1) : Tensor();
-  if (!thread_state.grad_enabled) return run_backward(op_group_norm_backward, b, x, weight);
-  const Layout l = layout_of(x.sizes());
-  const int64_t groups = b.attrs().ints[0];
-  const Shape grouped = {l.outer, groups, l.channels / groups, l.inner};
-  const Tensor g = reshape(b.grad(), grouped), xs = reshape(x, grouped);
-  const Tensor w = weight ? reshape(weight, {1, groups, l.channels / groups, 1}) : weight;
-  Tensor xhat;
-  const Tensor dx = normalized_gradient(g, xs, w, {2, 3}, b.attrs().reals[0], &xhat);
-  b.set(0, reshape(dx, x.sizes()));
-  if (b.needs(1)) b.set(1, reshape(sum(g * xhat, {0, 3}), {l.channels}));
-  if (b.needs(2)) b.set(2, reshape(sum(g, {0, 3}), {l.channels}));
-}
-
-void check_group_norm(const Call& call) {
-  need_counts(call, 1, 3, 2);
-  need_number(call, 0, 1, kMostElements);
-}
-
-constexpr Op op_group_norm = {
-    .name = "group_norm",
-    .traits = kReduction,
-    .infer = infer_group_norm,
-    .forward = {forward_group_norm},
-    .backward = backward_group_norm,
-    .reads = {kReads, kReads, kReads},
-    .attrs = ";eps;num_groups",
-    .doc = "(x - mean) / sqrt(var + eps) * weight + bias for each group of channels of each sample",
-    .optional_inputs = 1 << 1 | 1 << 2,
-    .flops = each_flops<8>,
-    .batch = {.call = batch_groups},
-    .check = check_group_norm};
-
-constexpr const Op* kChannelOps[] = {&op_batch_norm, &op_batch_norm_backward, &op_running_average,
-                                     &op_group_norm, &op_group_norm_backward};
+constexpr PiecewiseOp kChannelPieces[] = {
+    {&op_batch_norm, batch_norm_in_pieces, channel_unit, true},
+    {&op_batch_norm_backward, batch_norm_backward_in_pieces, channel_unit, true}};
 
 void update_running(Tensor self, const Tensor& stats, int row, double momentum) {
   Attrs attrs;
@@ -550,6 +290,7 @@ void update_running(Tensor self, const Tensor& stats, int row, double momentum) 
 
 }  // namespace
 
+std::span<const PiecewiseOp> channel_norm_pieces() { return kChannelPieces; }
 OpList channel_norm_ops() { return {kChannelOps, std::size(kChannelOps)}; }
 
 }  // namespace detail
@@ -577,17 +318,6 @@ Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& run
     if (running_mean) detail::update_running(running_mean, outputs[1], 0, momentum);
     if (running_var) detail::update_running(running_var, outputs[1], 2, momentum);
   }
-  return std::move(outputs[0]);
-}
-
-Tensor group_norm(const Tensor& x, int64_t num_groups, const Tensor& weight, const Tensor& bias,
-                  double eps) {
-  detail::Attrs attrs;
-  attrs.ints[0] = num_groups;
-  attrs.reals[0] = eps;
-  const detail::Arg inputs[3] = {x, weight, bias};
-  Tensor outputs[2];
-  detail::dispatch(detail::op_group_norm, inputs, 3, attrs, outputs, 2);
   return std::move(outputs[0]);
 }
 

@@ -39,6 +39,7 @@ const std::vector<const Op*>& all_ops() {
         random_ops(),                            //
         normalize_ops(),                         //
         channel_norm_ops(),                      //
+        group_norm_ops(),                        //
         dropout_ops(),                           //
         window_ops(),                            //
         arrange_ops(),                           //

@@ -51,6 +51,7 @@ OpList norm_ops();
 OpList statistics_ops();
 OpList normalize_ops();
 OpList channel_norm_ops();
+OpList group_norm_ops();
 OpList dropout_ops();
 
 /// All ops in a fixed order.

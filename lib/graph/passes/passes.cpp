@@ -27,7 +27,10 @@ constexpr Pass kPasses[] = {
     {"dead code", without_dead_code},
     {"sums of products", with_fused_sums_of_products},
     {"losses", with_fused_losses},
+    {"pools", with_pooled_gradients},
+    {"split sums", with_split_sums},
     {"pointwise", with_fused_pointwise},
+    {"pieces", with_fused_pieces},
     {"updates", with_joined_updates},
     {"dead code", without_dead_code},
 };

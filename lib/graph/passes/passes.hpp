@@ -23,10 +23,16 @@ GraphData with_folded_transposes(const GraphData& graph, PassReport& report);
 GraphData with_fused_sums_of_products(const GraphData& graph, PassReport& report);
 /// Cross entropy, its gradient and the product that makes the logits become one op.
 GraphData with_fused_losses(const GraphData& graph, PassReport& report);
+/// The gradient of ReLU before max pooling is taken of what was pooled.
+GraphData with_pooled_gradients(const GraphData& graph, PassReport& report);
+/// Sums of pointwise ops' results over dims on both sides of others become two.
+GraphData with_split_sums(const GraphData& graph, PassReport& report);
 /// Pointwise ops of one shape, and the sums they end in, become fused ops; so do matrix products
 /// with what follows them.
 GraphData with_fused_pointwise(const GraphData& graph, PassReport& report);
-
+/// Convolutions, norm layers and their gradients, and the pointwise ops before and behind them,
+/// become one op.
+GraphData with_fused_pieces(const GraphData& graph, PassReport& report);
 /// The steps of an optimizer for its parameters become one.
 GraphData with_joined_updates(const GraphData& graph, PassReport& report);
 
