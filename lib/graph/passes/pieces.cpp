@@ -162,7 +162,7 @@ class Surrounding {
     const Steps first = before(i, middle), last = made ? after(i, middle, first) : Steps();
     if (!first.op && !last.op) return;
     // Steps around a single piece would only be called another way.
-    if (n > kPiece) return join(i, middle, first, last);
+    if ((first.op ? n : made) > kPiece) return join(i, middle, first, last);
     if (first.op) refuse(first.at, i, "it is so small that it stays in the cache");
     if (last.op) refuse(i, last.at, "it is so small that it stays in the cache");
   }
