@@ -1841,6 +1841,18 @@ AG_API ag_status ag_compiled_save(const ag_compiled* compiled, const char* path,
 /* Plans from a file, over new tensors, for predictions and further training. Nothing in the file is
  * trusted; results that take more than max_bytes in all are refused. */
 AG_API ag_compiled* ag_compiled_load(const char* path, int64_t max_bytes);
+/* The same of several functions in one file, each under a label; tensors that they share are shared
+ * when they are loaded. */
+AG_API ag_status ag_compiled_save_all(const ag_compiled* const* functions,
+                                      const char* const* labels, int64_t n_functions,
+                                      const char* path, const ag_tensor* const* named,
+                                      const char* const* names, int64_t n);
+/* All functions of a file, in order; ag_compiled_load wants a file of one. Returns their number, -1
+ * on failure, also where there are more than `capacity`: a file holds at most 1024. */
+AG_API int64_t ag_compiled_load_all(const char* path, int64_t max_bytes, ag_compiled** out,
+                                    int64_t capacity);
+/* What a loaded function was saved under. */
+AG_API int64_t ag_compiled_label(const ag_compiled* compiled, char* buffer, int64_t capacity);
 /* The tensors that ag_compiled_load has made: how many, each of them, and its name, "" for none. */
 AG_API int64_t ag_compiled_num_tensors(const ag_compiled* compiled);
 AG_API ag_tensor* ag_compiled_tensor(const ag_compiled* compiled, int64_t i);

@@ -1,5 +1,6 @@
 // C functions of compiled functions.
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "graph_handle.hpp"
@@ -19,6 +20,16 @@ constexpr int64_t kNoPlan = -2;
 ag_compiled& of(Arguments in, ag_compiled* compiled) { return *in.pointer(compiled, "compiled"); }
 const Compiled& of(Arguments in, const ag_compiled* compiled) {
   return in.pointer(compiled, "compiled")->compiled;
+}
+
+Compiled::Names named_tensors(Arguments in, const ag_tensor* const* named, const char* const* names,
+                              int64_t n) {
+  const std::vector<Tensor> tensors = in.tensors(named, n, "named");
+  in.array(names, n, "names");
+  Compiled::Names pairs;
+  for (size_t i = 0; i < tensors.size(); ++i)
+    pairs.emplace_back(in.pointer(names[i], "names"), tensors[i]);
+  return pairs;
 }
 
 }  // namespace
@@ -153,11 +164,7 @@ int64_t ag_compiled_explain(const ag_compiled* compiled, int64_t plan, char* buf
 ag_status ag_compiled_save(const ag_compiled* compiled, const char* path,
                            const ag_tensor* const* named, const char* const* names, int64_t n) {
   return run(__func__, [&](Arguments in) {
-    const std::vector<Tensor> tensors = in.tensors(named, n, "named");
-    in.array(names, n, "names");
-    Compiled::Names pairs;
-    for (size_t i = 0; i < tensors.size(); ++i)
-      pairs.emplace_back(in.pointer(names[i], "names"), tensors[i]);
+    const Compiled::Names pairs = named_tensors(in, named, names, n);
     of(in, compiled).save(in.pointer(path, "path"), pairs);
   });
 }
@@ -167,6 +174,39 @@ ag_compiled* ag_compiled_load(const char* path, int64_t max_bytes) {
     if (max_bytes < 0) in.reject("max_bytes", max_bytes);
     return new ag_compiled{Compiled::load(in.pointer(path, "path"), max_bytes)};
   });
+}
+
+ag_status ag_compiled_save_all(const ag_compiled* const* functions, const char* const* labels,
+                               int64_t n_functions, const char* path, const ag_tensor* const* named,
+                               const char* const* names, int64_t n) {
+  return run(__func__, [&](Arguments in) {
+    in.array(functions, n_functions, "functions");
+    in.array(labels, n_functions, "labels");
+    std::vector<Compiled::Labelled> all;
+    for (int64_t i = 0; i < n_functions; ++i)
+      all.emplace_back(in.pointer(labels[i], "labels"), &of(in, functions[i]));
+    const Compiled::Names pairs = named_tensors(in, named, names, n);
+    Compiled::save_all(in.pointer(path, "path"), all, pairs);
+  });
+}
+
+int64_t ag_compiled_load_all(const char* path, int64_t max_bytes, ag_compiled** out,
+                             int64_t capacity) {
+  return read<int64_t>(__func__, -1, [&](Arguments in) {
+    if (max_bytes < 0) in.reject("max_bytes", max_bytes);
+    in.array(out, capacity, "out");
+    std::vector<Compiled> functions = Compiled::load_all(in.pointer(path, "path"), max_bytes);
+    if (static_cast<int64_t>(functions.size()) > capacity) in.reject("capacity", capacity);
+    std::vector<std::unique_ptr<ag_compiled>> made;
+    for (Compiled& each : functions)
+      made.push_back(std::make_unique<ag_compiled>(ag_compiled{std::move(each)}));
+    for (size_t i = 0; i < made.size(); ++i) out[i] = made[i].release();
+    return static_cast<int64_t>(made.size());
+  });
+}
+
+int64_t ag_compiled_label(const ag_compiled* compiled, char* buffer, int64_t capacity) {
+  return text(__func__, buffer, capacity, [&](Arguments in) { return of(in, compiled).label(); });
 }
 
 namespace {

@@ -131,6 +131,42 @@ TEST_F(CapiCompiled, trains_on_from_a_file) {
   for (ag_tensor* t : {x, w, v}) ag_tensor_free(t);
 }
 
+TEST_F(CapiCompiled, several_functions_in_a_file) {
+  ag_tensor *x = parameter({.3f, -.2f, .5f}), *w = parameter({1, 2, 3}), *v = parameter({4, 5, 6});
+  ag_tensor_set_requires_grad(x, 0);
+  ag_compiled *first = ag_compiled_create(0, 0, 1, 1), *second = ag_compiled_create(0, 0, 1, 1);
+  for (int i = 0; i < 4; ++i) step(first, w, x), step(second, v, x);
+  const ag_compiled* both[] = {first, second};
+  const char *labels[] = {"first", "second"}, *names[] = {"w", "v"};
+  const ag_tensor* named[] = {w, v};
+  const std::string path = testing::TempDir() + "both.plan";
+  ASSERT_EQ(ag_compiled_save_all(both, labels, 2, path.c_str(), named, names, 2), AG_OK)
+      << ag_last_error();
+  ag_compiled* loaded[2] = {nullptr, nullptr};
+  EXPECT_EQ(ag_compiled_load_all(path.c_str(), 1 << 20, loaded, 1), -1);
+  EXPECT_EQ(ag_compiled_load_all("no such file", 1 << 20, loaded, 2), -1);
+  EXPECT_EQ(ag_compiled_load_all(path.c_str(), -1, loaded, 2), -1);
+  EXPECT_EQ(ag_compiled_load_all(path.c_str(), 1 << 20, nullptr, 2), -1);
+  EXPECT_EQ(ag_compiled_load(path.c_str(), 1 << 20), nullptr);
+  ASSERT_EQ(ag_compiled_load_all(path.c_str(), 1 << 20, loaded, 2), 2) << ag_last_error();
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(text_of([&](char* b, int64_t n) { return ag_compiled_label(loaded[i], b, n); }),
+              labels[i]);
+    EXPECT_EQ(ag_compiled_num_tensors(loaded[i]), 2);
+    ag_tensor* loss = nullptr;
+    ASSERT_EQ(ag_compiled_run(loaded[i], &x, 1, &loss, 1), 1) << ag_last_error();
+    EXPECT_EQ(item(loss), i == 0 ? step(first, w, x) : step(second, v, x));
+    ag_tensor_free(loss);
+  }
+  EXPECT_NE(ag_compiled_save_all(nullptr, labels, 2, path.c_str(), named, names, 2), AG_OK);
+  EXPECT_NE(ag_compiled_save_all(both, nullptr, 2, path.c_str(), named, names, 2), AG_OK);
+  EXPECT_NE(ag_compiled_save_all(both, labels, 0, path.c_str(), named, names, 2), AG_OK);
+  EXPECT_NE(ag_compiled_save_all(both, labels, 2, nullptr, named, names, 2), AG_OK);
+  EXPECT_EQ(ag_compiled_label(nullptr, nullptr, 0), -1);
+  for (ag_compiled* each : {first, second, loaded[0], loaded[1]}) ag_compiled_free(each);
+  for (ag_tensor* t : {x, w, v}) ag_tensor_free(t);
+}
+
 TEST_F(CapiCompiled, refuses_what_is_wrong) {
   EXPECT_EQ(ag_compiled_create(-1, 0, 0, 1), nullptr);
   ag_compiled* compiled = ag_compiled_create(1, 2, 1, 0);

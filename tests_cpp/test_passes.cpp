@@ -209,11 +209,11 @@ TEST(Passes, LossesTakeTheProductThatMakesTheirLogits) {
           if (kind == 3) return cross_entropy(linear(x, w, b), p);
           return cross_entropy(linear(x, w, b), t, Reduction::kSum, weight, t.to_vector()[2]);
         };
-        const Result step = passed(passes, [&] { return gradients(loss(), {x, w}); });
+        const Passed step = passed(passes, [&] { return gradients(loss(), {x, w}); });
         EXPECT_EQ(step.names().rfind("linear_cross_entropy_step mm", 0), 0u) << step.names();
-        const Result alone = passed(passes, [&] { return std::vector<Tensor>{loss()}; });
+        const Passed alone = passed(passes, [&] { return std::vector<Tensor>{loss()}; });
         EXPECT_EQ(alone.names(), "linear_cross_entropy");
-        for (const Result* r : {&step, &alone}) {
+        for (const Passed* r : {&step, &alone}) {
           ASSERT_NE(r->after.ops[0].body, nullptr);
           verify(*r->after.ops[0].body);
           EXPECT_DOUBLE_EQ(total_cost(r->after).flops, total_cost(r->before).flops);
@@ -227,7 +227,7 @@ TEST(Passes, LossesTakeTheProductThatMakesTheirLogits) {
 
 TEST(Passes, LossesOfEachRowTakeTheirProductToo) {
   const Tensor x = randn({9, 6}), w = randn({3, 6}), t = randint(0, 3, {9});
-  const Result r = passed({with_fused_losses, without_dead_code}, [&] {
+  const Passed r = passed({with_fused_losses, without_dead_code}, [&] {
     return std::vector<Tensor>{cross_entropy(linear(x, w), t, Reduction::kNone)};
   });
   EXPECT_EQ(r.names(), "linear_cross_entropy");
@@ -236,7 +236,7 @@ TEST(Passes, LossesOfEachRowTakeTheirProductToo) {
 TEST(Passes, LogitsThatOthersNeedStay) {
   const Tensor x = randn({9, 6}), w = randn({3, 6}), t = randint(0, 3, {9});
   const Tensor deep = randn({3, 3, 6}), kinds = randint(0, 3, {3, 3});
-  const Result r = passed({with_fused_losses}, [&] {
+  const Passed r = passed({with_fused_losses}, [&] {
     const Tensor result = linear(x, w), read = linear(x, w), changed = linear(x, w);
     const Tensor seen = linear(x, w), view = reshape(seen, {27});
     std::vector<Tensor> results = {result, cross_entropy(result, t), cross_entropy(read, t),

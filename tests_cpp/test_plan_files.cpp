@@ -9,6 +9,7 @@
 #include "core/op.hpp"
 #include "graph/capture.hpp"
 #include "graph/inference.hpp"
+#include "graph_run.hpp"
 #include "ops/registry.hpp"
 
 namespace autograd {
@@ -106,6 +107,32 @@ TEST(PlanFiles, TrainsOnFromAFile) {
   EXPECT_GT(loaded.graph(0).num_ops(), 0);
   EXPECT_EQ(loaded.options(0)[0], 0.1);
   EXPECT_THROW(Compiled::load(path, 8), Error);
+}
+
+TEST(PlanFiles, SeveralFunctionsInAFileShareTheirTensors) {
+  Training training;
+  const Tensor x = full({4, 3}, 0.5), y = full({4, 2}, 2);
+  Compiled predict([&](const std::vector<Tensor>& in) {
+    const NoGrad off;
+    return std::vector<Tensor>{matmul(in[0], training.w)};
+  });
+  EXPECT_THROW(Compiled::save_all(path_of("all.plan"), {{"predict", &predict}}), Error);
+  for (int i = 0; i < 4; ++i) training.step({x, y}), predict({x});
+  const std::string path = path_of("all.plan");
+  Compiled::save_all(path, {{"train", &training.step}, {"predict", &predict}}, {{"w", training.w}});
+  EXPECT_THROW(Compiled::load(path), Error);
+  std::vector<Compiled> loaded = Compiled::load_all(path);
+  ASSERT_EQ(loaded.size(), 2U);
+  EXPECT_EQ(loaded[0].label(), "train");
+  EXPECT_EQ(loaded[1].label(), "predict");
+  std::vector<Tensor> results;
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(loaded[0].run({x, y}, &results));
+    training.step({x, y});
+    ASSERT_TRUE(loaded[1].run({x}, &results));
+    EXPECT_TRUE(detail::same_bits(results[0], predict({x})[0]));
+  }
+  EXPECT_THROW(Compiled::save_all(path, {}), Error);
 }
 
 TEST(PlanFiles, DamagedFilesAreRefused) {

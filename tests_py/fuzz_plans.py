@@ -33,7 +33,7 @@ class Plans:
         assert self.originals, f"no plans in {folder}"
         self.functions = self.originals
         self.names = sorted({op["name"] for data in self.originals
-                             for capture in files.parse(data)["captures"] for op in capture["ops"]})  # fmt: skip
+                             for capture in files.captures(files.parse(data)) for op in capture["ops"]})  # fmt: skip
         self.names += OF_PASSES
         self.counts: collections.Counter[str] = collections.Counter()
         self.file = tempfile.NamedTemporaryFile(suffix=".plan", dir=shared_memory())  # noqa: SIM115
@@ -61,7 +61,7 @@ class Plans:
             self.counts["refused"] += 1
             return
         self.counts["loaded"] += 1
-        for capture in files.parse(data)["captures"]:
+        for capture in files.captures(files.parse(data)):
             try:
                 with ag.set_grad_enabled(bool(capture["grad_enabled"])):
                     inputs = [self.input(each) for each in capture["inputs"]]

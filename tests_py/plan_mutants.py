@@ -10,7 +10,7 @@ import random
 import struct
 from typing import Any
 
-MAGIC = b"AGPLAN2\n"
+MAGIC = b"AGPLAN3\n"
 EDGES = [0, 1, 2, 3, -1, -2, 7, 64, 255, 2**16, 2**24, 2**31 - 1, -(2**31), 2**31, 2**32, 2**40]
 EDGES += [2**57, 2**62, 2**63 - 1, -(2**63)]
 NEAR = [0, 1, 2, 3, 4, -1, -2, 5, 6]
@@ -102,7 +102,8 @@ OP = {"name": "block", "list0": "shape", "list1": "shape", "list2": "shape", "re
       "file": "block", "line": "i64"}  # fmt: skip
 CAPTURE = {"grad_enabled": "u8", "inputs": [INPUT], "grads": [GRAD], "leaves": [LEAF], "ops": [OP],
            "outputs": ["i64"]}  # fmt: skip
-FILE = {"blocks": ["block"], "tensors": [TENSOR], "captures": [CAPTURE]}
+PART = {"label": "block", "captures": [CAPTURE]}
+FILE = {"blocks": ["block"], "tensors": [TENSOR], "parts": [PART]}
 
 
 def read(reader: Reader, form: Any) -> Any:
@@ -135,6 +136,11 @@ def write(writer: Writer, form: Any, value: Any) -> None:
 
 def parse(data: bytes) -> dict[str, Any]:
     return read(Reader(data[len(MAGIC) + 16 :]), FILE)
+
+
+def captures(parts: dict[str, Any]) -> list[Any]:
+    """Those of all functions in the file."""
+    return [capture for part in parts["parts"] for capture in part["captures"]]
 
 
 def serialize(parts: dict[str, Any]) -> bytes:
@@ -224,7 +230,7 @@ def mutant(rng: random.Random, data: bytes, others: list[bytes], names: list[byt
     parts = parse(data)
     if kind < 0.25:  # what another file has
         other = parse(rng.choice(others))
-        key = rng.choice(["blocks", "tensors", "captures"])
+        key = rng.choice(["blocks", "tensors", "parts"])
         parts[key] = other[key] if rng.random() < 0.5 else parts[key] + other[key]
         return serialize(parts)
     for _ in range(rng.choice([1, 1, 2, 3])):
@@ -317,4 +323,6 @@ def soup(rng: random.Random, name: bytes) -> bytes:
     capture = {"grad_enabled": 1, "inputs": [], "grads": [], "leaves": leaves,
                "ops": [call(rng, name, len(leaves))], "outputs": []}  # fmt: skip
     capture["outputs"] = [len(leaves) + i for i in range(len(capture["ops"][0]["outputs"]))]
-    return serialize({"blocks": [], "tensors": [], "captures": [capture]})
+    return serialize(
+        {"blocks": [], "tensors": [], "parts": [{"label": b"", "captures": [capture]}]}
+    )

@@ -160,7 +160,7 @@ def test_damaged_files_are_refused(good, tmp_path):
 def test_mutants_with_the_right_checksum_are_refused_or_run(good, tmp_path):
     """scripts/fuzz does the same at length, under sanitizers."""
     path, rng = tmp_path / "mutant.plan", random.Random(1)
-    names = sorted({op["name"] for op in plan_mutants.parse(good)["captures"][0]["ops"]})
+    names = sorted({op["name"] for op in plan_mutants.captures(plan_mutants.parse(good))[0]["ops"]})
     assert plan_mutants.serialize(plan_mutants.parse(good)) == good
     loaded = 0
     for _ in range(400):
@@ -178,7 +178,7 @@ def test_mutants_with_the_right_checksum_are_refused_or_run(good, tmp_path):
 
 def changed(good, change):
     parts = plan_mutants.parse(good)
-    change(parts["captures"][0])
+    change(plan_mutants.captures(parts)[0])
     return plan_mutants.serialize(parts)
 
 
@@ -255,24 +255,97 @@ def test_every_operation_goes_to_a_file_and_back(row, tmp_path):
         wanted = step(*tensors)
         ag.manual_seed(0)
         got = plan(*tensors)
-        got = got if isinstance(got, tuple) else (got,)
         assert list(map(bits, got)) == list(map(bits, wanted)), one
 
 
-def test_one_structure_of_arguments_is_saved(tmp_path):
-    def f(x, scale=1.0, y=None):
-        return x * scale if y is None else x + y
+def test_all_structures_of_arguments_are_saved(tmp_path):
+    weight = ag.ones(2)
 
-    step = ag.compile(f)
-    for _ in range(3):
-        step(ag.ones(2), 3.0)
-        step(ag.ones(2), y=ag.ones(2))
-        step(ag.ones(4), 3.0)
-    with pytest.raises(RuntimeError, match="plans for 2 structures of arguments"):
-        step.save(tmp_path / "step.plan")
-    with pytest.raises(RuntimeError, match="no plan to save yet"):
-        step.save(tmp_path / "step.plan", like=(ag.ones(2), 4.0))
-    step.save(tmp_path / "step.plan", like=(ag.ones(2), 3.0))
+    @ag.compile
+    def step(x, factor=1.0, *, parts=None):
+        with ag.no_grad():
+            weight.mul_(2)
+        total = x.sum(0) * weight * factor
+        return {"total": total, "parts": (total + parts["a"], [parts["b"][0]])} if parts else total
+
+    calls = [
+        ((ag.ones(3, 2),), {}),
+        ((ag.ones(4, 2),), {}),
+        ((ag.ones(3, 2), 4.0), {}),
+        ((ag.ones(3, 2),), {"parts": {"a": ag.ones(2), "b": [ag.zeros(2)]}}),
+        ((ag.ones(3, 2),), {"factor": True}),
+    ]
+    for args, kwargs in calls * 3:
+        step(*args, **kwargs)
+    step.save(tmp_path / "step.plan", {"weight": weight})
     plan = ag.load_plan(tmp_path / "step.plan")
-    for n in (2, 4):
-        assert plan(ag.ones(n)).tolist() == [3.0] * n
+    assert list(plan.tensors) == ["weight"]  # the same for all of them
+    for args, kwargs in calls * 2:
+        wanted, got = step(*args, **kwargs), plan(*args, **kwargs)
+        assert repr(got) == repr(wanted)
+        assert plan.tensors["weight"].tolist() == weight.tolist()
+    with pytest.raises(
+        RuntimeError, match="plans for 4 structures of arguments, none of them that of this call"
+    ):
+        plan(ag.ones(3, 2), 5.0)
+    with pytest.raises(RuntimeError, match=r"float32 \[9, 2\]"):
+        plan(ag.ones(9, 2))
+    assert plan.graph(4).num_ops > 0
+    with pytest.raises(IndexError):
+        plan.graph(5)
+
+
+def test_options_reach_all_plans_of_a_file(tmp_path):
+    model = nn.Linear(2, 1)
+    optimizer = ag.optim.SGD(model.parameters(), lr=0.5)
+
+    @ag.compile
+    def step(x, twice):
+        loss = model(x).sum() * (2 if twice else 1)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    x = ag.ones(3, 2)
+    for _ in range(4):
+        step(x, False), step(x, True)
+    step.save(tmp_path / "step.plan", model)
+    plan = ag.load_plan(tmp_path / "step.plan")
+    assert plan.options()[0] == 0.5
+    plan.set_options([0.0, *plan.options()[1:]])
+    before = plan.tensors["weight"].tolist()
+    plan(x, False), plan(x, True)
+    assert plan.tensors["weight"].tolist() == before
+
+
+def test_plans_of_the_mode_that_modules_are_in_are_saved(tmp_path):
+    model = nn.Sequential(nn.Linear(2, 4), nn.Dropout(0.5))
+
+    @ag.compile
+    def predict(x):
+        return model(x).detach()
+
+    x = ag.ones(3, 2)
+    for _ in range(4):
+        model.train(), predict(x)
+        model.eval(), predict(x)
+    predict.save(tmp_path / "eval.plan")
+    assert ag.load_plan(tmp_path / "eval.plan")(x).tolist() == model(x).tolist()
+    model.train()
+    predict.save(tmp_path / "train.plan")
+    assert "dropout" in ag.load_plan(tmp_path / "train.plan").graph().text()
+
+
+def test_a_damaged_structure_is_refused(good, tmp_path):
+    for label in (b"[", b"[1]", b"{}", b"[[1, 2], 3]", b"[0, -1]", b'[["dict", [[1, 0]]], 0]', b'[["float", 1], 0]',
+                  b"[" * 5000, b"\xff\xfe", b'[["tuple", 7], 0]', b'[["Tensor", []], 0]', b"[0, 0, 0]"):  # fmt: skip
+        parts = plan_mutants.parse(good)
+        parts["parts"][0]["label"] = label
+        (tmp_path / "bad.plan").write_bytes(plan_mutants.serialize(parts))
+        with pytest.raises(ValueError, match="not a plan that can be used"):
+            ag.load_plan(tmp_path / "bad.plan")
+    parts["parts"][0]["label"] = b"[0, 7]"  # a result that no plan has
+    (tmp_path / "bad.plan").write_bytes(plan_mutants.serialize(parts))
+    with pytest.raises(ValueError, match="fewer results than it says"):
+        ag.load_plan(tmp_path / "bad.plan")(ag.ones(3, 2), ag.ones(3, 1))

@@ -107,6 +107,16 @@ class Compiled {
   /// of plans, a damaged one, one that no captured calls could have given, or if the results of its
   /// operations take more than max_bytes.
   static Compiled load(const std::string& path, int64_t max_bytes = int64_t{1} << 32);
+  using Labelled = std::pair<std::string, const Compiled*>;
+  /// The same of several functions in one file, each under a label. Tensors that they share are
+  /// shared when they are loaded. Throws Error (value) for none or for more than 1024.
+  static void save_all(const std::string& path, const std::vector<Labelled>& functions,
+                       const Names& names = {});
+  /// All functions of a file; load() wants one that holds a single one.
+  static std::vector<Compiled> load_all(const std::string& path,
+                                        int64_t max_bytes = int64_t{1} << 32);
+  /// What the function was saved under.
+  const std::string& label() const;
   /// The tensors from outside that load() has made; "" for those without a name.
   const Names& tensors() const;
   /// The options of a step, as set_options takes them.

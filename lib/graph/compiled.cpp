@@ -98,6 +98,7 @@ struct Compiled::State {
   int most_results = 0;
   std::atomic<bool> busy{false};
   Names loaded;  ///< tensors from a file
+  std::string label;
 
   Entry* find(const Tensor* inputs, int n);
   int trusted() const;
@@ -413,44 +414,81 @@ std::string Compiled::explain(int64_t plan) const {
 
 // ---- files
 
-void Compiled::save(const std::string& path, const Names& names) const {
-  if (state_->plans.empty())
-    fail(ErrorCode::kRuntime,
-         "compile: there is no plan to save yet: it is made of the second call that does the same");
+namespace {
+
+/// The captures of all plans, with the options as they are now.
+std::vector<detail::SavedCapture> captures_of(const std::vector<Entry>& plans,
+                                              const std::vector<std::vector<double>>& options) {
   std::vector<detail::SavedCapture> captures;
-  for (const Entry& entry : state_->plans)
-    captures.push_back({entry.plan->capture(), entry.grad_enabled});
+  for (const Entry& entry : plans) captures.push_back({entry.plan->capture(), entry.grad_enabled});
   for (detail::SavedCapture& each : captures)
     for (detail::CapturedLeaf& leaf : each.capture.leaves) {
       if (leaf.origin != detail::Origin::kOptions ||
-          leaf.number >= static_cast<int>(state_->options.size()))
+          leaf.number >= static_cast<int>(options.size()))
         continue;
-      const std::vector<double>& now = state_->options[static_cast<size_t>(leaf.number)];
+      const std::vector<double>& now = options[static_cast<size_t>(leaf.number)];
       if (static_cast<int64_t>(now.size()) == leaf.tensor.numel())
         leaf.tensor = from_data(now.data(), DType::kFloat64, leaf.tensor.sizes());
     }
-  const std::string bytes = detail::to_bytes(captures, names);
+  return captures;
+}
+
+}  // namespace
+
+void Compiled::save_all(const std::string& path, const std::vector<Labelled>& functions,
+                        const Names& names) {
+  std::vector<detail::SavedPart> parts;
+  for (const auto& [label, function] : functions) {
+    const State& state = *function->state_;
+    if (state.plans.empty())
+      fail(ErrorCode::kRuntime,
+           "compile: there is no plan to save yet: it is made of the second call that does the "
+           "same");
+    parts.push_back({label, captures_of(state.plans, state.options)});
+  }
+  if (parts.empty() || parts.size() > detail::kMostParts)
+    fail(ErrorCode::kValue, "compile: a file holds 1 to ", detail::kMostParts, " functions, got ",
+         parts.size());
+  const std::string bytes = detail::to_bytes(parts, names);
   std::ofstream file(path, std::ios::binary);
   file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   file.close();
   if (!file) fail(ErrorCode::kRuntime, "compile: cannot write ", path);
 }
 
-Compiled Compiled::load(const std::string& path, int64_t max_bytes) {
+void Compiled::save(const std::string& path, const Names& names) const {
+  save_all(path, {{std::string(), this}}, names);
+}
+
+std::vector<Compiled> Compiled::load_all(const std::string& path, int64_t max_bytes) {
   std::ifstream file(path, std::ios::binary);
   if (!file) fail(ErrorCode::kRuntime, "compile: cannot read ", path);
   const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  Compiled compiled;
-  State& s = *compiled.state_;
-  for (detail::SavedCapture& each :
-       detail::from_bytes(bytes, &s.loaded, static_cast<double>(max_bytes))) {
-    s.read_options(each.capture);
-    s.limits.max_plans = std::max(s.limits.max_plans, static_cast<int>(s.plans.size()) + 1);
-    s.add(std::move(each.capture), each.grad_enabled);
+  Names tensors;
+  std::vector<Compiled> functions;
+  for (detail::SavedPart& part :
+       detail::from_bytes(bytes, &tensors, static_cast<double>(max_bytes))) {
+    State& s = *functions.emplace_back().state_;
+    s.label = part.label;
+    s.loaded = tensors;
+    for (detail::SavedCapture& each : part.captures) {
+      s.read_options(each.capture);
+      s.limits.max_plans = std::max(s.limits.max_plans, static_cast<int>(s.plans.size()) + 1);
+      s.add(std::move(each.capture), each.grad_enabled);
+    }
   }
-  return compiled;
+  return functions;
 }
 
+Compiled Compiled::load(const std::string& path, int64_t max_bytes) {
+  std::vector<Compiled> functions = load_all(path, max_bytes);
+  if (functions.size() != 1)
+    fail(ErrorCode::kValue, "compile: ", path, " holds the plans of ", functions.size(),
+         " functions: load_all() reads them");
+  return std::move(functions[0]);
+}
+
+const std::string& Compiled::label() const { return state_->label; }
 const Compiled::Names& Compiled::tensors() const { return state_->loaded; }
 
 const std::vector<double>& Compiled::options(int64_t step) const {

@@ -40,7 +40,7 @@ class ByteWriter {
   std::string bytes_;
 };
 
-inline constexpr std::string_view kPlanMagic = "AGPLAN2\n",
+inline constexpr std::string_view kPlanMagic = "AGPLAN3\n",
                                   kNoPlan = "not a plan that can be used: ";
 
 inline uint64_t checksum(std::string_view bytes) {  // FNV-1a

@@ -1,5 +1,5 @@
-// Writing. The format: "AGPLAN2\n", length and checksum of the rest, blocks of memory, tensors in
-// them, captures. All numbers are of 8 bytes.
+// Writing. The format: "AGPLAN3\n", length and checksum of the rest, blocks of memory, tensors in
+// them, and for each compiled function its label and captures. All numbers are of 8 bytes.
 #include "graph/plan_file.hpp"
 
 #include <algorithm>
@@ -164,14 +164,18 @@ void write_capture(ByteWriter& out, const SavedCapture& saved, Table& table) {
 
 }  // namespace
 
-std::string to_bytes(const std::vector<SavedCapture>& captures, const NamedTensors& names) {
+std::string to_bytes(const std::vector<SavedPart>& parts, const NamedTensors& names) {
   Table table;
-  ByteWriter parts, head;
-  parts.i64(static_cast<int64_t>(captures.size()));
-  for (const SavedCapture& each : captures) write_capture(parts, each, table);
+  ByteWriter written, head;
+  written.i64(static_cast<int64_t>(parts.size()));
+  for (const SavedPart& part : parts) {
+    written.text(part.label);
+    written.i64(static_cast<int64_t>(part.captures.size()));
+    for (const SavedCapture& each : part.captures) write_capture(written, each, table);
+  }
   ByteWriter tensors;
   table.write(tensors, names);
-  const std::string body = tensors.take() + parts.take();
+  const std::string body = tensors.take() + written.take();
   head.i64(static_cast<int64_t>(body.size()));
   head.i64(static_cast<int64_t>(checksum(body)));
   return std::string(kPlanMagic) + head.take() + body;

@@ -379,8 +379,8 @@ void CaptureReader::read_ops() {
 
 }  // namespace
 
-std::vector<SavedCapture> from_bytes(std::string_view bytes, NamedTensors* tensors,
-                                     double most_bytes) {
+std::vector<SavedPart> from_bytes(std::string_view bytes, NamedTensors* tensors,
+                                  double most_bytes) {
   if (bytes.substr(0, kPlanMagic.size()) != kPlanMagic) fail_plan("it does not begin like one");
   ByteReader head(bytes.substr(kPlanMagic.size()));
   const int64_t length = head.i64(), sum = head.i64();
@@ -390,12 +390,18 @@ std::vector<SavedCapture> from_bytes(std::string_view bytes, NamedTensors* tenso
   try {
     ByteReader in(rest);
     const Outside outside = read_outside(in);
-    std::vector<SavedCapture> captures(in.count(8, "plans"));
-    if (captures.empty()) fail_plan("there is no plan in it");
-    for (SavedCapture& each : captures) each = CaptureReader(in, outside, most_bytes).read();
+    std::vector<SavedPart> parts(in.count(16, "functions"));
+    if (parts.empty() || parts.size() > kMostParts)
+      fail_plan(concat("it holds ", parts.size(), " functions"));
+    for (SavedPart& part : parts) {
+      part.label = in.text();
+      part.captures.resize(in.count(8, "plans"));
+      if (part.captures.empty()) fail_plan("there is no plan in it");
+      for (SavedCapture& each : part.captures) each = CaptureReader(in, outside, most_bytes).read();
+    }
     if (!in.is_empty()) fail_plan("something stands behind its end");
     *tensors = outside.tensors;
-    return captures;
+    return parts;
   } catch (const Error& error) {
     const std::string text = error.what();
     if (text.rfind(kNoPlan, 0) == 0) throw;

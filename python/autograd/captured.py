@@ -16,14 +16,14 @@ from .tensor import Tensor
 NO_PLAN = -2
 
 
-class _Handle(ctypes.c_void_p):
+class Handle(ctypes.c_void_p):
     """Owns one native compiled function."""
 
     __del__ = as_method(lib.ag_compiled_free)
 
 
-hide_buffer(_Handle)
-set_handle_class("ag_compiled", _Handle)
+hide_buffer(Handle)
+set_handle_class("ag_compiled", Handle)
 
 
 class CompileError(RuntimeError):
@@ -169,7 +169,7 @@ class CapturedCall:
 
 
 class Variant:
-    """The plans for one structure of arguments."""
+    """The plans for one structure of arguments in one mode of the modules."""
 
     def __init__(self, owner: Any) -> None:
         self.handle = call(
@@ -185,6 +185,7 @@ class Variant:
         self.schedulers: list[Any] = []  # that go on after each run
         self.changed = ""  # what the last captured call changed in Python
         self.seen = (-1, 0, -1)
+        self.plain: int | None = None  # how many tensors, if calls have nothing else
         self.is_eager = False
 
     def ready(self) -> bool:
@@ -198,12 +199,6 @@ class Variant:
             if not step.same_states():
                 return False
         return True
-
-    def only_modes_changed(self) -> bool:
-        """True if nothing did but training and evaluation of modules, which may change back."""
-        count, _, handle_changes = self.seen
-        now = (changes.count, _tensor.handle_changes)
-        return now == (count, handle_changes) and all(step.same_states() for step in self.steps)
 
     def _read_options(self, step: Step) -> bool:
         values = step.now()
@@ -235,3 +230,42 @@ class Variant:
                 "tensors that go on from call to call and change them with copy_(); do the rest outside"
             )
         return ""
+
+
+class Variants:
+    """The plans for one structure of arguments: those of each mode that modules were in, training or evaluation.
+
+    The modes are those of all modules: which of them a function depends on is not known. A few are remembered.
+    """
+
+    MOST = 4
+
+    def __init__(self, owner: Any) -> None:
+        self._owner = owner
+        self._by_modes: dict[int, Variant] = {}  # the one used last stands last
+        self._last: Variant | None = None
+        self._last_modes = 0
+
+    def current(self) -> Variant:
+        """That for the modes that modules are in now."""
+        modes = changes.modes
+        if self._last is not None and modes == self._last_modes:
+            return self._last
+        variant = self._by_modes.pop(modes, None)
+        if variant is None:
+            if len(self._by_modes) >= self.MOST:
+                self._by_modes.pop(next(iter(self._by_modes)))
+            variant = Variant(self._owner)
+        self._by_modes[modes] = self._last = variant
+        self._last_modes = modes
+        return variant
+
+    def all(self) -> list[Variant]:
+        """All of them; the one used last stands last."""
+        return list(self._by_modes.values())
+
+    def planned(self) -> Variant | None:
+        """That for the modes that modules are in, if it has plans, or else the last one that does."""
+        having = [v for v in self.all() if lib.ag_compiled_num_plans(v.handle) > 0]
+        now = self._by_modes.get(changes.modes)
+        return now if now in having else having[-1] if having else None

@@ -12,7 +12,7 @@ from typing import Any, Callable
 from . import changes
 from . import tensor as _tensor
 from ._capi import PACKAGE, ArgumentError, call, check, lib, not_null, pack, raise_last_error, text
-from .captured import NO_PLAN, CapturedCall, CompileError, Variant
+from .captured import NO_PLAN, CapturedCall, CompileError, Handle, Variant, Variants
 from .creation import randperm
 from .dtypes import float64, get_default_dtype
 from .graph import Graph
@@ -20,7 +20,7 @@ from .graph.names import Names
 from .loaded_plan import LoadedPlan, load_plan
 from .operands import handles, room_for
 from .random import Generator
-from .structures import Leaf, flatten, unflatten
+from .structures import Leaf, flatten, to_text, unflatten
 from .tensor import NO_TENSOR, Tensor
 
 __all__ = ["CompiledFunction", "CompileError", "LoadedPlan", "compile", "load_plan"]
@@ -43,7 +43,7 @@ class CompiledFunction:
         self.fallback = fallback
         self.max_plans = max_plans
         self.passes = passes
-        self._variants: dict[Any, Variant] = {}
+        self._variants: dict[Any, Variants] = {}
         # The variant of calls with up to four tensors and nothing else, and one tensor as the result.
         self._plain: dict[int, Variant] = {}
         functools.update_wrapper(self, function)
@@ -90,24 +90,28 @@ class CompiledFunction:
             if count != NO_PLAN:
                 raise_last_error()
         elif lib.ag_compiled_num_captures(variant.handle):
-            check(lib.ag_compiled_doubt(variant.handle, variant.only_modes_changed()))
+            check(lib.ag_compiled_doubt(variant.handle, False))
         return self._capture(variant, inputs, args, kwargs)
 
     def _variant(self, structure: Any) -> Variant:
         try:
-            variant = self._variants.get(structure)
+            variants = self._variants.get(structure)
         except TypeError as error:
             raise TypeError(
                 f"compile: arguments must be tensors, tuples, lists and dicts of them, or values that can be keys: "
                 f"{error}. Arrays: pass autograd.from_numpy(array)"
             ) from None
-        if variant is None:
+        if variants is None:
             if len(self._variants) >= 4 * self.max_plans:
                 raise CompileError(
                     f"compile: {self._name} was called with {len(self._variants)} different combinations of arguments "
                     "that are no tensors; pass what changes as tensors"
                 )
-            variant = self._variants[structure] = Variant(self)
+            variants = self._variants[structure] = Variants(self)
+        variant = variants.current()
+        # From now on the short way goes to this one.
+        if variant.plain is not None:
+            self._plain[variant.plain] = variant
         return variant
 
     @property
@@ -161,11 +165,12 @@ class CompiledFunction:
             return self._give_up(variant, message, value) if self.fallback else self._fail(message)
         variant.result, variant.n_results = structure, len(tensors)
         variant.seen = (changes.count, changes.modes, _tensor.handle_changes)
-        is_plain = structure == Leaf(0)
-        for count in range(5):
-            plain = ((tuple, tuple(map(Leaf, range(count)))), (dict, ()))
-            if is_plain and self._variants.get((tuple, plain)) is variant:
-                self._plain[count] = variant
+        if structure == Leaf(0):
+            for count in range(5):
+                variants = self._variants.get(_plain_structure(count))
+                if variants is not None and variant in variants.all():
+                    self._plain[count] = variant
+                    variant.plain = count
         return value
 
     def _give_up(self, variant: Variant, message: str, value: Any) -> Any:
@@ -223,9 +228,8 @@ class CompiledFunction:
     ) -> None:
         n = len(sources)
         variant = self._plain.get(n)
-        if variant is None:
-            plain = (tuple, tuple(map(Leaf, range(n))))
-            variant = self._variant((tuple, (plain, (dict, ()))))
+        if variant is None or not variant.ready():
+            variant = self._variant(_plain_structure(n))
         at, done = 0, 0
         while at < rows and not (drop_last and rows - at < batch_size):
             place: Any = losses
@@ -260,7 +264,7 @@ class CompiledFunction:
 
     def graph(self, plan: int = 0, captured: bool = False) -> Graph:
         """The graph of a plan as it runs, or as it was captured. Raises IndexError if there is no such plan yet."""
-        for variant in self._variants.values():
+        for variant in self._all():
             count = lib.ag_compiled_num_plans(variant.handle)
             if plan < count:
                 return Graph(call(lib.ag_compiled_graph, variant.handle, plan, captured))
@@ -272,7 +276,7 @@ class CompiledFunction:
     def explain(self) -> str:
         """What was made of the function: its plans, what was fused in them, and why calls were captured."""
         lines = []
-        for variant in self._variants.values():
+        for variant in self._all():
             count = lib.ag_compiled_num_plans(variant.handle)
             captures = lib.ag_compiled_num_captures(variant.handle)
             lines.append(f"{self._name}: {count} plans from {captures} captured calls")
@@ -286,9 +290,10 @@ class CompiledFunction:
     def misfit(self, *args: Any, **kwargs: Any) -> str:
         """Why none of the plans fits a call with these arguments; "" if one does, or if there is none."""
         tensors: list[Tensor] = []
-        variant = self._variants.get(flatten((args, kwargs), tensors))
-        if variant is None:
+        variants = self._variants.get(flatten((args, kwargs), tensors))
+        if variants is None:
             return ""
+        variant = variants.current()
         return text(
             lib.ag_compiled_misfit,
             variant.handle,
@@ -296,32 +301,34 @@ class CompiledFunction:
             len(tensors),
         )
 
-    def save(
-        self, path: str | Path, params: Any | None = None, *, like: tuple[Any, ...] | None = None
-    ) -> None:
-        """Writes the plans to a file, with the tensors they use as they are now; :func:`load_plan` reads it.
+    def save(self, path: str | Path, params: Any | None = None) -> None:
+        """Writes all plans to a file, with the tensors they use as they are now; :func:`load_plan` reads it.
 
-        params, a Module or a dict of name and tensor, names tensors, under which they are found again. All plans of one
-        structure of arguments are saved, one for each shape; if there are several structures, the arguments in `like`
-        say which. Raises RuntimeError if there is no plan yet, or if it is not clear which to save.
+        Those of all shapes and of all structures of arguments; where there are plans for training and for evaluation,
+        those for the mode that the modules are in. params, a Module or a dict of name and tensor, names tensors, under
+        which they are found again. Raises RuntimeError if there is no plan yet.
         """
-        if like is None:
-            found = [v for v in self._variants.values() if _has_plans(v)]
-            if len(found) > 1:
-                raise RuntimeError(
-                    f"{self._name} has plans for {len(found)} structures of arguments; say which to save, for example "
-                    "save(path, like=(x, y))"
-                )
-        else:
-            variant = self._variants.get(flatten((tuple(like), {}), []))
-            found = [variant] if variant is not None and _has_plans(variant) else []
-        if not found:
+        found = [(key, each.planned()) for key, each in self._variants.items()]
+        parts = [(key, variant) for key, variant in found if variant is not None]
+        if not parts:
             raise RuntimeError(
                 f"{self._name} has no plan to save yet: a plan is made of the second call that does the same"
             )
-        found[0].ready()
+        functions = (Handle * len(parts))()
+        labels = (ctypes.c_char_p * len(parts))()
+        for i, (structure, variant) in enumerate(parts):
+            variant.ready()
+            functions[i] = variant.handle
+            labels[i] = to_text(structure, variant.result).encode()
         array, names, count, _ = Names("save", params).native()
-        check(lib.ag_compiled_save(found[0].handle, str(path).encode(), array, names, count))
+        check(
+            lib.ag_compiled_save_all(
+                functions, labels, len(parts), str(path).encode(), array, names, count
+            )
+        )
+
+    def _all(self) -> list[Variant]:
+        return [variant for variants in self._variants.values() for variant in variants.all()]
 
     def clear(self) -> None:
         """Forgets all plans."""
@@ -332,8 +339,9 @@ class CompiledFunction:
         return f"<compiled function {self._name}>"
 
 
-def _has_plans(variant: Variant) -> bool:
-    return lib.ag_compiled_num_plans(variant.handle) > 0
+def _plain_structure(n: int) -> Any:
+    """The structure of a call with n tensors and nothing else."""
+    return (tuple, ((tuple, tuple(map(Leaf, range(n)))), (dict, ())))
 
 
 def _last_error_text() -> str:

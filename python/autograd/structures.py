@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,3 +50,71 @@ def unflatten(structure: Any, tensors: Sequence[Tensor]) -> Any:
         values = [unflatten(each, tensors) for each in parts]
         return kind(*values) if hasattr(kind, "_fields") else kind(values)
     return parts
+
+
+_CONSTANTS = {kind.__name__: kind for kind in (bool, int, float, str, type(None))}
+_CONTAINERS = {kind.__name__: kind for kind in (tuple, list)}
+
+
+def to_text(arguments: Any, results: Any) -> str:
+    """Two structures as JSON; "" if they hold anything besides tensors, tuples, lists, dicts with texts as keys, and
+    numbers, texts and None."""
+    try:
+        return json.dumps([_to_json(arguments), _to_json(results)])
+    except TypeError:
+        return ""
+
+
+def _to_json(structure: Any) -> Any:
+    if isinstance(structure, Leaf):
+        return structure.number
+    kind, parts = structure
+    if kind is dict:
+        if not all(isinstance(key, str) for key, _ in parts):
+            raise TypeError
+        return ["dict", [[key, _to_json(each)] for key, each in parts]]
+    if kind in (tuple, list):
+        return [kind.__name__, [_to_json(each) for each in parts]]
+    if _CONSTANTS.get(kind.__name__) is not kind:
+        raise TypeError
+    # Infinities and NaN are no JSON.
+    return [kind.__name__, repr(parts) if kind is float else parts]
+
+
+def from_text(text: str) -> tuple[Any, Any]:
+    """The structures again, of a file. Raises ValueError if the text is none that to_text() gives."""
+    try:
+        arguments, results = json.loads(text)
+        return _from_json(arguments), _from_json(results)
+    except (ValueError, TypeError, KeyError, IndexError, RecursionError):
+        raise ValueError(
+            "not a plan that can be used: a structure of arguments in it is damaged"
+        ) from None
+
+
+def _from_json(value: Any) -> Any:
+    if type(value) is int and value >= 0:
+        return Leaf(value)
+    name, parts = value
+    if name == "dict":
+        return (dict, tuple((_checked(key, str), _from_json(each)) for key, each in parts))
+    if name in _CONTAINERS:
+        return (_CONTAINERS[name], tuple(_from_json(each) for each in _checked(parts, list)))
+    kind = _CONSTANTS[name]
+    return (kind, float(_checked(parts, str)) if kind is float else _checked(parts, kind))
+
+
+def _checked(value: Any, kind: type) -> Any:
+    if type(value) is not kind:
+        raise TypeError
+    return value
+
+
+def most_leaves(structure: Any) -> int:
+    """One more than the highest number of a tensor in it."""
+    if isinstance(structure, Leaf):
+        return structure.number + 1
+    kind, parts = structure
+    if kind is dict:
+        return max((most_leaves(each) for _, each in parts), default=0)
+    return max(map(most_leaves, parts), default=0) if kind in (tuple, list) else 0

@@ -2,9 +2,9 @@
 // computed group by group: over the last dims first. Written as two ops, the first can end the
 // group of pointwise ops that made the numbers.
 #include <algorithm>
+#include <string>
 
 #include "graph/passes/passes.hpp"
-#include "kernels/cpu/fused.hpp"
 #include "ops/fused.hpp"
 #include "ops/registry.hpp"
 
@@ -23,16 +23,19 @@ Mask last_dims(const GraphData& graph, const GraphOp& op) {
     return 0;
   const Mask mask = static_cast<Mask>(op.attrs.ints[0]);
   const auto sums = [&](int d) { return (mask >> d & 1) != 0; };
+  Attrs first = op.attrs;
   Mask last = 0;
   int d = in.sizes.size() - 1;
-  int64_t n = 1;
+  int64_t summed = 1, kept = 1, before = 1;
   for (; d >= 0 && sums(d); --d) {
     last |= Mask{1} << d;
-    n *= in.sizes[d];
+    summed *= in.sizes[d];
   }
-  int64_t kept = 1, first = 1;
-  for (; d >= 0; --d) (sums(d) ? first : kept) *= in.sizes[d];
-  const bool pays = n > 1 && kept > 1 && first > 1 && n <= cpu::kMaxFusedTile;
+  for (; d >= 0; --d) (sums(d) ? before : kept) *= in.sizes[d];
+  first.ints[0] = last;
+  std::string why;
+  const bool pays = summed > 1 && kept > 1 && before > 1 &&
+                    is_fusable_sum(*op.op, first, in.sizes, in.dtype, out.dtype, &why);
   return pays ? last : 0;
 }
 
