@@ -248,21 +248,21 @@ class LazyBatchNorm3d(_LazyBatchNorm, BatchNorm3d):
 
 
 class LazyInstanceNorm1d(_LazyInstanceNorm, InstanceNorm1d):
-    """InstanceNorm1d whose num_features is the number of channels of its first input; affine and tracking by default."""
+    """InstanceNorm1d whose num_features is the number of channels of its first input; affine by default."""
 
     cls_to_become = InstanceNorm1d
     _spatial = 1
 
 
 class LazyInstanceNorm2d(_LazyInstanceNorm, InstanceNorm2d):
-    """InstanceNorm2d whose num_features is the number of channels of its first input; affine and tracking by default."""
+    """InstanceNorm2d whose num_features is the number of channels of its first input; affine by default."""
 
     cls_to_become = InstanceNorm2d
     _spatial = 2
 
 
 class LazyInstanceNorm3d(_LazyInstanceNorm, InstanceNorm3d):
-    """InstanceNorm3d whose num_features is the number of channels of its first input; affine and tracking by default."""
+    """InstanceNorm3d whose num_features is the number of channels of its first input; affine by default."""
 
     cls_to_become = InstanceNorm3d
     _spatial = 3
