@@ -121,6 +121,23 @@ class _Conv(Module):
 
 
 class _ForwardConv(_Conv):
+    _name: str
+    _native: Any
+    _known: Any = None  # the attributes that _packed was made of
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "_dims" in cls.__dict__:
+            cls._name = f"conv{cls._dims}d"
+            cls._native = getattr(lib, f"ag_{cls._name}")
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What was packed for native calls holds addresses, which mean nothing to a copy.
+        state = super().__getstate__()
+        for name in ("_known", "_packed"):
+            state.pop(name, None)
+        return state
+
     def __init__(
         self,
         in_channels: int,
@@ -140,9 +157,6 @@ class _ForwardConv(_Conv):
             *(in_channels, out_channels, kernel_size, stride, padding, dilation),
             *(0, groups, bias, padding_mode, dtype, device),
         )
-        self._name = f"conv{self._dims}d"
-        self._native = getattr(lib, f"ag_{self._name}")
-        self._known: Any = None
 
     def _edges(self) -> tuple[int, ...]:
         """The padding before and behind each dim, the last dim first, as functional.pad takes it."""
