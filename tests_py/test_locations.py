@@ -180,11 +180,14 @@ def test_threads_have_lines_of_their_own():
     assert {f.line for f in found} == {work.__code__.co_firstlineno + 2}
 
 
-def test_code_that_is_freed_leaves_no_wrong_lines():
+@pytest.mark.parametrize("call", ["x + {}", "net(x + {})"])
+def test_code_that_is_freed_leaves_no_wrong_lines(call):
     x = ag.ones(2)
+    net = ag.nn.Sequential(ag.nn.Sequential(ag.nn.Linear(2, 2)))
     for i in range(500):
-        space = {"x": x}
-        exec(compile("\n" * (i % 7) + f"y = x + {i}", f"<cell {i % 11}>", "exec"), space)
+        space = {"x": x, "net": net}
+        source = "\n" * (i % 7) + "y = " + call.format(i)
+        exec(compile(source, f"<cell {i % 11}>", "exec"), space)
         assert (space["y"].made_at.file, space["y"].made_at.line) == (f"<cell {i % 11}>", i % 7 + 1)
     del space
     gc.collect()
@@ -261,6 +264,20 @@ INTERPRETERS = list(
 def test_other_interpreters(python):
     """A thread that is still at work when the program ends does no harm."""
     assert run(PROGRAM, python) == (0, "5 7", "")
+
+
+@pytest.mark.parametrize("python", INTERPRETERS)
+def test_calls_in_random_order(python):
+    """Every frame counts on the way to the user's, whatever way was gone before."""
+    program = os.path.join(os.path.dirname(__file__), "random_calls.py")
+    done = subprocess.run(
+        [python, program],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": FOLDER, "AUTOGRAD_LIBRARY": library_path},
+    )
+    assert (done.stdout, done.stderr) == ("0 wrong of 7329\n", "")
 
 
 def test_package_behind_a_link(tmp_path):

@@ -10,10 +10,13 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 #include <mutex>
+#include <new>
 #include <thread>
 
 #include "autograd/location.hpp"
@@ -49,17 +52,6 @@ struct Interpreter {
 };
 Interpreter python;  // written once, before follows_python
 
-/// The thread that started to follow the interpreter keeps its thread state until it stops: one
-/// load instead of three calls for most programs' only thread.
-struct KnownThread {
-  const void* state = nullptr;
-  int start = 0;  ///< which of the starts it belongs to
-};
-constinit thread_local KnownThread known_thread
-#if defined(__ELF__)
-    __attribute__((tls_model("initial-exec")))
-#endif
-    ;
 std::atomic<int> starts{0};
 
 std::atomic<CodeResolver> resolver{nullptr};
@@ -169,13 +161,85 @@ int32_t offset_in(const Layout& at, const char* frame, const char* code) {
   return static_cast<int32_t>(load<const char*>(frame + at.instruction) - (code + at.bytecode));
 }
 
-[[gnu::noinline]] uint32_t find(const Layout& at, const char* frame) {
+/// *asked: the interpreter was, which may have run any code.
+[[gnu::noinline]] uint32_t find(const Layout& at, const char* frame, bool* asked) {
   const char* code = load<const char*>(frame + at.code);
   const int32_t offset = offset_in(at, frame, code);
   const uint32_t found = look_up(code, offset);
-  if (!found) return ask(code, offset);
+  if (!found) {
+    *asked = true;
+    return ask(code, offset);
+  }
   if (!at.index_scale) remember_site(load<uint64_t>(frame + at.instruction), found);
   return found;
+}
+
+// ---- ways from an op to the user's frame: where one was gone before, a step is two comparisons
+
+/// Where a frame is in the program, as one number: the address of its instruction, or that of its
+/// code and the instruction's index in it. 0: no number says it.
+template <bool indexed>
+uint64_t place_in(const char* frame, int instruction, int code) {
+  if (!indexed) return load<uint64_t>(frame + instruction);
+  const uint32_t index = load<uint32_t>(frame + instruction);
+  return index >> 16 ? 0 : load<uint64_t>(frame + code) ^ uint64_t { index } << 48;
+}
+
+uint64_t place_in(const Layout& at, const char* frame) {
+  return at.index_scale ? place_in<true>(frame, at.instruction, at.code)
+                        : place_in<false>(frame, at.instruction, at.code);
+}
+
+struct Step {
+  const char* frame;
+  uint64_t place;
+};
+
+/// Frames from the innermost one outwards, all of the package but the last. What is known of a
+/// place stays so until a code object is freed, and then another generation begins.
+struct Way {
+  static constexpr int kMostSteps = 15;
+  uint64_t generation = 0;
+  int32_t n = 0;
+  uint32_t found = 0;  ///< kPassBy: it leads on
+  Step steps[kMostSteps];
+};
+std::atomic<uint64_t> generation{1};
+
+/// Of one thread.
+struct Ways {
+  static constexpr int kBits = 5;
+  Way ways[1 << kBits];
+  Way& from(const char* frame, uint64_t place) {
+    const uint64_t key = place ^ reinterpret_cast<uintptr_t>(frame);
+    return ways[key * 0x9E3779B97F4A7C15u >> (64 - kBits)];
+  }
+};
+struct ThreadFrames {
+  /// The thread that started to follow the interpreter keeps its thread state until it stops: one
+  /// load instead of three calls for most programs' only thread.
+  const void* state = nullptr;
+  int start = 0;        ///< which of the starts it belongs to
+  bool closed = false;  ///< the thread is ending: no ways are kept
+  Ways* ways = nullptr;
+};
+constinit thread_local ThreadFrames thread_frames
+#if defined(__ELF__)
+    __attribute__((tls_model("initial-exec")))
+#endif
+    ;
+
+void make_ways() {
+  if (thread_frames.closed) return;
+  struct Owner {
+    std::unique_ptr<Ways> ways{new (std::nothrow) Ways};
+    ~Owner() {
+      thread_frames.ways = nullptr;
+      thread_frames.closed = true;
+    }
+  };
+  static thread_local Owner owner;
+  thread_frames.ways = owner.ways.get();
 }
 
 // ---- finding the layout
@@ -296,38 +360,97 @@ bool find_interpreter(Interpreter& p) {
 }  // namespace
 
 namespace {
-Location read_frames() noexcept {
+
+/// What is known of the frame's place.
+uint32_t look_at(const Layout& at, const char* frame, bool* asked) {
+  if (at.owner >= 0 && frame[at.owner] == kFrameOfTheInterpreter) return kPassBy;
+  if (!at.index_scale) {
+    const uint64_t instruction = load<uint64_t>(frame + at.instruction);
+    const uint64_t site = site_of(instruction).load(std::memory_order_relaxed);
+    const uint32_t found = site & kSitePassBy;
+    if (found && site >> kLocationBits == site_tag(instruction))
+      return found == kSitePassBy ? kPassBy : found;
+  }
+  return find(at, frame, asked);
+}
+
+/// Goes on from a frame, `n` steps from where the way begins, and keeps the rest of the way.
+[[gnu::noinline]] Location go_on(const char* frame, Way* way, int n) noexcept {
   const Layout& at = python.layout;
-  const KnownThread& known = known_thread;
-  const char* thread = static_cast<const char*>(
-      known.start == starts.load(std::memory_order_relaxed) ? known.state : python.thread_state());
-  if (!thread) return 0;
-  const char* frame = load<const char*>(thread + at.frame);
-  if (at.inner >= 0) frame = load<const char*>(frame + at.inner);
-  for (int depth = 0; frame && depth < kMostFrames; ++depth) {
-    if (at.owner < 0 || frame[at.owner] != kFrameOfTheInterpreter) {
-      const uint64_t instruction = load<uint64_t>(frame + at.instruction);
-      const uint64_t site = site_of(instruction).load(std::memory_order_relaxed);
-      if (site && site >> kLocationBits == site_tag(instruction)) [[likely]] {
-        const uint32_t found = site & kSitePassBy;
-        if (found != kSitePassBy) return found;
-      } else if (const uint32_t found = find(at, frame); found != kPassBy) {
-        return found;
-      }
-    }
+  const uint64_t now = generation.load(std::memory_order_relaxed);
+  Step steps[Way::kMostSteps];
+  const int first = n;
+  uint32_t found = 0;
+  bool asked = false, leads_on = false;
+  for (int depth = n; frame && depth < kMostFrames; ++depth) {
+    leads_on = n == Way::kMostSteps;
+    if (!leads_on) steps[n++] = {frame, place_in(at, frame)};
+    found = look_at(at, frame, &asked);
+    if (found != kPassBy) break;
     frame = load<const char*>(frame + at.previous);
   }
-  return 0;
+  if (found == kPassBy) found = 0;  // no frame is the user's
+  uint32_t& known = call_location;
+  if (known == NativeCall::kUnread && found) known = found;
+  // What the interpreter has run in between may have taken the way.
+  if (!found || asked || !way) return found;
+  for (int i = first; i < n; ++i)
+    if (!steps[i].place) return found;
+  std::copy(steps + first, steps + n, way->steps + first);
+  way->generation = now;
+  way->n = n;
+  way->found = leads_on ? kPassBy : found;
+  return found;
+}
+
+/// From the innermost frame. A way is told by where it begins, and every step is compared: the
+/// same function may have been called by another one, at the same place in memory.
+template <bool indexed>
+inline Location follow_way(const char* frame) noexcept {
+  const Layout& at = python.layout;
+  Ways* const ways = thread_frames.ways;
+  if (!ways) [[unlikely]] {
+    make_ways();
+    return go_on(frame, nullptr, 0);
+  }
+  uint64_t place = place_in<indexed>(frame, at.instruction, at.code);
+  Way& way = ways->from(frame, place);
+  int i = 0;
+  if (way.generation == generation.load(std::memory_order_relaxed)) [[likely]] {
+    while (way.steps[i].frame == frame && way.steps[i].place == place) {
+      if (++i == way.n) {
+        if (way.found == kPassBy) [[unlikely]]
+          return go_on(load<const char*>(frame + at.previous), nullptr, i);
+        if (call_location == NativeCall::kUnread) call_location = way.found;
+        return way.found;
+      }
+      frame = load<const char*>(frame + at.previous);
+      if (!frame) [[unlikely]]
+        break;
+      place = place_in<indexed>(frame, at.instruction, at.code);
+    }
+  }
+  return go_on(frame, &way, i);
+}
+
+[[gnu::noinline]] Location follow_indexed_way(const char* frame) noexcept {
+  return follow_way<true>(frame);
 }
 
 }  // namespace
 
 Location python_location() noexcept {
-  uint32_t& known = call_location;
+  const uint32_t known = call_location;
   if (known != NativeCall::kOutside && known != NativeCall::kUnread) return known;
-  const Location found = read_frames();
-  if (known == NativeCall::kUnread && found) known = found;
-  return found;
+  const Layout& at = python.layout;
+  const ThreadFrames& mine = thread_frames;
+  const char* thread = static_cast<const char*>(
+      mine.start == starts.load(std::memory_order_relaxed) ? mine.state : python.thread_state());
+  if (!thread) return 0;
+  const char* frame = load<const char*>(thread + at.frame);
+  if (at.inner >= 0) frame = load<const char*>(frame + at.inner);
+  if (!frame) return 0;
+  return at.index_scale ? follow_indexed_way(frame) : follow_way<false>(frame);
 }
 
 }  // namespace detail
@@ -355,7 +478,8 @@ bool follow_python(CodeResolver resolver) {
                                                });
   (void)registered;
   detail::resolver.store(resolver);
-  known_thread = {python.thread_state(), starts.fetch_add(1) + 1};
+  thread_frames.state = python.thread_state();
+  thread_frames.start = starts.fetch_add(1) + 1;
   follows_python.store(true);
   return true;
 }
@@ -364,6 +488,7 @@ void forget_code(const void* code) {
   using namespace detail;
   if (!code) return;
   std::lock_guard lock(mutex);
+  generation.fetch_add(1, std::memory_order_release);
   for (std::atomic<uint64_t>& site : sites) site.store(0, std::memory_order_relaxed);
   for (Bucket& bucket : buckets)
     for (Slot& slot : bucket.slots)
