@@ -3,7 +3,7 @@
 Each thread has a model, data and an optimizer of its own; nothing is shared but the library. What is measured is
 throughput: steps a second of all threads together. The library's own threads are off (one per operation), and so are
 PyTorch's. Rows: an eager step of a network whose products let the interpreter's lock go, a compiled step, and whole
-epochs in one call. Sides take turns, and medians are reported.
+epochs in one call; bench/threads.cpp is the same in C++. Sides take turns, and medians are reported.
 
     python bench/threads.py [--rounds 7] [--seconds 0.4]
 """
@@ -16,6 +16,8 @@ import threading
 import time
 from types import ModuleType
 from typing import Any, Callable
+
+from compare_workloads import seed
 
 import autograd as ag
 
@@ -70,6 +72,19 @@ def compiled(lib: ModuleType, width: int, batch: int) -> Callable[[], int]:
     return run
 
 
+def compiled_seed(lib: ModuleType, width: int, batch: int) -> Callable[[], int]:
+    """A compiled step of the network of seed_step.py."""
+    workload = seed(ag)
+    step = ag.compile(workload.step)
+    batches = [rows[: workload.batch] for rows in workload.data]
+
+    def run() -> int:
+        step(*batches)
+        return 1
+
+    return run
+
+
 def epochs(lib: ModuleType, width: int, batch: int) -> Callable[[], int]:
     """100 compiled steps in one call."""
     step = ag.compile(trainer(ag, width, batch))
@@ -108,6 +123,8 @@ ROWS = [
     ("eager, MLP of width 64, batch 64", eager, 64, 64),
     ("compiled, MLP of width 256, batch 256", compiled, 256, 256),
     ("compiled, MLP of width 64, batch 64", compiled, 64, 64),
+    ("compiled, MLP of width 32, batch 32", compiled, 32, 32),
+    ("compiled, the network of seed_step.py", compiled_seed, 64, 16),
     ("epochs in one call, MLP of width 64, batch 64", epochs, 64, 64),
     ("epochs in one call, MLP of width 8, batch 16", epochs, 8, 16),
 ]

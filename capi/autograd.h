@@ -27,7 +27,8 @@
  * thread at a time per tensor.
  * 10. AG_BLOCKING marks functions that may run long whatever they are called with: a binding should
  * release its interpreter lock around them. Ops on many elements, long backward passes and
- * steps of large models give the lock up by themselves once ag_set_interpreter_lock has told how.
+ * compiled steps give the lock up by themselves, where it pays, once ag_set_interpreter_lock has
+ * told how.
  */
 #ifndef AUTOGRAD_H_
 #define AUTOGRAD_H_

@@ -88,10 +88,11 @@ def test_results_have_the_types_of_the_header():
 
 
 class CountingLock:
-    """An interpreter's lock that only counts how often it is given up and taken again."""
+    """An interpreter's lock that only counts how often it is given up and taken again, which may take a while."""
 
     def __init__(self):
         self.released = self.taken = 0
+        self.seconds = 0.0
         self.thread = 1
         self.functions = (
             ctypes.PYFUNCTYPE(ctypes.c_void_p)(self.release),
@@ -107,6 +108,7 @@ class CountingLock:
     def take(self, state):
         assert state == 77
         self.taken += 1
+        time.sleep(self.seconds)
 
     def __enter__(self):
         _capi.lib.ag_set_interpreter_lock(
@@ -129,6 +131,58 @@ def test_ops_on_many_elements_give_the_lock_up():
         with pytest.raises(IndexError):  # found by the kernel
             many.index_select(0, far)
         assert lock.released == lock.taken == 4
+
+
+def compiled_steps(width, n=3):
+    """Steps of a compiled function, some of which have been made."""
+    layers = [ag.nn.Linear(width, width) for _ in range(3)]
+    step = ag.compile(lambda x: layers[2](layers[1](layers[0](x).relu()).relu()).sum().backward())
+    x = ag.ones(16, width)
+
+    def run(count):
+        for _ in range(count):
+            step(x)
+
+    run(n)
+    return run
+
+
+def in_another_thread(function, *arguments):
+    thread = threading.Thread(target=function, args=arguments)
+    thread.start()
+    thread.join()
+
+
+def test_compiled_steps_give_the_lock_up_where_another_thread_makes_some():
+    small, tiny, large = compiled_steps(64), compiled_steps(4), compiled_steps(256)
+    small(5001)
+    with CountingLock() as lock:
+        small(5)
+        assert lock.released == 0
+        large(5)
+        assert lock.released == lock.taken == 5
+        begin = time.monotonic()
+        while lock.released == 5 and time.monotonic() < begin + 60:
+            in_another_thread(tiny, 1)
+            tiny(1)
+            assert lock.released == 5
+            in_another_thread(small, 1)
+            small(1)  # both ways are tried in turns
+        assert lock.released == lock.taken > 5
+
+
+def test_compiled_steps_keep_the_lock_where_it_comes_back_late():
+    """Beside a thread that computes in Python, short steps would be one in five milliseconds."""
+    small = compiled_steps(64)
+    with CountingLock() as lock:
+        lock.seconds = 0.02
+        begin = time.monotonic()
+        steps = 0
+        while time.monotonic() < begin + 1:
+            in_another_thread(small, 1)
+            small(10)
+            steps += 11
+        assert 0 < lock.released < 20 < steps
 
 
 def test_other_threads_run_during_an_op_on_many_elements():

@@ -22,13 +22,25 @@ inline bool has_lock() {
 /// Takes the lock again; never returns if the interpreter has come to its end in the meantime.
 void take_lock(void* state);
 
-/// While it lives, the calling thread is without its interpreter's lock, if `is_long` and if it had
-/// it.
+/// When the lock is given up.
+enum class GiveUp : uint8_t {
+  kNever,
+  kBriefly,  ///< for work of some microseconds: where that is seen to pay
+  kAlways
+};
+
+/// True if giving the lock up for brief work lets more of it be done. To be called with the lock.
+bool is_worth_giving_up();
+
+/// While it lives, the calling thread is without its interpreter's lock, if it is to be given up
+/// and if it had it.
 class Unlocked {
  public:
-  explicit Unlocked(bool is_long) {
-    if (is_long && interpreter_lock.release && has_lock()) [[unlikely]]
-      state_ = interpreter_lock.release();
+  explicit Unlocked(bool is_long) : Unlocked(is_long ? GiveUp::kAlways : GiveUp::kNever) {}
+  explicit Unlocked(GiveUp when) {
+    if (when == GiveUp::kNever || !interpreter_lock.release || !has_lock()) return;
+    if (when == GiveUp::kBriefly && !is_worth_giving_up()) return;
+    state_ = interpreter_lock.release();
   }
   ~Unlocked() {
     if (state_) [[unlikely]]

@@ -1,19 +1,23 @@
 // Compiled functions: which plan is run, and when a call is captured.
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <fstream>
 #include <iterator>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "autograd/compile.hpp"
 #include "autograd/data.hpp"
 #include "autograd/grad.hpp"
 #include "autograd/ops.hpp"
+#include "core/interpreter_lock.hpp"
 #include "core/interrupt.hpp"
 #include "core/location.hpp"
 #include "core/node.hpp"
 #include "core/text.hpp"
+#include "core/thread_state.hpp"
 #include "graph/inference.hpp"
 #include "graph/passes/passes.hpp"
 #include "graph/plan.hpp"
@@ -39,21 +43,37 @@ struct Entry {
   std::string left_out;  ///< why the passes were
 };
 
-/// One call at a time.
+/// One call at a time: other threads wait.
 class Turn {
  public:
-  explicit Turn(std::atomic<bool>& busy) : busy_(busy) {
-    if (busy_.exchange(true, std::memory_order_acquire))
-      fail(ErrorCode::kRuntime,
-           "compile: this compiled function is running already, in another thread or further up "
-           "in this one; give each thread a compiled function of its own");
+  explicit Turn(std::atomic<const void*>& owner) : owner_(owner) {
+    const void* now = nullptr;
+    if (!owner_.compare_exchange_strong(now, me(), std::memory_order_acquire)) wait(now);
   }
-  ~Turn() { busy_.store(false, std::memory_order_release); }
+  ~Turn() { owner_.store(nullptr, std::memory_order_release); }
   Turn(const Turn&) = delete;
   Turn& operator=(const Turn&) = delete;
 
  private:
-  std::atomic<bool>& busy_;
+  static const void* me() { return &detail::thread_state; }
+  [[gnu::cold, gnu::noinline]] void wait(const void* now) {
+    if (now == me())
+      fail(ErrorCode::kRuntime,
+           "compile: this compiled function is running already, further up in this thread");
+    const detail::Unlocked unlocked(true);  // whoever has the turn may need it
+    for (int i = 0;; ++i) {
+      now = nullptr;
+      if (owner_.compare_exchange_weak(now, me(), std::memory_order_acquire)) return;
+      if (i < 1000) {
+        std::this_thread::yield();
+      } else {
+        std::this_thread::sleep_for(std::chrono::microseconds(20));
+        detail::poll_interrupt(detail::kWorkBetweenLooks);
+      }
+    }
+  }
+
+  std::atomic<const void*>& owner_;
 };
 
 struct Pending {
@@ -96,8 +116,8 @@ struct Compiled::State {
   std::vector<std::vector<double>> options;
   uint64_t options_version = 0;
   int most_results = 0;
-  std::atomic<bool> busy{false};
-  Names loaded;  ///< tensors from a file
+  std::atomic<const void*> busy{nullptr};  ///< the thread whose turn it is
+  Names loaded;                            ///< tensors from a file
   std::string label;
 
   Entry* find(const Tensor* inputs, int n);
@@ -367,6 +387,7 @@ int64_t Compiled::num_captures() const { return state_->captures; }
 const std::string& Compiled::difference() const { return state_->difference; }
 
 void Compiled::clear() {
+  const Turn turn(state_->busy);
   state_->plans.clear();
   state_->pending.clear();
   state_->last = 0;

@@ -60,7 +60,9 @@ Plan::Plan(Capture capture, GraphData graph)
     results_.push_back(result);
   }
   for (const GraphValue& value : graph_.values) elements_ += numel_of(value.sizes);
-  is_long_ = elements_ >= 4 * kLongWork;
+  lock_ = elements_ >= 4 * kLongWork   ? GiveUp::kAlways
+          : elements_ >= kLongWork / 4 ? GiveUp::kBriefly
+                                       : GiveUp::kNever;
   describe_inputs();
   find_memories();
   find_lifetimes();

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "core/interpreter_lock.hpp"
 #include "graph/capture.hpp"
 
 namespace autograd::detail {
@@ -124,7 +125,7 @@ class Plan {
   Tensor arena_;
   int64_t arena_bytes_ = 0;
   int64_t elements_ = 0;
-  bool is_long_ = false;  ///< worth giving an interpreter's lock up
+  GiveUp lock_ = GiveUp::kNever;  ///< of an interpreter, during a run
 };
 
 /// The values that a pass must keep, in the order that Plan expects as outputs of the graph: the

@@ -174,7 +174,7 @@ double Plan::run_for_number(const Tensor* inputs) {
 }
 
 void Plan::execute(const Tensor* inputs, Tensor* outputs) {
-  const Unlocked unlocked(is_long_);
+  const Unlocked unlocked(lock_);
   const Unobserved pause;
   // What the run makes and changes is of the line that called it.
   const LocationScope place(known_here());
