@@ -1,5 +1,6 @@
 """What cannot be compiled is refused with its line, or runs as it is; nothing is lost on the way."""
 
+import random
 import signal
 import threading
 import time
@@ -79,10 +80,10 @@ def test_an_argument_that_changes_is_named():
 
 
 def test_a_function_that_never_does_the_same():
-    lengths = iter(range(1, 100))
+    draw = random.Random(0).randint
 
     def f(x):
-        for _ in range(next(lengths)):
+        for _ in range(draw(1, 1000)):
             x = x * 2
         return x
 

@@ -10,7 +10,7 @@ from typing import Any
 from . import changes
 from . import tensor as _tensor
 from ._capi import as_method, call, check, hide_buffer, lib, set_handle_class
-from .python_state import PythonState, what_changed
+from .python_state import Guard, PythonState, what_changed
 from .tensor import Tensor
 
 NO_PLAN = -2
@@ -101,13 +101,14 @@ class CapturedCall:
         self.thread = threading.get_ident()
         self.fallback = fallback
         self.obstacle = ""
+        self.actions: dict[str, str] = {}  # by place: what Python code did that is seen outside
         self.steps: list[Step] = []
         self.schedulers: list[Any] = []
         self._in_scheduler = False
         self._steps_then = 0  # when a scheduler ran last
         self._state = PythonState(function)
         self._before = self._state.taken()
-        self._hooks: dict[int, tuple[Any, PythonState, dict[str, Any]]] = {}
+        self._hooks: dict[int, tuple[Any, PythonState, Any]] = {}
         # The options of optimizers that are known from earlier calls, at the begin of this one.
         self._options = {(id(s.optimizer), s.number): (s.optimizer, s.now()) for s in known}
 
@@ -120,6 +121,15 @@ class CapturedCall:
             f"compile: {what}: it would run in captured calls only. Do it outside of the compiled function, or pass "
             "fallback=True to run this function without compiling"
         )
+
+    def acts(self, what: str, place: str) -> None:
+        """Python code does something that can be seen outside of it."""
+        if self.fallback:
+            self.obstacle = (
+                self.obstacle or f"compile: {what} would happen in captured calls only ({place})"
+            )
+        elif len(self.actions) < 8:
+            self.actions.setdefault(place, what)
 
     def stepped(self, optimizer: Any, number: int) -> None:
         """A step of a group of an optimizer is about to run."""
@@ -167,6 +177,9 @@ class CapturedCall:
                 return f"{name} in the hook {changes.place_of(hook)}"
         return what_changed(self._before, self._state.taken())
 
+    def guard(self) -> Guard:
+        return self._state.guard()
+
 
 class Variant:
     """The plans for one structure of arguments in one mode of the modules."""
@@ -187,10 +200,14 @@ class Variant:
         self.seen = (-1, 0, -1)
         self.plain: int | None = None  # how many tensors, if calls have nothing else
         self.is_eager = False
+        self.guard: Guard | None = None
 
     def ready(self) -> bool:
         """Brings the options of optimizers up to date; False if something the plans depend on may have changed."""
         if self.seen != (changes.count, changes.modes, _tensor.handle_changes):
+            return False
+        guard = self.guard
+        if guard is None or not (guard.same() or guard.holds()):
             return False
         for step in self.steps:
             if step.moves or type(step.optimizer)._values(step.group) != step.values:
@@ -222,6 +239,7 @@ class Variant:
         others = [] if is_first else self.schedulers
         changed, before = captured.changed(), self.changed
         self.steps, self.schedulers, self.changed = captured.steps, captured.schedulers, changed
+        self.guard = captured.guard()
         if not is_first and list(map(id, others)) != list(map(id, captured.schedulers)):
             return "the step() of a learning rate schedule is called in some calls only"
         if changed and before:

@@ -20,6 +20,7 @@ from .graph.names import Names
 from .loaded_plan import LoadedPlan, load_plan
 from .operands import handles, room_for
 from .random import Generator
+from .side_effects import Watch
 from .structures import Leaf, flatten, to_text, unflatten
 from .tensor import NO_TENSOR, Tensor
 
@@ -46,6 +47,7 @@ class CompiledFunction:
         self._variants: dict[Any, Variants] = {}
         # The variant of calls with up to four tensors and nothing else, and one tensor as the result.
         self._plain: dict[int, Variant] = {}
+        self._warned: set[str] = set()  # places
         functools.update_wrapper(self, function)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
@@ -134,7 +136,8 @@ class CompiledFunction:
         captured = CapturedCall(self.function, self.fallback, variant.steps)
         changes.captures.append(captured)
         try:
-            value = self.function(*args, **kwargs)
+            with Watch():
+                value = self.function(*args, **kwargs)
             captured.finish()
         except BaseException as error:
             lib.ag_compiled_cancel(variant.handle)
@@ -163,6 +166,7 @@ class CompiledFunction:
             check(lib.ag_compiled_clear(variant.handle))
             message = f"compile: {problem}"
             return self._give_up(variant, message, value) if self.fallback else self._fail(message)
+        self._warn_of(captured.actions)
         variant.result, variant.n_results = structure, len(tensors)
         variant.seen = (changes.count, changes.modes, _tensor.handle_changes)
         if structure == Leaf(0):
@@ -177,6 +181,18 @@ class CompiledFunction:
         self._warn(message)
         variant.is_eager = True
         return value
+
+    def _warn_of(self, actions: dict[str, str]) -> None:
+        """Says once for each place what happens in captured calls only."""
+        for place, what in actions.items():
+            if place in self._warned:
+                continue
+            self._warned.add(place)
+            warnings.warn(
+                f"compile: {what} happens in the first calls of {self._name} only, which are captured; later ones run "
+                f"without Python ({place})",
+                stacklevel=5,
+            )
 
     def _warn(self, message: str) -> None:
         warnings.warn(f"{message}. {self._name} runs without compiling from now on", stacklevel=5)
