@@ -254,12 +254,13 @@ AG_API int64_t ag_op_doc(const char* name, char* buffer, int64_t capacity);
 
 /* The address of a METH_FASTCALL function that does what the C function `name` does, for arguments
  * of the usual classes. All other calls go on to the function's `self`, a callable of the same
- * meaning. NULL if there is none. It must not be called before ag_python_start(). */
+ * meaning. NULL if there is none. It must not be called before ag_python_start(). That of "tolist",
+ * which is no C function, makes nested lists of a tensor's elements. */
 AG_API const void* ag_python_function(const char* name);
 /* Tells these functions, once, what they need of the interpreter. functions:
  * PyLong_AsLongLongAndOverflow, PyLong_FromLongLong, PyFloat_AsDouble, PyFloat_FromDouble,
  * PyBytes_AsString, PyTuple_Size, PyTuple_GetItem, PyList_Size, PyList_GetItem, PyTuple_New,
- * PyTuple_SetItem, PyList_SetItem, PyObject_Call, PyErr_Occurred, PyErr_Clear, Py_IncRef,
+ * PyTuple_SetItem, PyList_SetItem, PyList_New, PyObject_Call, PyErr_Occurred, PyErr_Clear, Py_IncRef,
  * Py_DecRef, PyType_IsSubtype, and tp_new of ctypes' simple types. objects: the classes int, float,
  * bytes, tuple, list, ctypes.c_int64, that of ctypes' arrays' classes, ctypes.c_void_p; None, True,
  * False and (). head: the size of an object's head, which ends with its class; behind it

@@ -32,6 +32,7 @@ struct Functions {
   Object (*new_tuple)(intptr_t);
   int (*set_tuple_item)(Object, intptr_t, Object);
   int (*set_list_item)(Object, intptr_t, Object);
+  Object (*new_list)(intptr_t);
   Object (*call)(Object, Object, Object);
   Object (*error)();
   void (*clear_error)();
@@ -265,6 +266,20 @@ Object give_none() {
   return objects.none;
 }
 
+Object give_bool(bool value) {
+  const Object object = value ? objects.yes : objects.no;
+  functions.retain(object);
+  return object;
+}
+
+Object new_number(int64_t value) { return functions.new_long(value); }
+Object new_number(double value) { return functions.new_float(value); }
+Object new_list(intptr_t n) { return functions.new_list(n); }
+bool fill_place(Object list, intptr_t i, Object item) {
+  return item && functions.set_list_item(list, i, item) == 0;
+}
+void drop(Object object) { functions.release(object); }
+
 Object give(ag_tensor* handle) {
   const Object made =
       raised() ? nullptr : functions.make(classes.tensor, objects.empty_tuple, nullptr);
@@ -317,6 +332,7 @@ const std::vector<Known>& table() {
 #define AG_FUNCTION(name) {#name, before<&name>(&name)},
 #include "python_functions.inc"
 #undef AG_FUNCTION
+        {"tolist", &nested_lists},
     };
     std::sort(list.begin(), list.end(),
               [](const Known& a, const Known& b) { return a.name < b.name; });

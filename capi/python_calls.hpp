@@ -51,12 +51,24 @@ Object give(int64_t value);
 Object give(double value);
 Object give(ag_tensor* handle);
 Object give_none();
+Object give_bool(bool value);
+/// The same numbers where no exception can be pending.
+Object new_number(int64_t value);
+Object new_number(double value);
+/// A list of n places to be filled; nullptr if there is no memory for it.
+Object new_list(intptr_t n);
+/// Puts an item, which may be nullptr, into its place and owns it; false if it is nullptr.
+bool fill_place(Object list, intptr_t i, Object item);
+void drop(Object object);
 /// Puts results into the list; false if there is an exception.
 bool give_results(Room& room);
 /// True if there is an interpreter.
 bool ready();
 /// True if Python code that the C function has called has raised.
 bool raised();
+/// The elements of the tensor args[0] as nested lists, a number if it has no dims; all other calls
+/// go on to `self`.
+Object nested_lists(Object self, Object const* args, intptr_t n);
 /// Calls the function of ctypes.
 Object call_ctypes(Object function, Object const* args, intptr_t n);
 

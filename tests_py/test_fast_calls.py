@@ -182,7 +182,7 @@ def test_results_are_of_class_tensor():
 
 def test_the_library_can_be_told_only_once():
     empty = (ctypes.c_void_p * 40)()
-    assert lib.ag_python_start(empty, 19, empty, 12, 16) != 0
+    assert lib.ag_python_start(empty, 20, empty, 12, 16) != 0
     assert lib.ag_python_classes(id(int), id(int), id(int)) != 0
     assert lib.ag_python_function(b"ag_nothing") is None
     assert lib.ag_python_function(b"ag_explain_grad") is None

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from both_libraries import agree
 
 import autograd as ag
 from autograd import nn
@@ -283,3 +284,46 @@ def test_array_interface_of_what_requires_grad_is_refused():
     assert not hasattr(x, "__array_interface__")
     with pytest.raises(RuntimeError, match="detach"):
         np.asarray(x)
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 0), (0, 2), (2, 1, 3), (7, 300)])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int64", "uint8", "bool"])
+def test_tolist(dtype, shape):
+    values = (np.arange(np.prod(shape)) * 0.7 - 1.3).reshape(shape).astype(dtype)
+    ours, theirs = ag.from_numpy(values).tolist(), torch.from_numpy(values).tolist()
+    assert repr(ours) == repr(theirs)
+
+
+def test_tolist_of_views_parameters_and_odd_calls():
+    x = ag.arange(12.0).reshape(3, 4)
+    assert x.T[1:, ::2].tolist() == [[1.0, 9.0], [2.0, 10.0], [3.0, 11.0]]
+    assert x[0].expand(2, 4).tolist() == [[0.0, 1.0, 2.0, 3.0]] * 2
+    assert ag.nn.Parameter(ag.ones(2)).tolist() == [1.0, 1.0]
+    assert ag.tensor([float("nan"), float("-inf")]).tolist()[1] == float("-inf")
+    with pytest.raises(TypeError):
+        x.tolist(1)
+    with pytest.raises(TypeError):
+        ag.Tensor.tolist(3)
+
+
+@pytest.mark.parametrize(
+    "name, call",
+    {
+        "sin": lambda lib, x: np.sin(x),
+        "isnan": lambda lib, x: np.isnan(x),
+        "reduce": lambda lib, x: np.add.reduce(x),
+        "argmax": lambda lib, x: np.argmax(x),
+        "two tensors": lambda lib, x: np.maximum(x, x),
+        "array first": lambda lib, x: np.multiply(np.ones(3), x),
+        "operator": lambda lib, x: x * np.ones(3, dtype=np.float32),
+        "wider operator": lambda lib, x: x / np.ones((2, 3)),
+        "several results": lambda lib, x: np.frexp(x),
+        "concatenate": lambda lib, x: lib.tensor(np.concatenate([x, x])),
+        "number": lambda lib, x: np.float64(2) * x,
+        "array operator": lambda lib, x: np.ones(3) * x,
+        "requires grad": lambda lib, x: np.sin(x.requires_grad_()),
+    }.items(),
+)
+@pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")
+def test_numpy_functions_give_tensors(name, call):
+    agree(lambda lib, nn: call(lib, lib.tensor([1.0, -2.0, 0.5])))

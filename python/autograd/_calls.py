@@ -26,6 +26,7 @@ _FUNCTIONS = (
     "PyTuple_New",
     "PyTuple_SetItem",
     "PyList_SetItem",
+    "PyList_New",
     "PyObject_Call",
     "PyErr_Occurred",
     "PyErr_Clear",
@@ -100,6 +101,14 @@ def put_in_front(lib: SimpleNamespace) -> bool:
             definition = MethodDef(name.encode(), address, _FASTCALL, function.__doc__.encode())
             setattr(lib, name, new_function(definition, function))
     return True
+
+
+def fast_method(lib: SimpleNamespace, name: str, behind: Any) -> Any:
+    """A function of the library's own, which calls `behind` where it does not know an argument."""
+    definition = MethodDef(
+        name.encode(), lib.ag_python_function(name.encode()), _FASTCALL, behind.__doc__.encode()
+    )
+    return new_function(definition, behind)
 
 
 def of_ctypes(native: Any) -> Any:

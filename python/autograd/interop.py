@@ -12,7 +12,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from . import dtypes
-from ._capi import DELETER, call, lib, pack, run
+from ._calls import fast_method
+from ._capi import DELETER, as_method, call, fast, lib, pack, run
 from .tensor import Tensor, take
 
 # ---- out -------------------------------------------------------------------------------------------------
@@ -36,6 +37,8 @@ def to_flat_list(tensor: Tensor) -> list[Any]:
 
 def to_list(tensor: Tensor) -> Any:
     """The elements as nested lists; a number for a 0-d tensor."""
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"tolist() is a method of Tensor, not of {type(tensor).__name__}")
     level, shape = to_flat_list(tensor), tensor.shape
     if not shape:
         return level[0]
@@ -44,6 +47,10 @@ def to_list(tensor: Tensor) -> Any:
     for size in reversed(shape[1:]):
         level = [level[i : i + size] for i in range(0, len(level), size)]
     return level
+
+
+if fast:
+    Tensor.tolist = as_method(fast_method(lib, "tolist", to_list))  # type: ignore[method-assign]
 
 
 def _empty_lists(shape: tuple[int, ...]) -> list[Any]:

@@ -417,6 +417,17 @@ class Tensor(ctypes.c_void_p):
             return array.astype(dtype)
         return array.copy() if copy else array
 
+    # NumPy leaves operators to this class.
+    __array_priority__ = 1000
+
+    def __array_wrap__(
+        self, array: Any, context: Any = None, return_scalar: bool = False
+    ) -> Tensor:
+        """What NumPy's functions make of this tensor becomes a tensor again; bools become uint8, as in PyTorch."""
+        from .interop import from_numpy
+
+        return from_numpy(array.astype("uint8") if array.dtype == "bool" else array)
+
     def __bool__(self) -> bool:
         numel = lib.ag_tensor_numel(self)
         if numel != 1:
