@@ -167,6 +167,24 @@ TEST_F(CapiCompiled, several_functions_in_a_file) {
   for (ag_tensor* t : {x, w, v}) ag_tensor_free(t);
 }
 
+TEST_F(CapiCompiled, keeps_what_its_plans_use) {
+  ag_tensor *x = parameter({.3f, -.2f, .5f}), *w = parameter({1, 2, 3});
+  ag_tensor_set_requires_grad(x, 0);
+  ag_compiled* compiled = ag_compiled_create(0, 0, 1, 1);
+  for (int i = 0; i < 4; ++i) step(compiled, w, x);
+  ag_tensor_free(w);  // the plan has a reference of its own
+  double last = 1e9;
+  for (int i = 0; i < 3; ++i) {
+    ag_tensor* loss = nullptr;
+    ASSERT_EQ(ag_compiled_run(compiled, &x, 1, &loss, 1), 1) << ag_last_error();
+    EXPECT_LT(item(loss), last);
+    last = item(loss);
+    ag_tensor_free(loss);
+  }
+  ag_compiled_free(compiled);
+  ag_tensor_free(x);
+}
+
 TEST_F(CapiCompiled, refuses_what_is_wrong) {
   EXPECT_EQ(ag_compiled_create(-1, 0, 0, 1), nullptr);
   ag_compiled* compiled = ag_compiled_create(1, 2, 1, 0);

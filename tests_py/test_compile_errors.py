@@ -1,10 +1,12 @@
 """What cannot be compiled is refused with its line, or runs as it is; nothing is lost on the way."""
 
+import gc
 import random
 import signal
 import threading
 import time
 import warnings
+import weakref
 
 import pytest
 from test_compile import batches, mlp, same, training_step
@@ -258,3 +260,58 @@ def test_wrong_arguments_of_compile():
         ag.compile(lambda x: x, max_plans=0)
     with pytest.raises(TypeError, match="arguments must be tensors"):
         ag.compile(lambda x: ag.ones(1))({1, 2})
+
+
+@pytest.mark.parametrize("fallback", [False, True])
+def test_parameters_of_another_size(fallback):
+    model = ag.nn.Linear(3, 2)
+    optimizer = ag.optim.SGD(model.parameters(), lr=0.1)
+    step = ag.compile(training_step(model, optimizer), fallback=fallback)
+    x, y = ag.randn(4, 3), ag.randn(4, 2)
+    for _ in range(4):
+        step(x, y)
+    kept = model.weight.data
+    model.weight.data = ag.randn(2, 5)
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        step(x, y)
+    model.weight.data = kept
+    twin = ag.nn.Linear(3, 2)
+    twin.load_state_dict(model.state_dict())
+    wanted = training_step(twin, ag.optim.SGD(twin.parameters(), lr=0.1))
+    for _ in range(4):
+        assert same(step(x, y), wanted(x, y))
+    assert_same(model, twin)
+
+
+def assert_same(model, twin):
+    assert all(map(same, model.parameters(), twin.parameters()))
+
+
+def test_parameters_that_are_freed_outside_live_on_in_the_plan():
+    def made():
+        ag.manual_seed(1)
+        model = ag.nn.Linear(3, 2)
+        return ag.compile(lambda x: model(x).detach()), weakref.ref(model), model(ag.ones(1, 3))
+
+    compiled, model, wanted = made()
+    gc.collect()
+    for _ in range(4):
+        assert same(compiled(ag.ones(1, 3)), wanted.detach())
+    assert model() is not None
+    compiled.clear()
+    del compiled
+    gc.collect()
+    assert model() is None
+
+
+def test_a_parameter_that_is_deleted_is_an_error_of_the_function():
+    model = ag.nn.Linear(3, 2)
+    compiled = ag.compile(lambda x: model(x).detach())
+    for _ in range(3):
+        compiled(ag.ones(1, 3))
+    del model.weight
+    with pytest.raises(AttributeError, match="weight"):
+        compiled(ag.ones(1, 3))
+    model.weight = ag.nn.Parameter(ag.ones(2, 3))
+    for _ in range(3):
+        assert same(compiled(ag.ones(1, 3)), model(ag.ones(1, 3)).detach())

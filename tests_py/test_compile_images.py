@@ -108,7 +108,7 @@ def test_random_networks(seed):
     assert " x pieces: " in step.explain()
 
 
-def test_what_explain_says():
+def test_what_explain_says(tmp_path):
     model = nn.Sequential(
         nn.Conv2d(3, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.BatchNorm2d(8), nn.GELU(), nn.Flatten()
     )
@@ -133,10 +133,16 @@ def test_what_explain_says():
         "1 x pools: relu_backward(pool_scatter(g), y) = pool_scatter(relu_backward(g, max y))\n",
         "1 x pieces: gelu_backward + batch_norm_backward",
         "1 x updates: sgd_step of 6 parameters\n",
+        "by themselves: ",
+        "convolution_weight",
     ):
         assert part in said, said
-    svg = step.graph().svg()
-    assert "convolution" in svg and "relu" in svg
+    step.explain(tmp_path / "step.svg")
+    svg = (tmp_path / "step.svg").read_text()
+    assert "convolution" in svg and "relu" in svg and "batch_norm" in svg
+    step(x[:4], y[:4]), step(x[:4], y[:4])
+    assert step.explain(tmp_path / "step.html").count("plan ") == 2
+    assert {path.name for path in tmp_path.iterdir()} == {"step.svg", "step.0.html", "step.1.html"}
 
 
 def test_a_small_one_says_why_it_is_left():
@@ -181,3 +187,20 @@ def test_files_hold_them(tmp_path):
     expected = [step(x, y).item() for x, y in all_batches]
     ag.manual_seed(3)
     assert [plan(x, y).item() for x, y in all_batches] == expected
+
+
+def test_norm_layers_that_stand_alone_say_so():
+    norm = nn.LayerNorm(64)
+
+    @ag.compile
+    def f(x):
+        with ag.no_grad():
+            return norm(x @ x)
+
+    x = ag.ones(64, 64)
+    for _ in range(3):
+        f(x)
+    assert (
+        "not fused: layer_norm, because no pointwise operation of its shape stands next to it"
+        in f.explain()
+    )

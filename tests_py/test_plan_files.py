@@ -5,6 +5,7 @@ import os
 import random
 import subprocess
 import sys
+from pathlib import Path
 
 import plan_mutants
 import pytest
@@ -349,3 +350,77 @@ def test_a_damaged_structure_is_refused(good, tmp_path):
     (tmp_path / "bad.plan").write_bytes(plan_mutants.serialize(parts))
     with pytest.raises(ValueError, match="fewer results than it says"):
         ag.load_plan(tmp_path / "bad.plan")(ag.ones(3, 2), ag.ones(3, 1))
+
+
+PROGRAM = r"""
+#include <stdio.h>
+#include "autograd.h"
+
+/* Predicts, then trains three steps: prints what each gives. */
+int main(int argc, char** argv) {
+  ag_compiled* parts[8];
+  const int64_t n = ag_compiled_load_all(argv[1], 1 << 24, parts, 8);
+  const float xs[] = {0.5f, -1, 2, 0.25f, 1, -0.5f}, ys[] = {1, -1};
+  const int64_t x_sizes[] = {2, 3}, y_sizes[] = {2, 1};
+  ag_tensor* x = ag_tensor_from_data(xs, AG_FLOAT32, x_sizes, 2);
+  ag_tensor* y = ag_tensor_from_data(ys, AG_FLOAT32, y_sizes, 2);
+  const ag_tensor* inputs[] = {x, y};
+  if (argc != 2 || n != 2) return printf("%s\n", ag_last_error()), 1;
+  for (int step = 0; step < 4; ++step) {
+    ag_tensor* out = NULL;
+    double number;
+    if (ag_compiled_run(parts[step == 0 ? 0 : 1], inputs, step == 0 ? 1 : 2, &out, 1) != 1)
+      return printf("%s\n", ag_last_error()), 1;
+    if (ag_tensor_item_double(out, &number)) return printf("%s\n", ag_last_error()), 1;
+    printf("%.9g\n", number);
+    ag_tensor_free(out);
+  }
+  return 0;
+}
+"""
+
+
+def test_a_program_in_c_predicts_and_trains_on(tmp_path):
+    ag.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 8), nn.LayerNorm(8), nn.ReLU(), nn.Linear(8, 1))
+    optimizer = ag.optim.Adam(model.parameters(), lr=0.1)
+
+    @ag.compile
+    def step(x, y=None):
+        if y is None:
+            return model(x).sum().detach()
+        loss = nn.functional.mse_loss(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    x = ag.tensor([[0.5, -1, 2], [0.25, 1, -0.5]])
+    y = ag.tensor([[1.0], [-1.0]])
+    for _ in range(4):
+        step(x), step(x, y)
+    step.save(tmp_path / "step.plan")
+    wanted = [step(x).item(), *(step(x, y).item() for _ in range(3))]
+    for name in ("libautograd.so", "libautograd.so.1"):  # its own name is one of them
+        (tmp_path / name).symlink_to(ag._capi.library_path)
+    (tmp_path / "program.c").write_text(PROGRAM)
+    header = Path(__file__).resolve().parent.parent / "capi"
+    subprocess.run(
+        [
+            "cc",
+            "-std=c99",
+            "-o",
+            "program",
+            "program.c",
+            f"-I{header}",
+            "libautograd.so",
+            f"-Wl,-rpath,{tmp_path}",
+        ],
+        check=True,
+        cwd=tmp_path,
+    )
+    done = subprocess.run(
+        [tmp_path / "program", tmp_path / "step.plan"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [float(line) for line in done.stdout.split()] == pytest.approx(wanted, rel=1e-7)

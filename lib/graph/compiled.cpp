@@ -424,13 +424,39 @@ Graph Compiled::graph(int64_t plan, bool as_captured) const {
   return Graph::from_data(std::make_shared<const detail::GraphData>(std::move(data)));
 }
 
+namespace {
+
+/// "by themselves: 3 x mm, max_pool": the ops that run as they were captured, views aside.
+std::string alone_text(const detail::GraphData& graph) {
+  std::vector<std::pair<int, std::string>> counts;
+  for (const detail::GraphOp& op : graph.ops) {
+    if (op.body || !op.op->forward[detail::kCpu]) continue;
+    const auto known = std::find_if(counts.begin(), counts.end(),
+                                    [&](const auto& each) { return each.second == op.op->name; });
+    if (known == counts.end())
+      counts.emplace_back(1, op.op->name);
+    else
+      ++known->first;
+  }
+  std::stable_sort(counts.begin(), counts.end(),
+                   [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::string text;
+  for (const auto& [count, name] : counts)
+    text += concat(text.empty() ? "by themselves: " : ", ",
+                   count > 1 ? concat(count, " x ", name) : name);
+  return text.empty() ? text : text + "\n";
+}
+
+}  // namespace
+
 std::string Compiled::explain(int64_t plan) const {
   const Entry& entry = entry_at(state_->plans, plan);
   const Plan& p = *entry.plan;
   return concat(p.captured().ops.size(), " operations captured, ", p.graph().ops.size(),
                 " run; intermediate values need ", p.arena_bytes(), " bytes\n",
                 entry.left_out.empty() ? entry.report.text()
-                                       : concat("passes were left out: ", entry.left_out, "\n"));
+                                       : concat("passes were left out: ", entry.left_out, "\n"),
+                alone_text(p.graph()));
 }
 
 // ---- files

@@ -289,8 +289,21 @@ class CompiledFunction:
             f"{self._name} has no plan {plan} yet: a plan is made of the second call that does the same"
         )
 
-    def explain(self) -> str:
-        """What was made of the function: its plans, what was fused in them, and why calls were captured."""
+    def explain(self, picture: str | Path | None = None) -> str:
+        """What was made of the function: its plans, what was fused in them, what was not and why, and why calls were
+        captured.
+
+        picture, if given, is a file for a drawing of what runs, of any kind that ``Graph.save`` knows; where there are
+        several plans, each goes to a file of its own, with its number before the suffix. Raises IndexError if there is
+        no plan to draw yet.
+        """
+        if picture is not None:
+            plans = sum(lib.ag_compiled_num_plans(variant.handle) for variant in self._all())
+            for plan in range(max(1, plans)):
+                path = Path(picture)
+                self.graph(plan).save(
+                    path if plans <= 1 else path.with_suffix(f".{plan}{path.suffix}")
+                )
         lines = []
         for variant in self._all():
             count = lib.ag_compiled_num_plans(variant.handle)

@@ -159,8 +159,13 @@ class Surrounding {
     const int64_t made = count(rewrite_.value(op.outputs[0]).sizes);
     const int64_t n = std::max(made, count(rewrite_.value(op.inputs[0]).sizes));
     if (n == 0) return;
+    const size_t refused = report_.refusals.size();
     const Steps first = before(i, middle), last = made ? after(i, middle, first) : Steps();
-    if (!first.op && !last.op) return;
+    if (!first.op && !last.op) {
+      if (refused == report_.refusals.size())
+        report_.refuse(op.op->name, "no pointwise operation of its shape stands next to it");
+      return;
+    }
     // Steps around a single piece would only be called another way.
     if ((first.op ? n : made) > kPiece) return join(i, middle, first, last);
     if (first.op) refuse(first.at, i, "it is so small that it stays in the cache");
