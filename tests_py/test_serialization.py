@@ -359,3 +359,19 @@ def test_any_nesting_comes_back(value):
     result = again(value)
     assert result == value
     assert repr(result) == repr(value)
+
+
+def test_a_file_of_pytorch_is_named_and_can_be_converted(tmp_path):
+    theirs = torch.nn.Linear(3, 2).state_dict()
+    torch.save(theirs, tmp_path / "theirs.pt")
+    with pytest.raises(SafetensorError, match=r"torch\.save\(\) writes") as told:
+        ag.load(tmp_path / "theirs.pt")
+    names = {
+        "autograd": ag,
+        "torch": torch,
+        "path": tmp_path / "theirs.pt",
+        "new_path": tmp_path / "ours",
+    }
+    exec(str(told.value).partition("convert the state dict: ")[2], names)
+    for name, value in ag.load(tmp_path / "ours").items():
+        assert value.tolist() == theirs[name].tolist()

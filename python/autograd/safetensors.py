@@ -143,7 +143,13 @@ def _read(file: BinaryIO, size: int) -> tuple[dict[str, Tensor], dict[str, str]]
         raise RuntimeError("load: machines that are not little-endian are not supported")
     if size < 8:
         raise SafetensorError(f"load: the file is too short for a header: {size} bytes")
-    (length,) = struct.unpack("<Q", file.read(8))
+    start = file.read(8)
+    if start[:4] == b"PK\x03\x04":
+        raise SafetensorError(
+            "load: this is a zip archive, as torch.save() writes it. Where PyTorch is installed, convert the state dict: "
+            "autograd.save({name: autograd.from_dlpack(t.detach()) for name, t in torch.load(path).items()}, new_path)"
+        )
+    (length,) = struct.unpack("<Q", start)
     if length > MAX_HEADER:
         raise SafetensorError(
             f"load: the header is too large: {length} bytes; not a safetensors file?"
