@@ -113,6 +113,15 @@ typedef enum ag_pad_mode {
   AG_PAD_CIRCULAR = 3   /* x from its other end */
 } ag_pad_mode;
 
+/* What a quantile between two elements is. */
+typedef enum ag_quantile_interpolation {
+  AG_QUANTILE_LINEAR = 0,   /* the point on the line between them */
+  AG_QUANTILE_LOWER = 1,    /* the lower one */
+  AG_QUANTILE_HIGHER = 2,   /* the higher one */
+  AG_QUANTILE_MIDPOINT = 3, /* their mean */
+  AG_QUANTILE_NEAREST = 4   /* the one whose place is nearer; of two, the even one */
+} ag_quantile_interpolation;
+
 /* How ag_interpolate reads positions between elements. */
 typedef enum ag_interpolation {
   AG_INTERPOLATION_NEAREST = 0,       /* the element before */
@@ -1044,6 +1053,13 @@ AG_API ag_status ag_median_dim(const ag_tensor* x, int64_t dim, int32_t keepdim,
                                ag_tensor** indices);
 AG_API ag_status ag_nanmedian_dim(const ag_tensor* x, int64_t dim, int32_t keepdim,
                                   ag_tensor** values, ag_tensor** indices);
+/* The elements at the places q (n - 1) of the n sorted ones, of all or along dims[0]; q is 0-d or
+ * [Q], in [0, 1], of x's float dtype, the result [Q, ...]. A NaN is the quantile of its row, or is
+ * passed over by nanquantile. */
+AG_API ag_tensor* ag_quantile(const ag_tensor* x, const ag_tensor* q, const int64_t* dims,
+                              int64_t ndims, int32_t keepdim, ag_quantile_interpolation mode);
+AG_API ag_tensor* ag_nanquantile(const ag_tensor* x, const ag_tensor* q, const int64_t* dims,
+                                 int64_t ndims, int32_t keepdim, ag_quantile_interpolation mode);
 /* The most frequent element along dim, the smallest of several, and its last position. */
 AG_API ag_status ag_mode(const ag_tensor* x, int64_t dim, int32_t keepdim, ag_tensor** values,
                          ag_tensor** indices);

@@ -107,6 +107,9 @@ class Arguments {
   Interpolation interpolation(const ag_interpolation& value) const {
     return static_cast<Interpolation>(enumerator(value, 7, "mode"));
   }
+  QuantileInterpolation quantile(const ag_quantile_interpolation& value) const {
+    return static_cast<QuantileInterpolation>(enumerator(value, 5, "mode"));
+  }
   /// A list of any length.
   std::vector<int64_t> list(const int64_t* values, int64_t n, const char* name) const {
     array(values, n, name);

@@ -203,6 +203,22 @@ ag_status ag_aminmax(const ag_tensor* x, const int64_t* dims, int64_t ndims, int
   });
 }
 
+ag_tensor* ag_quantile(const ag_tensor* x, const ag_tensor* q, const int64_t* dims, int64_t ndims,
+                       int32_t keepdim, ag_quantile_interpolation mode) {
+  return make(__func__, [&](Arguments in) {
+    return quantile(in.tensor(x, "x"), in.tensor(q, "q"), optional_dim(in, dims, ndims),
+                    keepdim != 0, in.quantile(mode));
+  });
+}
+
+ag_tensor* ag_nanquantile(const ag_tensor* x, const ag_tensor* q, const int64_t* dims,
+                          int64_t ndims, int32_t keepdim, ag_quantile_interpolation mode) {
+  return make(__func__, [&](Arguments in) {
+    return nanquantile(in.tensor(x, "x"), in.tensor(q, "q"), optional_dim(in, dims, ndims),
+                       keepdim != 0, in.quantile(mode));
+  });
+}
+
 ag_tensor* ag_median(const ag_tensor* x) {
   return make(__func__, [&](Arguments in) { return median(in.tensor(x, "x")); });
 }

@@ -212,3 +212,28 @@ def test_dims_that_lie_apart(lib, order, shape):
 def test_counts_of_a_mask(lib, dtype):
     x = make(lib, np.arange(3000.0).reshape(30, 100) % 7 == 0, dtype)
     return x.sum(), x[:, 1:].sum(), lib.count_nonzero(x), x.sum(dtype=lib.int32), x.sum(1)
+
+
+@pytest.mark.parametrize("name", ["quantile", "nanquantile"])
+@pytest.mark.parametrize("kind", ["linear", "lower", "higher", "midpoint", "nearest"])
+@pytest.mark.parametrize("q", [0.0, 0.25, 0.5, 1.0, [0.1, 0.9, 0.5]])
+def test_quantiles_with_nan(name, kind, q):
+    results = []
+    for lib in (ag, torch):
+        nan = float("nan")
+        x = lib.tensor([[3.0, 1.0, 2.0, 5.0, 4.0], [nan, 2.0, 1.0, nan, 0.0], [nan] * 5])
+        places = lib.tensor(q) if isinstance(q, list) else q
+        results.append(getattr(lib, name)(x, places, 1, interpolation=kind).tolist())
+    np.testing.assert_allclose(*results, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["quantile", "nanquantile"])
+@pytest.mark.parametrize("q", [1.5, -0.1, [0.5, 1.5], "half", None])
+def test_quantiles_that_are_none(name, q):
+    errors = []
+    for lib in (ag, torch):
+        places = lib.tensor(q) if isinstance(q, list) else q
+        with pytest.raises((RuntimeError, TypeError)) as told:
+            getattr(lib, name)(lib.ones(3), places)
+        errors.append(told.type)
+    assert errors[0] is errors[1]

@@ -58,6 +58,24 @@ Tensor median(const Tensor& x);
 Tensor nanmedian(const Tensor& x);
 std::pair<Tensor, Tensor> median(const Tensor& x, int64_t dim, bool keepdim = false);
 std::pair<Tensor, Tensor> nanmedian(const Tensor& x, int64_t dim, bool keepdim = false);
+/// What a quantile between two elements is: the point on the line between them, the lower one, the
+/// higher one, their mean, or the one whose place is nearer (of two, the even one).
+enum class QuantileInterpolation : int32_t {
+  kLinear = 0,
+  kLower = 1,
+  kHigher = 2,
+  kMidpoint = 3,
+  kNearest = 4
+};
+/// The elements at the places q (n - 1) of the n sorted ones, of all or along dim. q, of x's float
+/// dtype, is 0-d or [Q], in [0, 1]; the result is [Q, ...]. A NaN is the quantile of its row;
+/// nanquantile passes over NaN. Error (runtime) for other q, an empty x and other dtypes.
+Tensor quantile(const Tensor& x, const Tensor& q, std::optional<int64_t> dim = std::nullopt,
+                bool keepdim = false,
+                QuantileInterpolation interpolation = QuantileInterpolation::kLinear);
+Tensor nanquantile(const Tensor& x, const Tensor& q, std::optional<int64_t> dim = std::nullopt,
+                   bool keepdim = false,
+                   QuantileInterpolation interpolation = QuantileInterpolation::kLinear);
 /// The most frequent element along dim, the smallest of several, and its last position.
 std::pair<Tensor, Tensor> mode(const Tensor& x, int64_t dim = -1, bool keepdim = false);
 

@@ -146,8 +146,8 @@ def _read(file: BinaryIO, size: int) -> tuple[dict[str, Tensor], dict[str, str]]
     start = file.read(8)
     if start[:4] == b"PK\x03\x04":
         raise SafetensorError(
-            "load: this is a zip archive, as torch.save() writes it. Where PyTorch is installed, convert the state "
-            "dict: autograd.save({name: autograd.from_dlpack(t.detach()) for name, t in torch.load(path).items()}, new_path)"
+            "load: this is a zip archive of torch.save(). Where PyTorch is installed, convert the state dict: "
+            "autograd.save({name: autograd.from_dlpack(t) for name, t in torch.load(path).items()}, new_path)"
         )
     (length,) = struct.unpack("<Q", start)
     if length > MAX_HEADER:

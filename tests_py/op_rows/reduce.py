@@ -19,6 +19,9 @@ NO_ELEMENT = (bad((0, 3), says="Expected reduction dim|non-zero size", shows=())
 NUMBERS = (0.0, 1.0, -1.0, float("inf"), float("-inf"), float("nan"))
 
 
+fraction = Values(lambda rng, shape: rng.uniform(0.02, 0.98, shape))
+
+
 def diff(lib, x, *ends, n=1, dim=-1):
     """x and what is joined before and behind it."""
     return lib.diff(x, n, dim, *ends)
@@ -306,6 +309,31 @@ ROWS += (
         call=median("nanmedian"),
         method=False,
         errors=BAD_DIM,
+    ),
+    *(
+        Row(
+            name,
+            (distinct, fraction),
+            tuple(
+                case(shape, q, dim=dim, keepdim=keep, interpolation=kind)
+                for shape, dim in (((2, 3, 4), 1), ((5, 7), -1), ((6,), None), ((2, 3), None))
+                for q in ((), (3,))
+                for keep in (False, True)
+                for kind in ("linear", "midpoint")
+            )
+            + (case((), ()), case((), (2,), dim=0, keepdim=True), case((2, 3), (0,), dim=1))
+            + (case((70,), (3,)),),
+            dtypes=("float32", "float64"),
+            errors=(
+                bad((0,), (), says="non-empty", shows=()),
+                bad((2, 3), (1, 1), says="scalar or 1D", shows=()),
+                bad((2, 3), (), says=DIM, shows=(), dim=2),
+                bad(
+                    (2, 3), (), says="interpolation must be one of", shows=(), interpolation="cubic"
+                ),
+            ),
+        )
+        for name in ("quantile", "nanquantile")
     ),
     Row(
         "mode",

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from .._capi import ZERO, ArgumentError, again, call, lib, not_null, raise_last_error
+from .._capi import (
+    ZERO,
+    ArgumentError,
+    again,
+    call,
+    constants,
+    lib,
+    not_null,
+    raise_last_error,
+)
 from ..binding import op, public_names
 from ..dtypes import dtype as _dtype
 from ..operands import Dims, dims_argument, dtype_code, two_results
@@ -218,6 +227,58 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
         return aminmax_result(amin(input, dims, True), amax(input, dims, True))
     dims, n = dims_argument(dim)
     return aminmax_result(*two_results(lib.ag_aminmax, input, dims, n, keepdim))
+
+
+_QUANTILES = {
+    name: constants[f"AG_QUANTILE_{name.upper()}"]
+    for name in ("linear", "lower", "higher", "midpoint", "nearest")
+}
+
+
+def _quantile(
+    name: str, native: Any, input: Tensor, q: Any, dim: int | None, keepdim: bool, kind: str
+) -> Tensor:
+    if kind not in _QUANTILES:
+        raise RuntimeError(
+            f"{name}() interpolation must be one of {', '.join(_QUANTILES)}, but got {kind}"
+        )
+    if isinstance(q, (int, float)):
+        if not 0 <= q <= 1:
+            raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q}")
+        q = call(lib.ag_to_dtype, call(lib.ag_scalar_double, float(q)), input.dtype.code)
+    dims, n = dims_argument(dim)
+    return call(native, input, q, dims, n, keepdim, _QUANTILES[kind])
+
+
+@op
+def quantile(
+    input: Tensor,
+    q: Any,
+    dim: int | None = None,
+    keepdim: bool = False,
+    *,
+    interpolation: str = "linear",
+) -> Tensor:
+    """Returns the elements at the places q (n - 1) of the n sorted ones, of all or along dim.
+
+    q is a number in [0, 1], or a tensor of one or [Q] such numbers in the input's dtype; the result is [Q, ...].
+    interpolation says what lies between two elements: "linear", "lower", "higher", "midpoint" or "nearest". A NaN is
+    the quantile of its row. Raises RuntimeError for other q, an empty input and integers.
+    """
+    return _quantile("quantile", lib.ag_quantile, input, q, dim, keepdim, interpolation)
+
+
+@op
+def nanquantile(
+    input: Tensor,
+    q: Any,
+    dim: int | None = None,
+    keepdim: bool = False,
+    *,
+    interpolation: str = "linear",
+) -> Tensor:
+    """Returns the quantiles of the elements that are not NaN; see quantile()."""
+    return _quantile("nanquantile", lib.ag_nanquantile, input, q, dim, keepdim, interpolation)
 
 
 @op
