@@ -169,6 +169,37 @@ for handler in (lambda *_: seen.append(1), raising):
     assert run(program) == ["finished", "1", "stop"]
 
 
+def test_workers_may_use_all_cores():
+    """Whatever they are kept from while they sleep; and the only core where there is one."""
+    program = """
+import os, time
+import autograd as ag
+ag.set_num_threads(3)
+x = ag.ones(1 << 21)
+all_cores = os.sched_getaffinity(0)
+def work():
+    assert x.sum().item() == 1 << 21
+    time.sleep(0.02)  # workers fall asleep
+def cores():
+    return [os.sched_getaffinity(int(task)) for task in os.listdir("/proc/self/task")]
+for _ in range(10):
+    work()
+assert len(cores()) > 2
+end = time.monotonic() + 60
+while any(each != all_cores for each in cores()) and time.monotonic() < end:
+    work()
+print(all(each == all_cores for each in cores()))
+one = {min(all_cores)}
+for task in os.listdir("/proc/self/task"):
+    os.sched_setaffinity(int(task), one)
+for _ in range(5):
+    work()
+time.sleep(0.2)
+print(all(each == one for each in cores()))
+"""
+    assert run(program) == ["True", "True"]
+
+
 def test_children_of_a_busy_process_train():
     """A fork in the middle of other threads' work: the child has its memory, its threads and its lines."""
     program = """

@@ -11,6 +11,7 @@
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "autograd/runtime.hpp"
@@ -76,8 +77,10 @@ class Pool {
       std::lock_guard lock(mutex_);
       while (static_cast<int>(threads_.size()) < workers) {
         const int index = static_cast<int>(threads_.size());
+        sleeps_.resize(threads_.size() + 1);
         threads_.emplace_back([this, index, seen = generation_.load()] { serve(index, seen); });
       }
+      keep_core(static_cast<size_t>(workers));
       job_ = &job;
       wanted_ = workers;
       generation_.fetch_add(1, std::memory_order_release);
@@ -97,11 +100,46 @@ class Pool {
   }
 
  private:
+  // The system may wake a worker on the core of the caller, although others are idle. There it
+  // would get no turn for milliseconds, for the caller goes on. So that core is forbidden to those
+  // asleep, until they are awake.
+  struct Sleep {
+    bool asleep = false, kept = false;  // from a core
+    cpu_set_t before, since;            // where it may run, if it is kept from one
+  };
+
+  void keep_core(size_t workers) {
+    int core = -1;
+    for (size_t i = 0; i < workers; ++i) {
+      Sleep& s = sleeps_[i];
+      if (!s.asleep || s.kept) continue;
+      if (core < 0) core = sched_getcpu();
+      const pthread_t thread = threads_[i].native_handle();
+      if (core < 0 || pthread_getaffinity_np(thread, sizeof(s.before), &s.before) != 0) return;
+      s.since = s.before;
+      CPU_CLR(static_cast<size_t>(core), &s.since);
+      s.kept = CPU_COUNT(&s.since) > 0 && !CPU_EQUAL(&s.since, &s.before) &&
+               pthread_setaffinity_np(thread, sizeof(s.since), &s.since) == 0;
+    }
+  }
+
+  void sleep(size_t index, uint64_t seen, std::unique_lock<std::mutex>& lock) {
+    sleeps_[index].asleep = true;
+    wake_.wait(lock, [&] { return generation_.load() != seen; });
+    Sleep& s = sleeps_[index];
+    s.asleep = false;
+    if (!std::exchange(s.kept, false)) return;
+    cpu_set_t now;
+    // Unless someone else has changed it in the meantime.
+    if (pthread_getaffinity_np(pthread_self(), sizeof(now), &now) == 0 && CPU_EQUAL(&now, &s.since))
+      pthread_setaffinity_np(pthread_self(), sizeof(s.before), &s.before);
+  }
+
   void serve(int index, uint64_t seen) {
     for (;;) {
       spin_until([&] { return generation_.load(std::memory_order_acquire) != seen; });
       std::unique_lock lock(mutex_);
-      wake_.wait(lock, [&] { return generation_.load() != seen; });
+      if (generation_.load() == seen) sleep(static_cast<size_t>(index), seen, lock);
       seen = generation_.load();
       if (!job_ || index >= wanted_) continue;
       Job* job = job_;
@@ -127,6 +165,7 @@ class Pool {
   std::mutex run_mutex_, mutex_;
   std::condition_variable wake_, done_;
   std::vector<std::thread> threads_;
+  std::vector<Sleep> sleeps_;  // by thread
   Job* job_ = nullptr;
   int wanted_ = 0;
   std::atomic<int> active_{0};           // workers at the job; changed under mutex_
