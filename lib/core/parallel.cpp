@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdlib>
 #include <exception>
@@ -151,15 +152,19 @@ class Pool {
     }
   }
 
-  // Work often comes in a quick row: looking out for some microseconds saves going to sleep and
-  // being woken.
+  // Work often comes in a quick row: looking out for as long as it takes to be woken saves that.
   template <class Condition>
   static void spin_until(const Condition& condition) {
-    for (int i = 0; i < 2000 && !condition(); ++i) {
+    using Clock = std::chrono::steady_clock;
+    const Clock::time_point end = Clock::now() + std::chrono::microseconds(100);
+    do {
+      for (int i = 0; i < 64; ++i) {
+        if (condition()) return;
 #if defined(__x86_64__) || defined(__i386__)
-      __builtin_ia32_pause();
+        __builtin_ia32_pause();
 #endif
-    }
+      }
+    } while (Clock::now() < end);
   }
 
   std::mutex run_mutex_, mutex_;
