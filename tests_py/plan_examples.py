@@ -73,12 +73,37 @@ def training_steps(folder: Path) -> None:
     for x, _ in batches(5):
         step(x, ag.randint(0, 2, (len(x),)))
     saved(step, folder / "train-classes.plan")
+    images(folder)
     weight = ag.randn(3, 4)
     row = weight[1]  # shares its memory
     step = ag.compile(lambda x: (row.add_(x.sum(0)[:4]), weight * 2)[1])
     for _ in range(4):
         step(ag.ones(2, 4))
     saved(step, folder / "shared-memory.plan")
+
+
+def images(folder: Path) -> None:
+    """Large enough for convolutions and norm layers to take in what stands around them; two structures of arguments."""
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(),
+        nn.GroupNorm(2, 8), nn.GELU(), nn.Flatten(), nn.Linear(8 * 11 * 11, 3),
+    )  # fmt: skip
+    optimizer = ag.optim.SGD(model.parameters(), lr=0.1)
+
+    @ag.compile
+    def step(x: Any, y: Any = None) -> Any:
+        if y is None:
+            return {"classes": model(x).detach()}
+        loss = nn.functional.cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    for _ in range(4):
+        step(ag.randn(5, 1, 24, 24), ag.randint(0, 3, (5,))), step(ag.randn(5, 1, 24, 24))
+    assert "pieces: " in step.explain()
+    saved(step, folder / "train-images.plan")
 
 
 def main() -> None:

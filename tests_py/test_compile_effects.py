@@ -384,6 +384,7 @@ def test_equal_numbers_are_no_change():
     assert "1 plans from 2 captured calls" in compiled.explain()
     box.scale = 1  # equal to neither
     assert compiled(ag.ones(2)).tolist() == [1, 1]
+    assert "captured anew because box.scale is another one than before" in compiled.explain()
 
 
 def test_a_variable_that_goes_is_an_error_of_the_function():
@@ -394,3 +395,13 @@ def test_a_variable_that_goes_is_an_error_of_the_function():
     del holder["w"]
     with pytest.raises(KeyError):
         compiled(ag.ones(2))
+
+
+def test_a_number_that_changes_in_each_call_is_named_in_the_end():
+    beta = 0.0
+    compiled = ag.compile(lambda x: x * beta)
+
+    with pytest.raises(ag.CompileError, match="no two did the same.*a number in operation 1, mul"):
+        for n in range(20):
+            beta = float(n)
+            assert compiled(ag.ones(2)).tolist() == [n, n]

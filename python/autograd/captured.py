@@ -201,13 +201,17 @@ class Variant:
         self.plain: int | None = None  # how many tensors, if calls have nothing else
         self.is_eager = False
         self.guard: Guard | None = None
+        self.broken = ""  # the name whose change led to the last captured call
 
     def ready(self) -> bool:
         """Brings the options of optimizers up to date; False if something the plans depend on may have changed."""
         if self.seen != (changes.count, changes.modes, _tensor.handle_changes):
             return False
         guard = self.guard
-        if guard is None or not (guard.same() or guard.holds()):
+        if guard is None:
+            return False
+        if not (guard.same() or guard.holds()):
+            self.broken = guard.broken
             return False
         for step in self.steps:
             if step.moves or type(step.optimizer)._values(step.group) != step.values:
@@ -216,6 +220,11 @@ class Variant:
             if not step.same_states():
                 return False
         return True
+
+    def may_change_back(self) -> bool:
+        """True if nothing has changed but what names stand for."""
+        now = (changes.count, changes.modes, _tensor.handle_changes)
+        return self.seen == now and all(step.same_states() for step in self.steps)
 
     def _read_options(self, step: Step) -> bool:
         values = step.now()

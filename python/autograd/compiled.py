@@ -92,7 +92,7 @@ class CompiledFunction:
             if count != NO_PLAN:
                 raise_last_error()
         elif lib.ag_compiled_num_captures(variant.handle):
-            check(lib.ag_compiled_doubt(variant.handle, False))
+            check(lib.ag_compiled_doubt(variant.handle, variant.may_change_back()))
         return self._capture(variant, inputs, args, kwargs)
 
     def _variant(self, structure: Any) -> Variant:
@@ -311,6 +311,10 @@ class CompiledFunction:
             lines.append(f"{self._name}: {count} plans from {captures} captured calls")
             for plan in range(count):
                 lines.append(f"plan {plan}: {text(lib.ag_compiled_explain, variant.handle, plan)}")
+            if variant.broken:
+                lines.append(
+                    f"calls were captured anew because {variant.broken} is another one than before"
+                )
             difference = text(lib.ag_compiled_difference, variant.handle)
             if difference:
                 lines.append(f"the last captured call gave no plan: {difference}")

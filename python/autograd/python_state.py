@@ -78,7 +78,7 @@ class PythonState:
 
     def guard(self) -> Guard:
         """What is looked at before each run."""
-        return Guard(self.cells, self.globals, [owner for _, owner in self.owners], self._names)
+        return Guard(self.cells, self.globals, self.owners, self._names)
 
 
 def what_changed(before: list[tuple[str, Any]], after: list[tuple[str, Any]]) -> str:
@@ -130,41 +130,45 @@ class Guard:
         self,
         cells: list[tuple[str, types.CellType]],
         names: list[tuple[str, dict[str, Any]]],
-        owners: list[Any],
+        owners: list[tuple[str, Any]],
         attributes: set[str],
     ) -> None:
+        #: The name of what is another one now, once holds() has said so.
+        self.broken = ""
         self._reads: list[tuple[str, Any, Any]] = []
+        self._names: list[str] = []
         self._then: list[Any] = []
-        for cell in {id(cell): cell for _, cell in cells}.values():
-            self._watch(_CELL, cell, None)
+        for name, cell in {id(cell): (name, cell) for name, cell in cells}.values():
+            self._watch(name, _CELL, cell, None)
         for name, holder in names:
             if not isinstance(holder.get(name), types.ModuleType):
-                self._watch(_ITEM, holder, name)
-        values = [*owners, *self._then]
-        for value in {id(each): each for each in values}.values():
-            self._watch_value(value, attributes)
+                self._watch(name, _ITEM, holder, name)
+        values = [*owners, *zip(self._names, self._then)]
+        for name, value in {id(each): (name, each) for name, each in values}.values():
+            self._watch_value(name, value, attributes)
         self.same: Callable[[], bool] = lambda: True
         self._compile()
 
-    def _watch(self, read: str, holder: Any, key: Any) -> None:
+    def _watch(self, name: str, read: str, holder: Any, key: Any) -> None:
         try:
             now = _read(read, holder, key)
         except (LookupError, ValueError):  # not set yet
             return
+        self._names.append(name)
         self._reads.append((read, holder, key))
         self._then.append(now)
 
-    def _watch_value(self, value: Any, attributes: set[str]) -> None:
+    def _watch_value(self, name: str, value: Any, attributes: set[str]) -> None:
         if isinstance(value, (Tensor, Module, types.FunctionType, type)):
             return
         if type(value) in (list, dict) and len(value) <= _FEW:
-            self._watch(_LENGTH, value, None)
+            self._watch(f"len({name})", _LENGTH, value, None)
             for key in value if type(value) is dict else range(len(value)):
-                self._watch(_ITEM, value, key)
+                self._watch(f"{name}[{key!r}]", _ITEM, value, key)
         elif is_users(type(value)) and isinstance(getattr(value, "__dict__", None), dict):
             for key, each in list(vars(value).items()):
                 if key in attributes and type(each) in PLAIN:
-                    self._watch(_ITEM, vars(value), key)
+                    self._watch(f"{name}.{key}", _ITEM, vars(value), key)
 
     def _compile(self) -> None:
         if not self._reads:
@@ -179,12 +183,15 @@ class Guard:
 
     def holds(self) -> bool:
         """True if nothing is another object or number than it was."""
-        try:
-            now = [_read(*read) for read in self._reads]
-        except (LookupError, ValueError):
-            return False
-        if not all(map(_equal, now, self._then)):
-            return False
+        now = []
+        for name, read, then in zip(self._names, self._reads, self._then):
+            try:
+                now.append(_read(*read))
+            except (LookupError, ValueError):  # it is gone
+                now.append(self)
+            if not _equal(now[-1], then):
+                self.broken = name
+                return False
         self._then = now
         self._compile()
         return True
