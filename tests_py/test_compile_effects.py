@@ -5,6 +5,7 @@ import io
 import itertools
 import logging
 import sys
+import time
 import types
 import warnings
 
@@ -194,6 +195,18 @@ def test_with_fallback_it_happens_in_each_call(make):
             assert compiled(ag.ones(2)).tolist() == [2, 2]
     assert len(calls) == 6
     assert len([w for w in caught if "runs without compiling" in str(w.message)]) == 1
+
+
+def test_much_data_is_looked_at_in_a_moment():
+    big = [Box(row=[1.0] * 50, name=str(i)) for i in range(20000)]
+    table = {i: [i] for i in range(200000)}
+    arrays = [np.zeros(8000) for _ in range(500)]
+    compiled = ag.compile(lambda x: x * len(big) + len(table) + len(arrays))
+    began = time.perf_counter()
+    for _ in range(3):
+        compiled(ag.ones(2))
+    assert time.perf_counter() - began < 1
+    assert "1 plans" in compiled.explain()
 
 
 def prints():
@@ -405,3 +418,18 @@ def test_a_number_that_changes_in_each_call_is_named_in_the_end():
         for n in range(20):
             beta = float(n)
             assert compiled(ag.ones(2)).tolist() == [n, n]
+
+
+def test_both_modes_fall_back_with_one_warning():
+    model = nn.Dropout(0.0)
+
+    def f(x):
+        return x * 2 if model(x).sum().item() > 0 else x
+
+    compiled = ag.compile(f, fallback=True)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for mode in (True, False) * 3:
+            model.train(mode)
+            assert compiled(ag.ones(2)).tolist() == [2, 2]
+    assert len([w for w in caught if "runs without compiling" in str(w.message)]) == 1

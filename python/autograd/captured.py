@@ -283,6 +283,7 @@ class Variants:
             if len(self._by_modes) >= self.MOST:
                 self._by_modes.pop(next(iter(self._by_modes)))
             variant = Variant(self._owner)
+            variant.is_eager = any(each.is_eager for each in self.all())
         self._by_modes[modes] = self._last = variant
         self._last_modes = modes
         return variant

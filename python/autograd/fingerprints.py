@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import itertools
 import operator
 import sys
 import types
@@ -69,6 +70,7 @@ class Fingerprints:
     def __init__(self) -> None:
         self._left = _VALUES
         self._above: set[int] = set()  # the objects that are being looked into
+        self._kinds: set[type] = set()  # the classes that were
 
     def of(self, value: Any, depth: int = _DEPTH) -> Any:
         kind = type(value)
@@ -97,6 +99,7 @@ class Fingerprints:
             return self._object(value, vars(value).items(), depth)
         contents = _contents_of(value, kind)
         if contents is not None:
+            self._left -= len(contents) // 64 if isinstance(contents, bytes) else 0
             return (kind.__name__, _Same(value), contents)
         if isinstance(value, types.GeneratorType):
             frame = value.gi_frame
@@ -107,7 +110,11 @@ class Fingerprints:
             )
         if isinstance(value, types.ModuleType) or kind is types.CellType or not is_users(kind):
             return _Same(value)
-        return self._object(value, [*_members(value), *_settings(kind)], depth)
+        members = _members(value)
+        if kind not in self._kinds:
+            self._kinds.add(kind)
+            members += _settings(kind)
+        return self._object(value, members, depth)
 
     def _object(self, value: Any, members: Iterable[tuple[str, Any]], depth: int) -> Any:
         return ("object", _Same(value), tuple((k, self.of(v, depth)) for k, v in _some(members)))
@@ -127,9 +134,10 @@ class Fingerprints:
 
 
 def _some(values: Iterable[Any]) -> list[Any]:
-    """The first and last of many."""
-    items = list(values)
-    return items if len(items) <= _ITEMS else items[: _ITEMS // 2] + items[-_ITEMS // 2 :]
+    """The first, and of lists the last, of many."""
+    if isinstance(values, (list, tuple)) and len(values) > _ITEMS:
+        return [*values[: _ITEMS // 2], *values[-_ITEMS // 2 :]]
+    return list(itertools.islice(values, _ITEMS))
 
 
 def _members(value: Any) -> list[tuple[str, Any]]:
