@@ -48,6 +48,8 @@ class Unlocked {
   }
   Unlocked(const Unlocked&) = delete;
   Unlocked& operator=(const Unlocked&) = delete;
+  /// True if the lock has been given up.
+  explicit operator bool() const { return state_ != nullptr; }
 
  private:
   void* state_ = nullptr;

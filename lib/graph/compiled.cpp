@@ -349,19 +349,31 @@ int64_t Compiled::run_batches(const std::vector<Tensor>& inputs, const Tensor& i
   const Turn turn(s.busy);
   const int n = static_cast<int>(inputs.size());
   int64_t done = 0;
+  Plan* steady = nullptr;  // fits the next batch if that has as many rows
   for (int64_t at = start; at < rows; at += batch_size, ++done) {
     const int64_t count = std::min(batch_size, rows - at);
-    if (count < batch_size && drop_last) break;
+    if (count < batch_size) {
+      if (drop_last) break;
+      steady = nullptr;
+    }
     take_batch(inputs.data(), n, index, at, count, batch.data());
-    Entry* entry = s.find(batch.data(), n);
-    if (!entry) break;
-    s.set_options_of(*entry);
-    if (losses && !entry->plan->gives_number())
-      fail(ErrorCode::kRuntime,
-           "compile: run() wants a function whose first result is one number, the loss");
-    const double loss = entry->plan->run_for_number(batch.data());
+    double loss;
+    if (steady) {
+      loss = steady->repeat_for_number(batch.data());
+      if (!steady->is_steady()) steady = nullptr;
+    } else {
+      Entry* entry = s.find(batch.data(), n);
+      if (!entry) break;
+      s.set_options_of(*entry);
+      if (losses && !entry->plan->gives_number())
+        fail(ErrorCode::kRuntime,
+             "compile: run() wants a function whose first result is one number, the loss");
+      loss = entry->plan->run_for_number(batch.data());
+      steady = entry->plan->is_steady() ? entry->plan.get() : nullptr;
+    }
     if (losses) losses[done] = loss;
-    detail::poll_interrupt(entry->plan->elements());
+    // A signal handler may do anything.
+    if (detail::poll_interrupt(s.plans[s.last].plan->elements())) steady = nullptr;
   }
   return done;
 }

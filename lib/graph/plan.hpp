@@ -33,6 +33,12 @@ class Plan {
   void run(const Tensor* inputs, Tensor* outputs);
   /// The same where only the first result is wanted, a number; the others are not handed out.
   double run_for_number(const Tensor* inputs);
+  /// True if the next run finds everything but its inputs where the last one left it, as long as
+  /// nobody else does anything.
+  bool is_steady() const { return is_steady_; }
+  /// run_for_number when nothing has happened since the last one, after which is_steady() held, but
+  /// to the values of the inputs and options.
+  double repeat_for_number(const Tensor* inputs);
   /// True if the first result has one element.
   bool gives_number() const;
 
@@ -96,10 +102,15 @@ class Plan {
   TensorBody* view_body(const GraphOp& op, int output);
   void make_instructions();
   void execute(const Tensor* inputs, Tensor* outputs);
+  void run_instructions();
+  double first_number(const Tensor* inputs) const;
   void bind(const Tensor* inputs, bool hands_out);
+  void bind_inputs(const Tensor* inputs);
   void bind(Memory& memory, char* base);
   void bind_result(Memory& memory, bool hands_out);
   void finish(const Tensor* inputs, Tensor* outputs);
+  void count_changes(const Tensor* inputs);
+  bool leaves_all_in_place() const;
   Tensor result_of(const Result& result, const Tensor* inputs) const;
   Memory& memory_of(int value) {
     return memories_[static_cast<size_t>(graph_.values[static_cast<size_t>(value)].storage)];
@@ -125,6 +136,7 @@ class Plan {
   Tensor arena_;
   int64_t arena_bytes_ = 0;
   int64_t elements_ = 0;
+  bool is_steady_ = false;
   GiveUp lock_ = GiveUp::kNever;  ///< of an interpreter, during a run
 };
 

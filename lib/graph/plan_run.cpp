@@ -76,6 +76,13 @@ void Plan::bind(const Tensor* inputs, bool hands_out) {
   }
 }
 
+void Plan::bind_inputs(const Tensor* inputs) {
+  for (int s : dynamic_) {
+    Memory& memory = memories_[static_cast<size_t>(s)];
+    if (memory.kind == Memory::kInput) bind(memory, body(inputs[memory.number])->data);
+  }
+}
+
 Tensor Plan::result_of(const Result& result, const Tensor* inputs) const {
   if (result.input >= 0) return inputs[result.input];
   const Memory& memory = memory_of(result.value);
@@ -114,7 +121,7 @@ Tensor Plan::result_of(const Result& result, const Tensor* inputs) const {
   return t;
 }
 
-void Plan::finish(const Tensor* inputs, Tensor* outputs) {
+void Plan::count_changes(const Tensor* inputs) {
   for (int each : changed_) {
     const Memory& memory = memories_[static_cast<size_t>(each)];
     const uint32_t n = static_cast<uint32_t>(memory.changes);
@@ -128,6 +135,26 @@ void Plan::finish(const Tensor* inputs, Tensor* outputs) {
       of->grad->storage->version.fetch_add(n, std::memory_order_relaxed);
     }
   }
+}
+
+/// Each gradient that is set was written over the one that was there.
+bool Plan::leaves_all_in_place() const {
+  for (const Expected& input : inputs_)
+    if (input.sets_requires_grad != input.requires_grad) return false;
+  for (size_t i = 0; i < capture_.grads.size(); ++i) {
+    const CapturedGrad& grad = capture_.grads[i];
+    if (grad.start != CapturedGrad::Start::kAny || grad.input >= 0 || grad_ends_[i] < 0)
+      return false;
+    const Memory& memory = memory_of(grad_ends_[i]);
+    if (memory.kind != Memory::kResult || memory.number != static_cast<int>(i) || memory.held)
+      return false;
+  }
+  return true;
+}
+
+void Plan::finish(const Tensor* inputs, Tensor* outputs) {
+  count_changes(inputs);
+  is_steady_ = !outputs && leaves_all_in_place();
   if (outputs)
     for (size_t i = 0; i < results_.size(); ++i) outputs[i] = result_of(results_[i], inputs);
   for (size_t i = 0; i < inputs_.size(); ++i)
@@ -164,8 +191,7 @@ bool Plan::gives_number() const {
   return !results_.empty() && bodies_[static_cast<size_t>(results_[0].value)]->numel == 1;
 }
 
-double Plan::run_for_number(const Tensor* inputs) {
-  execute(inputs, nullptr);
+double Plan::first_number(const Tensor* inputs) const {
   if (!gives_number()) return 0;
   const Result& result = results_[0];
   TensorBody* const b =
@@ -173,21 +199,41 @@ double Plan::run_for_number(const Tensor* inputs) {
   return borrow(b).item();
 }
 
-void Plan::execute(const Tensor* inputs, Tensor* outputs) {
+double Plan::run_for_number(const Tensor* inputs) {
+  execute(inputs, nullptr);
+  return first_number(inputs);
+}
+
+double Plan::repeat_for_number(const Tensor* inputs) {
   const Unlocked unlocked(lock_);
+  is_steady_ = !unlocked;
+  bind_inputs(inputs);
+  run_instructions();
+  count_changes(inputs);
+  return first_number(inputs);
+}
+
+void Plan::run_instructions() {
   const Unobserved pause;
   // What the run makes and changes is of the line that called it.
   const LocationScope place(known_here());
   NoGrad off;
   for (const Reset& reset : resets_) std::memcpy(reset.to, reset.bytes.data(), reset.bytes.size());
-  bind(inputs, outputs != nullptr);
   for (const Instruction& each : instructions_) {
     if (each.overlaps) [[unlikely]]
       run_apart(each.forward, each.call);
     else
       each.forward(each.call);
   }
+}
+
+void Plan::execute(const Tensor* inputs, Tensor* outputs) {
+  const Unlocked unlocked(lock_);
+  is_steady_ = false;
+  bind(inputs, outputs != nullptr);
+  run_instructions();
   finish(inputs, outputs);
+  is_steady_ = is_steady_ && !unlocked;  // else other threads may have done something
 }
 
 void Plan::set_options(int step, const double* numbers, int n) {
