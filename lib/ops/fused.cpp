@@ -52,8 +52,24 @@ void run_rows(const Call& call, void** arguments, int64_t begin, int64_t end) {
   }
 }
 
+/// The whole product, then the steps over it.
+void run_small(const FusedOp& op, void** arguments) {
+  const FusedProduct& p = op.product;
+  const int64_t steps = cpu::fused_workspace(op.program);
+  const Scratch memory(
+      steps + (arguments[p.argument] ? 0 : p.rows * p.columns * static_cast<int64_t>(size_of(p.dtype))));
+  if (!arguments[p.argument]) arguments[p.argument] = memory.data() + steps;
+  cpu::GemmEpilogue epilogue;
+  if (p.bias >= 0) epilogue.bias = arguments[p.bias];
+  cpu::gemm(p.dtype, p.rows, p.columns, p.depth, {arguments[0], p.a_row, p.a_column},
+            {arguments[1], p.b_row, p.b_column}, arguments[p.argument], p.columns, epilogue,
+            nullptr);
+  cpu::run_fused(op.program, arguments, memory.data(), 0, op.program.numel);
+}
+
 void forward_with_product(const Call& call, void** arguments) {
   const FusedProduct& p = fused_op(call).product;
+  if (p.is_small) return run_small(fused_op(call), arguments);
   if (p.block == p.rows) return run_rows(call, arguments, 0, p.rows);
   const int64_t blocks = (p.rows + p.block - 1) / p.block;
   const int64_t work = p.block * p.columns * (p.depth + 8 * fused_op(call).program.steps);

@@ -6,6 +6,7 @@
 #include "core/dispatch.hpp"
 #include "ops/broadcast.hpp"
 #include "ops/fused_program.hpp"
+#include "ops/product_rules.hpp"
 #include "ops/registry.hpp"
 
 namespace autograd::detail {
@@ -309,6 +310,7 @@ void FusedCompiler::choose_block() {
   const int64_t unit = std::max<int64_t>(1, program().unit / p.columns);
   const int64_t wanted = std::max<int64_t>(128, 16384 / p.columns);
   p.block = std::min(p.rows, (wanted + unit - 1) / unit * unit);
+  p.is_small = p.block == p.rows && is_small_product(p.rows, p.columns, p.depth);
 }
 
 void FusedCompiler::ask_for_group(int64_t elements) {

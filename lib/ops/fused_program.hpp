@@ -15,8 +15,9 @@ struct FusedProduct {
   int64_t a_row = 0, a_column = 0, b_row = 0, b_column = 0;  ///< strides in elements
   int64_t block = 0;  ///< rows that stay in the cache until the steps have seen them
   DType dtype = DType::kFloat32;
-  int bias = -1;      ///< its input
-  int argument = -1;  ///< the program's argument that it becomes: an output, or memory of its own
+  bool is_small = false;  ///< one block, which runs on the caller without memory of its own
+  int bias = -1;          ///< its input
+  int argument = -1;      ///< the program's argument that it becomes: an output, or own memory
 };
 
 /// The record of one fused op with the program that it runs.

@@ -56,7 +56,10 @@ void repeat(const FusedRegister& r, const void* from, void* to, int64_t n) {
 class Run {
  public:
   Run(const FusedProgram& program, void* const* arguments, void* workspace)
-      : program_(program), arguments_(arguments), workspace_(static_cast<char*>(workspace)) {
+      : program_(program),
+        arguments_(arguments),
+        workspace_(static_cast<char*>(workspace)),
+        slot_bytes_(slot_bytes(program)) {
     before_[0] = nullptr;
   }
 
@@ -77,7 +80,7 @@ class Run {
   }
 
  private:
-  void* slot(const FusedRegister& r) const { return workspace_ + r.slot * slot_bytes(program_); }
+  void* slot(const FusedRegister& r) const { return workspace_ + r.slot * slot_bytes_; }
   char* argument(const FusedRegister& r, int64_t i) const {
     return static_cast<char*>(arguments_[r.argument]) + i * item(r.stored);
   }
@@ -85,34 +88,31 @@ class Run {
   void prepare(int64_t begin, int64_t n) {
     for (int k = 0; k < program_.registers; ++k) {
       const FusedRegister& r = program_.reg[k];
-      switch (r.place) {
-        case FusedPlace::kMemory:
-          at_[k] = argument(r, begin);
-          break;
-        case FusedPlace::kConstant:
-          at_[k] = const_cast<void*>(r.constant);
-          break;
-        case FusedPlace::kFilled:
-          at_[k] = slot(r);
-          if (r.period == 1)
-            fill(r, arguments_[r.argument], at_[k], n);
-          else if (r.dense)
-            repeat(r, arguments_[r.argument], at_[k], n);
-          else
-            gather(program_, k, arguments_[r.argument], at_[k], begin, n);
-          break;
-        case FusedPlace::kRow:
-          has_moving_ = true;
-          break;
-        case FusedPlace::kGathered:
-          has_moving_ = true;
-          at_[k] = slot(r);
-          break;
-        case FusedPlace::kScratch:
-          at_[k] = slot(r);
-          break;
-      }
+      if (r.place == FusedPlace::kMemory)
+        at_[k] = argument(r, begin);
+      else if (r.place == FusedPlace::kScratch)
+        at_[k] = slot(r);
+      else
+        prepare_other(k, begin, n);
     }
+  }
+
+  [[gnu::noinline]] void prepare_other(int k, int64_t begin, int64_t n) {
+    const FusedRegister& r = program_.reg[k];
+    if (r.place == FusedPlace::kConstant) {
+      at_[k] = const_cast<void*>(r.constant);
+      return;
+    }
+    has_moving_ |= r.place != FusedPlace::kFilled;
+    if (r.place == FusedPlace::kRow) return;
+    at_[k] = slot(r);
+    if (r.place == FusedPlace::kGathered) return;
+    if (r.period == 1)
+      fill(r, arguments_[r.argument], at_[k], n);
+    else if (r.dense)
+      repeat(r, arguments_[r.argument], at_[k], n);
+    else
+      gather(program_, k, arguments_[r.argument], at_[k], begin, n);
   }
 
   void place(int64_t i, int64_t n) {
@@ -151,6 +151,7 @@ class Run {
   const FusedProgram& program_;
   void* const* arguments_;
   char* workspace_;
+  int64_t slot_bytes_;
   bool has_moving_ = false;
   // One entry before the first: an absent input, number -1, is at nullptr.
   void* before_[1 + kMaxFusedRegisters];
