@@ -452,6 +452,9 @@ void Plan::make_instructions() {
                              Call{*op.op, args, static_cast<int>(op.inputs.size()), op.attrs, outs,
                                   static_cast<int>(op.outputs.size())},
                              overlaps});
+    Instruction& made = instructions_.back();
+    made.first = made.last = direct_.size();
+    if (!op.in_place && direct_.add(made.call)) made.last = direct_.size();
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include "core/interpreter_lock.hpp"
 #include "graph/capture.hpp"
+#include "ops/direct.hpp"
 
 namespace autograd::detail {
 
@@ -73,6 +74,7 @@ class Plan {
     void (*forward)(const Call&);
     Call call;
     bool overlaps = false;  ///< an argument shows the changed memory in another way
+    int first = 0, last = 0;  ///< the direct calls that it comes down to, if any
   };
   struct Expected {
     DType dtype;
@@ -133,6 +135,7 @@ class Plan {
   std::vector<Arg> args_;
   std::vector<Tensor> outs_;
   std::vector<Instruction> instructions_;
+  DirectCalls direct_;
   Tensor arena_;
   int64_t arena_bytes_ = 0;
   int64_t elements_ = 0;

@@ -77,10 +77,15 @@ void Plan::bind(const Tensor* inputs, bool hands_out) {
 }
 
 void Plan::bind_inputs(const Tensor* inputs) {
+  bool moved = false;
   for (int s : dynamic_) {
     Memory& memory = memories_[static_cast<size_t>(s)];
-    if (memory.kind == Memory::kInput) bind(memory, body(inputs[memory.number])->data);
+    if (memory.kind != Memory::kInput) continue;
+    char* const base = body(inputs[memory.number])->data;
+    moved |= base != memory.storage->data;
+    bind(memory, base);
   }
+  if (moved) direct_.bind();
 }
 
 Tensor Plan::result_of(const Result& result, const Tensor* inputs) const {
@@ -220,7 +225,9 @@ void Plan::run_instructions() {
   NoGrad off;
   for (const Reset& reset : resets_) std::memcpy(reset.to, reset.bytes.data(), reset.bytes.size());
   for (const Instruction& each : instructions_) {
-    if (each.overlaps) [[unlikely]]
+    if (each.first < each.last)
+      direct_.run(each.first, each.last);
+    else if (each.overlaps) [[unlikely]]
       run_apart(each.forward, each.call);
     else
       each.forward(each.call);
@@ -231,6 +238,7 @@ void Plan::execute(const Tensor* inputs, Tensor* outputs) {
   const Unlocked unlocked(lock_);
   is_steady_ = false;
   bind(inputs, outputs != nullptr);
+  direct_.bind();
   run_instructions();
   finish(inputs, outputs);
   is_steady_ = is_steady_ && !unlocked;  // else other threads may have done something

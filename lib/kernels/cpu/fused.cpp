@@ -136,9 +136,7 @@ class Run {
     const int64_t count = s.columns ? s.n : rows;
     char* const out =
         static_cast<char*>(arguments_[s.argument]) + (s.columns ? 0 : i / s.n * item(s.dtype));
-    const ReduceShape shape =
-        s.columns ? ReduceShape{1, rows, s.n, n, s.n} : ReduceShape{rows, s.n, 1, s.n, 1};
-    reduce(ReduceOp::kSum, s.dtype, at_[s.in], out, shape, nullptr);
+    reduce(ReduceOp::kSum, s.dtype, at_[s.in], out, shape_of(s, n), nullptr);
     if (s.divisor == 1) return;
     for (int64_t k = 0; k < count; ++k) {
       if (s.dtype == DType::kFloat32)

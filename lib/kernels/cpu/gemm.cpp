@@ -2,6 +2,7 @@
 #include "kernels/cpu/gemm.hpp"
 
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #include "kernels/cpu/simd_targets.hpp"
@@ -114,17 +115,24 @@ void multiply_column(const Problem<T>& q) {
 }
 
 template <class T>
-void multiply(const Problem<T>& q) {
-  if (q.n == 1 && q.c_row == 1) return multiply_column(q);
-  if (q.n <= kNarrow && q.m >= kLanes<T>) return multiply_narrow(q);
+using Way = void (*)(const Problem<T>&);
+
+/// Calls f with the function that suits the problem, as a constant.
+template <class T, class F>
+HWY_INLINE auto choose_way(const Problem<T>& q, const F& f) {
+  if (q.n == 1 && q.c_row == 1) return f(std::integral_constant<Way<T>, multiply_column<T>>());
+  if (q.n <= kNarrow && q.m >= kLanes<T>)
+    return f(std::integral_constant<Way<T>, multiply_narrow<T>>());
 #if HWY_TARGET != HWY_SCALAR
-  if (is_turned(q)) return multiply_turned(q);
+  if (is_turned(q)) return f(std::integral_constant<Way<T>, multiply_turned<T>>());
 #endif
-  if (is_blocked(q.m, q.n, q.k)) {
-    multiply_blocked(q);
-  } else {
-    multiply_small(q);
-  }
+  if (is_blocked(q.m, q.n, q.k)) return f(std::integral_constant<Way<T>, multiply_blocked<T>>());
+  return f(std::integral_constant<Way<T>, multiply_small<T>>());
+}
+
+template <class T>
+void multiply(const Problem<T>& q) {
+  choose_way(q, [&](auto way) { way.value(q); });
 }
 
 /// The second problem accumulates on the first one's result.
@@ -137,6 +145,38 @@ void multiply_both(const Problem<T>& first, const Problem<T>& second) {
   multiply(second);
 }
 
+template <class T>
+Problem<T> problem_of(const GemmCall& g) {
+  return {g.m,
+          g.n,
+          g.k,
+          static_cast<const T*>(g.a.data),
+          g.a.row_stride,
+          g.a.col_stride,
+          static_cast<const T*>(g.b.data),
+          g.b.row_stride,
+          g.b.col_stride,
+          static_cast<T*>(g.c),
+          g.c_row_stride,
+          false,
+          static_cast<const T*>(g.bias),
+          nullptr};
+}
+
+template <class T, Way<T> kWay>
+void compute_call(const GemmCall& g) {
+  kWay(problem_of<T>(g));
+}
+
+template <class T>
+void prepare_call(GemmCall& g) {
+  g.compute = choose_way(problem_of<T>(g), [](auto way) -> decltype(g.compute) {
+    return &compute_call<T, decltype(way)::value>;
+  });
+}
+
+void prepare_float(GemmCall& g) { prepare_call<float>(g); }
+void prepare_double(GemmCall& g) { prepare_call<double>(g); }
 void multiply_float(const Problem<float>& q) { multiply(q); }
 void multiply_double(const Problem<double>& q) { multiply(q); }
 void multiply_floats(const Problem<float>& q, const Problem<float>& r) { multiply_both(q, r); }
@@ -151,6 +191,8 @@ HWY_AFTER_NAMESPACE();
 namespace autograd::cpu {
 namespace {
 
+HWY_EXPORT(prepare_float);
+HWY_EXPORT(prepare_double);
 HWY_EXPORT(multiply_float);
 HWY_EXPORT(multiply_double);
 HWY_EXPORT(multiply_floats);
@@ -233,6 +275,13 @@ void gemm(DType dtype, int64_t m, int64_t n, int64_t k, const MatrixView& a, con
     case DType::kBool:
       return multiply_plain(problem(uint8_t()));
   }
+}
+
+void prepare_gemm(DType dtype, GemmCall& call) {
+  if (dtype == DType::kFloat32)
+    HWY_DYNAMIC_DISPATCH(prepare_float)(call);
+  else
+    HWY_DYNAMIC_DISPATCH(prepare_double)(call);
 }
 
 void gemm_pair(DType dtype, int64_t m, int64_t n, int64_t k, const MatrixView& a,

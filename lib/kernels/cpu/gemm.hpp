@@ -37,6 +37,23 @@ size_t gemm_workspace(DType dtype, int64_t m, int64_t n, int64_t k, const Matrix
 void gemm(DType dtype, int64_t m, int64_t n, int64_t k, const MatrixView& a, const MatrixView& b,
           void* c, int64_t c_row_stride, const GemmEpilogue& epilogue, void* workspace);
 
+/// A product of floats that is computed again and again without a workspace: which way to compute
+/// it has been chosen. C = A B (+ bias); the addresses may be set anew before each run.
+struct GemmCall {
+  int64_t m, n, k;
+  MatrixView a, b;
+  void* c;
+  int64_t c_row_stride;
+  const void* bias;
+  void (*compute)(const GemmCall& call) = nullptr;
+
+  void operator()() const { compute(*this); }
+};
+
+/// Chooses `compute`. The dtype is float32 or float64, m, n and k are positive, and
+/// gemm_workspace(...) is 0; the result is that of gemm.
+void prepare_gemm(DType dtype, GemmCall& call);
+
 /// C[m, n] = A[m, k] B[k, n] + A2[m, k2] B2[k2, n]: bit for bit what gemm of the first and then of
 /// the second, accumulating, give. workspace: enough for each of them.
 void gemm_pair(DType dtype, int64_t m, int64_t n, int64_t k, const MatrixView& a,
