@@ -8,6 +8,7 @@
 #include "autograd/autograd.hpp"
 #include "core/dispatch.hpp"
 #include "graph_run.hpp"
+#include "ops/direct.hpp"
 #include "ops/fused.hpp"
 #include "ops/registry.hpp"
 
@@ -70,7 +71,7 @@ class Pair {
   }
   const Tensor& value(int v) const { return values_[static_cast<size_t>(v)]; }
 
-  void expect_same() const {
+  void expect_same() {
     std::string why;
     const std::shared_ptr<const Op> op = builder_.finish(&why);
     ASSERT_NE(op, nullptr) << why;
@@ -80,7 +81,10 @@ class Pair {
              static_cast<int>(results.size()));
     for (size_t i = 0; i < results.size(); ++i)
       EXPECT_TRUE(same_bits(results[i], expected_[i])) << "output " << i;
+    is_direct_ = expect_same_directly(*op, arguments);
   }
+  /// The program that was compared last is one of direct calls.
+  bool is_direct() const { return is_direct_; }
   std::string reason() const {
     std::string why;
     EXPECT_EQ(builder_.finish(&why), nullptr);
@@ -88,6 +92,30 @@ class Pair {
   }
 
  private:
+  /// The same as direct calls, whose results move from run to run; false if they are none.
+  bool expect_same_directly(const Op& op, const std::vector<Arg>& inputs) const {
+    std::vector<Tensor> results;
+    for (const Tensor& t : expected_) results.push_back(make_tensor(t.sizes(), t.dtype()));
+    const Attrs attrs{};
+    DirectCalls calls;
+    if (!calls.add({op, inputs.data(), static_cast<int>(inputs.size()), attrs, results.data(),
+                    static_cast<int>(results.size())}))
+      return false;
+    for (int run = 0; run < 2; ++run) {
+      std::vector<Tensor> kept;
+      for (Tensor& t : results) {
+        kept.push_back(full(t.sizes(), 7, t.dtype()));
+        body(t)->data = static_cast<char*>(kept.back().data());
+      }
+      calls.bind();
+      calls.run(0, calls.size());
+      for (size_t i = 0; i < results.size(); ++i)
+        EXPECT_TRUE(same_bits(kept[i], expected_[i])) << "directly, output " << i;
+    }
+    return true;
+  }
+
+  bool is_direct_ = false;
   Shape sizes_;
   FusedBuilder builder_;
   std::vector<Tensor> inputs_, values_, expected_;
@@ -288,6 +316,44 @@ TEST(Fused, RandomPrograms) {
     p.output(values.back());
     SCOPED_TRACE("round " + std::to_string(round) + ", sizes " + to_string(sizes));
     p.expect_same();
+  }
+}
+
+TEST(Fused, SmallProgramsAreDirectCalls) {
+  for (DType dtype : {kF32, kF64}) {
+    const auto random = [&](const Shape& sizes) { return to(randn(sizes), dtype); };
+    {
+      Pair p({16, 64});
+      const int y = p.product("linear", {random({16, 20}), random({64, 20}), random({64})});
+      p.output(p.step("relu", {y}, dtype));
+      p.expect_same();
+      EXPECT_TRUE(p.is_direct());
+    }
+    {
+      // The product needs memory of its own, and so do two steps.
+      Pair p({16, 64});
+      const int g = p.product("mm", {random({16, 4}), random({4, 64})});
+      const int y = p.input(random({16, 64}));
+      const int half = p.step("sigmoid_backward", {g, -1, y}, dtype);
+      const int sum = p.step("add", {p.step("mul", {half, g}, dtype), g}, dtype);
+      p.sum(sum, 1, true, false);
+      p.sum(half, 2, false, false);
+      p.sum(g, 3, false, false);
+      p.output(p.step("mul", {sum, p.number(0.5)}, dtype));
+      p.expect_same();
+      EXPECT_TRUE(p.is_direct());
+    }
+    for (const bool is_mean : {false, true}) {
+      Pair p({8, 32});
+      const int y = p.step("exp", {p.input(random({8, 32}))}, dtype);
+      p.sum(y, 2, false, is_mean);
+      p.expect_same();
+      EXPECT_EQ(p.is_direct(), !is_mean);
+    }
+    Pair p({8, 32});
+    p.output(p.step("add", {p.input(random({8, 32})), p.input(random({32}))}, dtype));
+    p.expect_same();
+    EXPECT_FALSE(p.is_direct());  // a row that is repeated
   }
 }
 

@@ -12,8 +12,8 @@ constexpr int64_t kWorkBetweenLooks = 1 << 18;
 /// Throws Error (runtime) if this is the interpreter's main thread and a signal handler has raised.
 void look_for_interrupt();
 
-/// To be called between the steps of long work, `work` being about the elements computed since. True
-/// if it was looked, and other code may have run.
+/// To be called between the steps of long work, `work` being about the elements computed since.
+/// True if it was looked, and other code may have run.
 inline bool poll_interrupt(int64_t work) {
   thread_state.work += work + 256;
   if (thread_state.work <= kWorkBetweenLooks) [[likely]]

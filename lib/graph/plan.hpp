@@ -73,7 +73,7 @@ class Plan {
   struct Instruction {
     void (*forward)(const Call&);
     Call call;
-    bool overlaps = false;  ///< an argument shows the changed memory in another way
+    bool overlaps = false;    ///< an argument shows the changed memory in another way
     int first = 0, last = 0;  ///< the direct calls that it comes down to, if any
   };
   struct Expected {

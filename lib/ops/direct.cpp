@@ -92,14 +92,9 @@ bool DirectCalls::add_fused(const FusedOp& op, const Call& call) {
   };
   if (op.has_product) {
     const FusedProduct& p = op.product;
-    cpu::GemmCall gemm{p.rows,
-                       p.columns,
-                       p.depth,
-                       {nullptr, p.a_row, p.a_column},
-                       {nullptr, p.b_row, p.b_column},
-                       nullptr,
-                       p.columns,
-                       nullptr};
+    cpu::GemmCall gemm{
+        p.rows,  p.columns, p.depth, {nullptr, p.a_row, p.a_column}, {nullptr, p.b_row, p.b_column},
+        nullptr, p.columns, nullptr};
     cpu::prepare_gemm(p.dtype, gemm);
     calls_.emplace_back(gemm);
     use(0, argument_at(0));

@@ -56,8 +56,9 @@ void run_rows(const Call& call, void** arguments, int64_t begin, int64_t end) {
 void run_small(const FusedOp& op, void** arguments) {
   const FusedProduct& p = op.product;
   const int64_t steps = cpu::fused_workspace(op.program);
-  const Scratch memory(
-      steps + (arguments[p.argument] ? 0 : p.rows * p.columns * static_cast<int64_t>(size_of(p.dtype))));
+  const Scratch memory(steps + (arguments[p.argument]
+                                    ? 0
+                                    : p.rows * p.columns * static_cast<int64_t>(size_of(p.dtype))));
   if (!arguments[p.argument]) arguments[p.argument] = memory.data() + steps;
   cpu::GemmEpilogue epilogue;
   if (p.bias >= 0) epilogue.bias = arguments[p.bias];

@@ -77,7 +77,8 @@ struct FusedProgram {
 /// How `reduce` sees a sum over a run of n elements.
 inline ReduceShape shape_of(const FusedSum& sum, int64_t n) {
   const int64_t rows = n / sum.n;
-  return sum.columns ? ReduceShape{1, rows, sum.n, n, sum.n} : ReduceShape{rows, sum.n, 1, sum.n, 1};
+  return sum.columns ? ReduceShape{1, rows, sum.n, n, sum.n}
+                     : ReduceShape{rows, sum.n, 1, sum.n, 1};
 }
 
 /// Bytes of scratch memory, 64-byte aligned, that a run needs.
