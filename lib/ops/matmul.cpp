@@ -40,9 +40,10 @@ void run_one(const Product& p, const cpu::GemmEpilogue& epilogue) {
   deallocate(workspace, bytes);
 }
 
-// Large products are cut along the longer side of C; between slices of a second Ctrl-C is seen.
+// Large products are cut along the longer side of C; between slices of a fifth of a second Ctrl-C
+// is seen.
 void run_product(const Product& p, const cpu::GemmEpilogue& epilogue) {
-  constexpr double kSliceWork = 1LL << 36;
+  constexpr double kSliceWork = 1LL << 34;  // of each thread
   const double work = static_cast<double>(p.m * p.n) * static_cast<double>(p.k);
   if (work <= kThreadWork) return run_one(p, epilogue);
   const bool by_rows = p.m >= p.n;
@@ -64,9 +65,11 @@ void run_product(const Product& p, const cpu::GemmEpilogue& epilogue) {
     run_one(part, part_epilogue);
   };
   // Every piece packs the whole other matrix: no more of them than even out the threads.
-  const int64_t slices = std::clamp<int64_t>(static_cast<int64_t>(work / kSliceWork), 1,
-                                             std::max<int64_t>(length / 1024, 1));
-  const int64_t size = (length / slices + 15) / 16 * 16, threads = num_threads();
+  const int64_t threads = num_threads();
+  const int64_t slices =
+      std::clamp<int64_t>(static_cast<int64_t>(work / (kSliceWork * static_cast<double>(threads))),
+                          1, std::max<int64_t>(length / 1024, 1));
+  const int64_t size = (length / slices + 15) / 16 * 16;
   const int64_t least = static_cast<int64_t>(static_cast<double>(length) * kThreadWork / work);
   const int64_t grain = std::max({int64_t{64}, least, size / (2 * threads)});
   for (int64_t begin = 0; begin < length; begin += size) {
