@@ -281,7 +281,7 @@ TEST(PointwiseLoop, RowsWithNumbers) {
 
 TEST(PointwiseLoop, ResultsPastTheCaches) {
   // Pieces that begin and end anywhere, constants, another dtype, and a result over its input.
-  const int64_t n = kStreamedBytes / 4 + 37;
+  const int64_t n = 2 * kStreamedBytes / 4 + 37;
   const int64_t sizes[] = {n}, dense[] = {1}, constant[] = {0};
   std::vector<float> a(static_cast<size_t>(n)), room(static_cast<size_t>(n) + 32);
   for (size_t i = 0; i < a.size(); ++i) a[i] = static_cast<float>(i % 1013);

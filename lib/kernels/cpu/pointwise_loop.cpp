@@ -376,10 +376,11 @@ Layout layout_of(const Operand& operand, const int64_t* sizes, int ndim) {
   return contiguous ? Layout::kContiguous : constant ? Layout::kConstant : Layout::kOther;
 }
 
-/// Can results go past the caches? Not if they are small, replace an input, or lie askew.
-bool streams(const Operand* operands, int count, const Layout* layouts, int64_t total) {
+/// Can results go past the caches? Not if they are small, replace an input, or lie askew. Several
+/// cores fetch the lines that they write fast enough to win by what then is in the last cache.
+bool streams(const Operand* operands, int count, const Layout* layouts, int64_t total, bool alone) {
   const size_t size = size_of(operands[0].as);
-  if (total * static_cast<int64_t>(size) < kStreamedBytes) return false;
+  if (total * static_cast<int64_t>(size) < (alone ? 1 : 2) * kStreamedBytes) return false;
   if (reinterpret_cast<uintptr_t>(operands[0].data) % size != 0) return false;
   for (int k = 1; k < count; ++k)
     if (layouts[k] == Layout::kContiguous && operands[k].data == operands[0].data) return false;
@@ -442,7 +443,7 @@ void pointwise_loop(PointwiseKernel kernel, const double* p, const Operand* oper
   int64_t total = 1;
   for (int d = 0; d < ndim; ++d) total *= sizes[d];
   if (simple) {
-    const bool streamed = streams(operands, count, layouts, total);
+    const bool streamed = streams(operands, count, layouts, total, end - begin == total);
     return run_contiguous(kernel, p, operands, count, layouts, streamed, begin, end);
   }
   const Space space = make_space(operands, count, sizes, ndim, begin == 0 && end == total);
