@@ -362,3 +362,24 @@ def test_graph_outlives_model_and_memory_returns():
     if before:
         assert ag.memory_allocated() == before
     assert "0.weight" in g.dot()
+
+
+def test_a_tensor_that_looks_otherwise_than_before_is_described_anew():
+    x, y = ag.rand(2, 3), ag.rand(2, 3)
+    with ag.graph.record() as g:
+        x.exp()
+        x.exp()
+        x.data = ag.rand(3, 2)
+        x.exp()
+        y.sin()
+        y.requires_grad_()
+        y.sin()
+        for _ in range(100):  # more than are remembered
+            x = x.relu()
+        y.sin()
+    read = {node.key: [] for node in g.nodes}
+    for edge in g.edges:
+        read[edge.target].append(edge.shape)
+    assert [read[op.key] for op in g.ops if op.op == "exp"] == [[(2, 3)], [(2, 3)], [(3, 2)]]
+    assert [read[op.key] for op in g.ops if op.op == "sin"] == [[(2, 3)]] * 3
+    assert len([op for op in g.ops if op.op == "relu"]) == 100

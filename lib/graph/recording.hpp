@@ -21,23 +21,41 @@ struct GivenName {
 };
 
 /// Calls as bytes, one after the other, in blocks that never move. A training step of a small
-/// network takes a few kilobytes: fresh memory costs more than what is written to it.
-struct CallLog {
+/// network takes a few kilobytes.
+class CallLog {
+ public:
   struct Block {
     std::unique_ptr<uint8_t[]> bytes;
     size_t used = 0, capacity = 0;
   };
-  std::vector<Block> blocks;
-  /// Of the call and the tensor before, so that numbers are short: only differences are written.
-  struct Last {
-    uint64_t tensor = 0, time = 0, location = 0, scope = 0, options = 0;
-  } last;
+  /// Dense tensors of few dims that were written lately: such a one is not described again.
+  static constexpr size_t kKnown = 64;
 
+  CallLog() = default;
+  CallLog(const CallLog&) = delete;
+  CallLog& operator=(const CallLog&) = delete;
+  ~CallLog();
   /// Appends a call.
   void add(const Call& call, uint64_t time, int32_t scope);
+  const std::vector<Block>& blocks() const { return blocks_; }
 
  private:
-  uint8_t* room(size_t n);
+  struct Known {
+    uint64_t id = ~uint64_t{0}, storage = 0;
+    const void* data = nullptr;
+    int64_t numel = 0, sizes[2] = {0, 0};
+    int rank = 0;
+    DType dtype = DType::kFloat32;
+  };
+  void make_room(size_t n);
+  uint8_t* write_tensor(uint8_t* at, const TensorBody* b);
+  uint8_t* describe(uint8_t* at, const TensorBody& b, Known& known);
+  uint8_t* write_options(uint8_t* at, const TensorBody& b);
+
+  std::vector<Block> blocks_;
+  size_t left_ = 0;       ///< in the last block
+  uint64_t options_ = 0;  ///< the tensor that the last step of an optimizer had its options from
+  Known known_[kKnown];   ///< by the last bits of their ids
 };
 
 /// Notes every call of its thread while it is open. It keeps no tensor: what runs is the same, in
@@ -103,9 +121,14 @@ class CallReader {
   bool next(LoggedCall& call);
 
  private:
+  struct Bytes;
+  LoggedTensor read_tensor(Bytes& from);
+  void read_options(Bytes& from, LoggedCall& call);
+
   const CallLog& log_;
   size_t block_ = 0, at_ = 0;
-  CallLog::Last last_;
+  uint64_t options_ = 0;
+  LoggedTensor known_[CallLog::kKnown];
 };
 
 }  // namespace autograd::detail
