@@ -1,6 +1,6 @@
 """What recording costs a small training step: blocks of a few steps, recorded and not, in turns; medians.
 
-A second process that never records takes its turns, too: what steps cost while nothing is recorded is compared with that.
+A second process that never records takes its turns, too: steps that are not recorded now are compared with its steps.
 
 PYTHONPATH=python .venv/bin/python bench/recording.py [steps of a block]
 """

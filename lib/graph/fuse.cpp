@@ -1,4 +1,5 @@
 // A graph as the compiler would execute it, with a report of what it did.
+#include <algorithm>
 #include <map>
 
 #include "autograd/graph.hpp"
@@ -105,6 +106,66 @@ void hide_options(GraphData& graph, int n) {
   renumber(graph, leaves + n, -n);
 }
 
+/// Finds what modules have made beside what was wanted of them, such as the last state of a GRU: a
+/// result that nothing reads and no variable holds, of a call that has made another one for use.
+class Byproducts {
+ public:
+  explicit Byproducts(GraphData& graph)
+      : graph_(graph), used_(graph.scopes.size(), 0), held_(graph.scopes.size(), -1) {
+    for (const GraphOp& op : graph.ops)
+      for (int v : op.inputs)
+        if (v >= 0 && !value(v).is_leaf()) use(scope_of(v), op.scope);
+    for (size_t v = 0; v < graph.values.size(); ++v)
+      if (is_held(static_cast<int>(v)))
+        for (int s = scope_of(static_cast<int>(v)); s >= 0; s = parent(s))
+          held_[static_cast<size_t>(s)] = static_cast<int>(v);
+  }
+
+  void forget(PassReport& report) {
+    std::vector<int> wanted;
+    for (int v : graph_.outputs) {
+      const int scope = value(v).is_leaf() || is_held(v) ? -1 : scope_of(v);
+      const int held = scope < 0 ? -1 : held_[static_cast<size_t>(scope)];
+      if (scope < 0 || (held < 0 && !used_[static_cast<size_t>(scope)])) {
+        wanted.push_back(v);
+        continue;
+      }
+      if (held >= 0 && !used_[static_cast<size_t>(scope)]) wanted.push_back(held);
+      value(v).role = Role::kIntermediate;
+      const GraphOp& op = graph_.ops[static_cast<size_t>(value(v).op)];
+      report.note("unused results", std::string("nobody holds that of ") + op.op->name, &op);
+    }
+    std::sort(wanted.begin(), wanted.end());
+    wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+    for (int v : wanted)
+      if (!value(v).is_leaf()) value(v).role = Role::kOutput;
+    graph_.outputs = std::move(wanted);
+  }
+
+ private:
+  GraphValue& value(int v) { return graph_.values[static_cast<size_t>(v)]; }
+  int parent(int scope) const { return graph_.scopes[static_cast<size_t>(scope)].parent; }
+  int scope_of(int v) { return graph_.ops[static_cast<size_t>(value(v).op)].scope; }
+  bool is_held(int v) {
+    return !value(v).is_leaf() && (!value(v).name.empty() || value(v).was_read);
+  }
+
+  // What was made in a call is read by an op elsewhere: all calls around it that the reader is not
+  // in have made something for use.
+  void use(int scope, int reader) {
+    for (; scope >= 0; scope = parent(scope)) {
+      int around = reader;
+      while (around >= 0 && around != scope) around = parent(around);
+      if (around == scope) return;
+      used_[static_cast<size_t>(scope)] = 1;
+    }
+  }
+
+  GraphData& graph_;
+  std::vector<char> used_;  // by call of a module
+  std::vector<int> held_;   // a value
+};
+
 }  // namespace
 }  // namespace detail
 
@@ -120,6 +181,7 @@ Graph Graph::fuse() const {
   graph.seconds = -1;
   graph.measured = {};
   detail::PassReport report;
+  if (graph.outputs_are_guessed) detail::Byproducts(graph).forget(report);
   detail::show_options(graph);
   detail::GraphData fused = detail::optimise(graph, report);
   detail::hide_options(fused, static_cast<int>(data().options.size()));

@@ -36,6 +36,7 @@ struct GraphValue {
   int storage = -1;  ///< values with the same number share memory (views, in-place changes); -1 if
                      ///< unknown
   std::string name;  ///< given by the user, else ""
+  bool was_read = false;  ///< of a result that was recorded: the program looked at its elements
   bool has_number = false;
   double number = 0;  ///< of a constant, where it is known
 
@@ -78,6 +79,8 @@ struct GraphData {
   std::vector<GraphOp> ops;
   std::vector<GraphValue> values;
   std::vector<int> outputs;  ///< values; a leaf if the graph has no ops
+  /// The outputs are all results that nothing reads: nobody has said which of them are wanted.
+  bool outputs_are_guessed = false;
   std::vector<GraphScope> scopes;
   std::vector<std::vector<double>> options;  ///< of optimizers, each once for a step of all
   std::string report;                        ///< of a fused graph: what the passes did, as JSON

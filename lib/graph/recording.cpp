@@ -50,4 +50,9 @@ void CallRecorder::on_call(const Call& call) {
   log_.add(call, ticks(), marks->current);
 }
 
+void CallRecorder::on_read(const TensorBody& t, const char* what) {
+  if (read_.empty() || read_.back() != t.id) read_.push_back(t.id);
+  Observer::on_read(t, what);
+}
+
 }  // namespace autograd::detail

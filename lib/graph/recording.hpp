@@ -70,6 +70,7 @@ class CallRecorder : public Observer {
   bool is_own_thread() const;
 
   void on_call(const Call& call) override;
+  void on_read(const TensorBody& t, const char* what) override;
   /// Set from another thread that gives the recorder up: it ends and deletes itself at its next
   /// call.
   std::atomic<bool> abandoned{false};
@@ -88,6 +89,7 @@ class CallRecorder : public Observer {
   int64_t began_ = 0, ended_ = 0;               ///< nanoseconds
   uint64_t began_ticks_ = 0, ended_ticks_ = 0;  ///< the same of the clock that calls are timed by
   CallLog log_;
+  std::vector<uint64_t> read_;  ///< tensors whose elements the program looked at
 };
 
 /// One call, read back from a log. Shapes and lists are read where they lie.

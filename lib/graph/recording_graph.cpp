@@ -52,6 +52,11 @@ class Builder {
   void name(const GivenName& given);
   GraphData finish();
 
+  void mark_read(uint64_t tensor) {
+    const auto found = by_id_.find(tensor);
+    if (found != by_id_.end()) value(found->second).was_read = true;
+  }
+
  private:
   struct Value {
     uint64_t data = 0;      ///< address, to tell views of one memory from each other
@@ -263,6 +268,7 @@ void Builder::find_optimizer() {
 
 // Results that nothing uses, unless they are a new state of what was there before.
 void Builder::find_outputs() {
+  graph_.outputs_are_guessed = true;
   std::vector<char> used(graph_.values.size(), 0);
   for (const GraphOp& op : graph_.ops)
     for (int v : op.inputs)
@@ -353,6 +359,7 @@ GraphData CallRecorder::graph(const std::vector<GivenName>& given) const {
     const int64_t passed = std::max<int64_t>(static_cast<int64_t>(call.time - before), 0);
     builder.add(call, static_cast<double>(passed) * seconds_per_tick);
   }
+  for (uint64_t tensor : read_) builder.mark_read(tensor);
   for (const GivenName& each : given) builder.name(each);
   GraphData graph = builder.finish();
   graph.measured.seconds = static_cast<double>(ended_ - began_) * 1e-9;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import inspect
+import itertools
 import sys
 from collections.abc import Iterable, Mapping
 from types import FrameType
@@ -14,6 +15,8 @@ from ..tensor import Tensor
 
 # Variables of one function that are looked at; a notebook may hold many.
 _MOST_VARIABLES = 10_000
+# Elements of a list, tuple or dict that are looked at.
+_MOST_PARTS = 100
 
 
 def is_module(value: Any) -> bool:
@@ -98,12 +101,28 @@ class Names:
         for name, value in found:
             if isinstance(value, Tensor):
                 self.add(name, value)
+        for name, value in found:
+            for key, part in _parts(value):
+                self.add(f"{name}[{key}]", part)
 
     def native(self) -> tuple[Any, Any, int, int]:
         """Handles, names, their number and how many buffers are at their end, as the C functions take them."""
         pairs = [*self._tensors.values(), *self._buffers.values()]
         array = handles(self._function, "params", [tensor for _, tensor in pairs])
         return array, texts(name for name, _ in pairs), len(pairs), len(self._buffers)
+
+
+def _parts(value: Any) -> Iterable[tuple[str, Tensor]]:
+    """The tensors in a list, tuple or dict, with what stands in the brackets."""
+    if type(value) in (list, tuple):
+        pairs: Iterable[tuple[Any, Any]] = enumerate(value[:_MOST_PARTS])
+    elif type(value) is dict:
+        pairs = itertools.islice(value.items(), _MOST_PARTS)
+    else:
+        return
+    for key, part in pairs:
+        if isinstance(part, Tensor) and type(key) in (int, str):
+            yield repr(key), part
 
 
 def texts(values: Iterable[str]) -> Any:
