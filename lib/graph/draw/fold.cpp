@@ -44,6 +44,7 @@ class Repeats {
     if (once) unite_leaves();
     redirect_edges();
     keep_only(sketch_, node_kept_, cluster_kept_);
+    if (roll_up) settle_leaves(sketch_);  // what all calls of a module read is now read by one
   }
 
  private:
@@ -52,8 +53,17 @@ class Repeats {
   std::string signature(int cluster) const;
   bool is_inside(int cluster, int of) const;
   void roll_up_inside(std::vector<int>& siblings);
-  bool fit_together(const std::vector<int>& row) const;
+  /// What feeds a module of a row alone, as another node feeds the first module of it.
+  struct Twin {
+    int node, of_first;
+    size_t place;  ///< of the module in the row
+  };
+  bool fit_together(const std::vector<int>& row, std::vector<Twin>& twins) const;
+  bool are_alike(int a, const std::vector<int>& readers_of_a, int b,
+                 const std::vector<int>& readers_of_b) const;
+  bool is_read_within(int node, const std::vector<int>& readers) const;
   void merge(const std::vector<int>& row);
+  void merge_twins(int first_module, const std::vector<Twin>& twins);
   void roll_up_updates();
   void merge_updates(const std::vector<int>& ops);
   void merge_leaves(int op);
@@ -162,15 +172,18 @@ void Repeats::roll_up_inside(std::vector<int>& siblings) {
     if (end - begin < kFewest || first.is_phase || first.fused >= 0) continue;
     const std::vector<int> row(siblings.begin() + static_cast<ptrdiff_t>(begin),
                                siblings.begin() + static_cast<ptrdiff_t>(end));
-    if (fit_together(row)) merge(row);
+    std::vector<Twin> twins;
+    if (!fit_together(row, twins)) continue;
+    merge(row);
+    merge_twins(row[0], twins);
   }
 }
 
 // What the way back keeps of a module, and what it does to its parameters, do not tell modules
 // apart. Else a row can be drawn as its first module if the others are fed by each other or by what
-// feeds the first, and if what is made is read by each other, by the same reader, or by readers of
-// the last.
-bool Repeats::fit_together(const std::vector<int>& row) const {
+// feeds the first or looks like it, as the steps of a sequence do, and if what is made is read by
+// each other, by the same reader, or by readers of the last.
+bool Repeats::fit_together(const std::vector<int>& row, std::vector<Twin>& twins) const {
   std::set<int> members;
   std::vector<std::vector<int>> nodes;
   for (int c : row) {
@@ -186,10 +199,18 @@ bool Repeats::fit_together(const std::vector<int>& row) const {
         const SketchEdge& edge = sketch_.edges[e];
         if (members.count(edge.from) || crosses_phases(sketch_, edge)) continue;
         const Source source{edge.from, edge.output};
-        if (k == 0)
+        if (k == 0) {
           feeds_first.insert(source);
-        else if (!feeds_first.count(source))
-          return false;
+          continue;
+        }
+        if (feeds_first.count(source)) continue;
+        const auto of_first =
+            std::find_if(feeds_first.begin(), feeds_first.end(), [&](const Source& first) {
+              return first.output == source.output &&
+                     are_alike(first.node, nodes[0], source.node, nodes[k]);
+            });
+        if (of_first == feeds_first.end()) return false;
+        twins.push_back({source.node, of_first->node, k});
       }
       for (size_t e : edges_out_[static_cast<size_t>(n)])
         if (!members.count(sketch_.edges[e].to) && !crosses_phases(sketch_, sketch_.edges[e]))
@@ -201,6 +222,51 @@ bool Repeats::fit_together(const std::vector<int>& row) const {
       return false;
   }
   return true;
+}
+
+bool Repeats::is_read_within(int node, const std::vector<int>& readers) const {
+  for (size_t e : edges_out_[static_cast<size_t>(node)])
+    if (!crosses_phases(sketch_, sketch_.edges[e]) &&
+        std::find(readers.begin(), readers.end(), sketch_.edges[e].to) == readers.end())
+      return false;
+  return true;
+}
+
+// Each is read by one module alone, and they do the same with the same: x[0] and x[1].
+bool Repeats::are_alike(int a, const std::vector<int>& readers_of_a, int b,
+                        const std::vector<int>& readers_of_b) const {
+  const SketchNode &x = sketch_.nodes[static_cast<size_t>(a)],
+                   &y = sketch_.nodes[static_cast<size_t>(b)];
+  const bool are_inputs = x.op < 0 && x.look == Look::kInput && x.detail == y.detail;
+  if (x.look != y.look || x.outputs != y.outputs || (x.op < 0) != (y.op < 0) ||
+      x.cluster != y.cluster || !(are_inputs || (x.op >= 0 && x.title == y.title)))
+    return false;
+  const auto &in_a = edges_in_[static_cast<size_t>(a)], &in_b = edges_in_[static_cast<size_t>(b)];
+  if (in_a.size() != in_b.size()) return false;
+  for (size_t i = 0; i < in_a.size(); ++i) {
+    const SketchEdge &e = sketch_.edges[in_a[i]], &f = sketch_.edges[in_b[i]];
+    if (e.from != f.from || e.output != f.output) return false;
+  }
+  return is_read_within(a, readers_of_a) && is_read_within(b, readers_of_b);
+}
+
+void Repeats::merge_twins(int first_module, const std::vector<Twin>& twins) {
+  std::map<int, std::set<int>> all;
+  for (const Twin& twin : twins) {
+    all[twin.of_first].insert(twin.node);
+    stands_for_[static_cast<size_t>(twin.node)] = twin.of_first;
+    node_kept_[static_cast<size_t>(twin.node)] = 0;
+    member_of_[static_cast<size_t>(twin.node)] = {first_module, twin.place};
+    member_of_[static_cast<size_t>(twin.of_first)] = {first_module, 0};
+  }
+  for (const auto& [of_first, others] : all) {
+    SketchNode& node = sketch_.nodes[static_cast<size_t>(of_first)];
+    node.times = static_cast<int>(others.size()) + 1;
+    node.facts.emplace_back("stands for", std::to_string(node.times) + ", each of another part");
+    if (node.op < 0) node.title = std::to_string(node.times) + " inputs";
+    if (node.op >= 0) node.detail.clear();
+    if (node.op >= 0) node.title += " \xC3\x97 " + std::to_string(node.times);
+  }
 }
 
 void Repeats::merge(const std::vector<int>& row) {

@@ -40,6 +40,13 @@ Look look_of(const GraphOp& op) {
   return op.op->traits & kView ? Look::kView : Look::kOp;
 }
 
+// The cluster, or if that is a fused op's the one around it.
+int outside_of_fused(const Sketch& sketch, int cluster) {
+  while (cluster >= 0 && sketch.clusters[static_cast<size_t>(cluster)].fused >= 0)
+    cluster = sketch.clusters[static_cast<size_t>(cluster)].parent;
+  return cluster;
+}
+
 class Sketcher {
  public:
   Sketcher(const GraphData& graph, uint32_t phases, bool open_fused)
@@ -57,7 +64,7 @@ class Sketcher {
     for (size_t i = 0; i < graph.ops.size(); ++i)
       if (shown(graph.ops[i])) add_edges(i);
     for (size_t i = 0; i < graph.outputs.size(); ++i) add_output(i);
-    settle_leaves();
+    settle_leaves(sketch_);
     drop_idle_leaves();
   }
   Sketch take() { return std::move(sketch_); }
@@ -79,17 +86,10 @@ class Sketcher {
   int cluster_of(const GraphOp& op);
   int phase_cluster(Phase phase);
   int add_cluster(Phase phase, int scope);
-  void settle_leaves();
   void drop_idle_leaves();
 
   void open(size_t o, SketchNode node);
   void add_inner_edges(size_t o);
-  /// The cluster, or if that is a fused op's the one around it.
-  int outside_of_fused(int cluster) const {
-    while (cluster >= 0 && sketch_.clusters[static_cast<size_t>(cluster)].fused >= 0)
-      cluster = sketch_.clusters[static_cast<size_t>(cluster)].parent;
-    return cluster;
-  }
 
   const GraphData& graph_;
   uint32_t phases_;
@@ -179,6 +179,7 @@ void Sketcher::add_op(size_t i) {
     const int maker = value(op.inputs[0]).op;
     if (maker >= 0 && graph_.ops[static_cast<size_t>(maker)].phase == op.phase)
       node.cluster = outside_of_fused(
+          sketch_,
           sketch_.nodes[static_cast<size_t>(node_of_op_[static_cast<size_t>(maker)])].cluster);
   }
   node_of_op_[i] = static_cast<int>(sketch_.nodes.size());
@@ -409,50 +410,6 @@ int Sketcher::cluster_of(const GraphOp& op) {
   return cluster;
 }
 
-// A parameter, buffer or constant stands in the innermost cluster that holds all that read it, in
-// the first phase that does; its title there needs no path.
-void Sketcher::settle_leaves() {
-  std::vector<int> place(sketch_.nodes.size(), -2);  // -2: nobody reads it yet
-  std::vector<Phase> phase(sketch_.nodes.size(), Phase::kForward);
-  const auto around = [&](int c) {
-    std::vector<int> path;
-    for (; c >= 0; c = sketch_.clusters[static_cast<size_t>(c)].parent) path.push_back(c);
-    std::reverse(path.begin(), path.end());
-    return path;
-  };
-  for (const SketchEdge& edge : sketch_.edges) {
-    const size_t from = static_cast<size_t>(edge.from);
-    const SketchNode& reader = sketch_.nodes[static_cast<size_t>(edge.to)];
-    if (sketch_.nodes[from].op >= 0 || reader.op < 0) continue;
-    const int cluster = outside_of_fused(reader.cluster);
-    if (place[from] == -2 || reader.phase < phase[from]) {
-      place[from] = cluster;
-      phase[from] = reader.phase;
-    } else if (reader.phase == phase[from]) {
-      const std::vector<int> a = around(place[from]), b = around(cluster);
-      size_t same = 0;
-      while (same < a.size() && same < b.size() && a[same] == b[same]) ++same;
-      place[from] = same ? a[same - 1] : -1;
-    }
-  }
-  for (size_t i = 0; i < place.size(); ++i) {
-    SketchNode& node = sketch_.nodes[i];
-    if (place[i] < 0 || node.look == Look::kOutput) continue;
-    int cluster = place[i];
-    // What comes in from outside stands outside of modules.
-    while (node.look == Look::kInput && cluster >= 0 &&
-           !sketch_.clusters[static_cast<size_t>(cluster)].is_phase)
-      cluster = sketch_.clusters[static_cast<size_t>(cluster)].parent;
-    node.cluster = cluster;
-    if (cluster < 0) continue;
-    // Parameters of a module without a name are named by its type.
-    const SketchCluster& module = sketch_.clusters[static_cast<size_t>(cluster)];
-    const std::string prefix = (module.path.empty() ? module.title : module.path) + ".";
-    if (node.title.size() > prefix.size() && node.title.compare(0, prefix.size(), prefix) == 0)
-      node.title.erase(0, prefix.size());
-  }
-}
-
 // Leaves of phases that are not shown; all are kept where everything is shown.
 void Sketcher::drop_idle_leaves() {
   std::vector<char> read(sketch_.nodes.size());
@@ -467,6 +424,48 @@ void Sketcher::drop_idle_leaves() {
 }
 
 }  // namespace
+
+void settle_leaves(Sketch& sketch) {
+  std::vector<int> place(sketch.nodes.size(), -2);  // -2: nobody reads it yet
+  std::vector<Phase> phase(sketch.nodes.size(), Phase::kForward);
+  const auto around = [&](int c) {
+    std::vector<int> path;
+    for (; c >= 0; c = sketch.clusters[static_cast<size_t>(c)].parent) path.push_back(c);
+    std::reverse(path.begin(), path.end());
+    return path;
+  };
+  for (const SketchEdge& edge : sketch.edges) {
+    const size_t from = static_cast<size_t>(edge.from);
+    const SketchNode& reader = sketch.nodes[static_cast<size_t>(edge.to)];
+    if (sketch.nodes[from].op >= 0 || reader.op < 0) continue;
+    const int cluster = outside_of_fused(sketch, reader.cluster);
+    if (place[from] == -2 || reader.phase < phase[from]) {
+      place[from] = cluster;
+      phase[from] = reader.phase;
+    } else if (reader.phase == phase[from]) {
+      const std::vector<int> a = around(place[from]), b = around(cluster);
+      size_t same = 0;
+      while (same < a.size() && same < b.size() && a[same] == b[same]) ++same;
+      place[from] = same ? a[same - 1] : -1;
+    }
+  }
+  for (size_t i = 0; i < place.size(); ++i) {
+    SketchNode& node = sketch.nodes[i];
+    if (place[i] < 0 || node.look == Look::kOutput) continue;
+    int cluster = place[i];
+    // What comes in from outside stands outside of modules.
+    while (node.look == Look::kInput && cluster >= 0 &&
+           !sketch.clusters[static_cast<size_t>(cluster)].is_phase)
+      cluster = sketch.clusters[static_cast<size_t>(cluster)].parent;
+    node.cluster = cluster;
+    if (cluster < 0) continue;
+    // Parameters of a module without a name are named by its type.
+    const SketchCluster& module = sketch.clusters[static_cast<size_t>(cluster)];
+    const std::string prefix = (module.path.empty() ? module.title : module.path) + ".";
+    if (node.title.size() > prefix.size() && node.title.compare(0, prefix.size(), prefix) == 0)
+      node.title.erase(0, prefix.size());
+  }
+}
 
 void keep_only(Sketch& sketch, const std::vector<char>& nodes, const std::vector<char>& clusters) {
   std::vector<int> new_node(nodes.size(), -1), new_cluster(clusters.size(), -1);

@@ -76,6 +76,9 @@ void close_modules(Sketch& sketch, int64_t depth);
 /// The above as the options say. Throws Error for options that are none.
 Sketch make_sketch(const GraphData& graph, const DrawOptions& options, bool open_fused = false);
 
+/// A parameter, buffer or constant stands in the innermost cluster that holds all that read it, in
+/// the first phase that does; its title there needs no path.
+void settle_leaves(Sketch& sketch);
 /// Removes the nodes and clusters that are not kept, and edges that lose an end.
 void keep_only(Sketch& sketch, const std::vector<char>& nodes, const std::vector<char>& clusters);
 
