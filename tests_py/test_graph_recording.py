@@ -383,3 +383,16 @@ def test_a_tensor_that_looks_otherwise_than_before_is_described_anew():
     assert [read[op.key] for op in g.ops if op.op == "exp"] == [[(2, 3)], [(2, 3)], [(3, 2)]]
     assert [read[op.key] for op in g.ops if op.op == "sin"] == [[(2, 3)]] * 3
     assert len([op for op in g.ops if op.op == "relu"]) == 100
+
+
+def test_several_models_are_told_apart_by_the_variables_that_hold_them():
+    first, second, x = two_layers(), two_layers(), ag.ones(2, 3)
+    pair = [two_layers(), two_layers()]
+    with ag.graph.record() as g:
+        y = first(x) + second(x)
+    assert {"first.0.weight", "second.0.weight", "second.2.bias"} <= {n.name for n in g.nodes}
+    assert "first: Sequential" in g.dot() and "second: Sequential" in g.dot()
+    with ag.graph.record() as g:
+        y = pair[0](x) + pair[1](x)
+    assert {"Sequential.0.weight", "Sequential_2.0.weight"} <= {n.name for n in g.nodes}
+    del y

@@ -24,6 +24,25 @@ def is_module(value: Any) -> bool:
     return hasattr(type(value), "named_parameters") and hasattr(type(value), "named_buffers")
 
 
+def names_of_several(modules: Iterable[Any], frame: FrameType | None) -> dict[int, str]:
+    """By id: the variables that hold modules with parameters, or their types; {} for a single one, which needs no name."""
+    holding = {id(m): m for m in modules if any(True for _ in m.parameters())}
+    inside = {id(part) for m in holding.values() for part in m.modules() if part is not m}
+    found: dict[int, str] = {}
+    if len(holding.keys() - inside) < 2:
+        return found
+    variables = frame.f_locals if frame is not None else {}
+    held = {id(value): name for name, value in reversed(list(variables.items())[:_MOST_VARIABLES])}
+    for key, module in holding.items():
+        name = first = held.get(key) or module._get_name()
+        count = 1
+        while name in found.values():
+            count += 1
+            name = f"{first}_{count}"
+        found[key] = name
+    return found
+
+
 class Names:
     """Tensors with names. The first name that a tensor is given stays."""
 

@@ -20,7 +20,7 @@ from .._capi import (
 )
 from ..nn import module_hooks
 from .content import Graph
-from .names import Names, texts
+from .names import Names, names_of_several, texts
 
 __all__ = ["record"]
 
@@ -156,27 +156,30 @@ class record:
         modules, names = self._modules, self._names
         parents = (ctypes.c_int64 * len(modules))()
         lib.ag_recording_parents(handle, parents, len(modules))
+        called = names_of_several([m for m, p in zip(modules, parents) if p < 0], frame)
         run(
             lib.ag_recording_name_modules,
             handle,
-            texts(_names_within(modules, parents)),
+            texts(_names_within(modules, parents, called)),
             texts(type(module).__name__ for module in modules),
             len(modules),
         )
-        names.add_modules((m._get_name(), m) for m, p in zip(modules, parents) if p < 0)
+        names.add_modules(
+            (called.get(id(m)) or m._get_name(), m) for m, p in zip(modules, parents) if p < 0
+        )
         names.add_variables(frame)
         assert self._graph is not None
         self._graph._finish(call(lib.ag_recording_end, handle, *names.native()))
         del self._names, self._modules
 
 
-def _names_within(modules: list[Any], parents: Iterable[int]) -> list[str]:
-    """The name of each call's module within the module that called it; "" where no module did."""
+def _names_within(modules: list[Any], parents: Iterable[int], called: dict[int, str]) -> list[str]:
+    """The name of each call's module within the module that called it; where no module did, that in `called` or ""."""
     inside: dict[int, dict[int, str]] = {}
     names = []
     for module, parent in zip(modules, parents):
         if parent < 0:
-            names.append("")
+            names.append(called.get(id(module), ""))
             continue
         caller = modules[parent]
         known = inside.get(id(caller))
