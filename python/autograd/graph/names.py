@@ -25,7 +25,7 @@ def is_module(value: Any) -> bool:
 
 
 def names_of_several(modules: Iterable[Any], frame: FrameType | None) -> dict[int, str]:
-    """By id: the variables that hold modules with parameters, or their types; {} for a single one, which needs no name."""
+    """By id: the variables that hold modules with parameters, or their types; {} for one, which needs no name."""
     holding = {id(m): m for m in modules if any(True for _ in m.parameters())}
     inside = {id(part) for m in holding.values() for part in m.modules() if part is not m}
     found: dict[int, str] = {}
