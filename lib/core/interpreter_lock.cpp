@@ -3,6 +3,7 @@
 #include <cxxabi.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 
 #include "core/thread_state.hpp"
@@ -21,22 +22,28 @@ int64_t nanoseconds() {
 /// Whether giving the lock up for some microseconds pays. It does where another thread does such
 /// work and wakes quickly. It does not where waking takes longer than the work, or some thread
 /// computes in Python and keeps the lock for milliseconds: both ways are tried in turns, and the
-/// one by which more work gets done is kept to for a while. Used by whoever has the lock.
+/// one by which more work gets done is kept to for a while.
 class BriefWork {
  public:
   bool pays() {
     constexpr int kLately = 5000;
     const void* const me = &detail::thread_state;
-    if (last_ != me) {
-      calls_left_ = last_ ? kLately : 0;
-      last_ = me;
+    const void* const last = last_.load(std::memory_order_relaxed);
+    int left = calls_left_.load(std::memory_order_relaxed);
+    if (last != me) {
+      last_.store(me, std::memory_order_relaxed);
+      left = last ? kLately : 0;
     }
-    if (calls_left_ == 0) return false;
-    --calls_left_;
+    if (left == 0) return false;
+    calls_left_.store(left - 1, std::memory_order_relaxed);
+    // Without such a lock, as in free-threaded CPython, several threads come here at once.
+    if (busy_.test_and_set(std::memory_order_acquire)) return false;
     ++calls_;
     const int64_t now = nanoseconds();
     if (now >= end_) begin_phase(now);
-    return gives_up_;
+    const bool result = gives_up_;
+    busy_.clear(std::memory_order_release);
+    return result;
   }
 
  private:
@@ -54,8 +61,9 @@ class BriefWork {
     end_ = now + (phase_ == kTheBetter ? kLong : kTrial);
   }
 
-  const void* last_ = nullptr;  ///< the thread that did such work last
-  int calls_left_ = 0;          ///< for which other threads are taken to do so, too
+  std::atomic<const void*> last_{nullptr};    ///< the thread that did such work last
+  std::atomic<int> calls_left_{0};            ///< for which other threads are taken to do so, too
+  std::atomic_flag busy_ = ATOMIC_FLAG_INIT;  ///< somebody is at what follows
   Phase phase_ = kTheBetter;
   bool gives_up_ = false;
   int64_t begin_ = 0, end_ = 0;  ///< of the phase
