@@ -220,6 +220,64 @@ TEST(Pieces, ChangedMemoryIsLeftAlone) {
   EXPECT_EQ(r.after.outputs.size(), 2U);
 }
 
+const std::vector<Pass> kViews = {without_in_place, with_simpler_algebra, without_repeats,
+                                  without_dead_code, with_moved_views};
+
+TEST(Views, AnActivationBetweenLayersOfSequencesWorksOnRows) {
+  const Tensor x = randn({3, 5, 8});
+  for (const auto& activation : std::vector<std::function<Tensor(const Tensor&)>>{
+           [](const Tensor& t) { return relu(t); }, [](const Tensor& t) { return gelu(t); },
+           [](const Tensor& t) { return sigmoid(t); }}) {
+    const Tensor w1 = parameter({6, 8}), b1 = parameter({6}), w2 = parameter({4, 6});
+    const auto body = [&] {
+      const Tensor y = linear(activation(linear(x, w1, b1)), w2);
+      return grad({sum(y * y)}, {w1, b1, w2});
+    };
+    const Passed r = passed(kViews, body);
+    EXPECT_TRUE(r.has("works on the shape of the product")) << r.report.text();
+    std::vector<Pass> fused = kViews;
+    fused.push_back(with_fused_pointwise);
+    EXPECT_TRUE(passed(fused, body).has("_backward + sum"));
+  }
+}
+
+TEST(Views, WhatOthersSeeInItsOwnShapeStays) {
+  const Tensor a = randn({15, 8}), b = randn({8, 6}), y = randn({3, 5, 6}), z = randn({3, 5, 6});
+  const auto seen = [&] { return view(matmul(a, b), {3, 5, 6}); };
+  for (const auto& body : std::vector<Body>{
+           [&] { return std::vector<Tensor>{relu(seen())}; },  // a result
+           [&] {
+             return std::vector<Tensor>{view(relu(seen()), {15, 6})};
+           },  // a view of it is
+           [&] {
+             return std::vector<Tensor>{exp(view(relu(seen()), {5, 18}))};
+           },  // other sizes
+           [&] {
+             return std::vector<Tensor>{exp(view(where(y > 0.0, seen(), z), {15, 6}))};
+           },
+           [&] {
+             const Tensor s = seen();
+             return std::vector<Tensor>{exp(view(relu(s), {15, 6})), exp(s)};
+           },
+           [&] {
+             const Tensor r = relu(seen());
+             return std::vector<Tensor>{exp(view(r, {15, 6})), exp(r)};
+           }})
+    EXPECT_FALSE(passed({with_moved_views}, body).has("works on"));
+}
+
+TEST(Views, OneMoreArgumentIsSeenAsRows) {
+  const Tensor a = randn({15, 8}), b = randn({8, 6}), y = randn({3, 5, 6});
+  const Passed r = passed({with_moved_views}, [&] {
+    return std::vector<Tensor>{exp(view(mul(view(matmul(a, b), {3, 5, 6}), y), {15, 6}))};
+  });
+  EXPECT_EQ(r.names(), "mm view mul exp");
+  const Passed alone = passed({with_moved_views}, [&] {
+    return std::vector<Tensor>{exp(view(mul(view(matmul(a, b), {3, 5, 6}), scalar(2.0)), {15, 6}))};
+  });
+  EXPECT_EQ(alone.names(), "mm mul exp");
+}
+
 TEST(Pools, TheGradientOfReluIsTakenOfTheLargest) {
   const Tensor x = randn({4, 3, 20, 20});
   MaxPoolOptions overlapping;

@@ -27,6 +27,7 @@ constexpr Pass kPasses[] = {
     {"dead code", without_dead_code},
     {"sums of products", with_fused_sums_of_products},
     {"losses", with_fused_losses},
+    {"views", with_moved_views},
     {"pools", with_pooled_gradients},
     {"split sums", with_split_sums},
     {"pointwise", with_fused_pointwise},

@@ -23,6 +23,8 @@ GraphData with_folded_transposes(const GraphData& graph, PassReport& report);
 GraphData with_fused_sums_of_products(const GraphData& graph, PassReport& report);
 /// Cross entropy, its gradient and the product that makes the logits become one op.
 GraphData with_fused_losses(const GraphData& graph, PassReport& report);
+/// Pointwise ops between a view of a product and a view back work on the product's shape.
+GraphData with_moved_views(const GraphData& graph, PassReport& report);
 /// The gradient of ReLU before max pooling is taken of what was pooled.
 GraphData with_pooled_gradients(const GraphData& graph, PassReport& report);
 /// Sums of pointwise ops' results over dims on both sides of others become two.
