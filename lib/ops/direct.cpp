@@ -37,15 +37,16 @@ FusedArgument argument_of(const TensorBody& t) { return {t.dtype, t.sizes, t.str
 /// The call as a fused op of one op; nullptr if there is none.
 std::shared_ptr<const Op> DirectCalls::as_fused(const Call& call) const {
   const TensorBody& out = call.out();
+  const bool is_product = is_fusable_product(call.op);
   if (out.numel == 0 || out.numel > cpu::kFusedTile * 2 || call.n_outputs != 1 ||
-      !is_row_major(out.sizes, out.strides))
+      !is_row_major(out.sizes, out.strides) || !call.has(0) || (is_product && !call.has(1)))
     return nullptr;
   FusedBuilder builder(out.sizes);
   std::vector<FusedArgument> arguments;
   for (int i = 0; i < call.n_inputs; ++i)
     if (call.has(i)) arguments.push_back(argument_of(call.in(i)));
   int result;
-  if (is_fusable_product(call.op)) {
+  if (is_product) {
     result = builder.product(call.op, call.attrs, arguments);
   } else {
     DType compute;
