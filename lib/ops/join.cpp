@@ -9,6 +9,7 @@
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/parallel.hpp"
+#include "kernels/cpu/pointwise.hpp"
 #include "ops/broadcast.hpp"
 #include "ops/call_check.hpp"
 #include "ops/registry.hpp"
@@ -60,6 +61,8 @@ void copy_rows(const TensorBody& in, TensorBody& out, int dim, int64_t at) {
   const size_t row = static_cast<size_t>(in.numel / outer) * item;
   const size_t step = static_cast<size_t>(out.numel / outer) * item;
   char* to = out.data + static_cast<size_t>(at * out.strides[dim]) * item;
+  if (row == item)
+    return cpu::convert(in.data, in.dtype, 1, to, out.dtype, out.numel / outer, outer);
   for (int64_t o = 0; o < outer; ++o)
     std::memcpy(to + static_cast<size_t>(o) * step, in.data + static_cast<size_t>(o) * row, row);
 }

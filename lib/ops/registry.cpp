@@ -43,6 +43,7 @@ const std::vector<const Op*>& all_ops() {
         dropout_ops(),                           //
         window_ops(),                            //
         arrange_ops(),                           //
+        pixel_ops(),                             //
         triangle_ops(),                          //
         scan_ops(),                              //
         norm_ops(),                              //

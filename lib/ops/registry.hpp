@@ -27,6 +27,7 @@ OpList reduce_ops();
 OpList view_ops();
 OpList window_ops();
 OpList arrange_ops();
+OpList pixel_ops();
 OpList triangle_ops();
 OpList join_ops();
 OpList index_ops();

@@ -104,14 +104,19 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     # As many as there are when each is of size / chunks, rounded up.
     count = -(-size // -(-size // chunks)) if size else chunks
     if count <= _MOST_LISTED and fast:
-        out = [None] * count
-        if _chunk(input, count, dim, out, None):
-            raise_last_error()
-        return tuple(out)  # type: ignore[arg-type]
+        return _chunks(input, count, dim)
     return _parts("chunk", count, lambda *given: _chunk(*given, None), input, count, dim)
 
 
 _chunk = lib.ag_chunk
+
+
+def _chunks(input: Tensor, count: int, dim: int) -> tuple[Tensor, ...]:
+    """Exactly as many parts, which must be few."""
+    out = [None] * count
+    if _chunk(input, count, dim, out, None):
+        raise_last_error()
+    return tuple(out)  # type: ignore[arg-type]
 
 
 @op
@@ -139,6 +144,10 @@ def tensor_split(
             where = where.tolist()
         kind = int if not isinstance(where, (list, tuple)) else list
     if kind is int:
+        if fast and 0 < where <= _MOST_LISTED and lib.ag_tensor_ndim(input) > 0:
+            size = input.size(dim)
+            if size and size % where == 0:
+                return _chunks(input, where, dim)
         where = _even_places(input, where, dim)
     return many_results(lib.ag_tensor_split, len(where) + 1, input, *listed(where), dim)
 
