@@ -99,14 +99,24 @@ Tensor offsets_of(const TensorBody& x, const Shape& dims, TensorBody& index, Ran
     for (int64_t j = 0; j < index.numel; ++j) out[j] = 0;
     return offsets;
   }
+  if (uniform) {
+    const int64_t turn = wraps ? n : 0;
+    int64_t wrong = 0;  // negative if a position is
+    for (int64_t j = 0; j < index.numel; ++j) {
+      const int64_t p = positions[j] + (positions[j] < 0 ? turn : 0);
+      wrong |= p | (n - 1 - p);
+    }
+    if (wrong >= 0) {
+      for (int64_t j = 0; j < index.numel; ++j)
+        out[j] = (positions[j] + (positions[j] < 0 ? turn : 0)) * step;
+      return offsets;
+    }
+  }
   for (int64_t j = 0; j < index.numel; ++j) {
     const int64_t given = positions[j], p = given < 0 && wraps ? given + n : given;
     if (p < 0 || p >= n) [[unlikely]]
       fail_position(range, given, dims.empty() ? 0 : static_cast<int>(dims[0]), n, x.sizes);
-    if (uniform) {
-      out[j] = p * step;
-      continue;
-    }
+    if (uniform) continue;  // one of the others is wrong
     int64_t rest = p, offset = 0;
     for (int i = dims.size() - 1; i >= 0; --i) {
       const int d = static_cast<int>(dims[i]);
