@@ -55,6 +55,23 @@ TEST(PickingKernels, ClassesAndWeights) {
   EXPECT_EQ(ones[1], 0);
 }
 
+TEST(PickingKernels, IgnoredClassesAreNotLookedAt) {
+  // -1 and 3 lie beside the rows, where there is no number.
+  const double row[] = {kNaN, 1, 2, 3, kNaN}, weight[] = {0, 0, 1};
+  const int64_t none[] = {-1}, behind[] = {3}, last[] = {2};
+  for (const int64_t* target : {none, behind}) {
+    double out = 7, dx[] = {7, 7, 7, 7, 7};
+    const double g = kInf;
+    nll(DType::kFloat64, row + 1, target, weight, &out, 1, 3, target[0]);
+    nll_backward(DType::kFloat64, &g, 1, target, weight, dx + 1, 1, 3, target[0]);
+    EXPECT_EQ(out, 0);
+    for (const double d : dx) EXPECT_EQ(d, 7);
+  }
+  double out = 7;
+  nll(DType::kFloat64, row + 1, last, weight + 2, &out, 1, 3, -100);
+  EXPECT_EQ(out, -3);
+}
+
 template <class T>
 void check_dropout(int64_t n, double p) {
   const std::vector<T> x = normal_numbers<T>(n, 1);
