@@ -62,7 +62,21 @@ bool is_switch(std::string_view name) {
   return false;
 }
 
+// One of several words; a number that stands for none stays one.
+template <size_t n>
+std::string word_text(const char* const (&words)[n], int64_t value) {
+  const bool is_known = value >= 0 && value < static_cast<int64_t>(n);
+  return is_known ? words[value] : std::to_string(value);
+}
+
 std::string int_text(std::string_view name, int64_t value) {
+  constexpr const char* kDistributions[] = {"uniform",    "normal", "integers", "exponential",
+                                            "log-normal", "Cauchy", "geometric"};
+  constexpr const char* kTransposes[] = {"", "a", "b", "a and b"};
+  if (name == "distribution") return word_text(kDistributions, value);
+  if (name == "transposes" || name == "transposes_2") return word_text(kTransposes, value);
+  if ((name == "low" || name == "high") && value == 0) return "";
+  if (name == "wanted") return to_string(dims_in(value));
   if (name == "dims") return to_string(dims_in(value));
   if (name == "dropped") return value ? to_string(dims_in(value)) : "";
   if (is_switch(name)) return value == 1 ? "true" : value == 0 ? "" : std::to_string(value);

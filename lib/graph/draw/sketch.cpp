@@ -268,7 +268,11 @@ void Sketcher::add_output(size_t i) {
   SketchNode node;
   node.id = numbered("out", i);
   node.look = Look::kOutput;
-  node.title = value(v).is_leaf() || value(v).name.empty() ? "output" : value(v).name;
+  const bool has_name = !value(v).is_leaf() && !value(v).name.empty();
+  node.title = has_name ? value(v).name : value(v).was_read ? "looked at" : "output";
+  if (!has_name && value(v).was_read)
+    node.facts.emplace_back("read",
+                            "by the program itself: a condition, a number that was printed");
   describe_value(node, "holds", value(v));
   sketch_.nodes.push_back(std::move(node));
   add_edge(v, static_cast<int>(sketch_.nodes.size()) - 1);
