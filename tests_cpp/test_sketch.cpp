@@ -2,6 +2,7 @@
 // the same.
 #include <gtest/gtest.h>
 
+#include <set>
 #include <string>
 
 #include "autograd/error.hpp"
@@ -122,6 +123,45 @@ TEST(Sketch, phases_can_be_left_out) {
   EXPECT_EQ(node_named(backward, "relu")->look, Look::kInput);
   EXPECT_EQ(node_named(backward, "weight"), nullptr);
   EXPECT_EQ(node_named(backward, "output"), nullptr);
+}
+
+TEST(Sketch, phases_that_read_later_ones_begin_a_new_round) {
+  Maker m;
+  const int x = m.leaf("x", Role::kInput, {2, 4}), net = m.scope("net", "Net");
+  const int y = m.op("exp", {x}, net), g = m.op("sin", {y}, net, Phase::kBackward);
+  const int z = m.op("exp", {g}, net);
+  m.op("mul", {y, z}, net, Phase::kBackward);
+  const Sketch sketch = sketch_of(m.graph);
+  EXPECT_EQ(titles(sketch), (std::vector<std::string>{"forward", "net: Net", "backward", "net: Net",
+                                                      "forward, round 2", "net: Net",
+                                                      "backward, round 2", "net: Net"}));
+  std::set<std::string> ids;
+  for (const SketchCluster& cluster : sketch.clusters) ids.insert(cluster.id);
+  EXPECT_EQ(ids.size(), sketch.clusters.size());
+}
+
+TEST(Sketch, calls_in_a_loop_are_drawn_once_with_what_feeds_each) {
+  Maker m;
+  const int xs = m.leaf("xs", Role::kInput, {6, 2, 4}),
+            w = m.leaf("cell.w", Role::kParameter, {4, 4});
+  int h = m.leaf("h", Role::kInput, {2, 4});
+  for (int t = 0; t < 6; ++t) {
+    const int step = m.op("exp", {xs}), cell = m.scope("cell", "Cell");
+    h = m.op("add", {m.op("mm", {h, w}, cell), step}, cell);
+  }
+  m.graph.outputs = {h};
+  const Sketch sketch = sketch_of(m.graph);
+  EXPECT_EQ(titles(sketch), std::vector<std::string>{"cell: Cell \xC3\x97 6"});
+  const SketchNode* step = node_named(sketch, "exp \xC3\x97 6");
+  ASSERT_NE(step, nullptr);
+  EXPECT_EQ(step->times, 6);
+  EXPECT_EQ(sketch.nodes.size(), 7u) << "xs, w, h, exp, mm, add, the result";
+  const SketchNode* weight = node_named(sketch, "w");
+  ASSERT_NE(weight, nullptr) << "named within the module whose calls alone read it";
+  EXPECT_EQ(weight->cluster, 0);
+  // A step that something else reads as well is none of many.
+  m.op("sin", {5});
+  EXPECT_EQ(node_named(sketch_of(m.graph), "exp \xC3\x97 6"), nullptr);
 }
 
 TEST(Sketch, leaves_are_drawn_once) {

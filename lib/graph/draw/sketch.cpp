@@ -57,6 +57,7 @@ class Sketcher {
     node_of_value_.assign(graph.values.size(), -1);
     node_of_op_.assign(graph.ops.size(), -1);
     find_read_leaves();
+    find_rounds();
     for (size_t i = 0; i < graph.values.size(); ++i)
       if (graph.values[i].is_leaf() && is_read_[i]) add_leaf(i);
     for (size_t i = 0; i < graph.ops.size(); ++i)
@@ -75,6 +76,7 @@ class Sketcher {
   const GraphValue& value(int v) const { return graph_.values[static_cast<size_t>(v)]; }
 
   void find_read_leaves();
+  void find_rounds();
   void add_leaf(size_t v);
   void add_op(size_t o);
   void add_output(size_t i);
@@ -83,8 +85,8 @@ class Sketcher {
   int leaf_in_phase_of(int value, int reader);
   int constant_of(int value, int first, int reader);
   void describe_value(SketchNode& node, const char* what, const GraphValue& v) const;
-  int cluster_of(const GraphOp& op);
-  int phase_cluster(Phase phase);
+  int cluster_of(size_t o);
+  int phase_cluster(Phase phase, int round);
   int add_cluster(Phase phase, int scope);
   void drop_idle_leaves();
 
@@ -99,10 +101,11 @@ class Sketcher {
   std::vector<char> is_read_;                       // of each value
   std::vector<int> node_of_value_;  // of leaves, and of results whose op is not shown
   std::vector<int> node_of_op_;
-  std::map<std::pair<int, int>, int> leaves_;     // node of a leaf in a phase
-  std::map<std::pair<int, int>, int> constants_;  // node of a number beside a reader
-  std::set<int> read_;                            // leaves that an op reads
-  std::map<std::pair<int, int>, int> clusters_;   // phase and scope
+  std::vector<int> rounds_;                              // by op
+  std::map<std::pair<int, int>, int> leaves_;            // node of a leaf in a phase
+  std::map<std::pair<int, int>, int> constants_;         // node of a number beside a reader
+  std::set<int> read_;                                   // leaves that an op reads
+  std::map<std::tuple<Phase, int, int>, int> clusters_;  // phase, its round, and scope
 };
 
 void Sketcher::describe_value(SketchNode& node, const char* what, const GraphValue& v) const {
@@ -122,6 +125,22 @@ void Sketcher::find_read_leaves() {
         is_read_[static_cast<size_t>(op.inputs[k])] = 1;
   for (int v : graph_.outputs)
     if (v >= 0) is_read_[static_cast<size_t>(v)] = 1;
+}
+
+// Phases follow each other: where an earlier one reads what a later one has made, a new round of
+// them begins.
+void Sketcher::find_rounds() {
+  for (const GraphOp& op : graph_.ops) {
+    int round = 0;
+    const auto comes_after = [&](int before) {
+      const bool goes_back = graph_.ops[static_cast<size_t>(before)].phase > op.phase;
+      round = std::max(round, rounds_[static_cast<size_t>(before)] + (goes_back ? 1 : 0));
+    };
+    for (int v : op.inputs)
+      if (v >= 0 && !value(v).is_leaf()) comes_after(value(v).op);
+    for (int before : op.after) comes_after(before);
+    rounds_.push_back(round);
+  }
 }
 
 void Sketcher::add_leaf(size_t i) {
@@ -173,7 +192,8 @@ void Sketcher::add_op(size_t i) {
     if (saved >= 0) describe_value(node, "keeps for backward", value(saved));
   if (!op.file.empty())
     node.facts.emplace_back("called at", op.file + ":" + std::to_string(op.line));
-  node.cluster = cluster_of(op);
+  node.round = rounds_[i];
+  node.cluster = cluster_of(i);
   // What the engine does with a gradient belongs to the module that made it.
   if (op.phase == Phase::kBackward && op.scope < 0 && op.inputs.size() == 1 && op.inputs[0] >= 0) {
     const int maker = value(op.inputs[0]).op;
@@ -204,6 +224,7 @@ void Sketcher::open(size_t o, SketchNode node) {
     inner.id = node.id + "_" + std::to_string(k);
     inner.look = look_of(part);
     inner.phase = op.phase;
+    inner.round = node.round;
     inner.op = static_cast<int>(o);
     inner.inner = SketchNode::Inner::kYes;
     inner.title = part.op->name;
@@ -370,33 +391,40 @@ void Sketcher::add_edges(size_t o) {
   }
 }
 
-int Sketcher::phase_cluster(Phase phase) {
+int Sketcher::phase_cluster(Phase phase, int round) {
   if (!sketch_.has_phases) return -1;
-  const auto [entry, added] = clusters_.try_emplace({static_cast<int>(phase), -1},
-                                                    static_cast<int>(sketch_.clusters.size()));
+  const auto [entry, added] =
+      clusters_.try_emplace({phase, round, -1}, static_cast<int>(sketch_.clusters.size()));
   if (added) {
     SketchCluster& cluster = sketch_.clusters.emplace_back();
     cluster.id = std::string("phase_") + name_of(phase);
     cluster.title = name_of(phase);
+    if (round > 0) {
+      cluster.id += "_" + std::to_string(round + 1);
+      cluster.title += ", round " + std::to_string(round + 1);
+    }
     cluster.phase = phase;
     cluster.is_phase = true;
   }
   return entry->second;
 }
 
-int Sketcher::cluster_of(const GraphOp& op) {
-  int cluster = phase_cluster(op.phase);
+int Sketcher::cluster_of(size_t o) {
+  const GraphOp& op = graph_.ops[o];
+  const int round = sketch_.has_phases ? rounds_[o] : 0;
+  int cluster = phase_cluster(op.phase, round);
   std::vector<int> path;
   for (int s = op.scope; s >= 0; s = graph_.scopes[static_cast<size_t>(s)].parent)
     path.push_back(s);
   for (size_t i = path.size(); i-- > 0;) {
-    const auto [entry, added] = clusters_.try_emplace({static_cast<int>(op.phase), path[i]},
+    const auto [entry, added] = clusters_.try_emplace({op.phase, round, path[i]},
                                                       static_cast<int>(sketch_.clusters.size()));
     if (added) {
       const GraphScope& scope = graph_.scopes[static_cast<size_t>(path[i])];
       SketchCluster made;
       made.id = numbered("scope", static_cast<size_t>(path[i])) +
-                (op.phase == Phase::kForward ? "" : std::string("_") + name_of(op.phase));
+                (op.phase == Phase::kForward ? "" : std::string("_") + name_of(op.phase)) +
+                (round == 0 ? "" : "_" + std::to_string(round + 1));
       made.title = scope.name.empty()   ? scope.type
                    : scope.type.empty() ? scope.name
                                         : scope.name + ": " + scope.type;
@@ -430,8 +458,8 @@ void Sketcher::drop_idle_leaves() {
 }  // namespace
 
 void settle_leaves(Sketch& sketch) {
-  std::vector<int> place(sketch.nodes.size(), -2);  // -2: nobody reads it yet
-  std::vector<Phase> phase(sketch.nodes.size(), Phase::kForward);
+  std::vector<int> place(sketch.nodes.size(), -2);               // -2: nobody reads it yet
+  std::vector<std::pair<int, Phase>> part(sketch.nodes.size());  // round and phase of the first
   const auto around = [&](int c) {
     std::vector<int> path;
     for (; c >= 0; c = sketch.clusters[static_cast<size_t>(c)].parent) path.push_back(c);
@@ -443,10 +471,11 @@ void settle_leaves(Sketch& sketch) {
     const SketchNode& reader = sketch.nodes[static_cast<size_t>(edge.to)];
     if (sketch.nodes[from].op >= 0 || reader.op < 0) continue;
     const int cluster = outside_of_fused(sketch, reader.cluster);
-    if (place[from] == -2 || reader.phase < phase[from]) {
+    const std::pair<int, Phase> here{reader.round, reader.phase};
+    if (place[from] == -2 || here < part[from]) {
       place[from] = cluster;
-      phase[from] = reader.phase;
-    } else if (reader.phase == phase[from]) {
+      part[from] = here;
+    } else if (here == part[from]) {
       const std::vector<int> a = around(place[from]), b = around(cluster);
       size_t same = 0;
       while (same < a.size() && same < b.size() && a[same] == b[same]) ++same;

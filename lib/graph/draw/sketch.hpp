@@ -20,7 +20,9 @@ struct SketchNode {
   std::vector<std::string> outputs;  ///< texts beside the edges that leave, "" for none
   std::vector<std::pair<std::string, std::string>> facts;  ///< what else there is to say
   int cluster = -1;
-  int op = -1;     ///< of the graph
+  int round =
+      0;        ///< of its phase: a forward pass that reads what the way back has made is the next
+  int op = -1;  ///< of the graph
   int inside = 0;  ///< ops that a module stands for
   int times = 1;   ///< ops, or leaves, that one of many stands for
   /// Of an op in an open fused one. The last carries the costs of all.

@@ -266,6 +266,8 @@ void Fusion::put_op(int g, std::shared_ptr<const Op> op, const std::vector<int>&
   const std::string names = names_of(rewrite_, ops);
   GraphOp fused = rewrite_.op(ops.back());
   fused.body = rewrite_.body_of(ops, inputs, outputs);
+  // What holds a part of the forward pass stands there, in drawings.
+  for (int i : ops) fused.phase = std::min(fused.phase, rewrite_.op(i).phase);
   fused.op = op.get();
   fused.owner = std::move(op);
   fused.attrs = Attrs();
