@@ -156,16 +156,16 @@ Unique of_elements(const Tensor& x, bool sorts) {
   const Tensor order = sorts ? argsort(flat, 0) : Tensor();
   const int64_t* const at = sorts ? static_cast<const int64_t*>(order.data()) : nullptr;
   const int64_t n = flat.numel();
-  std::vector<int64_t> starts(static_cast<size_t>(n));
   const Tensor inverse = make_tensor(x.sizes(), DType::kInt64);
-  starts.resize(static_cast<size_t>(cpu::find_runs(
-      flat.dtype(), flat.data(), at, n, static_cast<int64_t*>(inverse.data()), starts.data())));
-  std::vector<int64_t> counts(starts.size());
-  for (size_t k = 0; k < starts.size(); ++k) {
-    counts[k] = (k + 1 < starts.size() ? starts[k + 1] : n) - starts[k];
-    if (at) starts[k] = at[starts[k]];
-  }
-  return {index_select(flat, 0, tensor(starts)), inverse, tensor(counts)};
+  const Tensor places = make_tensor({n}, DType::kInt64);
+  int64_t* const starts = places.data_as<int64_t>();
+  const int64_t runs = cpu::find_runs(flat.dtype(), flat.data(), at, n,
+                                      static_cast<int64_t*>(inverse.data()), starts);
+  const Tensor lengths = make_tensor({runs}, DType::kInt64);
+  int64_t* const counts = lengths.data_as<int64_t>();
+  for (int64_t k = 0; k < runs; ++k) counts[k] = (k + 1 < runs ? starts[k + 1] : n) - starts[k];
+  for (int64_t k = 0; at && k < runs; ++k) starts[k] = at[starts[k]];
+  return {index_select(flat, 0, make_alias(body(places), {runs}, {1}, 0)), inverse, lengths};
 }
 
 Unique of_slices(const Tensor& x, int64_t dim, bool sorts) {
