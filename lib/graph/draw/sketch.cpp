@@ -128,18 +128,27 @@ void Sketcher::find_read_leaves() {
 }
 
 // Phases follow each other: where an earlier one reads what a later one has made, a new round of
-// them begins.
+// them begins. In the picture of a difference an op may stand before one that it reads from, or
+// read in a circle what each version reads: rounds are counted until they stay, or for as long as a
+// path can be.
 void Sketcher::find_rounds() {
-  for (const GraphOp& op : graph_.ops) {
-    int round = 0;
-    const auto comes_after = [&](int before) {
-      const bool goes_back = graph_.ops[static_cast<size_t>(before)].phase > op.phase;
-      round = std::max(round, rounds_[static_cast<size_t>(before)] + (goes_back ? 1 : 0));
-    };
-    for (int v : op.inputs)
-      if (v >= 0 && !value(v).is_leaf()) comes_after(value(v).op);
-    for (int before : op.after) comes_after(before);
-    rounds_.push_back(round);
+  rounds_.assign(graph_.ops.size(), 0);
+  bool changed = true;
+  for (size_t pass = 0; changed && pass < graph_.ops.size(); ++pass) {
+    changed = false;
+    for (size_t i = 0; i < graph_.ops.size(); ++i) {
+      const GraphOp& op = graph_.ops[i];
+      int round = rounds_[i];
+      const auto comes_after = [&](int before) {
+        const bool goes_back = graph_.ops[static_cast<size_t>(before)].phase > op.phase;
+        round = std::max(round, rounds_[static_cast<size_t>(before)] + (goes_back ? 1 : 0));
+      };
+      for (int v : op.inputs)
+        if (v >= 0 && !value(v).is_leaf()) comes_after(value(v).op);
+      for (int before : op.after) comes_after(before);
+      changed = changed || round != rounds_[i];
+      rounds_[i] = round;
+    }
   }
 }
 
