@@ -228,9 +228,11 @@ def test_threads_take_turns_at_a_compiled_function(rows):
 def test_a_signal_handler_cannot_call_the_function_that_it_interrupts():
     model = mlp()
     step = ag.compile(training_step(model, ag.optim.SGD(model.parameters(), lr=0.0)))
-    x, y = (t.repeat(100, *[1] * (t.dim() - 1)) for t in batches(1)[0])
+    x, y = batches(1)[0]
     for _ in range(3):
         step(x, y)
+    # An epoch takes a tenth of a second: the signal comes in the middle of one native call.
+    many = [t.repeat(400_000, *[1] * (t.dim() - 1)) for t in (x, y)]
     problems = []
 
     def handler(number, frame):
@@ -244,7 +246,7 @@ def test_a_signal_handler_cannot_call_the_function_that_it_interrupts():
         signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
         end = time.monotonic() + 60
         while not problems and time.monotonic() < end:
-            step.run(x, y, batch_size=10, epochs=2000)  # takes longer than the signal
+            step.run(*many, batch_size=10)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
