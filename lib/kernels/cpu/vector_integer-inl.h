@@ -80,6 +80,26 @@ requires(sizeof(T) >= 4) struct IntegerForm<bitwise_left_shift_row, T> {
   }
 };
 
+template <class T>
+requires(sizeof(T) >= 4) struct IntegerForm<bitwise_right_shift_row, T> {
+  static constexpr bool kExists = HWY_TARGET != HWY_SCALAR;
+
+  template <class D, class V = hn::Vec<D>>
+  static HWY_INLINE V of(D d, V a, V steps) {
+    const hn::RebindToSigned<D> di;
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
+    // The instruction gives 0 for too many steps, so that the sign is left.
+    const auto sign = hn::BitCast(d, hn::BroadcastSignBit(hn::BitCast(di, a)));
+    return hn::Xor(hn::Shr(hn::Xor(a, sign), steps), sign);
+#else
+    // All digits but the sign; seen without sign, a negative number of steps is more than that.
+    const auto most = hn::Set(d, static_cast<hn::TFromD<D>>(8 * sizeof(T) - 1));
+    const auto valid = hn::BitCast(di, hn::Min(steps, most));
+    return hn::BitCast(d, hn::Shr(hn::BitCast(di, a), valid));
+#endif
+  }
+};
+
 // NOLINTNEXTLINE(google-readability-namespace-comments)
 }  // namespace HWY_NAMESPACE
 }  // namespace autograd::cpu
