@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <numeric>
+#include <set>
 #include <thread>
 
 #include "autograd/autograd.hpp"
@@ -146,6 +148,41 @@ TEST(Parallel, RangesCoverEverythingOnce) {
                                     }),
                Error);
   EXPECT_THROW(set_num_threads(0), Error);
+}
+
+TEST(Parallel, AnyNumberOfThreadsAndPiecesCoverEverythingOnce) {
+  for (int threads : {2, 3, 70}) {
+    set_num_threads(threads);
+    for (int64_t n : {2, 7, 64, 1000})
+      for (int pieces : {1, 4, 16}) {
+        std::vector<std::atomic<int>> hits(static_cast<size_t>(n));
+        detail::parallel_for(
+            n, 1,
+            [&](int64_t begin, int64_t end) {
+              for (int64_t i = begin; i < end; ++i) ++hits[static_cast<size_t>(i)];
+            },
+            pieces);
+        for (const auto& hit : hits) ASSERT_EQ(hit.load(), 1) << threads << " " << n << pieces;
+      }
+  }
+}
+
+TEST(Parallel, AThreadKeepsItsShareAndJobsGoForwardsAndBackwards) {
+  set_num_threads(2);
+  const std::thread::id caller = std::this_thread::get_id();
+  std::set<int64_t> callers, workers;  // with what they have begun
+  for (int job = 0; job < 2; ++job) {
+    std::atomic<int> started{0};
+    detail::parallel_for(8, 1, [&](int64_t begin, int64_t) {
+      // Nobody takes a second piece before both have one.
+      if (started.fetch_add(1) >= 2) return;
+      (std::this_thread::get_id() == caller ? callers : workers).insert(begin);
+      const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+      while (started < 2 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+    });
+  }
+  EXPECT_EQ(callers, (std::set<int64_t>{0, 3}));
+  EXPECT_EQ(workers, (std::set<int64_t>{4, 7}));
 }
 
 TEST(Random, TheSameSeedGivesTheSameNumbersForAnyNumberOfThreads) {

@@ -31,14 +31,48 @@ thread_local constinit bool kernel_may_stop = false;
 
 namespace {
 
-struct Job {
-  void (*work)(void*, int64_t, int64_t);
-  void* context;
-  int64_t n, chunk;
-  bool may_stop;
-  std::atomic<int64_t> next{0};
-  std::exception_ptr error;
-  std::mutex error_mutex;
+// Work in pieces of `chunk` elements. Each thread has a share of them, the same in all jobs, so
+// that it finds what it has written for the last one in the caches of its core. Every other job
+// goes through them backwards: it begins with what the last one has touched last, and what does not
+// fit the caches is only what was touched first. Whoever is done goes on with what is left of the
+// others' shares.
+class Job {
+ public:
+  Job(void (*work)(void*, int64_t, int64_t), void* context, int64_t n, int64_t chunk, int threads)
+      : work_(work),
+        context_(context),
+        n_(n),
+        chunk_(chunk),
+        shares_(std::min(threads, kMostShares)) {
+    for (int s = 0; s < shares_; ++s) next_[s].store(begin_of(s), std::memory_order_relaxed);
+  }
+
+  void turn(bool backwards) { backwards_ = backwards; }
+  /// What thread `index` does of it: the caller is the first.
+  void take_part(int index) {
+    for (int i = 0; i < shares_; ++i) take_share((index + i) % shares_);
+  }
+  /// After all threads are done: rethrows what the first of them threw.
+  void rethrow() const {
+    if (error_) std::rethrow_exception(error_);
+  }
+
+ private:
+  static constexpr int kMostShares = 64;
+
+  int64_t pieces() const { return (n_ + chunk_ - 1) / chunk_; }
+  int64_t begin_of(int share) const { return pieces() * share / shares_; }
+  void take_share(int share);
+
+  void (*work_)(void*, int64_t, int64_t);
+  void* context_;
+  int64_t n_, chunk_;
+  int shares_;
+  bool backwards_ = false, may_stop_ = kernel_may_stop;
+  std::atomic<bool> failed_{false};
+  std::atomic<int64_t> next_[kMostShares];  // piece of each share
+  std::exception_ptr error_;
+  std::mutex error_mutex_;
 };
 
 thread_local bool inside_job = false;
@@ -51,20 +85,26 @@ int64_t longest_piece(int64_t n, int64_t most) {
   return (n + kPieces - 1) / kPieces;
 }
 
-void take_part(Job& job) {
-  inside_job = true;
-  for (;;) {
-    const int64_t begin = job.next.fetch_add(job.chunk);
-    if (begin >= job.n) break;
+void Job::take_share(int share) {
+  const int64_t begin = begin_of(share), end = begin_of(share + 1);
+  while (!failed_.load(std::memory_order_relaxed)) {
+    const int64_t next = next_[share].fetch_add(1);
+    if (next >= end) return;
+    const int64_t piece = backwards_ ? begin + (end - 1 - next) : next;
     try {
-      job.work(job.context, begin, std::min(begin + job.chunk, job.n));
-      if (job.may_stop) poll_interrupt(kWorkBetweenLooks);
+      work_(context_, piece * chunk_, std::min((piece + 1) * chunk_, n_));
+      if (may_stop_) poll_interrupt(kWorkBetweenLooks);
     } catch (...) {
-      std::lock_guard lock(job.error_mutex);
-      if (!job.error) job.error = std::current_exception();
-      job.next.store(job.n);
+      std::lock_guard lock(error_mutex_);
+      if (!error_) error_ = std::current_exception();
+      failed_.store(true, std::memory_order_relaxed);
     }
   }
+}
+
+void take_part(Job& job, int index) {
+  inside_job = true;
+  job.take_part(index);
   inside_job = false;
 }
 
@@ -74,6 +114,7 @@ class Pool {
   bool run(Job& job, int workers) {
     std::unique_lock only(run_mutex_, std::try_to_lock);
     if (!only) return false;
+    job.turn(backwards_ = !backwards_);
     {
       std::lock_guard lock(mutex_);
       while (static_cast<int>(threads_.size()) < workers) {
@@ -87,7 +128,7 @@ class Pool {
       generation_.fetch_add(1, std::memory_order_release);
     }
     wake_.notify_all();
-    take_part(job);
+    take_part(job, 0);
     // Workers that have not started by now are not waited for: a busy machine costs no more than
     // one thread.
     std::unique_lock lock(mutex_);
@@ -146,7 +187,7 @@ class Pool {
       Job* job = job_;
       ++active_;
       lock.unlock();
-      take_part(*job);
+      take_part(*job, index + 1);
       lock.lock();
       if (--active_ == 0) done_.notify_one();
     }
@@ -173,6 +214,7 @@ class Pool {
   std::vector<Sleep> sleeps_;  // by thread
   Job* job_ = nullptr;
   int wanted_ = 0;
+  bool backwards_ = true;                // the last job; changed under run_mutex_
   std::atomic<int> active_{0};           // workers at the job; changed under mutex_
   std::atomic<uint64_t> generation_{0};  // jobs so far; changed under mutex_
 };
@@ -218,19 +260,16 @@ std::atomic<int>& thread_count() {
 }  // namespace
 
 void parallel_for_raw(int64_t n, int64_t grain, void (*work)(void*, int64_t, int64_t),
-                      void* context) {
+                      void* context, int pieces_each) {
   const int64_t most = n / std::max<int64_t>(grain, 1);
   const int64_t threads = std::min<int64_t>(num_threads(), most);
   const int64_t longest = longest_piece(n, most);
   if (threads > 1 && !inside_job) {
     // More pieces than threads: whoever is held up by other programs does fewer of them.
-    const int64_t pieces = std::min(most, 4 * threads);
+    const int64_t pieces = std::min(most, pieces_each * threads);
     const int64_t chunk = std::min((n + pieces - 1) / pieces, longest);
-    Job job{work, context, n, chunk, kernel_may_stop, {}, {}, {}};
-    if (get_pool().run(job, static_cast<int>(threads) - 1)) {
-      if (job.error) std::rethrow_exception(job.error);
-      return;
-    }
+    Job job(work, context, n, chunk, static_cast<int>(threads));
+    if (get_pool().run(job, static_cast<int>(threads) - 1)) return job.rethrow();
   }
   for (int64_t begin = 0; begin < n; begin += longest) {
     if (begin > 0) poll_interrupt(kWorkBetweenLooks);

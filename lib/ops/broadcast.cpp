@@ -64,14 +64,17 @@ void run_pointwise(int kernel, DType compute, const double* params, TensorBody& 
     plain = plain && in->is_contiguous && in->dtype == as && in->sizes == out.sizes;
   }
   if (plain) {
-    parallel_for(out.numel, kGrain, [&](int64_t begin, int64_t end) {
-      const void* at[cpu::kMaxPointwiseInputs];
-      for (int i = 0; i < n; ++i)
-        at[i] = pointers[i]
-                    ? static_cast<const char*>(pointers[i]) + static_cast<size_t>(begin) * item[i]
-                    : nullptr;
-      run(at, out.data + static_cast<size_t>(begin) * size_of(out_as), end - begin, params);
-    });
+    parallel_for(
+        out.numel, kGrain,
+        [&](int64_t begin, int64_t end) {
+          const void* at[cpu::kMaxPointwiseInputs];
+          for (int i = 0; i < n; ++i)
+            at[i] = pointers[i] ? static_cast<const char*>(pointers[i]) +
+                                      static_cast<size_t>(begin) * item[i]
+                                : nullptr;
+          run(at, out.data + static_cast<size_t>(begin) * size_of(out_as), end - begin, params);
+        },
+        kManyPieces);
     return;
   }
   Shape strides[cpu::kMaxPointwiseInputs];
@@ -89,10 +92,13 @@ void run_pointwise(int kernel, DType compute, const double* params, TensorBody& 
   }
   const cpu::PointwiseRowsKernel by_rows =
       n == 2 ? cpu::pointwise_rows_kernel(op, compute) : nullptr;
-  parallel_for(out.numel, kGrain, [&](int64_t begin, int64_t end) {
-    cpu::pointwise_loop(run, params, operands, n, out.sizes.data(), out.sizes.size(), begin, end,
-                        by_rows);
-  });
+  parallel_for(
+      out.numel, kGrain,
+      [&](int64_t begin, int64_t end) {
+        cpu::pointwise_loop(run, params, operands, n, out.sizes.data(), out.sizes.size(), begin,
+                            end, by_rows);
+      },
+      kManyPieces);
 }
 
 void copy_into(TensorBody& out, TensorBody& src) {
