@@ -1,4 +1,5 @@
 // What fused ops hold, for those who look at them.
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -117,6 +118,21 @@ int Rewrite::scope_around(const std::vector<int>& ops) const {
     common.erase(common.begin(), common.end() - static_cast<ptrdiff_t>(same));
   }
   return common.empty() ? -1 : common.front();
+}
+
+std::string Rewrite::names_of(const std::vector<int>& ops) const {
+  std::string names;
+  const auto add = [&](const GraphOp& op) {
+    names.append(names.empty() ? "" : " + ").append(op.op->name);
+  };
+  for (int i : ops) {
+    const GraphOp& op = graph.ops[static_cast<size_t>(i)];
+    if (!op.body)
+      add(op);
+    else
+      std::for_each(op.body->ops.begin(), op.body->ops.end(), add);
+  }
+  return names;
 }
 
 }  // namespace autograd::detail

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "graph/passes/fused_body.hpp"
 #include "graph/passes/passes.hpp"
 
 namespace autograd::detail {
@@ -84,7 +83,7 @@ class Surrounding {
   }
 
   bool refuse(int a, int b, const char* why) {
-    report_.refuse(names_of(rewrite_, {a, b}), why);
+    report_.refuse(rewrite_.names_of({a, b}), why);
     return false;
   }
 
@@ -256,14 +255,14 @@ class Surrounding {
   void put(const std::vector<int>& ops, const Arguments& whole, std::shared_ptr<const Op> op) {
     const int at = ops.back();
     GraphOp fused = rewrite_.op(at);
-    fused.body = body_of(rewrite_, ops, whole.inputs, whole.outputs);
-    fused.scope = common_scope(rewrite_, ops);
+    fused.body = rewrite_.body_of(ops, whole.inputs, whole.outputs);
+    fused.scope = rewrite_.scope_around(ops);
     fused.attrs = Attrs();
     fused.op = op.get();
     fused.owner = std::move(op);
     fused.inputs = whole.inputs;
     fused.outputs = whole.outputs;
-    report_.note("pieces", names_of(rewrite_, ops), &rewrite_.op(at));
+    report_.note("pieces", rewrite_.names_of(ops), &rewrite_.op(at));
     for (int k : ops) {
       taken_[static_cast<size_t>(k)] = 1;
       rewrite_.merge(k, at);

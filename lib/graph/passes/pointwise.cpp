@@ -3,7 +3,6 @@
 // the cache, and end in sums. Its values that others need are outputs of the fused op.
 #include <algorithm>
 
-#include "graph/passes/fused_body.hpp"
 #include "graph/passes/passes.hpp"
 #include "ops/fused.hpp"
 
@@ -263,7 +262,7 @@ bool Fusion::compile(int g, PassReport& report, std::string* why) {
 void Fusion::put_op(int g, std::shared_ptr<const Op> op, const std::vector<int>& inputs,
                     const std::vector<int>& outputs, PassReport& report) {
   const std::vector<int>& ops = group(g).ops;
-  const std::string names = names_of(rewrite_, ops);
+  const std::string names = rewrite_.names_of(ops);
   GraphOp fused = rewrite_.op(ops.back());
   fused.body = rewrite_.body_of(ops, inputs, outputs);
   // What holds a part of the forward pass stands there, in drawings.

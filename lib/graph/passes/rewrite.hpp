@@ -78,6 +78,8 @@ class Rewrite {
                                            const std::vector<int>& outputs) const;
   /// The innermost module that holds all of the ops; -1 for none.
   int scope_around(const std::vector<int>& ops) const;
+  /// "linear + relu": the names of the ops, and of fused ones those of their parts.
+  std::string names_of(const std::vector<int>& ops) const;
 
   /// The new graph: ops in an order that respects values and memory, as near as possible to the old
   /// one; leaves keep their numbers.
