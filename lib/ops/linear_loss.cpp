@@ -13,28 +13,14 @@ namespace autograd::detail {
 namespace {
 
 // Inputs: a [m, k], b [k, n], target, bias [n] or nothing, weights of the classes [n] or nothing.
-// ints: reduction, ignore_index, and how the factors are read: bit 0: a transposed, bit 1: b
-// transposed. Outputs: those of cross_entropy, or of cross_entropy_step with its reals[0].
+// ints: reduction, ignore_index, and transposes_of the product. Outputs: those of cross_entropy, or
+// of cross_entropy_step with its reals[0].
 enum Input { kA, kB, kTarget, kBias, kWeight };
 
-struct Product {
-  cpu::MatrixView a, b;
-  int64_t rows, columns, depth, depth_of_b;
-
-  explicit Product(const Call& call) {
-    const TensorBody &x = call.in(kA), &y = call.in(kB);
-    const int ta = call.attrs.ints[2] & 1, tb = call.attrs.ints[2] >> 1 & 1;
-    a = {x.data, x.strides[ta], x.strides[1 - ta]};
-    b = {y.data, y.strides[tb], y.strides[1 - tb]};
-    rows = x.sizes[ta];
-    depth = x.sizes[1 - ta];
-    depth_of_b = y.sizes[tb];
-    columns = y.sizes[1 - tb];
-  }
-};
+Factors factors(const Call& call) { return Factors(call, kA, call.attrs.ints[2]); }
 
 void infer_outputs(const Call& call, OutputMetas& outputs, bool with_gradient) {
-  const Product p(call);
+  const Factors p = factors(call);
   if (p.depth != p.depth_of_b)
     fail(ErrorCode::kRuntime, call.op.name, ": shapes cannot be multiplied: ", p.rows, "x", p.depth,
          " and ", p.depth_of_b, "x", p.columns);
@@ -58,7 +44,7 @@ void check(const Call& call) {
   }
   need_number(call, 0, 0, static_cast<int64_t>(Reduction::kSum));
   need_number(call, 2, 0, 3);
-  const Product p(call);
+  const Factors p = factors(call);
   if (is_floating(call.in(kTarget).dtype)) {
     need_sizes(call, kTarget, {p.rows, p.columns});
     need_dtype_of(call, kTarget, kA);
@@ -75,7 +61,7 @@ void check(const Call& call) {
 
 /// The product goes to `logits`, then `loss` runs on it with the same outputs.
 void run(const Call& call, const Tensor& logits, void (*loss)(const Call& call)) {
-  const Product p(call);
+  const Factors p = factors(call);
   const Tensor bias = call.has(kBias) ? dense(call.in(kBias)) : Tensor();
   cpu::GemmEpilogue epilogue;
   if (bias) epilogue.bias = bias.data();
@@ -87,7 +73,7 @@ void run(const Call& call, const Tensor& logits, void (*loss)(const Call& call))
 }
 
 void forward(const Call& call) {
-  const Product p(call);
+  const Factors p = factors(call);
   run(call, make_tensor({p.rows, p.columns}, call.in(kA).dtype), run_cross_entropy);
 }
 

@@ -10,24 +10,7 @@
 namespace autograd::detail {
 namespace {
 
-// ints[0], ints[1]: how the factors of the first and of the second product are read, bit 0: a
-// transposed, bit 1: b transposed.
-
-struct Factors {
-  cpu::MatrixView a, b;
-  int64_t rows, columns, depth, depth_of_b;
-
-  Factors(const Call& call, int first, int64_t transposes) {
-    const TensorBody &x = call.in(first), &y = call.in(first + 1);
-    const int ta = transposes & 1, tb = transposes >> 1 & 1;
-    a = {x.data, x.strides[ta], x.strides[1 - ta]};
-    b = {y.data, y.strides[tb], y.strides[1 - tb]};
-    rows = x.sizes[ta];
-    depth = x.sizes[1 - ta];
-    depth_of_b = y.sizes[tb];
-    columns = y.sizes[1 - tb];
-  }
-};
+// ints[0], ints[1]: transposes_of the first and of the second product.
 
 void check_pair(const Call& call) {
   need_counts(call, 4, 4);

@@ -1,9 +1,31 @@
 // What products share with each other and with ops made of products.
 #pragma once
-#include "autograd/tensor.hpp"
+#include "core/op.hpp"
 #include "kernels/cpu/gemm.hpp"
 
 namespace autograd::detail {
+
+/// How mm reads its factors, as ops made of products note it: bit 0: a transposed, bit 1: b.
+inline int64_t transposes_of(const Attrs& mm) {
+  return (mm.ints[0] ? 1 : 0) | (mm.ints[1] ? 2 : 0);
+}
+
+/// The factors a and b of a product: two inputs of a call, from `first` on, read as told.
+struct Factors {
+  Factors(const Call& call, int first, int64_t transposes) {
+    const TensorBody &x = call.in(first), &y = call.in(first + 1);
+    const int ta = transposes & 1, tb = transposes >> 1 & 1;
+    a = {x.data, x.strides[ta], x.strides[1 - ta]};
+    b = {y.data, y.strides[tb], y.strides[1 - tb]};
+    rows = x.sizes[ta];
+    depth = x.sizes[1 - ta];
+    depth_of_b = y.sizes[tb];
+    columns = y.sizes[1 - tb];
+  }
+
+  cpu::MatrixView a, b;
+  int64_t rows, columns, depth, depth_of_b;
+};
 
 /// beta * input + alpha * product, where input broadcasts to the product's sizes and is not read if
 /// beta is 0. Integers take whole factors only.

@@ -3,6 +3,7 @@
 // starts from. That, or the loss alone, becomes one op with the product that makes the logits,
 // where nothing else reads them.
 #include "graph/passes/passes.hpp"
+#include "ops/product_rules.hpp"
 #include "ops/registry.hpp"
 
 namespace autograd::detail {
@@ -99,8 +100,7 @@ class Products {
     fused.op = op;
     fused.inputs = {product.inputs[0], product.inputs[1], fused.inputs[1],
                     is_linear ? input(product, 2) : -1, input(fused, 2)};
-    fused.attrs.ints[2] =
-        is_linear ? 2 : (product.attrs.ints[0] ? 1 : 0) | (product.attrs.ints[1] ? 2 : 0);
+    fused.attrs.ints[2] = is_linear ? 2 : transposes_of(product.attrs);
     fused.scope = rewrite_.scope_around({maker, i});
     fused.body = rewrite_.body_of({maker, i}, fused.inputs, fused.outputs);
     rewrite_.drop(maker);

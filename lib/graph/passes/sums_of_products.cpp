@@ -55,12 +55,9 @@ class Sums {
     if (!adds_in_order(depth) || !is_small_product(sum.sizes[0], sum.sizes[1], depth)) return false;
     if (!rewrite_.can_join({a, b, i})) return refuse("other ops lie between");
     const GraphOp &first = rewrite_.op(a), &second = rewrite_.op(b);
-    const auto transposes = [](const GraphOp& mm) {
-      return (mm.attrs.ints[0] ? 1 : 0) | (mm.attrs.ints[1] ? 2 : 0);
-    };
     Attrs attrs;
-    attrs.ints[0] = transposes(first);
-    attrs.ints[1] = transposes(second);
+    attrs.ints[0] = transposes_of(first.attrs);
+    attrs.ints[1] = transposes_of(second.attrs);
     const std::vector<int> inputs = {first.inputs[0], first.inputs[1], second.inputs[0],
                                      second.inputs[1]};
     op.body = rewrite_.body_of({a, b, i}, inputs, op.outputs);
