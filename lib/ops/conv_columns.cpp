@@ -5,6 +5,7 @@
 
 #include "core/parallel.hpp"
 #include "kernels/cpu/conv_gather.hpp"
+#include "kernels/cpu/element_types.hpp"
 #include "kernels/cpu/gemm.hpp"
 #include "ops/conv_geometry.hpp"
 
@@ -26,26 +27,14 @@ void multiply(DType dtype, int64_t m, int64_t n, int64_t k, const cpu::MatrixVie
 template <class T>
 void bias_channels(const T* bias, bool add, int64_t channels, int64_t size, T* x) {
   for (int64_t c = 0; c < channels; ++c, x += size)
-    for (int64_t i = 0; i < size; ++i) x[i] = static_cast<T>((add ? x[i] : T{}) + bias[c]);
+    for (int64_t i = 0; i < size; ++i) x[i] = add ? cpu::add(x[i], bias[c]) : bias[c];
 }
 
 void apply_bias(DType dtype, const char* bias, bool add, int64_t channels, int64_t size, char* x) {
-  const auto run = [&](auto zero) {
-    using T = decltype(zero);
+  cpu::by_dtype(dtype, [&](auto* type) {
+    using T = cpu::Element<decltype(type)>;
     bias_channels(reinterpret_cast<const T*>(bias), add, channels, size, reinterpret_cast<T*>(x));
-  };
-  switch (dtype) {
-    case DType::kFloat32:
-      return run(float{});
-    case DType::kFloat64:
-      return run(double{});
-    case DType::kInt32:
-      return run(uint32_t{});
-    case DType::kInt64:
-      return run(uint64_t{});
-    default:
-      return run(uint8_t{});
-  }
+  });
 }
 
 /// Some images of one group, and room for their columns [depth, images * out_size].

@@ -4,6 +4,7 @@
 
 #include "autograd/ops.hpp"
 #include "core/batching.hpp"
+#include "core/dispatch.hpp"
 #include "core/thread_state.hpp"
 #include "ops/broadcast.hpp"
 #include "ops/call_check.hpp"
@@ -66,7 +67,8 @@ void group_norm_in_pieces_as(const Call& call, const Pieces& pieces) {
 }
 
 void group_norm_in_pieces(const Call& call, const Pieces& pieces) {
-  with_float(call.in(0).dtype, [&](auto t) { group_norm_in_pieces_as<decltype(t)>(call, pieces); });
+  cpu::by_float(call.in(0).dtype,
+                [&](auto* t) { group_norm_in_pieces_as<cpu::Element<decltype(t)>>(call, pieces); });
 }
 void forward_group_norm(const Call& call) { group_norm_in_pieces(call, {}); }
 
@@ -110,8 +112,9 @@ void group_norm_backward_in_pieces_as(const Call& call, const Pieces& pieces) {
 }
 
 void group_norm_backward_in_pieces(const Call& call, const Pieces& pieces) {
-  with_float(call.in(1).dtype,
-             [&](auto t) { group_norm_backward_in_pieces_as<decltype(t)>(call, pieces); });
+  cpu::by_float(call.in(1).dtype, [&](auto* t) {
+    group_norm_backward_in_pieces_as<cpu::Element<decltype(t)>>(call, pieces);
+  });
 }
 void forward_group_norm_backward(const Call& call) { group_norm_backward_in_pieces(call, {}); }
 
@@ -136,8 +139,7 @@ constexpr Op op_group_norm_backward = {.name = "group_norm_backward",
 
 void backward_group_norm(Backward& b) {
   const Tensor x = b.input(0), weight = b.has_input(1) ? b.input(1) : Tensor();
-  if (!thread_state.grad_enabled)
-    return run_channels_backward(op_group_norm_backward, b, x, weight);
+  if (!thread_state.grad_enabled) return run_norm_backward(op_group_norm_backward, 1, b, x, weight);
   const Layout l = layout_of(x.sizes());
   const int64_t groups = b.attrs().ints[0];
   const Shape grouped = {l.outer, groups, l.channels / groups, l.inner};

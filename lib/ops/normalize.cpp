@@ -44,6 +44,28 @@ Tensor normalized_gradient(const Tensor& g, const Tensor& x, const Tensor& weigh
   return r * (gw - mean(gw, dims, true) - xhat * mean(gw * xhat, dims, true));
 }
 
+void infer_norm_backward(const Call& call, OutputMetas& outputs, int wanted, const Shape& affine) {
+  for (int i = 0; i < 3; ++i) {
+    OutputMeta& meta = outputs.add();
+    meta.dtype = call.in(1).dtype;
+    meta.sizes = !(call.attrs.ints[wanted] >> i & 1) ? Shape{0}
+                 : i == 0                            ? call.in(1).sizes
+                                                     : affine;
+  }
+}
+
+void run_norm_backward(const Op& op, int wanted, Backward& b, const Tensor& x,
+                       const Tensor& weight) {
+  Attrs attrs = b.attrs();
+  attrs.ints[wanted] = b.needs(0) | b.needs(1) << 1 | b.needs(2) << 2;
+  const Tensor g = b.grad(), stats = b.output(1);
+  const Arg inputs[4] = {g, x, stats, weight};
+  Tensor outputs[3];
+  dispatch(op, inputs, 4, attrs, outputs, 3);
+  for (int i = 0; i < 3; ++i)
+    if (b.needs(i)) b.set(i, outputs[i]);
+}
+
 namespace {
 
 // In the attributes: lists[0] = normalized shape, reals[0] = eps.
@@ -145,16 +167,10 @@ void forward_rows(const Call& call) {
   rows_in_pieces<kCentred>(call, {});
 }
 
-// ---- backward: (g, x, stats, weight) -> dx, dweight, dbias, those of ints[0]'s bits
+// ---- backward; ints[0]: the gradients that are wanted
 
 void infer_rows_backward(const Call& call, OutputMetas& outputs) {
-  for (int i = 0; i < 3; ++i) {
-    OutputMeta& meta = outputs.add();
-    meta.dtype = call.in(1).dtype;
-    meta.sizes = !(call.attrs.ints[0] >> i & 1) ? Shape{0}
-                 : i == 0                       ? call.in(1).sizes
-                                                : normalized_shape(call);
-  }
+  infer_norm_backward(call, outputs, 0, normalized_shape(call));
 }
 
 // Rows whose shares of dweight and dbias are summed together.
@@ -223,7 +239,6 @@ int64_t row_unit(const Attrs& attrs, const Shape& /*sizes*/) {
   return n;
 }
 
-// (g, x, statistics, weight); ints[0]: the gradients that are wanted.
 void check_rows_backward(const Call& call) {
   need_counts(call, 3, 4, 3);
   need_number(call, 0, 0, 7);
@@ -264,20 +279,9 @@ Shape last_dims(const Backward& b) {
   return dims;
 }
 
-void run_backward(const Op& op, Backward& b, const Tensor& x, const Tensor& weight) {
-  Attrs attrs = b.attrs();
-  attrs.ints[0] = b.needs(0) | b.needs(1) << 1 | b.needs(2) << 2;
-  const Tensor g = b.grad(), stats = b.output(1);
-  const Arg inputs[4] = {g, x, stats, weight};
-  Tensor outputs[3];
-  dispatch(op, inputs, 4, attrs, outputs, 3);
-  for (int i = 0; i < 3; ++i)
-    if (b.needs(i)) b.set(i, outputs[i]);
-}
-
 void backward_layer_norm(Backward& b) {
   const Tensor x = b.input(0), weight = b.has_input(1) ? b.input(1) : Tensor();
-  if (!thread_state.grad_enabled) return run_backward(op_layer_norm_backward, b, x, weight);
+  if (!thread_state.grad_enabled) return run_norm_backward(op_layer_norm_backward, 0, b, x, weight);
   Tensor xhat;
   const Tensor g = b.grad();
   const Tensor dx = normalized_gradient(g, x, weight, last_dims(b), b.attrs().reals[0], &xhat);
@@ -288,7 +292,7 @@ void backward_layer_norm(Backward& b) {
 
 void backward_rms_norm(Backward& b) {
   const Tensor x = b.input(0), weight = b.has_input(1) ? b.input(1) : Tensor();
-  if (!thread_state.grad_enabled) return run_backward(op_rms_norm_backward, b, x, weight);
+  if (!thread_state.grad_enabled) return run_norm_backward(op_rms_norm_backward, 0, b, x, weight);
   const Shape dims = last_dims(b);
   const Tensor r = pow(mean(x * x, dims, true) + b.attrs().reals[0], scalar(-0.5));
   const Tensor g = b.grad(), xhat = x * r, gw = weight ? g * weight : g;

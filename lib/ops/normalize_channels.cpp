@@ -105,7 +105,8 @@ void batch_norm_in_pieces_as(const Call& call, const Pieces& pieces) {
 }
 
 void batch_norm_in_pieces(const Call& call, const Pieces& pieces) {
-  with_float(call.in(0).dtype, [&](auto t) { batch_norm_in_pieces_as<decltype(t)>(call, pieces); });
+  cpu::by_float(call.in(0).dtype,
+                [&](auto* t) { batch_norm_in_pieces_as<cpu::Element<decltype(t)>>(call, pieces); });
 }
 void forward_batch_norm(const Call& call) { batch_norm_in_pieces(call, {}); }
 
@@ -159,8 +160,9 @@ void batch_norm_backward_in_pieces_as(const Call& call, const Pieces& pieces) {
 }
 
 void batch_norm_backward_in_pieces(const Call& call, const Pieces& pieces) {
-  with_float(call.in(1).dtype,
-             [&](auto t) { batch_norm_backward_in_pieces_as<decltype(t)>(call, pieces); });
+  cpu::by_float(call.in(1).dtype, [&](auto* t) {
+    batch_norm_backward_in_pieces_as<cpu::Element<decltype(t)>>(call, pieces);
+  });
 }
 void forward_batch_norm_backward(const Call& call) { batch_norm_backward_in_pieces(call, {}); }
 
@@ -195,8 +197,7 @@ Tensor along_channels(const Tensor& t, int rank) {
 
 void backward_batch_norm(Backward& b) {
   const Tensor x = b.input(0), weight = b.has_input(1) ? b.input(1) : Tensor();
-  if (!thread_state.grad_enabled)
-    return run_channels_backward(op_batch_norm_backward, b, x, weight);
+  if (!thread_state.grad_enabled) return run_norm_backward(op_batch_norm_backward, 1, b, x, weight);
   const Tensor g = b.grad();
   const int rank = x.dim();
   const Shape dims = other_dims(rank);
@@ -244,8 +245,8 @@ void average(const Call& call, T* self, const T* row, int64_t n) {
 void forward_average(const Call& call) {
   TensorBody& self = call.in(0);
   const Tensor stats = dense(call.in(1)), old = dense(self);
-  with_float(self.dtype, [&](auto t) {
-    using T = decltype(t);
+  cpu::by_float(self.dtype, [&](auto* t) {
+    using T = cpu::Element<decltype(t)>;
     average(call, static_cast<T*>(old.data()), numbers<T>(stats) + call.attrs.ints[0] * self.numel,
             self.numel);
   });

@@ -3,12 +3,12 @@
 #pragma once
 #include <algorithm>
 
-#include "core/dispatch.hpp"
-#include "core/node.hpp"
 #include "core/parallel.hpp"
+#include "kernels/cpu/element_types.hpp"
 #include "kernels/cpu/normalize.hpp"
 #include "ops/broadcast.hpp"
 #include "ops/call_check.hpp"
+#include "ops/normalize.hpp"
 #include "ops/pieces.hpp"
 
 namespace autograd::detail {
@@ -36,14 +36,6 @@ struct Lists {
   Tensor memory;
   T* first;
 };
-
-template <class Body>
-void with_float(DType dtype, const Body& body) {
-  if (dtype == DType::kFloat32)
-    body(float{});
-  else
-    body(double{});
-}
 
 template <class T>
 const T* numbers(const Tensor& t) {
@@ -150,15 +142,9 @@ inline void check_rank(const Call& call) {
     fail(ErrorCode::kNotImplemented, call.op.name, ": not implemented for ", name_of(x.dtype));
 }
 
-// (g, x, stats, weight) -> dx, dweight, dbias, those of ints[1]'s bits.
+// The gradients of both; ints[1]: those that are wanted.
 inline void infer_channels_backward(const Call& call, OutputMetas& outputs) {
-  for (int i = 0; i < 3; ++i) {
-    OutputMeta& meta = outputs.add();
-    meta.dtype = call.in(1).dtype;
-    meta.sizes = !(call.attrs.ints[1] >> i & 1) ? Shape{0}
-                 : i == 0                       ? call.in(1).sizes
-                                                : Shape{call.in(1).sizes[1]};
-  }
+  infer_norm_backward(call, outputs, 1, {call.in(1).sizes[1]});
 }
 
 template <class T>
@@ -167,7 +153,6 @@ void write_affine_gradients(const Call& call, const T* dweight, const T* dbias, 
   if (call.attrs.ints[1] & 4) std::copy_n(dbias, n, reinterpret_cast<T*>(call.out(2).data));
 }
 
-// (g, x, statistics, weight); ints[1]: the gradients that are wanted.
 inline void check_channels_backward(const Call& call) {
   need_counts(call, 3, 4, 3);
   need_number(call, 1, 0, 7);
@@ -176,18 +161,6 @@ inline void check_channels_backward(const Call& call) {
   need_like(call, 0, 1);
   need_sizes(call, 3, {call.in(1).sizes[1]});
   for (int i : {2, 3}) need_dtype_of(call, i, 1);
-}
-
-inline void run_channels_backward(const Op& op, Backward& b, const Tensor& x,
-                                  const Tensor& weight) {
-  Attrs attrs = b.attrs();
-  attrs.ints[1] = b.needs(0) | b.needs(1) << 1 | b.needs(2) << 2;
-  const Tensor g = b.grad(), stats = b.output(1);
-  const Arg inputs[4] = {g, x, stats, weight};
-  Tensor outputs[3];
-  dispatch(op, inputs, 4, attrs, outputs, 3);
-  for (int i = 0; i < 3; ++i)
-    if (b.needs(i)) b.set(i, outputs[i]);
 }
 
 inline constexpr uint32_t kChannelReads = reads_input(0) | reads_input(1) | reads_output(1);

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/cpu/element_types.hpp"
+
 namespace autograd::cpu {
 namespace {
 
@@ -77,9 +79,9 @@ void scatter(const Window& w, const T* columns, int64_t row, int64_t channels, T
         const T* from = columns + at + valid.begin;
         const int64_t n = valid.end - valid.begin, step = w.stride[2];
         if (step == 1)
-          for (int64_t j = 0; j < n; ++j) out[j] = static_cast<T>(out[j] + from[j]);
+          for (int64_t j = 0; j < n; ++j) out[j] = add(out[j], from[j]);
         else
-          for (int64_t j = 0; j < n; ++j) out[j * step] = static_cast<T>(out[j * step] + from[j]);
+          for (int64_t j = 0; j < n; ++j) out[j * step] = add(out[j * step], from[j]);
       });
       columns += row;
     });
@@ -121,40 +123,18 @@ void copy_channels(const SheetDim (&dims)[3], const T* image, int64_t image_stri
 
 void windows_to_columns(DType dtype, const Window& w, const void* image, int64_t channels,
                         void* columns, int64_t row) {
-  const auto run = [&](auto zero) {
-    using T = decltype(zero);
+  by_size(static_cast<int64_t>(size_of(dtype)), [&](auto* type) {
+    using T = Element<decltype(type)>;
     gather(w, static_cast<const T*>(image), channels, static_cast<T*>(columns), row);
-  };
-  switch (size_of(dtype)) {
-    case 4:
-      return run(uint32_t{});
-    case 8:
-      return run(uint64_t{});
-    default:
-      return run(uint8_t{});
-  }
+  });
 }
 
 void add_columns_to_windows(DType dtype, const Window& w, const void* columns, int64_t row,
                             int64_t channels, void* image) {
-  const auto run = [&](auto zero) {
-    using T = decltype(zero);
+  by_dtype(dtype, [&](auto* type) {
+    using T = Element<decltype(type)>;
     scatter(w, static_cast<const T*>(columns), row, channels, static_cast<T*>(image));
-  };
-  switch (dtype) {
-    case DType::kFloat32:
-      return run(float{});
-    case DType::kFloat64:
-      return run(double{});
-    case DType::kInt32:
-      return run(uint32_t{});  // wraps around like its signed twin
-    case DType::kInt64:
-      return run(uint64_t{});
-    case DType::kUInt8:
-      return run(uint8_t{});
-    case DType::kBool:
-      return run(bool{});
-  }
+  });
 }
 
 void copy_to_sheets(DType dtype, const SheetDim (&dims)[3], const void* image, int64_t image_stride,

@@ -15,7 +15,7 @@ struct Truth {
   operator bool() const { return byte != 0; }
 };
 
-/// The element type that by_dtype or by_size chose.
+/// The element type that by_dtype, by_float or by_size chose.
 template <class Pointer>
 using Element = std::remove_pointer_t<Pointer>;
 
@@ -36,6 +36,15 @@ void by_dtype(DType dtype, const Work& work) {
     case DType::kBool:
       return work(static_cast<Truth*>(nullptr));
   }
+}
+
+/// The same of float32 and float64.
+template <class Work>
+void by_float(DType dtype, const Work& work) {
+  if (dtype == DType::kFloat32)
+    work(static_cast<float*>(nullptr));
+  else
+    work(static_cast<double*>(nullptr));
 }
 
 /// Calls work with a null pointer of an unsigned type of 1, 4 or 8 bytes: for copies.

@@ -5,6 +5,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "kernels/cpu/element_types.hpp"
 #include "kernels/cpu/pool_squares.hpp"
 
 namespace autograd::cpu {
@@ -32,14 +33,19 @@ void for_windows(const PoolDim (&d)[3], const Visit& visit) {
 }
 
 template <class T>
-constexpr T kLowest = std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity()
-                                                           : std::numeric_limits<T>::lowest();
+T lowest() {
+  using Limits = std::numeric_limits<T>;
+  if constexpr (Limits::has_infinity)
+    return -Limits::infinity();
+  else
+    return Limits::lowest();
+}
 
 template <class T>
 void max_plane(const PoolDim (&d)[3], const T* x, T* values, int64_t* indices) {
   const int64_t row = d[2].in, plane = d[1].in * row;
   for_windows(d, [&](int64_t at, const PoolRange& a, const PoolRange& b, const PoolRange& c) {
-    T best = kLowest<T>;
+    T best = lowest<T>();
     int64_t index = a.begin * plane + b.begin * row + c.begin;
     for (int64_t i = a.begin; i < a.end; i += d[0].step)
       for (int64_t j = b.begin; j < b.end; j += d[1].step) {
@@ -156,22 +162,6 @@ void spread_plane(const PoolDim (&d)[3], int64_t divisor, const T* g, T* x) {
   });
 }
 
-template <class F>
-void for_dtype(DType dtype, const F& f) {
-  switch (dtype) {
-    case DType::kFloat32:
-      return f(float{});
-    case DType::kFloat64:
-      return f(double{});
-    case DType::kInt32:
-      return f(int32_t{});
-    case DType::kInt64:
-      return f(int64_t{});
-    default:
-      return f(uint8_t{});
-  }
-}
-
 }  // namespace
 
 void max_windows(DType dtype, const PoolDim (&dims)[3], int64_t planes, const void* x, void* values,
@@ -182,8 +172,8 @@ void max_windows(DType dtype, const PoolDim (&dims)[3], int64_t planes, const vo
       max_squares({planes, in, dims[2].in, dims[1].out, dims[2].out}, static_cast<const float*>(x),
                   static_cast<float*>(values), indices))
     return;
-  for_dtype(dtype, [&](auto zero) {
-    using T = decltype(zero);
+  by_dtype(dtype, [&](auto* type) {
+    using T = Element<decltype(type)>;
     const T* from = static_cast<const T*>(x);
     T* to = static_cast<T*>(values);
     for (int64_t p = 0; p < planes; ++p)
@@ -213,42 +203,36 @@ void spread_windows(DType dtype, const PoolDim (&dims)[3], int64_t divisor, int6
                     const void* g, void* x) {
   const int64_t size = in_size(dims), count = out_size(dims);
   const bool squares = is_2x2(dims);
-  const auto run = [&](auto zero) {
-    using T = decltype(zero);
+  by_float(dtype, [&](auto* type) {
+    using T = Element<decltype(type)>;
     for (int64_t p = 0; p < planes; ++p)
       (squares ? spread_plane_2x2<T> : spread_plane<T>)(dims, divisor,
                                                         static_cast<const T*>(g) + p * count,
                                                         static_cast<T*>(x) + p * size);
-  };
-  if (dtype == DType::kFloat32) return run(float{});
-  run(double{});
+  });
 }
 
 void scatter_planes(DType dtype, const void* g, const int64_t* index, int64_t planes, int64_t count,
                     int64_t size, void* x) {
   std::memset(x, 0, static_cast<size_t>(planes * size) * size_of(dtype));
-  const auto run = [&](auto zero) {
-    using T = decltype(zero);
+  by_float(dtype, [&](auto* type) {
+    using T = Element<decltype(type)>;
     const T* from = static_cast<const T*>(g);
     T* to = static_cast<T*>(x);
     for (int64_t p = 0; p < planes; ++p, from += count, index += count, to += size)
       for (int64_t i = 0; i < count; ++i) to[index[i]] += from[i];
-  };
-  if (dtype == DType::kFloat32) return run(float{});
-  run(double{});
+  });
 }
 
 void gather_planes(DType dtype, const void* x, const int64_t* index, int64_t planes, int64_t count,
                    int64_t size, void* out) {
-  const auto run = [&](auto zero) {
-    using T = decltype(zero);
+  by_float(dtype, [&](auto* type) {
+    using T = Element<decltype(type)>;
     const T* from = static_cast<const T*>(x);
     T* to = static_cast<T*>(out);
     for (int64_t p = 0; p < planes; ++p, from += size, index += count, to += count)
       for (int64_t i = 0; i < count; ++i) to[i] = from[index[i]];
-  };
-  if (dtype == DType::kFloat32) return run(float{});
-  run(double{});
+  });
 }
 
 }  // namespace autograd::cpu

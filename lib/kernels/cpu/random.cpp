@@ -10,6 +10,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "kernels/cpu/element_types.hpp"
 #include "kernels/cpu/simd_targets.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -275,20 +276,10 @@ void normal_any(DType dtype, Philox rng, int64_t first, void* out, int64_t n) {
 
 void randint_any(DType dtype, Philox rng, int64_t first, int64_t low, int64_t high, void* out,
                  int64_t n) {
-  switch (dtype) {
-    case DType::kFloat32:
-      return randint_of(rng, first, low, high, static_cast<float*>(out), n);
-    case DType::kFloat64:
-      return randint_of(rng, first, low, high, static_cast<double*>(out), n);
-    case DType::kInt32:
-      return randint_of(rng, first, low, high, static_cast<int32_t*>(out), n);
-    case DType::kInt64:
-      return randint_of(rng, first, low, high, static_cast<int64_t*>(out), n);
-    case DType::kUInt8:
-      return randint_of(rng, first, low, high, static_cast<uint8_t*>(out), n);
-    case DType::kBool:
-      return randint_of(rng, first, low, high, static_cast<bool*>(out), n);
-  }
+  by_dtype(dtype, [&](auto* type) {
+    using T = Element<decltype(type)>;
+    randint_of(rng, first, low, high, static_cast<T*>(out), n);
+  });
 }
 
 void randperm_any(Philox rng, int64_t* out, int64_t n) {

@@ -154,20 +154,12 @@ void linear_scan_of(bool reverse, const T* a, const T* b, T* out, const ScanShap
     }
 }
 
-template <class Body>
-void with_float(DType dtype, const Body& body) {
-  if (dtype == DType::kFloat32)
-    body(float{});
-  else
-    body(double{});
-}
-
-template <class Body>
-void with_number(DType dtype, const Body& body) {
+template <class Work>
+void by_number(DType dtype, const Work& work) {
   if (dtype == DType::kInt64)
-    body(int64_t{});
+    work(static_cast<int64_t*>(nullptr));
   else
-    with_float(dtype, body);
+    by_float(dtype, work);
 }
 
 template <class T>
@@ -182,15 +174,15 @@ T* out_as(void* p) {
 }  // namespace
 
 void cumsum(DType dtype, bool reverse, const void* x, void* y, const ScanShape& s) {
-  with_number(dtype, [&](auto t) {
-    using T = decltype(t);
+  by_number(dtype, [&](auto* t) {
+    using T = Element<decltype(t)>;
     running(in<T>(x), out_as<T>(y), s, reverse, Wide<T>{0}, Add());
   });
 }
 
 void cumprod(DType dtype, const void* x, void* y, const ScanShape& s) {
-  with_number(dtype, [&](auto t) {
-    using T = decltype(t);
+  by_number(dtype, [&](auto* t) {
+    using T = Element<decltype(t)>;
     running(in<T>(x), out_as<T>(y), s, false, Wide<T>{1}, Multiply());
   });
 }
@@ -202,46 +194,33 @@ void prod(DType dtype, const void* x, void* y, const ScanShape& s) {
 
 void cumulative_extreme(DType dtype, bool largest, const void* x, void* y, int64_t* index,
                         const ScanShape& s) {
-  const auto run = [&](auto t) {
-    using T = decltype(t);
+  by_dtype(dtype, [&](auto* t) {
+    using T = Element<decltype(t)>;
     if (largest)
       extreme_of(in<T>(x), out_as<T>(y), index, s, [](T a, T b) { return a >= b; });
     else
       extreme_of(in<T>(x), out_as<T>(y), index, s, [](T a, T b) { return a <= b; });
-  };
-  switch (dtype) {
-    case DType::kFloat32:
-      return run(float{});
-    case DType::kFloat64:
-      return run(double{});
-    case DType::kInt32:
-      return run(int32_t{});
-    case DType::kInt64:
-      return run(int64_t{});
-    case DType::kUInt8:
-    case DType::kBool:
-      return run(uint8_t{});
-  }
+  });
 }
 
 void logcumsumexp(DType dtype, const void* x, void* y, const ScanShape& s) {
-  with_float(dtype, [&](auto t) {
-    using T = decltype(t);
+  by_float(dtype, [&](auto* t) {
+    using T = Element<decltype(t)>;
     logcumsumexp_of(in<T>(x), out_as<T>(y), s);
   });
 }
 
 void linear_scan(DType dtype, bool reverse, const void* a, const void* b, void* out,
                  const ScanShape& s) {
-  with_float(dtype, [&](auto t) {
-    using T = decltype(t);
+  by_float(dtype, [&](auto* t) {
+    using T = Element<decltype(t)>;
     linear_scan_of(reverse, in<T>(a), in<T>(b), out_as<T>(out), s);
   });
 }
 
 void add_along(DType dtype, const void* g, const int64_t* index, void* out, const ScanShape& s) {
-  with_float(dtype, [&](auto t) {
-    using T = decltype(t);
+  by_float(dtype, [&](auto* t) {
+    using T = Element<decltype(t)>;
     for (int64_t o = 0; o < s.outer; ++o)
       for (int64_t j = 0; j < s.n; ++j)
         for (int64_t i = 0; i < s.inner; ++i) {
@@ -252,8 +231,8 @@ void add_along(DType dtype, const void* g, const int64_t* index, void* out, cons
 }
 
 void gather_along(DType dtype, const void* x, const int64_t* index, void* out, const ScanShape& s) {
-  with_float(dtype, [&](auto t) {
-    using T = decltype(t);
+  by_float(dtype, [&](auto* t) {
+    using T = Element<decltype(t)>;
     for (int64_t o = 0; o < s.outer; ++o)
       for (int64_t j = 0; j < s.n; ++j)
         for (int64_t i = 0; i < s.inner; ++i) {
