@@ -8,6 +8,8 @@ if(cpp_tests)
   add_executable(autograd_tests ${cpp_tests} $<TARGET_OBJECTS:autograd_kernels>
                                 $<TARGET_OBJECTS:autograd_engine> $<TARGET_OBJECTS:autograd_capi>)
   target_include_directories(autograd_tests PRIVATE include lib capi)
+  set_source_files_properties(tests_cpp/test_capi.cpp PROPERTIES COMPILE_DEFINITIONS
+                              "AUTOGRAD_TESTS=\"${PROJECT_SOURCE_DIR}/tests_cpp\"")
   target_link_libraries(autograd_tests PRIVATE autograd_options hwy::hwy Threads::Threads
                                                GTest::gtest_main)
   gtest_discover_tests(autograd_tests DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300)

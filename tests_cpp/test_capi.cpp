@@ -30,7 +30,7 @@ Enum invalid(int32_t number) {
 
 // Functions of ops have their rows in tests_py/op_rows, where a test of its own asks for them.
 TEST_F(Capi, every_declared_function_that_is_no_op_is_tested) {
-  const std::filesystem::path tests = std::filesystem::path(__FILE__).parent_path();
+  const std::filesystem::path tests = AUTOGRAD_TESTS;
   const auto read = [](const std::filesystem::path& path) {
     std::ifstream file(path);
     EXPECT_TRUE(file) << path;
