@@ -16,6 +16,10 @@ PIECEWISE = {
     "max_pool2d": lambda nn, x: nn.functional.max_pool2d(x, 2),
     "avg_pool2d": lambda nn, x: nn.functional.avg_pool2d(x, 2),
     "adaptive_max_pool2d": lambda nn, x: nn.functional.adaptive_max_pool2d(x, (1, 2)),
+    "pad_reflect": lambda nn, x: nn.functional.pad(x, (1, 2), mode="reflect"),
+    "pad_replicate": lambda nn, x: nn.functional.pad(x, (1, 2), mode="replicate"),
+    "interpolate_area": lambda nn, x: nn.functional.interpolate(x, 3, mode="area"),
+    "prelu": lambda nn, x: nn.functional.prelu(x, nn.functional.relu(x[0, 0, 1:2]).detach()),
     "adaptive_avg_pool2d": lambda nn, x: nn.functional.adaptive_avg_pool2d(x, (1, 2)),
 }
 each = pytest.mark.parametrize("name", sorted(PIECEWISE))
@@ -103,5 +107,71 @@ def test_third_gradients():
             (y,) = lib.autograd.grad(y.sum(), x, create_graph=True)
             found.append(y)
         return found
+
+    agree(scenario)
+
+
+def test_pad_around_has_no_second_gradient():
+    def scenario(lib, nn):
+        x = leaf(lib)
+        (g,) = lib.autograd.grad(
+            nn.functional.pad(x, (1, 2), mode="circular").sum(), x, create_graph=True
+        )
+        return g, g.requires_grad
+
+    agree(scenario)
+
+
+def test_the_slope_of_prelu():
+    def scenario(lib, nn):
+        x = (leaf(lib).detach() + 0.05).requires_grad_()  # PyTorch is of two minds about 0
+        w = lib.tensor([0.25], requires_grad=True)
+        c = lib.full((1, 2, 4), 2.0).requires_grad_()
+        first = lib.autograd.grad(nn.functional.prelu(x, w), [x, w], c, create_graph=True)
+        return [lib.autograd.grad(g.sum(), [x, w, c], retain_graph=True) for g in first]
+
+    agree(scenario)
+
+
+def test_what_is_counted_with_beta_0_gets_zeros():
+    def scenario(lib, nn):
+        bias = lib.full((2, 3), float("nan")).requires_grad_()
+        a, b = lib.ones(2, 4), lib.ones(4, 3)
+        y = lib.addmm(bias, a, b, beta=0)
+        return y, lib.autograd.grad(y.sum(), bias)
+
+    agree(scenario)
+
+
+def test_targets_that_are_all_ignored():
+    def scenario(lib, nn):
+        x = lib.tensor([[0.1, -0.3, 2.0], [1.0, 0.5, 0.2]], requires_grad=True)
+        target = lib.tensor([1, 1])
+        losses = [
+            nn.functional.cross_entropy(x, target, ignore_index=1),
+            nn.functional.cross_entropy(x, target, ignore_index=1, label_smoothing=0.1),
+            nn.functional.nll_loss(x, target, ignore_index=1),
+        ]
+        return losses, [lib.autograd.grad(y, x, create_graph=True) for y in losses]
+
+    agree(scenario)
+
+
+@pytest.mark.parametrize("name", ["mse_loss", "l1_loss", "kl_div", "soft_margin_loss", "mean"])
+def test_means_of_nothing(name):
+    def scenario(lib, nn):
+        x, t = lib.zeros(0, 3).requires_grad_(), lib.zeros(0, 3)
+        c = lib.ones(()).requires_grad_()
+        y = x.mean() if name == "mean" else getattr(nn.functional, name)(x, t)
+        (g,) = lib.autograd.grad(y, x, c, create_graph=True)
+        return y, g, lib.autograd.grad(g.sum(), c)
+
+    agree(scenario)
+
+
+def test_variances_without_degrees_of_freedom():
+    def scenario(lib, nn):
+        x = lib.tensor([1.0, 2.0, 3.0], requires_grad=True)
+        return [lib.autograd.grad(x.var(correction=n), x) for n in (2, 3, 4)]
 
     agree(scenario)

@@ -8,6 +8,7 @@
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/parallel.hpp"
+#include "core/record.hpp"
 #include "kernels/cpu/grid.hpp"
 #include "kernels/cpu/pointwise.hpp"
 #include "ops/broadcast.hpp"
@@ -250,6 +251,7 @@ constexpr Op op_repeat = {.name = "repeat",
 void again_repeat(Backward& b) { b.set(0, dispatch(op_repeat, {b.grad()}, b.attrs())); }
 
 void again_pad(Backward& b);
+void backward_pad(Backward& b);
 constexpr Op op_pad_backward = arrange_backward(
     "pad_backward", forward_arrange_backward<pad_axis>, again_pad, check_arrange_backward<pad_axis>,
     "left,right,sizes;;mode", "each element and the copies of it in the padding",
@@ -258,12 +260,20 @@ constexpr Op op_pad = {.name = "pad",
                        .traits = kCopies,
                        .infer = infer_arrange<pad_axis>,
                        .forward = {forward_arrange<pad_axis>},
-                       .backward = backward_arrange<op_pad_backward>,
+                       .backward = backward_pad,
                        .attrs = "left,right;;mode",
                        .doc = "x with its own elements around it",
                        .batch = {1, lead_entries<0, 2, false>},
                        .check = check_arrange<pad_axis>};
 void again_pad(Backward& b) { b.set(0, dispatch(op_pad, {b.grad()}, b.attrs())); }
+void backward_pad(Backward& b) {
+  // Around pads by copying, which has no second derivative; the other modes have one of zeros.
+  if (static_cast<PadMode>(b.attrs().ints[0]) == PadMode::kCircular)
+    return backward_arrange<op_pad_backward>(b);
+  Attrs attrs = b.attrs();
+  attrs.lists[2] = b.input_sizes(0);
+  set_in_pieces(b, 0, dispatch(op_pad_backward, {b.grad()}, attrs));
+}
 
 // ---- constant padding; lists: left, right
 

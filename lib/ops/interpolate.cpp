@@ -9,6 +9,7 @@
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/parallel.hpp"
+#include "core/record.hpp"
 #include "kernels/cpu/resample.hpp"
 #include "ops/broadcast.hpp"
 #include "ops/call_check.hpp"
@@ -232,7 +233,11 @@ constexpr Op op_resample_backward = {.name = "interpolate_backward",
 void backward_resample(Backward& b) {
   Attrs attrs = b.attrs();
   attrs.lists[0] = b.input_sizes(0);
-  b.set(0, dispatch(op_resample_backward, {b.grad()}, attrs));
+  Tensor gradient = dispatch(op_resample_backward, {b.grad()}, attrs);
+  if (mode_of(attrs) == Interpolation::kArea)
+    set_in_pieces(b, 0, std::move(gradient));
+  else
+    b.set(0, std::move(gradient));
 }
 // Linear in g: the transpose of the transpose.
 void backward_resample_backward(Backward& b) {

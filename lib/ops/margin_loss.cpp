@@ -201,7 +201,14 @@ Tensor multi_margin_loss(const Tensor& input, const Tensor& target, int64_t p, d
   const Tensor excess = relu(rows + unsqueeze(minus_own + margin, 1));
   // The class itself adds the margin to the sum.
   const double own = std::pow(std::max(margin, 0.0), static_cast<double>(p));
-  Tensor loss = sum(p == 1 ? excess : excess * excess, {1}) - own;
+  const Tensor terms = p == 1 ? excess : excess * excess;
+  if (!weight && reduction != Reduction::kNone) {
+    const double count = static_cast<double>(n),
+                 divisor =
+                     static_cast<double>(classes) * (reduction == Reduction::kMean ? count : 1);
+    return (sum(terms) - own * count) / divisor;
+  }
+  Tensor loss = sum(terms, {1}) - own;
   if (weight)
     loss = loss * detail::class_weights(classes_of, weight, rows.dtype(), Reduction::kSum, kNone);
   loss = loss / static_cast<double>(classes);

@@ -48,7 +48,9 @@ Tensor row_weights(const Call& call, int target, int weight, DType dtype) {
   const double total = cpu::class_weights(dtype, t.data_as<int64_t>(), w ? w.data() : nullptr,
                                           out.data(), n, ignore);
   if (reduction_of(call.attrs) != Reduction::kMean) return out;
+  const int64_t* const targets = t.data_as<int64_t>();
   for (int64_t i = 0; i < n; ++i) {
+    if (targets[i] == ignore) continue;
     if (dtype == DType::kFloat32)
       static_cast<float*>(out.data())[i] /= static_cast<float>(total);
     else

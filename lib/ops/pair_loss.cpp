@@ -253,7 +253,7 @@ void backward_pair(Backward& b) {
     if (!b.needs(1) || is_of_difference(kind)) return;
   }
   const bool is_mean = reduction_of(b.attrs()) == Reduction::kMean;
-  const Tensor scaled = is_mean ? g / static_cast<double>(x.numel()) : g;
+  const Tensor scaled = is_mean ? g / static_cast<double>(std::max<int64_t>(1, x.numel())) : g;
   if (b.needs(0) && thread_state.grad_enabled) b.set(0, slope_of_x(kind, x, t, p) * scaled);
   if (b.needs(1)) b.set(1, slope_of_target(kind, x, t, p) * scaled);
 }

@@ -246,7 +246,13 @@ struct Slope {
 void backward_each(Backward& rule, std::initializer_list<Slope> slopes) {
   int i = 0;
   for (const Slope& slope : slopes) {
-    if (rule.needs(i)) rule.set(i, slope.gradient(Values(rule, slope.uses)));
+    if (rule.needs(i)) {
+      Tensor gradient = slope.gradient(Values(rule, slope.uses));
+      if ((slope.uses & PIECES) && thread_state.grad_enabled)
+        set_in_pieces(rule, i, std::move(gradient));
+      else
+        rule.set(i, std::move(gradient));
+    }
     ++i;
   }
 }
@@ -303,7 +309,7 @@ void backward_compare_in_place(Backward& rule) {
           [](Backward& b) {                                                                 \
             backward_each(b, {{uses_a, gradient_a_##name_}, {uses_b, gradient_b_##name_}}); \
           },                                                                                \
-      .reads = {uses_a, uses_b},                                                            \
+      .reads = {(uses_a) & ~PIECES, (uses_b) & ~PIECES},                                    \
       .doc = #expression,                                                                   \
       .kernel = AG_KERNEL(name_),                                                           \
       .check = takes<2>};

@@ -3,6 +3,7 @@
 #include <limits>
 #include <vector>
 
+#include "autograd/grad.hpp"
 #include "autograd/ops.hpp"
 #include "core/text.hpp"
 #include "ops/broadcast.hpp"
@@ -45,7 +46,11 @@ Tensor scaled_sum(const char* op, const Tensor& input, const Tensor& product, do
          "); input ", from, " cannot be expanded to ", to);
   }
   const Tensor scaled = times(op, "alpha", product, alpha);
-  if (beta == 0) return scaled;
+  if (beta == 0) {
+    const bool is_recorded = grad_enabled() && input.requires_grad();
+    // Its elements count for nothing, even if they are NaN; its gradient is zeros.
+    return is_recorded ? where(scalar(false), input, scaled) : scaled;
+  }
   if (input.dtype() != product.dtype())
     fail(ErrorCode::kRuntime, op,
          ": expected input and product to have the same dtype, but got: ", name_of(input.dtype()),

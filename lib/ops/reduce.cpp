@@ -107,19 +107,20 @@ constexpr Op op_sum = {
     .batch = by_mask(1),
     .check = check_sum};
 
-constexpr Op op_mean = {.name = "mean",
-                        .traits = kReduction,
-                        .infer = infer_mean,
-                        .forward = {forward_mean},
-                        .backward =
-                            [](Backward& b) {
-                              b.set(0,
-                                    expand(with_dims(b, b.grad()) / count_of(b), b.input_sizes(0)));
-                            },
-                        .attrs = ";;dims,keepdim,dtype",
-                        .doc = "sum over dims / number of elements",
-                        .batch = by_mask(1),
-                        .check = check_sum};
+constexpr Op op_mean = {
+    .name = "mean",
+    .traits = kReduction,
+    .infer = infer_mean,
+    .forward = {forward_mean},
+    .backward =
+        [](Backward& b) {
+          // Nothing is divided where the gradient has no elements.
+          b.set(0, expand(with_dims(b, b.grad()) / std::max(1.0, count_of(b)), b.input_sizes(0)));
+        },
+    .attrs = ";;dims,keepdim,dtype",
+    .doc = "sum over dims / number of elements",
+    .batch = by_mask(1),
+    .check = check_sum};
 
 // ---- var
 
@@ -138,7 +139,13 @@ void forward_var(const Call& call) {
 void backward_var(Backward& b) {
   const Tensor x = b.input(0);
   const Shape dims = dims_of(b.attrs(), x.dim());
-  const double divisor = std::max(0.0, count_of(b) - b.attrs().reals[0]);
+  const double divisor = count_of(b) - b.attrs().reals[0];
+  if (divisor <= 0 && dims.size() == x.dim()) {
+    const Tensor at_mean = eq(x, mean(x, dims, true));
+    const double nan = std::numeric_limits<double>::quiet_NaN(),
+                 infinity = std::numeric_limits<double>::infinity();
+    return b.set(0, with_dims(b, b.grad()) * where(at_mean, scalar(nan), scalar(infinity)));
+  }
   b.set(0, (2.0 / divisor) * (with_dims(b, b.grad()) * (x - mean(x, dims, true))));
 }
 

@@ -283,7 +283,7 @@ constexpr Op op_prod_backward = {.name = "prod_backward",
 void backward_prod(Backward& b) {
   const Tensor g = b.grad(), x = to(b.input(0), g.dtype());
   if (!thread_state.grad_enabled) return b.set(0, dispatch(op_prod_backward, {g, x}, b.attrs()));
-  if (x.numel() == 0) return b.set(0, zeros_like(x));
+  if (x.numel() == 0) return b.set(0, with_dims(b, g) * x);
   const int64_t dim = dim_of(b), mask = b.attrs().ints[0];
   if (x.dim() == 0) return b.set(0, g);
   Shape edge = x.sizes();
