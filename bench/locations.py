@@ -53,7 +53,7 @@ def measure(options: argparse.Namespace) -> None:
     """Prints a row for each number of frames."""
     x = ag.ones(4)
     rows = {f"{n} frames of the package": chain(n) for n in range(options.deepest + 1)}
-    rows.update({f"ReLU in {n} Sequentials": nested(n) for n in (1, 4, 8)})
+    rows.update({f"ReLU in {n} Sequentials": nested(n) for n in (1, 4, 8, 12)})
     differences: dict[str, list[float]] = {name: [] for name in rows}
     plain: dict[str, list[float]] = {name: [] for name in rows}
     for round_ in range(options.rounds):

@@ -14,7 +14,7 @@ from test_bare_python import find_python
 
 import autograd as ag
 from autograd import location as locations
-from autograd._capi import lib, library_path
+from autograd._capi import PACKAGE, lib, library_path
 
 
 def is_here(found, above=0):
@@ -326,3 +326,25 @@ assert ag.ones(1).sum().item() == 1
 """
     code, _, err = run(program)
     assert code == 0, err
+
+
+def test_frames_that_lie_where_others_lay():
+    """Functions of the user's and of the package's that are alike, in turns at the same place in memory."""
+    source = "def call(rest):\n    return rest[0](rest[1:]) if rest else here()\n"
+
+    def make(file):
+        space = {"here": lib.ag_location_here}
+        exec(compile(source, file, "exec"), space)
+        return space["call"]
+
+    ours, users = make(str(PACKAGE / "between.py")), make("<between>")
+    for depth in (1, 2, 5, 29, 30, 31, 32, 40):
+        for place in [*range(-1, depth), *range(-1, depth)]:
+            chain = [ours] * (depth + 1)
+            if place >= 0:
+                chain[place] = users
+            found = locations.location(chain[0](chain[1:]))
+            if place >= 0:
+                assert (found.file, found.line) == ("<between>", 2), (depth, place)
+            else:
+                assert is_here(found, above=4), (depth, place)

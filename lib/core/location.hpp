@@ -17,17 +17,19 @@ constexpr uint32_t kMostLocations = (1u << 24) - 1;
 /// A location that is unknown and stays so: nothing is searched for.
 constexpr Location kNowhere = 1;
 
-/// True while the frames of a Python interpreter are read.
-extern std::atomic<bool> follows_python;
+/// Not 0 while the frames of a Python interpreter are read; another number as soon as something
+/// that was known of its code may not be so any more.
+extern std::atomic<uint64_t> python_epoch;
 
-/// The innermost frame of this thread's Python that belongs to the user.
-Location python_location() noexcept;
+/// The innermost frame of this thread's Python that belongs to the user, in an epoch that is not 0.
+extern std::atomic<Location (*)(uint64_t epoch) noexcept> python_location;
 
 /// Where this thread is: the scope's location if one is set, else the line that Python runs.
 inline Location here() noexcept {
   const Location set = thread_state.location;
   if (set) return set;
-  return follows_python.load(std::memory_order_relaxed) ? python_location() : 0;
+  const uint64_t epoch = python_epoch.load(std::memory_order_relaxed);
+  return epoch ? python_location.load(std::memory_order_relaxed)(epoch) : 0;
 }
 
 /// The same, never 0: for a scope in which it need not be found again.

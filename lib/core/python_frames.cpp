@@ -1,19 +1,10 @@
 // Reads the frames of a running CPython without calling into it, so that an op learns its line in a
 // few nanoseconds, with or without the interpreter's lock: a thread that is inside the library does
 // not move its own frames.
-//
-// Where things lie in memory is fixed within a minor version of CPython. The layout is taken from
-// what the interpreter publishes about itself (3.13 and later) or from the table below, and every
-// pointer on the way is checked once, in a way that cannot crash, before any is followed. Wherever
-// that check fails, and for any other interpreter, lines are unknown.
-#include <dlfcn.h>
 #include <pthread.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
-#include <cstring>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -21,48 +12,24 @@
 
 #include "autograd/location.hpp"
 #include "core/location.hpp"
+#include "core/python_layout.hpp"
 
 namespace autograd {
 namespace detail {
 
-std::atomic<bool> follows_python{false};
+std::atomic<uint64_t> python_epoch{0};
+std::atomic<Location (*)(uint64_t) noexcept> python_location{nullptr};
 
 namespace {
 
-/// Offsets in bytes; -1 where a version has no such thing.
-struct Layout {
-  int frame = -1;        ///< in a thread state: its innermost frame,
-  int inner = -1;        ///< or a structure in which that lies here
-  int code = -1;         ///< in a frame
-  int previous = -1;     ///< in a frame
-  int instruction = -1;  ///< in a frame: a pointer into the bytecode, or its index
-  int index_scale = 0;   ///< bytes per index; 0: it is a pointer
-  int owner = -1;        ///< in a frame: a byte that says what kind it is
-  int bytecode = 0;      ///< in a code object: its first instruction
-  int type = 8;          ///< in an object: its class
-};
+using Layout = PythonLayout;
 
-constexpr char kFrameOfTheInterpreter = 3;  // value of `owner`: entered from C, holds no user code
-constexpr int kMostFrames = 128;            // passed by on the way to one of the user's
+constexpr int kMostFrames = 128;  // passed by on the way to one of the user's
 
-struct Interpreter {
-  Layout layout;
-  void* (*thread_state)() = nullptr;
-  const void* code_type = nullptr;
-};
-Interpreter python;  // written once, before follows_python
-
-std::atomic<int> starts{0};
+PythonInterpreter python;  // written once, before python_epoch
 
 std::atomic<CodeResolver> resolver{nullptr};
 std::atomic<int> asking{0};
-
-template <class T>
-T load(const char* address) {
-  T value;
-  std::memcpy(&value, address, sizeof(T));
-  return value;
-}
 
 // ---- what is known of places in bytecode: a cache of fixed size, read without locks
 
@@ -79,6 +46,7 @@ struct alignas(64) Bucket {
 constexpr int kBucketBits = 12;
 Bucket buckets[1 << kBucketBits];
 std::mutex mutex;  // for writers
+uint64_t epochs = 0;
 uint32_t next_victim = 0;
 
 uint64_t pack(int32_t offset, uint32_t location) {
@@ -156,11 +124,6 @@ void remember_site(uint64_t instruction, uint32_t location) {
   return location;
 }
 
-int32_t offset_in(const Layout& at, const char* frame, const char* code) {
-  if (at.index_scale) return load<int32_t>(frame + at.instruction) * at.index_scale;
-  return static_cast<int32_t>(load<const char*>(frame + at.instruction) - (code + at.bytecode));
-}
-
 /// *asked: the interpreter was, which may have run any code.
 [[gnu::noinline]] uint32_t find(const Layout& at, const char* frame, bool* asked) {
   const char* code = load<const char*>(frame + at.code);
@@ -178,33 +141,28 @@ int32_t offset_in(const Layout& at, const char* frame, const char* code) {
 
 /// Where a frame is in the program, as one number: the address of its instruction, or that of its
 /// code and the instruction's index in it. 0: no number says it.
-template <bool indexed>
-uint64_t place_in(const char* frame, int instruction, int code) {
-  if (!indexed) return load<uint64_t>(frame + instruction);
-  const uint32_t index = load<uint32_t>(frame + instruction);
-  return index >> 16 ? 0 : load<uint64_t>(frame + code) ^ uint64_t { index } << 48;
+inline uint64_t place_in(const Layout& at, const char* frame) {
+  if (!at.index_scale) return load<uint64_t>(frame + at.instruction);
+  const uint32_t index = load<uint32_t>(frame + at.instruction);
+  return index >> 16 ? 0 : load<uint64_t>(frame + at.code) ^ uint64_t { index } << 48;
 }
 
-uint64_t place_in(const Layout& at, const char* frame) {
-  return at.index_scale ? place_in<true>(frame, at.instruction, at.code)
-                        : place_in<false>(frame, at.instruction, at.code);
-}
-
-struct Step {
-  const char* frame;
-  uint64_t place;
+/// Two neighbours in a frame, which say together that its caller is wanted, and which frame that
+/// is: `previous`, and the code, or the instruction where the code lies elsewhere.
+struct Link {
+  uint64_t first, second;
 };
 
-/// Frames from the innermost one outwards, all of the package but the last. What is known of a
-/// place stays so until a code object is freed, and then another generation begins.
-struct Way {
-  static constexpr int kMostSteps = 15;
-  uint64_t generation = 0;
+/// From the innermost frame outwards through frames of the package.
+struct alignas(64) Way {
+  static constexpr int kMostLinks = 30;
+  static constexpr uint64_t kNoPlace = ~uint64_t{0};
+  const char* first = nullptr;  ///< the innermost frame
+  uint64_t place = kNoPlace;    ///< where the frame that the way leads to was last
+  uint32_t found = 0;           ///< and the location of that
   int32_t n = 0;
-  uint32_t found = 0;  ///< kPassBy: it leads on
-  Step steps[kMostSteps];
+  Link links[kMostLinks];
 };
-std::atomic<uint64_t> generation{1};
 
 /// Of one thread.
 struct Ways {
@@ -215,13 +173,15 @@ struct Ways {
     return ways[key * 0x9E3779B97F4A7C15u >> (64 - kBits)];
   }
 };
+
 struct ThreadFrames {
+  uint64_t epoch = 0;  ///< what is known here belongs to it
   /// The thread that started to follow the interpreter keeps its thread state until it stops: one
-  /// load instead of three calls for most programs' only thread.
-  const void* state = nullptr;
-  int start = 0;        ///< which of the starts it belongs to
-  bool closed = false;  ///< the thread is ending: no ways are kept
+  /// load instead of three calls for most programs' only thread. Only if there are ways.
+  const char* state = nullptr;
   Ways* ways = nullptr;
+  uint64_t start = 0;   ///< the state's
+  bool closed = false;  ///< the thread is ending: no ways are kept
 };
 constinit thread_local ThreadFrames thread_frames
 #if defined(__ELF__)
@@ -234,7 +194,7 @@ void make_ways() {
   struct Owner {
     std::unique_ptr<Ways> ways{new (std::nothrow) Ways};
     ~Owner() {
-      thread_frames.ways = nullptr;
+      thread_frames = {};
       thread_frames.closed = true;
     }
   };
@@ -242,124 +202,17 @@ void make_ways() {
   thread_frames.ways = owner.ways.get();
 }
 
-// ---- finding the layout
+std::atomic<uint64_t> last_start{0};
 
-bool published_layout(Layout& at) {
-  // The start of what CPython 3.13 publishes: a text, its version, and lists of offsets.
-  const char* runtime = static_cast<const char*>(dlsym(RTLD_DEFAULT, "_PyRuntime"));
-  if (!runtime || std::memcmp(runtime, "xdebugpy", 8) != 0) return false;
-  if (load<uint64_t>(runtime + 8) >> 16 != 0x030d) return false;
-  const auto entry = [&](int i) { return static_cast<int>(load<uint64_t>(runtime + 8 * i)); };
-  constexpr int kThread = 19, kFrame = 28, kCode = 34, kObject = 44;
-  at.frame = entry(kThread + 4);
-  at.previous = entry(kFrame + 1);
-  at.code = entry(kFrame + 2);
-  at.instruction = entry(kFrame + 3);
-  at.owner = entry(kFrame + 5);
-  at.bytecode = entry(kCode + 9);
-  at.type = entry(kObject + 1);
-  for (int offset :
-       {at.frame, at.previous, at.code, at.instruction, at.owner, at.bytecode, at.type})
-    if (offset < 0 || offset > 4096) return false;
-  return true;
+/// What is known of places holds until a code object is freed; then another epoch begins.
+void begin_epoch(uint64_t epoch) {
+  ThreadFrames& mine = thread_frames;
+  if (!mine.ways) make_ways();
+  if (mine.ways)
+    for (Way& way : mine.ways->ways) way.first = nullptr;
+  if (!mine.ways || mine.start != last_start.load()) mine.state = nullptr;
+  mine.epoch = epoch;
 }
-
-bool known_layout(int minor, Layout& at) {
-  switch (minor) {
-    case 9:
-      at = {.frame = 24, .code = 32, .previous = 24, .instruction = 104, .index_scale = 1};
-      return true;
-    case 10:
-      at = {.frame = 24, .code = 32, .previous = 24, .instruction = 96, .index_scale = 2};
-      return true;
-    case 11:
-      at = {
-          .frame = 56, .inner = 8, .code = 32, .previous = 48, .instruction = 56, .bytecode = 184};
-      return true;
-    case 12:
-      at = {.frame = 56,
-            .inner = 0,
-            .code = 0,
-            .previous = 8,
-            .instruction = 56,
-            .owner = 70,
-            .bytecode = 192};
-      return true;
-    case 13:
-      return published_layout(at);
-    default:
-      return false;
-  }
-}
-
-/// Reads memory that may not exist: the system refuses to copy from there, the process lives on.
-class CarefulReader {
- public:
-  CarefulReader() {
-    if (pipe(ends_) != 0) ends_[0] = ends_[1] = -1;
-  }
-  ~CarefulReader() {
-    for (int end : ends_)
-      if (end >= 0) close(end);
-  }
-  CarefulReader(const CarefulReader&) = delete;
-  CarefulReader& operator=(const CarefulReader&) = delete;
-
-  template <class T>
-  bool read_at(const char* address, T* value) {
-    return ends_[0] >= 0 && write(ends_[1], address, sizeof(T)) == ssize_t{sizeof(T)} &&
-           read(ends_[0], value, sizeof(T)) == ssize_t{sizeof(T)};
-  }
-
- private:
-  int ends_[2];
-};
-
-/// Walks this thread's frames as python_location does, trusting nothing.
-bool frames_are_as_expected(const Interpreter& p) {
-  const Layout& at = p.layout;
-  CarefulReader memory;
-  const char* thread = static_cast<const char*>(p.thread_state());
-  const char* frame = nullptr;
-  if (!thread || !memory.read_at(thread + at.frame, &frame)) return false;
-  if (at.inner >= 0 && !memory.read_at(frame + at.inner, &frame)) return false;
-  int found = 0;
-  for (int depth = 0; frame; ++depth) {
-    if (depth > 100000) return false;
-    char owner = 0;
-    if (at.owner >= 0 && !memory.read_at(frame + at.owner, &owner)) return false;
-    if (owner != kFrameOfTheInterpreter) {
-      const char *code = nullptr, *type = nullptr;
-      int64_t instruction = 0;
-      if (!memory.read_at(frame + at.code, &code)) return false;
-      if (!memory.read_at(code + at.type, &type) || type != p.code_type) return false;
-      if (!memory.read_at(frame + at.instruction, &instruction)) return false;
-      const int32_t offset = offset_in(at, frame, code);
-      if (offset < -16 || offset > (1 << 28)) return false;
-      ++found;
-    }
-    if (!memory.read_at(frame + at.previous, &frame)) return false;
-  }
-  return found > 0;
-}
-
-bool find_interpreter(Interpreter& p) {
-  if (sizeof(void*) != 8) return false;
-  const auto version = reinterpret_cast<const char* (*)()>(dlsym(RTLD_DEFAULT, "Py_GetVersion"));
-  p.thread_state =
-      reinterpret_cast<void* (*)()>(dlsym(RTLD_DEFAULT, "PyGILState_GetThisThreadState"));
-  p.code_type = dlsym(RTLD_DEFAULT, "PyCode_Type");
-  if (!version || !p.thread_state || !p.code_type) return false;
-  int minor = 0;
-  if (std::sscanf(version(), "3.%d.", &minor) != 1) return false;
-  for (const char* other : {"PyPy", "GraalVM", "free-threading"})
-    if (std::strstr(version(), other) && minor != 13) return false;
-  return known_layout(minor, p.layout) && frames_are_as_expected(p);
-}
-
-}  // namespace
-
-namespace {
 
 /// What is known of the frame's place.
 uint32_t look_at(const Layout& at, const char* frame, bool* asked) {
@@ -374,84 +227,113 @@ uint32_t look_at(const Layout& at, const char* frame, bool* asked) {
   return find(at, frame, asked);
 }
 
-/// Goes on from a frame, `n` steps from where the way begins, and keeps the rest of the way.
-[[gnu::noinline]] Location go_on(const char* frame, Way* way, int n) noexcept {
-  const Layout& at = python.layout;
-  const uint64_t now = generation.load(std::memory_order_relaxed);
-  Step steps[Way::kMostSteps];
-  const int first = n;
-  uint32_t found = 0;
-  bool asked = false, leads_on = false;
-  for (int depth = n; frame && depth < kMostFrames; ++depth) {
-    leads_on = n == Way::kMostSteps;
-    if (!leads_on) steps[n++] = {frame, place_in(at, frame)};
-    found = look_at(at, frame, &asked);
-    if (found != kPassBy) break;
-    frame = load<const char*>(frame + at.previous);
-  }
-  if (found == kPassBy) found = 0;  // no frame is the user's
-  uint32_t& known = call_location;
-  if (known == NativeCall::kUnread && found) known = found;
-  // What the interpreter has run in between may have taken the way.
-  if (!found || asked || !way) return found;
-  for (int i = first; i < n; ++i)
-    if (!steps[i].place) return found;
-  std::copy(steps + first, steps + n, way->steps + first);
-  way->generation = now;
-  way->n = n;
-  way->found = leads_on ? kPassBy : found;
+/// Within a call from Python the line is found once.
+inline Location answer(uint32_t found) {
+  if (found && call_location == NativeCall::kUnread) call_location = found;
   return found;
 }
 
-/// From the innermost frame. A way is told by where it begins, and every step is compared: the
-/// same function may have been called by another one, at the same place in memory.
-template <bool indexed>
-inline Location follow_way(const char* frame) noexcept {
+/// Looks at every frame from this one outwards, and keeps the way if it begins here.
+[[gnu::noinline]] Location go(const char* frame, Way* way) noexcept {
   const Layout& at = python.layout;
-  Ways* const ways = thread_frames.ways;
-  if (!ways) [[unlikely]] {
-    make_ways();
-    return go_on(frame, nullptr, 0);
+  Link links[Way::kMostLinks];
+  const char* const first = frame;
+  const char* end = nullptr;  // where the links lead to
+  uint32_t found = 0;
+  int n = 0;
+  bool asked = false;
+  for (int depth = 0; frame && depth < kMostFrames; ++depth) {
+    found = look_at(at, frame, &asked);
+    end = n == depth ? frame : end;
+    if (found != kPassBy) break;
+    if (n < Way::kMostLinks) links[n++] = load<Link>(frame + at.link);
+    frame = load<const char*>(frame + at.previous);
   }
-  uint64_t place = place_in<indexed>(frame, at.instruction, at.code);
-  Way& way = ways->from(frame, place);
-  int i = 0;
-  if (way.generation == generation.load(std::memory_order_relaxed)) [[likely]] {
-    while (way.steps[i].frame == frame && way.steps[i].place == place) {
-      if (++i == way.n) {
-        if (way.found == kPassBy) [[unlikely]]
-          return go_on(load<const char*>(frame + at.previous), nullptr, i);
-        if (call_location == NativeCall::kUnread) call_location = way.found;
-        return way.found;
-      }
-      frame = load<const char*>(frame + at.previous);
-      if (!frame) [[unlikely]]
-        break;
-      place = place_in<indexed>(frame, at.instruction, at.code);
-    }
-  }
-  return go_on(frame, &way, i);
+  if (found == kPassBy) found = 0;  // no frame is the user's
+  // What the interpreter has run in between may have taken the way.
+  if (!found || asked || !way) return answer(found);
+  const uint64_t place = end == frame ? place_in(at, frame) : 0;
+  way->first = first;
+  way->n = n;
+  way->place = place ? place : Way::kNoPlace;
+  way->found = found;
+  std::copy(links, links + n, way->links);
+  return answer(found);
 }
 
-[[gnu::noinline]] Location follow_indexed_way(const char* frame) noexcept {
-  return follow_way<true>(frame);
+/// The way leads to a frame of another place than last time.
+[[gnu::noinline]] Location look_again(const char* frame, uint64_t place, Way& way) noexcept {
+  bool asked = false;
+  const uint32_t found = look_at(python.layout, frame, &asked);
+  if (found == kPassBy) return go(frame, nullptr);
+  if (found && !asked && place) way.place = place, way.found = found;
+  return answer(found);
+}
+
+/// The layout, as constants if it is one of the known ones.
+template <const Layout* known>
+inline const Layout& layout() {
+  if constexpr (known != nullptr)
+    return *known;
+  else
+    return python.layout;
+}
+
+template <const Layout* known>
+inline const char* innermost(const char* state) {
+  const Layout& at = layout<known>();
+  const char* frame = load<const char*>(state + at.frame);
+  return at.inner >= 0 ? load<const char*>(frame + at.inner) : frame;
+}
+
+/// From the innermost frame. A way is told by where it begins, and every link is compared: the
+/// same function may have been called by another one, at the same place in memory. The next frame
+/// is read where it is expected to be, so that the processor need not wait for the comparison.
+template <const Layout* known>
+[[gnu::always_inline]] inline Location follow_way(Ways& ways, const char* frame) noexcept {
+  const Layout& at = layout<known>();
+  const char* const first = frame;
+  Way& way = ways.from(frame, place_in(at, frame));
+  if (way.first != first) [[unlikely]]
+    return go(first, &way);
+  const Link* links = way.links;
+  for (const Link* const end = links + way.n; links != end; ++links) {
+    const Link link = load<Link>(frame + at.link);
+    if (link.first != links->first || link.second != links->second) [[unlikely]]
+      return go(first, &way);
+    frame = load<const char*>(reinterpret_cast<const char*>(links) + at.outward);
+  }
+  const uint64_t place = place_in(at, frame);
+  if (place != way.place) [[unlikely]]
+    return look_again(frame, place, way);
+  return answer(way.found);
+}
+
+/// Of a thread that is new to the epoch, or has to ask for its state.
+template <const Layout* known>
+[[gnu::noinline]] Location locate_anew(uint64_t epoch) noexcept {
+  const ThreadFrames& mine = thread_frames;
+  if (mine.epoch != epoch) begin_epoch(epoch);
+  const char* const state =
+      mine.state ? mine.state : static_cast<const char*>(python.thread_state());
+  const char* const frame = state ? innermost<known>(state) : nullptr;
+  if (!frame) return 0;
+  return mine.ways ? follow_way<known>(*mine.ways, frame) : go(frame, nullptr);
+}
+
+/// Few instructions, for they lie in nobody's cache when an op of a large program needs them.
+template <const Layout* known>
+Location locate(uint64_t epoch) noexcept {
+  const uint32_t before = call_location;
+  if (before != NativeCall::kOutside && before != NativeCall::kUnread) return before;
+  const ThreadFrames& mine = thread_frames;
+  if (mine.epoch != epoch || !mine.state) [[unlikely]]
+    return locate_anew<known>(epoch);
+  const char* const frame = innermost<known>(mine.state);
+  return frame ? follow_way<known>(*mine.ways, frame) : 0;
 }
 
 }  // namespace
-
-Location python_location() noexcept {
-  const uint32_t known = call_location;
-  if (known != NativeCall::kOutside && known != NativeCall::kUnread) return known;
-  const Layout& at = python.layout;
-  const ThreadFrames& mine = thread_frames;
-  const char* thread = static_cast<const char*>(
-      mine.start == starts.load(std::memory_order_relaxed) ? mine.state : python.thread_state());
-  if (!thread) return 0;
-  const char* frame = load<const char*>(thread + at.frame);
-  if (at.inner >= 0) frame = load<const char*>(frame + at.inner);
-  if (!frame) return 0;
-  return at.index_scale ? follow_indexed_way(frame) : follow_way<false>(frame);
-}
 
 }  // namespace detail
 
@@ -460,9 +342,12 @@ bool follow_python(CodeResolver resolver) {
   static std::mutex installing;
   std::lock_guard lock(installing);
   if (!resolver) {
-    follows_python.store(false);
+    {
+      std::lock_guard lock(mutex);
+      python_epoch.store(0);
+    }
     detail::resolver.store(nullptr);
-    starts.fetch_add(1);
+    last_start.fetch_add(1);
     // The caller is about to take the resolver away. A thread that can't go on is not waited for.
     for (int i = 0; i < 1000 && asking.load() > 0; ++i)
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -478,9 +363,14 @@ bool follow_python(CodeResolver resolver) {
                                                });
   (void)registered;
   detail::resolver.store(resolver);
-  thread_frames.state = python.thread_state();
-  thread_frames.start = starts.fetch_add(1) + 1;
-  follows_python.store(true);
+  const auto& of = python.known;
+  python_location.store(of == &kPython311   ? locate<&kPython311>
+                        : of == &kPython312 ? locate<&kPython312>
+                                            : locate<nullptr>);
+  thread_frames.state = static_cast<const char*>(python.thread_state());
+  thread_frames.start = last_start.fetch_add(1) + 1;
+  std::lock_guard epoch_lock(mutex);
+  python_epoch.store(++epochs);
   return true;
 }
 
@@ -488,7 +378,7 @@ void forget_code(const void* code) {
   using namespace detail;
   if (!code) return;
   std::lock_guard lock(mutex);
-  generation.fetch_add(1, std::memory_order_release);
+  if (python_epoch.load()) python_epoch.store(++epochs);
   for (std::atomic<uint64_t>& site : sites) site.store(0, std::memory_order_relaxed);
   for (Bucket& bucket : buckets)
     for (Slot& slot : bucket.slots)
