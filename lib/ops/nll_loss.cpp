@@ -283,8 +283,11 @@ ClassRows class_rows(const char* op, const Tensor& logits, const Tensor& target,
          target.sizes());
   const bool is_one = logits.dim() == 1 && target.dim() == 1 && target.numel() == 1;
   if (target.sizes() != all.sizes && !is_one)
-    fail(ErrorCode::kRuntime, op, ": size mismatch: Expected target size ", all.sizes,
-         " for input ", logits.sizes(), ", got ", target.sizes());
+    fail(target.dim() == 0 || (logits.dim() == 1 && target.sizes() != logits.sizes())
+             ? ErrorCode::kValue
+             : ErrorCode::kRuntime,
+         op, ": size mismatch: Expected target size ", all.sizes, " for input ", logits.sizes(),
+         ", got ", target.sizes());
   check_class_weight(op, logits, logits.sizes()[logits.dim() == 1 ? 0 : 1], weight);
   all.rows = logits.dim() == 1 ? unsqueeze(logits, 0) : classes_last(logits);
   all.targets = target.dim() == 1 ? target : reshape(target, {all.rows.size(0)});

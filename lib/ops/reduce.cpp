@@ -240,6 +240,7 @@ constexpr Op op_argmin =
     arg_op("argmin", "position of the first smallest element", forward_arg<cpu::ReduceOp::kArgmin>);
 
 void infer_extreme_dim(const Call& call, OutputMetas& outputs) {
+  check_not_empty(call, true);
   infer_extreme(call, outputs);
   const Shape sizes = outputs[0].sizes;
   OutputMeta& indices = outputs.add();

@@ -20,8 +20,9 @@ Shape dims_of(const Attrs& attrs, int rank);
 Shape reduced_sizes(const Shape& sizes, Mask mask, bool keepdim);
 /// Elements that go into one result.
 int64_t reduced_count(const Shape& sizes, Mask mask);
-/// Throws Error unless every result has an element that goes into it.
-void check_not_empty(const Call& call);
+/// Throws Error unless every result has an element that goes into it; an index error if a dim was
+/// named, which those ops that take all dims by default only know if it is not the last one left.
+void check_not_empty(const Call& call, bool has_dim = false);
 
 /// Reduces x into out, in parallel if large. Throws Error (not implemented) for a dtype that has no
 /// kernel.

@@ -244,12 +244,12 @@ Shape dims_of(const Attrs& attrs, int rank) {
   return dims;
 }
 
-void check_not_empty(const Call& call) {
+void check_not_empty(const Call& call, bool has_dim) {
   const Shape& sizes = call.in(0).sizes;
   const Mask mask = static_cast<Mask>(call.attrs.ints[0]);
   if (reduced_count(sizes, mask) == 0 && !sizes.empty())
-    fail(mask == (1u << sizes.size()) - 1 && !call.attrs.ints[1] ? ErrorCode::kRuntime
-                                                                 : ErrorCode::kIndex,
+    fail(!has_dim && mask == (1u << sizes.size()) - 1 && !call.attrs.ints[1] ? ErrorCode::kRuntime
+                                                                             : ErrorCode::kIndex,
          call.op.name, "(): Expected reduction dim to have non-zero size (sizes ", sizes,
          "): the operation has no identity for an empty input");
 }

@@ -174,7 +174,7 @@ void infer_ordered(const Call& call, OutputMetas& outputs) {
   const TensorBody& x = call.in(0);
   if (x.dtype == DType::kBool && call.attrs.ints[2] != kMaxDims)
     fail(ErrorCode::kNotImplemented, call.op.name, ": not implemented for 'Bool'");
-  check_not_empty(call);
+  check_not_empty(call, true);
   OutputMeta& values = outputs.add();
   values.dtype = x.dtype;
   values.sizes = reduced_sizes(x.sizes, mask_in(call), call.attrs.ints[1]);

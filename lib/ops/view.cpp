@@ -266,7 +266,13 @@ Tensor expand(const Tensor& x, const Shape& sizes) {
 
 Tensor squeeze(const Tensor& x, const Shape& dims) {
   uint32_t drop = dims.empty() ? ~0u : 0;
-  for (int64_t d : dims) drop |= 1u << normalize_dim(d, x.dim());
+  for (int64_t dim : dims) {
+    const uint32_t bit = 1u << normalize_dim(dim, x.dim());
+    if (drop & bit)
+      fail(ErrorCode::kRuntime, "squeeze: dim ", dim,
+           " appears multiple times in the list of dims ", dims);
+    drop |= bit;
+  }
   Shape sizes;
   for (int d = 0; d < x.dim(); ++d)
     if (x.sizes()[d] != 1 || !(drop >> d & 1)) sizes.push_back(x.sizes()[d]);

@@ -122,6 +122,8 @@ class _LongArgument:
         elif type(value) is ctypes.c_int64:
             return value
         else:
+            if type(value) is bool:
+                raise TypeError("must be int, not bool")
             value = operator.index(value)
         if -(1 << 63) <= value < 1 << 63:
             return ctypes.c_int64(value)
@@ -325,13 +327,17 @@ class LinAlgError(RuntimeError):
     """A matrix has no inverse, solution or factors. Public as ``autograd.linalg.LinAlgError``."""
 
 
+class OutOfMemoryError(MemoryError, RuntimeError):
+    """There is not as much memory as was asked for. A RuntimeError, as in PyTorch, and Python's MemoryError too."""
+
+
 _EXCEPTIONS = {
     constants["AG_ERROR_RUNTIME"]: RuntimeError,
     constants["AG_ERROR_TYPE"]: TypeError,
     constants["AG_ERROR_VALUE"]: ValueError,
     constants["AG_ERROR_INDEX"]: IndexError,
     constants["AG_ERROR_NOT_IMPLEMENTED"]: NotImplementedError,
-    constants["AG_ERROR_MEMORY"]: MemoryError,
+    constants["AG_ERROR_MEMORY"]: OutOfMemoryError,
     constants["AG_ERROR_LINALG"]: LinAlgError,
 }
 
@@ -418,14 +424,14 @@ def argument_error(native: Any, arguments: tuple[Any, ...], error: Exception) ->
     TypeError for a wrong type, ValueError for an int beyond 64 bits.
     """
     place = re.search(r"argument (\d+)", str(error))
-    if place is None:
+    if place is None or int(place.group(1)) > len(arguments):
         return TypeError(f"{native.__name__[3:]}(): {error}")
     position = int(place.group(1)) - 1
     name = declaration_of(native).parameters[position][1]
     kind = _KINDS.get(of_ctypes(native).argtypes[position], "pointer")
     value = arguments[position]
     shown = f"{native.__name__[3:]}(): argument '{_PYTHON_NAMES.get(name, name)}'"
-    if kind == "int" and isinstance(value, int):
+    if kind == "int" and isinstance(value, int) and type(value) is not bool:
         return ValueError(f"Overflow when unpacking long long: {shown} is {value}")
     return TypeError(f"{shown} must be {kind}, not {type(value).__name__}")
 

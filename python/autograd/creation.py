@@ -486,7 +486,7 @@ def new_ones(
 @function
 @takes_generator
 def randint(
-    low: int,
+    low: Any = None,
     high: Any = None,
     size: Any = None,
     *,
@@ -495,8 +495,12 @@ def randint(
     requires_grad: bool = False,
 ) -> Tensor:
     """Returns random integers in [low, high), or in [0, low) if called as randint(high, size)."""
-    if size is None:
+    if low is None:
+        low = 0
+    elif size is None:
         low, high, size = 0, low, high
+    elif high is None:
+        low, high = 0, low
     if size is None or isinstance(high, (tuple, list)):
         raise TypeError(
             "randint(): argument 'size' is missing: randint(high, size) or randint(low, high, size)"

@@ -148,7 +148,7 @@ def cuda(self: Tensor, device: Any = None, non_blocking: bool = False) -> Tensor
 @method
 def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     """Copies src, broadcast and converted, into this tensor and returns it."""
-    return in_place(lib.ag_copy_, self, src)
+    return in_place(lib.ag_copy_, self, tensor_argument("copy_", "src", src))
 
 
 @method

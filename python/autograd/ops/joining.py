@@ -6,11 +6,28 @@ import builtins
 from collections.abc import Sequence
 from typing import Any
 
-from .._capi import ArgumentError, call, fast, lib, listed, not_null, raise_last_error
+from .._capi import (
+    ArgumentError,
+    argument_error,
+    call,
+    fast,
+    lib,
+    listed,
+    not_null,
+    raise_last_error,
+)
 from ..binding import function_only as function
 from ..binding import method, op, public_names
 from ..operands import handles, many_results, packed
 from ..tensor import Tensor, tensor_classes
+
+
+def _packed(native: Any, name: str, tensors: Any, options: tuple[Any, ...]) -> Any:
+    """What the native function makes of an array of the tensors."""
+    try:
+        return native(*packed(name, "tensors", tensors), *options)
+    except ArgumentError as error:
+        raise argument_error(native, (None, None, *options), error) from None
 
 
 def _joined(native: Any, name: str, tensors: Any, *options: Any) -> Tensor:
@@ -19,7 +36,7 @@ def _joined(native: Any, name: str, tensors: Any, *options: Any) -> Tensor:
         try:
             result = native(tensors, len(tensors), *options)
         except ArgumentError:  # also for long ones
-            result = native(*packed(name, "tensors", tensors), *options)
+            result = _packed(native, name, tensors, options)
     else:
         if type(tensors) in tensor_classes:
             raise TypeError(
@@ -29,6 +46,10 @@ def _joined(native: Any, name: str, tensors: Any, *options: Any) -> Tensor:
     if not_null(result):
         return result
     raise_last_error()
+
+
+def _no_tensor(name: str, given: Any) -> TypeError:
+    return TypeError(f"{name}(): argument 'input' must be Tensor, not {type(given).__name__}")
 
 
 _SEQUENCES = (tuple, list)
@@ -97,7 +118,10 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """Returns at most `chunks` views of equal size along dim; the last may be smaller."""
     if chunks <= 0:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
-    shape = input.shape
+    try:
+        shape = input.shape
+    except AttributeError:
+        raise _no_tensor("chunk", input) from None
     if not shape:
         raise RuntimeError("chunk expects at least a 1-dimensional tensor")
     size = input.size(dim)
@@ -122,7 +146,10 @@ def _chunks(input: Tensor, count: int, dim: int) -> tuple[Tensor, ...]:
 @op
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """Returns the views at all positions of a dim."""
-    n = input.size(dim)
+    try:
+        n = input.size(dim)
+    except AttributeError:
+        raise _no_tensor("unbind", input) from None
     return _parts("unbind", n, lib.ag_unbind, input, dim, n)
 
 

@@ -254,7 +254,13 @@ def _atleast(rank: int, native: Any, doc: str) -> Any:
     def atleast(*tensors: Any) -> Any:
         if len(tensors) == 1 and isinstance(tensors[0], Tensor):
             return tensors[0] if tensors[0].ndim >= rank else call(native, tensors[0])
-        return tuple(map(atleast, tensors[0] if len(tensors) == 1 else tensors))
+        given = tensors[0] if len(tensors) == 1 else tensors
+        if not isinstance(given, (tuple, list)):
+            raise TypeError(
+                f"atleast_{rank}d(): argument 'tensors' must be tuple of Tensors, not "
+                f"{type(given).__name__}"
+            )
+        return tuple(map(atleast, given))
 
     atleast.__name__ = atleast.__qualname__ = f"atleast_{rank}d"
     atleast.__doc__ = (

@@ -57,7 +57,7 @@ def reduction_code(
     """The ag_reduction value of 'none', 'mean' or 'sum'; ValueError for anything else."""
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
-    code = _REDUCTIONS.get(reduction)
+    code = _REDUCTIONS.get(reduction) if isinstance(reduction, str) else None
     if code is None:
         raise ValueError(
             f"{reduction} is not a valid value for reduction: use 'none', 'mean' or 'sum'"
