@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cmath>
+#include <limits>
 #include <numeric>
 #include <set>
 #include <thread>
@@ -205,6 +207,31 @@ TEST(Parallel, LargeSumsDoNotDependOnTheNumberOfThreads) {
   const double one = sum(x).item();
   set_num_threads(4);
   EXPECT_EQ(sum(x).item(), one);
+}
+
+TEST(Parallel, VariancesOfLongRowsAreThoseOfAPlainLoop) {
+  manual_seed(5);
+  const int64_t n = (1 << 17) + 12345;
+  for (DType dtype : {DType::kFloat32, DType::kFloat64}) {
+    // Far from 0, and with a drift that chunks must not hide.
+    const Tensor x = to(randn({n}, DType::kFloat64) + arange(0, n) * (1.0 / n) + 1000.0, dtype);
+    const std::vector<double> values = x.to_vector();
+    const double middle = std::accumulate(values.begin(), values.end(), 0.0) / n;
+    double squares = 0;
+    for (double value : values) squares += (value - middle) * (value - middle);
+    const double close = dtype == DType::kFloat32 ? 1e-5 : 1e-12;
+    for (double correction : {0.0, 1.0, n / 2.0}) {
+      set_num_threads(1);
+      const double one = var(x, {}, correction).item();
+      EXPECT_NEAR(one / (squares / (n - correction)), 1, close);
+      set_num_threads(4);
+      EXPECT_EQ(var(x, {}, correction).item(), one);
+    }
+    EXPECT_TRUE(std::isinf(var(x, {}, static_cast<double>(n)).item()));
+    std::vector<double> bad = values;
+    bad.back() = std::numeric_limits<double>::infinity();
+    EXPECT_TRUE(std::isnan(var(tensor(bad)).item()));
+  }
 }
 
 TEST(Optim, SgdFollowsItsFormula) {

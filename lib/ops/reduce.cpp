@@ -146,7 +146,7 @@ void backward_var(Backward& b) {
                  infinity = std::numeric_limits<double>::infinity();
     return b.set(0, with_dims(b, b.grad()) * where(at_mean, scalar(nan), scalar(infinity)));
   }
-  b.set(0, (2.0 / divisor) * (with_dims(b, b.grad()) * (x - mean(x, dims, true))));
+  b.set(0, ((2.0 / divisor) * with_dims(b, b.grad())) * (x - mean(x, dims, true)));
 }
 
 constexpr Op op_var = {

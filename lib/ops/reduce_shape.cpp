@@ -118,6 +118,34 @@ void reduce_long_row(cpu::ReduceOp op, DType dtype, const char* in, char* out, i
               nullptr);
 }
 
+// The variance of one row of floats, from those of chunks that fit the nearest cache (Chan, Golub
+// and LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances", 1979).
+template <class T>
+void variance_of_long_row(const T* in, T* out, int64_t n, double correction) {
+  constexpr int64_t kRow = (int64_t{32} << 10) / static_cast<int64_t>(sizeof(T));
+  const DType dtype = sizeof(T) == 4 ? DType::kFloat32 : DType::kFloat64;
+  const int64_t chunks = (n + kRow - 1) / kRow;
+  const auto length = [&](int64_t c) { return std::min(kRow, n - c * kRow); };
+  const Tensor sums = make_tensor({chunks}, dtype), variances = make_tensor({chunks}, dtype);
+  T *const sum = static_cast<T*>(sums.data()), *const variance = static_cast<T*>(variances.data());
+  parallel_for(chunks, kGrain / kRow, [&](int64_t begin, int64_t end) {
+    const double of_all[] = {0};
+    for (int64_t c = begin; c < end; ++c) {
+      const cpu::ReduceShape row = {1, length(c), 1, length(c), 1};
+      cpu::reduce(cpu::ReduceOp::kVar, dtype, in + c * kRow, variance + c, row, of_all);
+      cpu::reduce(cpu::ReduceOp::kSum, dtype, in + c * kRow, sum + c, row, nullptr);
+    }
+  });
+  double total = 0, squares = 0;
+  for (int64_t c = 0; c < chunks; ++c) total += sum[c];
+  for (int64_t c = 0; c < chunks; ++c) {
+    const double size = static_cast<double>(length(c)),
+                 off = sum[c] / size - total / static_cast<double>(n);
+    squares += size * (variance[c] + off * off);
+  }
+  *out = static_cast<T>(squares / std::max(static_cast<double>(n) - correction, 0.0));
+}
+
 }  // namespace
 
 Mask mask_of(const Shape& dims, int rank) {
@@ -188,9 +216,16 @@ void run_reduce(const char* name, cpu::ReduceOp op, TensorBody& x, Mask mask, Te
     shape = {out.numel, n, 1, n, 1};
   }
   if (shape.outer == 0 || shape.inner == 0) return;
-  if (joins && is_floating(x.dtype) && shape.outer == 1 && shape.inner == 1 &&
-      shape.reduce > 2 * kChunk)
-    return reduce_long_row(op, x.dtype, in, out.data, shape.reduce);
+  const bool is_long =
+      is_floating(x.dtype) && shape.outer == 1 && shape.inner == 1 && shape.reduce > 2 * kChunk;
+  if (is_long && joins) return reduce_long_row(op, x.dtype, in, out.data, shape.reduce);
+  if (is_long && op == cpu::ReduceOp::kVar) {
+    const auto run = [&]<class T>(T* to) {
+      variance_of_long_row(reinterpret_cast<const T*>(in), to, shape.reduce, p[0]);
+    };
+    return x.dtype == DType::kFloat32 ? run(reinterpret_cast<float*>(out.data))
+                                      : run(reinterpret_cast<double*>(out.data));
+  }
   const int64_t item = static_cast<int64_t>(size_of(x.dtype)),
                 out_item = static_cast<int64_t>(size_of(out.dtype));
   const bool by_outer = shape.outer >= shape.inner || shape.outer > 1;
