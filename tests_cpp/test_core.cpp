@@ -187,6 +187,30 @@ TEST(Parallel, AThreadKeepsItsShareAndJobsGoForwardsAndBackwards) {
   EXPECT_EQ(workers, (std::set<int64_t>{4, 7}));
 }
 
+/// Of `runs` jobs of eight pieces, with a pause before each: how many the caller did alone.
+int jobs_done_alone(int runs, std::chrono::microseconds piece) {
+  const std::thread::id caller = std::this_thread::get_id();
+  int alone = 0;
+  for (int run = 0; run < runs; ++run) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // workers fall asleep
+    std::atomic<int> others{0};
+    detail::parallel_for(8, 1, [&](int64_t, int64_t) {
+      if (std::this_thread::get_id() != caller) ++others;
+      const auto end = std::chrono::steady_clock::now() + piece;
+      while (std::chrono::steady_clock::now() < end) continue;
+    });
+    alone += others == 0;
+  }
+  return alone;
+}
+
+TEST(Parallel, OnlyJobsThatAreWorthItWakeAWorker) {
+  set_num_threads(2);
+  // A busy machine makes some short jobs look long.
+  EXPECT_GT(jobs_done_alone(40, std::chrono::microseconds(6)), 20);
+  EXPECT_LT(jobs_done_alone(10, std::chrono::microseconds(2000)), 10);
+}
+
 TEST(Random, TheSameSeedGivesTheSameNumbersForAnyNumberOfThreads) {
   std::vector<std::vector<double>> runs;
   for (int threads : {1, 3}) {

@@ -31,6 +31,12 @@ thread_local constinit bool kernel_may_stop = false;
 
 namespace {
 
+using Clock = std::chrono::steady_clock;
+using Work = void (*)(void*, int64_t, int64_t);
+
+// Work often comes in a quick row: workers look out for more before they sleep.
+constexpr Clock::duration kLookOut = std::chrono::microseconds(100);
+
 // Work in pieces of `chunk` elements. Each thread has a share of them, the same in all jobs, so
 // that it finds what it has written for the last one in the caches of its core. Every other job
 // goes through them backwards: it begins with what the last one has touched last, and what does not
@@ -38,7 +44,7 @@ namespace {
 // others' shares.
 class Job {
  public:
-  Job(void (*work)(void*, int64_t, int64_t), void* context, int64_t n, int64_t chunk, int threads)
+  Job(Work work, void* context, int64_t n, int64_t chunk, int threads)
       : work_(work),
         context_(context),
         n_(n),
@@ -48,10 +54,15 @@ class Job {
   }
 
   void turn(bool backwards) { backwards_ = backwards; }
-  /// What thread `index` does of it: the caller is the first.
-  void take_part(int index) {
-    for (int i = 0; i < shares_; ++i) take_share((index + i) % shares_);
+  /// What thread `index` does of it; the caller is the first. Returns the number of pieces.
+  int64_t take_part(int index) {
+    int64_t taken = 0;
+    for (int i = 0; i < shares_; ++i) taken += take_share((index + i) % shares_);
+    return taken;
   }
+  Work work() const { return work_; }
+  int64_t n() const { return n_; }
+  int64_t pieces() const { return (n_ + chunk_ - 1) / chunk_; }
   /// After all threads are done: rethrows what the first of them threw.
   void rethrow() const {
     if (error_) std::rethrow_exception(error_);
@@ -60,11 +71,10 @@ class Job {
  private:
   static constexpr int kMostShares = 64;
 
-  int64_t pieces() const { return (n_ + chunk_ - 1) / chunk_; }
   int64_t begin_of(int share) const { return pieces() * share / shares_; }
-  void take_share(int share);
+  int64_t take_share(int share);
 
-  void (*work_)(void*, int64_t, int64_t);
+  Work work_;
   void* context_;
   int64_t n_, chunk_;
   int shares_;
@@ -85,11 +95,13 @@ int64_t longest_piece(int64_t n, int64_t most) {
   return (n + kPieces - 1) / kPieces;
 }
 
-void Job::take_share(int share) {
+int64_t Job::take_share(int share) {
+  int64_t taken = 0;
   const int64_t begin = begin_of(share), end = begin_of(share + 1);
   while (!failed_.load(std::memory_order_relaxed)) {
     const int64_t next = next_[share].fetch_add(1);
-    if (next >= end) return;
+    if (next >= end) break;
+    ++taken;
     const int64_t piece = backwards_ ? begin + (end - 1 - next) : next;
     try {
       work_(context_, piece * chunk_, std::min((piece + 1) * chunk_, n_));
@@ -100,13 +112,60 @@ void Job::take_share(int share) {
       failed_.store(true, std::memory_order_relaxed);
     }
   }
+  return taken;
 }
 
-void take_part(Job& job, int index) {
+int64_t take_part(Job& job, int index) {
   inside_job = true;
-  job.take_part(index);
+  const int64_t taken = job.take_part(index);
   inside_job = false;
+  return taken;
 }
+
+/// Is it worth waking those who sleep? That takes time from the caller, and small jobs are done
+/// before anybody comes. Judged by what a job of the same kind took the last time.
+class Worth {
+ public:
+  /// Called before each job; `asleep`: some who could take part are.
+  bool waking(const Job& job, bool asleep, Clock::time_point now) {
+    known_ = &known_jobs_[place_of(job)];
+    if (known_->work != job.work() || known_->n != job.n()) *known_ = {job.work(), job.n(), kLong};
+    // Work often comes in a row, of which only the first jobs are done alone.
+    if (now - last_ > kLookOut) alone_ = {};
+    const bool wakes = asleep && (known_->time > kWorthWaking || alone_ > kWorthWaking);
+    is_alone_ = asleep && !wakes;
+    return wakes;
+  }
+  /// Called after it: the caller did `taken` of its pieces in that time.
+  void took(const Job& job, Clock::duration time, int64_t taken, Clock::time_point now) {
+    if (taken > 0) known_->time = time * job.pieces() / taken;
+    alone_ = is_alone_ ? alone_ + time : Clock::duration{};
+    last_ = now;
+  }
+
+ private:
+  static constexpr Clock::duration kWorthWaking = std::chrono::microseconds(100);
+  static constexpr Clock::duration kLong = std::chrono::seconds(1);  // not known yet
+
+  struct Known {
+    Work work = nullptr;
+    int64_t n = 0;
+    Clock::duration time = kLong;  // of one thread
+  };
+  static constexpr size_t kKnownJobs = 256;
+
+  static size_t place_of(const Job& job) {
+    const uint64_t mixed =
+        (reinterpret_cast<uintptr_t>(job.work()) / 16 + job.n()) * 0x9E3779B97F4A7C15;
+    return mixed >> 56;
+  }
+
+  Known known_jobs_[kKnownJobs];
+  Known* known_ = nullptr;
+  Clock::duration alone_{};  // jobs in a row, done by the caller while others were asleep
+  Clock::time_point last_{};
+  bool is_alone_ = false;
+};
 
 class Pool {
  public:
@@ -115,6 +174,7 @@ class Pool {
     std::unique_lock only(run_mutex_, std::try_to_lock);
     if (!only) return false;
     job.turn(backwards_ = !backwards_);
+    bool wakes;
     {
       std::lock_guard lock(mutex_);
       while (static_cast<int>(threads_.size()) < workers) {
@@ -122,13 +182,19 @@ class Pool {
         sleeps_.resize(threads_.size() + 1);
         threads_.emplace_back([this, index, seen = generation_.load()] { serve(index, seen); });
       }
-      keep_core(static_cast<size_t>(workers));
+      const bool asleep = std::any_of(sleeps_.begin(), sleeps_.begin() + workers,
+                                      [](const Sleep& s) { return s.asleep; });
+      wakes = worth_.waking(job, asleep, Clock::now());
+      if (wakes) keep_core(static_cast<size_t>(workers));
       job_ = &job;
       wanted_ = workers;
       generation_.fetch_add(1, std::memory_order_release);
     }
-    wake_.notify_all();
-    take_part(job, 0);
+    if (wakes) wake_.notify_all();
+    const Clock::time_point start = Clock::now();
+    const int64_t taken = take_part(job, 0);
+    const Clock::time_point end = Clock::now();
+    worth_.took(job, end - start, taken, end);
     // Workers that have not started by now are not waited for: a busy machine costs no more than
     // one thread.
     std::unique_lock lock(mutex_);
@@ -193,11 +259,9 @@ class Pool {
     }
   }
 
-  // Work often comes in a quick row: looking out for as long as it takes to be woken saves that.
   template <class Condition>
   static void spin_until(const Condition& condition) {
-    using Clock = std::chrono::steady_clock;
-    const Clock::time_point end = Clock::now() + std::chrono::microseconds(100);
+    const Clock::time_point end = Clock::now() + kLookOut;
     do {
       for (int i = 0; i < 64; ++i) {
         if (condition()) return;
@@ -209,6 +273,7 @@ class Pool {
   }
 
   std::mutex run_mutex_, mutex_;
+  Worth worth_;  // used under run_mutex_
   std::condition_variable wake_, done_;
   std::vector<std::thread> threads_;
   std::vector<Sleep> sleeps_;  // by thread

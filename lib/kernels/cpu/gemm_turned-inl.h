@@ -21,11 +21,13 @@ namespace {
 #if HWY_TARGET != HWY_SCALAR
 
 /// True where B would have to be copied to have its rows in vectors, and A and C are so much
-/// smaller that it is better to turn them.
+/// smaller that it is better to turn them. Not for many rows, which pay for the copy; nor if the
+/// columns of B lie so that the nearest cache would hold them all in one place.
 template <class T>
 HWY_INLINE bool is_turned(const Problem<T>& q) {
-  constexpr int64_t n = kLanes<T>;
-  if (q.b_col == 1 || q.n < 2 * n || q.k < n) return false;
+  constexpr int64_t n = kLanes<T>, kSamePlace = 4096 / sizeof(T), kManyRows = 64;
+  if (q.b_col == 1 || q.n < 2 * n || q.k < n || q.m > kManyRows) return false;
+  if (q.b_col % kSamePlace == 0) return false;
   const int64_t rows = round_up(q.m, n);
   return rows * 4 <= q.m * 5 && rows * (q.k + q.n) * 4 <= q.k * q.n * 3;
 }
