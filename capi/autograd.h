@@ -589,6 +589,12 @@ AG_API ag_tensor* ag_randint(int64_t low, int64_t high, const int64_t* sizes, in
 AG_API ag_tensor* ag_randperm(int64_t n);
 /* 1 with probability p, else 0, for each p in [0, 1]; no gradient. */
 AG_API ag_tensor* ag_bernoulli(const ag_tensor* p);
+/* A number of the gamma distribution of each shape > 0 and rate 1; gradient by the shapes. */
+AG_API ag_tensor* ag_standard_gamma(const ag_tensor* shape);
+/* Events of each rate >= 0 (Poisson), and successes in each number of trials with each probability
+ * (binomial; both of one dtype, and broadcast), as floats; gradients of zeros. */
+AG_API ag_tensor* ag_poisson(const ag_tensor* rate);
+AG_API ag_tensor* ag_binomial(const ag_tensor* trials, const ag_tensor* p);
 /* int64 places drawn with the weights of each row of [n] or [rows, n], all different unless
  * replacement. */
 AG_API ag_tensor* ag_multinomial(const ag_tensor* weights, int64_t num_samples,
@@ -705,6 +711,11 @@ AG_API ag_tensor* ag_atan2(const ag_tensor* a, const ag_tensor* b);
 AG_API ag_tensor* ag_hypot(const ag_tensor* a, const ag_tensor* b);
 /* a log(b), 0 where a is 0. */
 AG_API ag_tensor* ag_xlogy(const ag_tensor* a, const ag_tensor* b);
+/* The probability that a number of the gamma distribution of shape a lies below b, and above. */
+AG_API ag_tensor* ag_igamma(const ag_tensor* a, const ag_tensor* b);
+AG_API ag_tensor* ag_igammac(const ag_tensor* a, const ag_tensor* b);
+/* db/da where igamma(a, b) is kept; no gradient. */
+AG_API ag_tensor* ag_gamma_number_slope(const ag_tensor* a, const ag_tensor* b);
 /* log(e^a + e^b). */
 AG_API ag_tensor* ag_logaddexp(const ag_tensor* a, const ag_tensor* b);
 /* log2(2^a + 2^b). */
@@ -851,6 +862,8 @@ AG_API ag_status ag_float_power_(ag_tensor* self, const ag_tensor* other);
 AG_API ag_status ag_atan2_(ag_tensor* self, const ag_tensor* other);
 AG_API ag_status ag_hypot_(ag_tensor* self, const ag_tensor* other);
 AG_API ag_status ag_xlogy_(ag_tensor* self, const ag_tensor* other);
+AG_API ag_status ag_igamma_(ag_tensor* self, const ag_tensor* other);
+AG_API ag_status ag_igammac_(ag_tensor* self, const ag_tensor* other);
 AG_API ag_status ag_copysign_(ag_tensor* self, const ag_tensor* other);
 AG_API ag_status ag_heaviside_(ag_tensor* self, const ag_tensor* other);
 AG_API ag_status ag_bitwise_and_(ag_tensor* self, const ag_tensor* other);

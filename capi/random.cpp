@@ -28,6 +28,20 @@ ag_tensor* ag_bernoulli(const ag_tensor* p) {
   return make(__func__, [&](Arguments in) { return bernoulli(in.tensor(p, "p")); });
 }
 
+ag_tensor* ag_standard_gamma(const ag_tensor* shape) {
+  return make(__func__, [&](Arguments in) { return standard_gamma(in.tensor(shape, "shape")); });
+}
+
+ag_tensor* ag_poisson(const ag_tensor* rate) {
+  return make(__func__, [&](Arguments in) { return poisson(in.tensor(rate, "rate")); });
+}
+
+ag_tensor* ag_binomial(const ag_tensor* trials, const ag_tensor* p) {
+  return make(__func__, [&](Arguments in) {
+    return binomial(in.tensor(trials, "trials"), in.tensor(p, "p"));
+  });
+}
+
 ag_tensor* ag_multinomial(const ag_tensor* weights, int64_t num_samples, int32_t replacement) {
   return make(__func__, [&](Arguments in) {
     return multinomial(in.tensor(weights, "weights"), num_samples, replacement != 0);

@@ -1,4 +1,5 @@
 // Every pointwise kernel, by dtype and instruction set, against scalar formulas in long double.
+#include "kernels/cpu/gamma_functions.hpp"
 #include "pointwise_kernels.hpp"
 
 namespace autograd::cpu::pointwise_test {
@@ -165,6 +166,9 @@ const std::map<std::string, Expected> kExpected = {
     {"atan2", binary(kFloats, 3, [](const Args& i) -> Real { return std::atan2(i.v[0], i.v[1]); })},
     {"hypot", binary(kFloats, 2.5, [](const Args& i) -> Real { return std::hypot(i.v[0], i.v[1]); })},
     {"xlogy", binary(kFloats, 2, [](const Args& i) -> Real { return i.v[0] == 0 && !std::isnan(i.v[1]) ? 0 : i.v[0] * std::log(i.v[1]); })},
+    {"igamma", binary(kFloats, 1, [](const Args& i) -> Real { return cpu::regularized_lower_gamma(static_cast<double>(i.v[0]), static_cast<double>(i.v[1])); })},
+    {"igammac", binary(kFloats, 1, [](const Args& i) -> Real { return cpu::regularized_upper_gamma(static_cast<double>(i.v[0]), static_cast<double>(i.v[1])); })},
+    {"gamma_number_slope", binary(kFloats, 1, [](const Args& i) -> Real { return cpu::gamma_number_slope(static_cast<double>(i.v[0]), static_cast<double>(i.v[1])); })},
     {"logaddexp", binary(kFloats, 2, [](const Args& i) -> Real { return i.v[0] == i.v[1] && std::isinf(i.v[0]) ? i.v[0] : max_nan(i.v[0], i.v[1]) + std::log1p(std::exp(-std::fabs(i.v[0] - i.v[1]))); }, inputs_size)},
     {"logaddexp2", binary(kFloats, 2, [](const Args& i) -> Real { return i.v[0] == i.v[1] && std::isinf(i.v[0]) ? i.v[0] : max_nan(i.v[0], i.v[1]) + std::log2(1 + std::exp2(-std::fabs(i.v[0] - i.v[1]))); }, inputs_size)},
     {"copysign", binary(kFloats, 0, [](const Args& i) -> Real { return std::copysign(i.v[0], i.v[1]); })},

@@ -87,9 +87,16 @@ Tensor maximum(const Tensor& a, const Tensor& b);
 Tensor minimum(const Tensor& a, const Tensor& b);
 Tensor fmax(const Tensor& a, const Tensor& b);  ///< the other number where one is NaN
 Tensor fmin(const Tensor& a, const Tensor& b);
-Tensor atan2(const Tensor& a, const Tensor& b);       ///< the angle of the point (b, a)
-Tensor hypot(const Tensor& a, const Tensor& b);       ///< sqrt(a^2 + b^2); floats only
-Tensor xlogy(const Tensor& a, const Tensor& b);       ///< a log(b), 0 where a is 0
+Tensor atan2(const Tensor& a, const Tensor& b);  ///< the angle of the point (b, a)
+Tensor hypot(const Tensor& a, const Tensor& b);  ///< sqrt(a^2 + b^2); floats only
+Tensor xlogy(const Tensor& a, const Tensor& b);  ///< a log(b), 0 where a is 0
+/// The regularised incomplete gamma functions: the probability that a number of the gamma
+/// distribution of shape a lies below b (igamma) and above (igammac). NaN for negative numbers.
+Tensor igamma(const Tensor& a, const Tensor& b);
+Tensor igammac(const Tensor& a, const Tensor& b);
+/// db/da where igamma(a, b) is kept: how a number drawn from the gamma distribution moves with its
+/// shape. No gradient.
+Tensor gamma_number_slope(const Tensor& a, const Tensor& b);
 Tensor logaddexp(const Tensor& a, const Tensor& b);   ///< log(e^a + e^b); floats only
 Tensor logaddexp2(const Tensor& a, const Tensor& b);  ///< log2(2^a + 2^b); floats only
 Tensor copysign(const Tensor& a, const Tensor& b);    ///< |a| with the sign of b
@@ -205,6 +212,8 @@ AG_IN_PLACE_2(float_power)
 AG_IN_PLACE_2(atan2)
 AG_IN_PLACE_2(hypot)
 AG_IN_PLACE_2(xlogy)
+AG_IN_PLACE_2(igamma)
+AG_IN_PLACE_2(igammac)
 AG_IN_PLACE_2(copysign)
 AG_IN_PLACE_2(heaviside)
 AG_IN_PLACE_2(bitwise_and)

@@ -43,6 +43,14 @@ Tensor& cauchy_(Tensor& self, double median = 0, double sigma = 1);
 Tensor& geometric_(Tensor& self, double p);
 /// 1 with probability p, else 0, for each p in [0, 1].
 Tensor bernoulli(const Tensor& p);
+/// A number of the gamma distribution of each shape > 0 and rate 1; 0 or NaN for others. Gradient
+/// by the shapes: how the number moves where its probability is kept.
+Tensor standard_gamma(const Tensor& shape);
+/// How many events of each rate >= 0 there are in a unit of time, as floats; gradient of zeros.
+Tensor poisson(const Tensor& rate);
+/// How many of each number of trials succeed, with probability p each; of one float dtype, and
+/// broadcast. A gradient of zeros.
+Tensor binomial(const Tensor& trials, const Tensor& p);
 /// int64 places drawn with the weights of each row of [n] or [rows, n], all different unless
 /// replacement.
 Tensor multinomial(const Tensor& weights, int64_t num_samples, bool replacement = false);

@@ -45,6 +45,11 @@ inline Tensor angle_slope(const Tensor& g, const Tensor& n, const Tensor& a, con
   fail(ErrorCode::kRuntime, "derivative for ", op, " is not implemented");
 }
 
+/// The density at x of the gamma distribution of shape a.
+inline Tensor gamma_density(const Tensor& a, const Tensor& x) {
+  return exp(xlogy(a - 1, x) - x - lgamma(a));
+}
+
 /// The probability that a normal number is below x, and its derivative.
 inline Tensor normal_cdf(const Tensor& x) { return 0.5 * erfc(x * -0.707106781186547524); }
 inline Tensor normal_density(const Tensor& x) { return exp(x * x * -0.5) * 0.398942280401432678; }

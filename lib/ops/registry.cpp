@@ -37,6 +37,7 @@ const std::vector<const Op*>& all_ops() {
         fold_ops(),                              //
         pool_ops(),                              //
         random_ops(),                            //
+        sampling_ops(),                          //
         normalize_ops(),                         //
         channel_norm_ops(),                      //
         group_norm_ops(),                        //

@@ -47,6 +47,7 @@ OpList interpolate_ops();
 OpList nll_ops();
 OpList pair_loss_ops();
 OpList random_ops();
+OpList sampling_ops();
 OpList scan_ops();
 OpList norm_ops();
 OpList statistics_ops();

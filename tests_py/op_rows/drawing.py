@@ -3,6 +3,12 @@
 from .row import SHAPES, Case, Row, Values, bad, case, cases, normal, positive
 
 chances = Values(lambda rng, shape: rng.uniform(0, 1, shape))
+whole = Values(lambda rng, shape: rng.integers(0, 50, shape) * 1.0)
+
+
+def standard_gamma(lib, x):
+    """PyTorch has it under a name of its own."""
+    return (lib.standard_gamma if hasattr(lib, "standard_gamma") else lib._standard_gamma)(x)
 
 
 def fill(name, values, *errors, **options):
@@ -56,6 +62,44 @@ ROWS = (
             bad([0.5, float("nan")], says="p_in", shows=()),
             bad((2,), says="not implemented", shows=(), dtype="int64"),
         ),
+    ),
+    Row(
+        "poisson",
+        (positive,),
+        cases(SHAPES),
+        order=0,
+        method=False,
+        random=True,
+        dtypes=FLOATS,
+        errors=(
+            bad([0.5, -2.0], says="invalid Poisson rate", shows=()),
+            bad([0.5, float("nan")], says="invalid Poisson rate", shows=()),
+            bad((2,), says="not implemented", shows=(), dtype="int64"),
+        ),
+    ),
+    Row(
+        "binomial",
+        (whole, chances),
+        tuple(case(a, b) for a, b in [((3,), (3,)), ((2, 3), (3,)), ((), (2,)), ((2, 0), (1,))]),
+        order=0,
+        method=False,
+        random=True,
+        dtypes=FLOATS,
+        errors=(
+            bad((2,), (2,), says="floating-point", shows=(), dtype="int64"),
+            bad((2,), (3,), says="size"),
+        ),
+    ),
+    Row(
+        "standard_gamma",
+        (positive,),
+        cases(SHAPES),
+        call=standard_gamma,
+        order=0,
+        method=False,
+        random=True,
+        dtypes=FLOATS,
+        errors=(bad((2,), says="not implemented", shows=(), dtype="int64"),),
     ),
     Row(
         "multinomial",

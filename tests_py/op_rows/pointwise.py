@@ -36,6 +36,19 @@ def numbered(name):
 
 # Rounding before the last step shows in the result, in PyTorch as here.
 UNMEASURED = {"ulps": float("inf")}
+BY_SHAPE = "has a gradient by the first input as well; exact for tiny first inputs"
+
+
+def gamma_number_slope(lib, a, x):
+    """Of PyTorch, whose own is an approximation: minus the slope of igamma by a, divided by the density."""
+    if hasattr(lib, "gamma_number_slope"):
+        return lib.gamma_number_slope(a, x)
+    share = lib.igamma(a, x)
+    dtype, a, x = share.dtype, a.double(), x.double()
+    step = 1e-5 * a
+    difference = (lib.igamma(a - step, x) - lib.igamma(a + step, x)) / (2 * step)
+    return (difference / ((a - 1) * x.log() - x - lib.lgamma(a)).exp()).to(dtype)
+
 
 # Between -1 and 1, and where a logarithm or root is defined.
 inside = Values(lambda rng, shape: rng.uniform(-0.95, 0.95, shape))
@@ -215,6 +228,37 @@ BINARY_ROWS = (
     binary("atan2", nonzero, nonzero, inplace=True),
     binary("hypot", nonzero, nonzero, inplace=True),
     binary("xlogy", nonzero, positive, inplace=True),
+    binary(
+        "igamma",
+        positive,
+        positive,
+        order=0,
+        inplace=True,
+        special=NUMBERS,
+        differs=BY_SHAPE,
+        **UNMEASURED,
+    ),
+    binary(
+        "igammac",
+        positive,
+        positive,
+        order=0,
+        inplace=True,
+        special=NUMBERS,
+        differs=BY_SHAPE,
+        **UNMEASURED,
+    ),
+    binary(
+        "gamma_number_slope",
+        positive,
+        positive,
+        call=gamma_number_slope,
+        order=0,
+        method=False,
+        special=(),
+        rtol={"float64": 1e-7},
+        **UNMEASURED,
+    ),
     binary("logaddexp", **UNMEASURED),
     binary("logaddexp2", **UNMEASURED),
     binary("copysign", nonzero, nonzero, order=2, inplace=True),

@@ -13,7 +13,7 @@ from ..grad_mode import no_grad
 from ..ops import broadcast_tensors, multinomial
 from ..ranges import arange
 from ..tensor import Size, Tensor
-from .bernoulli import clamped
+from .chances import clamped, one_of
 from .distribution import REAL, Distribution
 
 __all__ = ["Categorical"]
@@ -31,11 +31,7 @@ class Categorical(Distribution):
         logits: Tensor | None = None,
         validate_args: bool | None = None,
     ) -> None:
-        if (probs is None) == (logits is None):
-            raise ValueError("Either `probs` or `logits` must be specified, but not both.")
-        given = logits if probs is None else probs
-        assert given is not None
-        self._given = "logits" if probs is None else "probs"
+        self._given, given = one_of(probs, logits)
         if given.dim() < 1:
             raise ValueError(f"`{self._given}` parameter must be at least one-dimensional.")
         if probs is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -23,6 +24,8 @@ class Distribution:
     """
 
     has_rsample: ClassVar[bool] = False
+    # Names of parameters that are the same for the whole batch.
+    _for_all: ClassVar[tuple[str, ...]] = ()
     _validates: ClassVar[bool] = True
 
     def __init__(
@@ -74,6 +77,20 @@ class Distribution:
     def stddev(self) -> Tensor:
         """The square root of the variance."""
         return self.variance.sqrt()
+
+    def expand(self, batch_shape: Sequence[int]) -> Distribution:
+        """The distribution with its parameters expanded to batch_shape. RuntimeError if they do not broadcast."""
+        other = copy.copy(self)
+        shape, dims = tuple(batch_shape), len(self._batch_shape)
+        for name, value in self.__dict__.items():
+            if name in self._for_all:
+                continue
+            if isinstance(value, Tensor):
+                setattr(other, name, value.expand(*shape, *value.shape[dims:]))
+            elif isinstance(value, Distribution):
+                setattr(other, name, value.expand((*shape, *value.batch_shape[dims:])))
+        other._batch_shape = Size(shape)
+        return other
 
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Draws of shape sample_shape + batch_shape + event_shape, without gradient."""

@@ -38,6 +38,34 @@ def bernoulli_(self: Tensor, p: Any = 0.5) -> Tensor:
 
 
 @op
+def poisson(input: Tensor) -> Tensor:
+    """Returns how many events of each rate, input, there are in a unit of time, in the dtype of input.
+
+    Its gradient is 0. Raises RuntimeError for a negative rate, NotImplementedError for integers.
+    """
+    return call(lib.ag_poisson, input)
+
+
+@function
+def binomial(count: Tensor, prob: Tensor) -> Tensor:
+    """Returns how many of count trials succeed, with probability prob each, in the dtype of both.
+
+    The tensors broadcast; the gradient is 0. Raises ValueError for integers, RuntimeError for different dtypes.
+    """
+    return call(lib.ag_binomial, count, prob)
+
+
+@function
+def standard_gamma(input: Tensor) -> Tensor:
+    """Returns a number of the gamma distribution of each shape, input > 0, and rate 1.
+
+    Gradients flow to the shapes: how the number moves where its probability is kept (Figurnov, Mohamed and Mnih,
+    "Implicit Reparameterization Gradients", 2018). Raises NotImplementedError for integers.
+    """
+    return call(lib.ag_standard_gamma, input)
+
+
+@op
 def multinomial(input: Tensor, num_samples: int, replacement: bool = False) -> Tensor:
     """Returns int64 positions drawn with the weights of each row of [n] or [rows, n], different unless replacement.
 

@@ -70,6 +70,12 @@ remainder = binary("remainder", "input - floor(input / other) other", "mod")
 fmod = binary("fmod", "input - trunc(input / other) other")
 floor_divide = binary("floor_divide", "floor(input / other)", "floordiv")
 xlogy = binary("xlogy", "input log(other), 0 where input is 0")
+igamma = binary("igamma", "the share of the gamma distribution of shape input below other")
+igammac = binary("igammac", "the share of the gamma distribution of shape input above other")
+gamma_number_slope = binary(
+    "gamma_number_slope",
+    "how a number other of the gamma distribution moves with its shape input, the share kept",
+)
 copysign = binary("copysign", "|input| with the sign of other")
 bitwise_and = binary("bitwise_and", "input & other", "and")
 bitwise_or = binary("bitwise_or", "input | other", "or")
