@@ -1799,12 +1799,14 @@ AG_API ag_status ag_recording_name_modules(ag_recording* recording, const char* 
  * for none. Writes at most `capacity` of them; returns how many there are, -1 on failure. */
 AG_API int64_t ag_recording_parents(ag_recording* recording, int64_t* parents, int64_t capacity);
 /* For Python: the modules that the calling thread calls through ag_python_module_call() are entered
- * and left, and each is appended to `list`, a list, by PyList_Append. NULL ends it. */
+ * and left, and each is appended to `list`, a list, by PyList_Append. NULL ends it. The
+ * interpreter's lock is held. */
 AG_API ag_status ag_recording_watch(ag_recording* recording, void* list);
-/* For Python: the address of a function of METH_FASTCALL | METH_KEYWORDS that calls a method of its
- * first argument with the others. functions: PyObject_VectorcallMethod, PyList_Append and
- * PyErr_BadArgument; method: a str, its name. The first call decides for the whole process. NULL on
- * failure. */
+/* For Python: the address of a function of METH_O that returns a method of its argument, a module;
+ * in a thread whose calls are watched, a function that calls this method. functions:
+ * PyObject_GetAttr, PyObject_VectorcallMethod, PyCFunction_NewEx, PyList_Append, Py_IncRef,
+ * Py_DecRef, PyTuple_Size and PyErr_NoMemory; method: a str, its name. The first call decides for
+ * the whole process. NULL on failure. */
 AG_API const void* ag_python_module_call(const void* const* functions, int64_t n_functions,
                                          const void* method);
 

@@ -1,10 +1,12 @@
 """ag.graph.record: what a block executes, with names, modules, phases and lines; what stays as it is."""
 
 import gc
+import inspect
 import json
 import subprocess
 import sys
 import threading
+import weakref
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,11 @@ nn, F = ag.nn, ag.nn.functional
 
 def two_layers():
     return nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+
+
+class TakesMany(nn.Module):
+    def forward(self, *args, a, b):
+        return (*args, a + b)
 
 
 def find(graph, op, **wanted):
@@ -130,16 +137,46 @@ def test_modules_with_hooks_and_exceptions():
 
 def test_calling_a_module_is_as_before_and_after():
     model = two_layers()
-    plain = nn.Module.__dict__["__call__"]
-    with ag.graph.record():
-        assert nn.Module.__dict__["__call__"] is not plain
+    call = nn.Module.__dict__["__call__"]
+    plain, x, many = call.fget, ag.randn(1, 3), TakesMany()
+    assert inspect.signature(model).parameters
+    with ag.graph.record() as g:
+        assert nn.Module.__dict__["__call__"] is call and call.fget is not plain
+        assert inspect.signature(model).parameters
         with pytest.raises(TypeError):
             model()
         with pytest.raises(TypeError):
             nn.Module.__call__()
-        assert model(input=ag.randn(1, 3)).shape == (1, 2)
-        assert nn.Module.__call__(model, ag.randn(1, 3)).shape == (1, 2)
-    assert nn.Module.__dict__["__call__"] is plain
+        assert model(input=x).shape == (1, 2)
+        assert nn.Module.__call__(model, x).shape == (1, 2)
+        assert many(x, *range(12), a=1, b=2) == (x, *range(12), 3)
+        assert many(x, a=1, b=2) == (x, 3)
+        later = model.__call__
+        other = threading.Thread(target=later, args=(x,))
+        other.start()
+        other.join()
+        assert later(x).shape == (1, 2)
+        model[1].forward = lambda x: x.exp()
+        model(x)
+        del model[1].forward
+    assert [n.module for n in g.ops] == ["0", "1", "2"] * 4
+    assert [n.op for n in g.ops if n.module == "1"][-1] == "exp"
+    assert nn.Module.__dict__["__call__"] is call and call.fget is plain
+    assert later(x).shape == (1, 2)
+
+
+def test_a_module_is_freed_after_the_recording_that_called_it():
+    modules = [nn.Linear(2, 2) for _ in range(300)]
+    x = ag.randn(1, 2)
+    freed = [weakref.ref(module) for module in modules]
+    with ag.graph.record() as g:
+        for module in modules:
+            module(x)
+            module(x)
+    assert len(g.ops) == 600
+    del modules, module
+    gc.collect()
+    assert not any(ref() for ref in freed)
 
 
 def test_lines_of_the_program():

@@ -39,25 +39,34 @@ set_handle_class("ag_recording", _Handle)
 
 
 _FORWARD = sys.intern("forward")
-_FASTCALL_KEYWORDS = 0x0080 | 0x0002
+_ONE_ARGUMENT = 0x0008
+_FUNCTIONS = (
+    "PyObject_GetAttr",
+    "PyObject_VectorcallMethod",
+    "PyCFunction_NewEx",
+    "PyList_Append",
+    "Py_IncRef",
+    "Py_DecRef",
+    "PyTuple_Size",
+    "PyErr_NoMemory",
+)
 
 
-def _make_watcher() -> Any:
-    """``Module.__call__`` while something is recorded.
+def _make_getter() -> Any:
+    """What finds the function that ``module(x)`` calls while something is recorded.
 
-    It does what ``module.forward(...)`` does, and marks in the recording where the call begins and ends.
+    It is ``module.forward``; in a thread that records, a function that calls it, and marks in the recording where the
+    call begins and ends.
     """
-    api = ctypes.pythonapi
-    functions = (api.PyObject_VectorcallMethod, api.PyList_Append, api.PyErr_BadArgument)
-    addresses = [ctypes.cast(function, ctypes.c_void_p) for function in functions]
-    address = lib.ag_python_module_call((ctypes.c_void_p * 3)(*addresses), 3, id(_FORWARD))
+    addresses = [ctypes.cast(ctypes.pythonapi[name], ctypes.c_void_p).value for name in _FUNCTIONS]
+    n = len(addresses)
+    address = lib.ag_python_module_call((ctypes.c_void_p * n)(*addresses), n, id(_FORWARD))
     if not address:
         raise_last_error()
-    definition = MethodDef(b"__call__", address, _FASTCALL_KEYWORDS, b"Calls forward().")
-    return as_method(new_function(definition, None))
+    return new_function(MethodDef(b"forward", address, _ONE_ARGUMENT, None), None)
 
 
-_watcher = _make_watcher()
+_getter = _make_getter()
 
 
 class _Running(threading.local):
@@ -92,7 +101,7 @@ def _watch_modules(change: int) -> None:
     global _count
     with _lock:
         _count += change
-        module_hooks.watch_calls(*((_watcher, _watched_hooks) if _count else (None, None)))
+        module_hooks.watch_calls(*((_getter, _watched_hooks) if _count else (None, None)))
 
 
 class record:
@@ -121,7 +130,6 @@ class record:
         self._outer = _running.record
         self._thread = threading.get_ident()
         self._graph = Graph(None)
-        # Before the clock starts: another Module.__call__ makes the interpreter forget what it has learnt.
         _watch_modules(1)
         try:
             self._handle = call(lib.ag_recording_begin, self._profile)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import operator
 from collections.abc import Iterable, Iterator
 from typing import Any, Callable, TypeVar
 
@@ -13,23 +12,13 @@ from ..dtypes import dtype as DType
 from ..dtypes import float32, float64
 from ..tensor import Tensor, device, replace
 from .members import BUFFER, MODULE, PARAMETER, Members
-from .module_hooks import ModuleHooks, follow_hooks
+from .module_hooks import Forward, ModuleHooks, follow_hooks
 from .module_state import IncompatibleKeys, ModuleState
 from .parameter import Buffer, Parameter
 
 __all__ = ["IncompatibleKeys", "Module"]
 
 Self = TypeVar("Self", bound="Module")
-
-
-class _Forward(property):
-    """``module(x)`` is ``module.forward(x)``: found and called without a Python frame of its own.
-
-    Read from the class it can be called, too: ``Module.__call__(module, x)``.
-    """
-
-    def __call__(self, module: Module, *args: Any, **kwargs: Any) -> Any:
-        return module.forward(*args, **kwargs)
 
 
 class Module(ModuleHooks, ModuleState):
@@ -57,7 +46,7 @@ class Module(ModuleHooks, ModuleState):
         )
 
     # As long as no module has a hook; see follow_hooks.
-    __call__: Callable[..., Any] = _Forward(operator.attrgetter("forward"))  # type: ignore[assignment]
+    __call__: Callable[..., Any] = Forward()  # type: ignore[assignment]
 
     # ---- members ----
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import warnings
 from collections import OrderedDict
 from typing import Any, Callable
@@ -41,11 +42,32 @@ _STATE_HOOKS = (
 )
 
 
+class Forward(property):
+    """``module(x)`` is ``module.forward(x)``: found and called without a Python frame of its own.
+
+    Read from the class it can be called, too: ``Module.__call__(module, x)``.
+    """
+
+    def __init__(self) -> None:
+        self._plain = operator.attrgetter("forward")
+        self.read_with(None)
+
+    def read_with(self, getter: Callable[[Any], Callable[..., Any]] | None) -> None:
+        """Finds forward by the getter from now on, or None, by itself.
+
+        The class stays as it is: what the interpreter has learnt of it would be lost with any other __call__.
+        """
+        super().__init__(getter or self._plain, None, None, "Calls forward().")
+
+    def __call__(self, module: Any, *args: Any, **kwargs: Any) -> Any:
+        return self.fget(module)(*args, **kwargs)
+
+
 class _Calls:
-    """Which function is ``Module.__call__``: the fast one while no module has a hook, else the one that runs hooks."""
+    """What ``Module.__call__`` is: the fast one while no module has a hook, else the function that runs hooks."""
 
     count = 0
-    watchers: tuple[Any, Any] = (None, None)
+    watcher: Any = None
     module_class: Any = None
     plain: Any = None
 
@@ -56,21 +78,21 @@ class _Calls:
 
     @classmethod
     def choose(cls) -> None:
-        with_hooks = cls.count > 0
-        wanted = cls.watchers[with_hooks] or (_call if with_hooks else cls.plain)
+        wanted = cls.plain if cls.count <= 0 else cls.watcher or _call
         if cls.module_class.__dict__["__call__"] is not wanted:
             cls.module_class.__call__ = wanted
 
 
 def follow_hooks(module_class: Any) -> None:
-    """Switches ``module_class.__call__`` to the function that runs hooks as long as there are any."""
+    """Switches ``module_class.__call__``, a Forward, to the function that runs hooks as long as there are any."""
     _Calls.module_class, _Calls.plain = module_class, module_class.__dict__["__call__"]
 
 
-def watch_calls(plain: Any, with_hooks: Any) -> None:
-    """Makes these functions ``Module.__call__``: plain as long as no module has a hook, with_hooks, which goes on with
-    call(), else. None ends it."""
-    _Calls.watchers = (plain, with_hooks)
+def watch_calls(getter: Any, with_hooks: Any) -> None:
+    """Has the getter find what ``module(x)`` calls as long as no module has a hook, and makes with_hooks, which goes on
+    with call(), ``Module.__call__`` else. None ends it."""
+    _Calls.plain.read_with(getter)
+    _Calls.watcher = with_hooks
     _Calls.choose()
 
 
