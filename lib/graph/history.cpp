@@ -41,6 +41,7 @@ class History {
     graph_.values[static_cast<size_t>(output)].role = Role::kOutput;
     graph_.outputs = {output};
     name_results(names);
+    name_arguments(graph_);
     scopes_from_names(graph_);
   }
   GraphData take() { return std::move(graph_); }

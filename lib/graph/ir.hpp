@@ -120,6 +120,10 @@ std::string scope_path(const GraphData& graph, int scope);
 /// read by an op of "layers.0" in "encoder".
 void scopes_from_names(GraphData& graph);
 
+/// A leaf without a name that only an op knows gets the op's word for it: the "h0" of a layer over
+/// a sequence; the next one is "h0_2".
+void name_arguments(GraphData& graph);
+
 /// By op: a number made of what it computes (its op, attributes, shapes and, by their numbers, the
 /// ops and leaves that it reads), not of where it stands. Equal ops after each other get different
 /// ones.

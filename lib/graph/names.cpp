@@ -1,4 +1,7 @@
-// Names of kinds, roles and scopes.
+// Names of kinds, roles, scopes and of what ops read.
+#include <set>
+#include <string_view>
+
 #include "graph/ir.hpp"
 
 namespace autograd::detail {
@@ -31,6 +34,26 @@ const char* role_name(Role role) {
       return "output";
   }
   return "?";
+}
+
+void name_arguments(GraphData& graph) {
+  std::set<std::string> taken;
+  for (const GraphValue& value : graph.values) taken.insert(value.name);
+  for (const GraphOp& op : graph.ops) {
+    if (op.op->traits & kUpdate) continue;  // these name states after their parameters
+    std::string_view words = op.op->inputs;
+    for (size_t i = 0; i < op.inputs.size() && !words.empty(); ++i) {
+      const size_t comma = words.find(',');
+      const std::string word(words.substr(0, comma));
+      words = comma == std::string_view::npos ? "" : words.substr(comma + 1);
+      if (word.empty() || op.inputs[i] < 0) continue;
+      GraphValue& value = graph.values[static_cast<size_t>(op.inputs[i])];
+      if (value.op >= 0 || value.role != Role::kInput || !value.name.empty()) continue;
+      value.name = word;
+      for (int n = 2; !taken.insert(value.name).second; ++n)
+        value.name = word + "_" + std::to_string(n);
+    }
+  }
 }
 
 std::string scope_path(const GraphData& graph, int scope) {

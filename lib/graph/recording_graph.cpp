@@ -335,6 +335,7 @@ GraphData Builder::finish() {
   find_optimizer();
   find_outputs();
   find_roles();
+  name_arguments(graph_);
   put_leaves_first();
   return std::move(graph_);
 }

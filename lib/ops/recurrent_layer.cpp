@@ -431,6 +431,7 @@ constexpr Op op_lstm = {.name = "lstm_layer",
                         .attrs = ";;reverse",
                         .doc = "an LSTM over a sequence, given the input's part of the gates",
                         .flops = recurrent_flops<3>,
+                        .inputs = ",h0,c0",
                         .check = (check_layer<4, 4, 4>)};
 constexpr Op op_gru = {.name = "gru_layer",
                        .traits = kProduct,
@@ -442,6 +443,7 @@ constexpr Op op_gru = {.name = "gru_layer",
                        .doc = "a GRU over a sequence, given the input's part of the gates",
                        .optional_inputs = 1 << 3,
                        .flops = recurrent_flops<2>,
+                       .inputs = ",h0",
                        .check = (check_layer<4, 2, 3>)};
 constexpr Op op_rnn = {.name = "rnn_layer",
                        .traits = kProduct,
@@ -452,6 +454,7 @@ constexpr Op op_rnn = {.name = "rnn_layer",
                        .attrs = ";;reverse,relu",
                        .doc = "tanh(x + h w^T) or relu of it over a sequence",
                        .flops = recurrent_flops<2>,
+                       .inputs = ",h0",
                        .check = (check_layer<3, 1, 1>)};
 
 constexpr const Op* kRecurrentOps[] = {&op_lstm,          &op_gru,          &op_rnn,

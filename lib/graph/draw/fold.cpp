@@ -2,288 +2,31 @@
 #include <algorithm>
 #include <map>
 #include <set>
-#include <sstream>
 #include <tuple>
 
-#include "graph/draw/sketch.hpp"
+#include "graph/draw/repeats.hpp"
 
 namespace autograd::detail {
-namespace {
 
-// Fewer stand beside each other well enough.
-constexpr size_t kFewest = 3;
-
-struct Source {
-  int node, output;
-  bool operator==(const Source& other) const {
-    return node == other.node && output == other.output;
+void Repeats::fold(bool roll_up, bool once) {
+  const size_t clusters = sketch_.clusters.size();
+  node_kept_.assign(sketch_.nodes.size(), 1);
+  cluster_kept_.assign(clusters, 1);
+  stands_for_.resize(sketch_.nodes.size());
+  member_of_.assign(sketch_.nodes.size(), {-1, 0});
+  for (size_t i = 0; i < stands_for_.size(); ++i) stands_for_[i] = static_cast<int>(i);
+  if (roll_up) {
+    gather();
+    // From the outside to the inside: what is inside of a repeated module is looked at once.
+    for (size_t parent = 0; parent <= clusters; ++parent)
+      if (parent == 0 || cluster_kept_[parent - 1]) roll_up_inside(children_[parent]);
+    roll_up_updates();
   }
-  bool operator<(const Source& other) const {
-    return std::tie(node, output) < std::tie(other.node, other.output);
-  }
-};
-
-class Repeats {
- public:
-  explicit Repeats(Sketch& sketch) : sketch_(sketch) {}
-
-  void fold(bool roll_up, bool once) {
-    const size_t clusters = sketch_.clusters.size();
-    node_kept_.assign(sketch_.nodes.size(), 1);
-    cluster_kept_.assign(clusters, 1);
-    stands_for_.resize(sketch_.nodes.size());
-    member_of_.assign(sketch_.nodes.size(), {-1, 0});
-    for (size_t i = 0; i < stands_for_.size(); ++i) stands_for_[i] = static_cast<int>(i);
-    if (roll_up) {
-      gather();
-      // From the outside to the inside: what is inside of a repeated module is looked at once.
-      for (size_t parent = 0; parent <= clusters; ++parent)
-        if (parent == 0 || cluster_kept_[parent - 1]) roll_up_inside(children_[parent]);
-      roll_up_updates();
-    }
-    if (once) unite_leaves();
-    redirect_edges();
-    keep_only(sketch_, node_kept_, cluster_kept_);
-    if (roll_up) settle_leaves(sketch_);  // what all calls of a module read is now read by one
-  }
-
- private:
-  void gather();
-  std::vector<int> nodes_inside(int cluster) const;
-  std::string signature(int cluster) const;
-  bool is_inside(int cluster, int of) const;
-  void roll_up_inside(std::vector<int>& siblings);
-  /// What feeds a module of a row alone, as another node feeds the first module of it.
-  struct Twin {
-    int node, of_first;
-    size_t place;  ///< of the module in the row
-  };
-  bool fit_together(const std::vector<int>& row, std::vector<Twin>& twins) const;
-  bool are_alike(int a, const std::vector<int>& readers_of_a, int b,
-                 const std::vector<int>& readers_of_b) const;
-  bool is_read_within(int node, const std::vector<int>& readers) const;
-  void merge(const std::vector<int>& row);
-  void merge_twins(int first_module, const std::vector<Twin>& twins);
-  void roll_up_updates();
-  void merge_updates(const std::vector<int>& ops);
-  void merge_leaves(int op);
-  void describe_all(const std::vector<int>& leaves);
-  std::string title_of_all(const std::vector<int>& leaves) const;
-  std::vector<int> own_leaves(int op) const;
-  void unite_leaves();
-  void redirect_edges();
-
-  Sketch& sketch_;
-  std::vector<char> node_kept_, cluster_kept_;
-  std::vector<std::pair<int, size_t>>
-      member_of_;                // of each node: the row's first module, its place
-  std::vector<int> stands_for_;  // the node that is drawn instead of a node
-  std::vector<std::vector<int>>
-      children_;  // clusters in order of their first op; [0] the outermost
-  std::vector<std::vector<int>> own_nodes_;
-  std::vector<std::vector<size_t>> edges_in_;  // of each node
-  std::vector<std::vector<size_t>> edges_out_;
-};
-
-void Repeats::gather() {
-  children_.resize(sketch_.clusters.size() + 1);
-  own_nodes_.resize(sketch_.clusters.size());
-  for (size_t c = 0; c < sketch_.clusters.size(); ++c)
-    if (!sketch_.clusters[c].is_phase || sketch_.clusters[c].parent < 0)
-      children_[static_cast<size_t>(sketch_.clusters[c].parent + 1)].push_back(static_cast<int>(c));
-  for (size_t n = 0; n < sketch_.nodes.size(); ++n)
-    if (sketch_.nodes[n].cluster >= 0)
-      own_nodes_[static_cast<size_t>(sketch_.nodes[n].cluster)].push_back(static_cast<int>(n));
-  edges_in_.resize(sketch_.nodes.size());
-  edges_out_.resize(sketch_.nodes.size());
-  for (size_t e = 0; e < sketch_.edges.size(); ++e) {
-    edges_in_[static_cast<size_t>(sketch_.edges[e].to)].push_back(e);
-    edges_out_[static_cast<size_t>(sketch_.edges[e].from)].push_back(e);
-  }
-}
-
-std::vector<int> Repeats::nodes_inside(int cluster) const {
-  std::vector<int> found, waiting{cluster};
-  while (!waiting.empty()) {
-    const size_t c = static_cast<size_t>(waiting.back());
-    waiting.pop_back();
-    found.insert(found.end(), own_nodes_[c].begin(), own_nodes_[c].end());
-    waiting.insert(waiting.end(), children_[c + 1].begin(), children_[c + 1].end());
-  }
-  // Leaves in the order in which they are read, then the ops: the same for modules that do the
-  // same.
-  const auto place = [&](int n) {
-    const bool is_op = sketch_.nodes[static_cast<size_t>(n)].op >= 0;
-    const auto& out = edges_out_[static_cast<size_t>(n)];
-    return std::tuple(is_op, is_op || out.empty() ? 0 : out[0], n);
-  };
-  std::sort(found.begin(), found.end(), [&](int a, int b) { return place(a) < place(b); });
-  return found;
-}
-
-bool Repeats::is_inside(int cluster, int of) const {
-  while (cluster >= 0 && cluster != of)
-    cluster = sketch_.clusters[static_cast<size_t>(cluster)].parent;
-  return cluster == of;
-}
-
-// All that can be seen of a cluster but its own name.
-std::string Repeats::signature(int cluster) const {
-  const std::string& title = sketch_.clusters[static_cast<size_t>(cluster)].title;
-  const size_t colon = title.rfind(": ");
-  std::ostringstream text;
-  if (colon != std::string::npos) text << title.substr(colon);
-  const std::vector<int> nodes = nodes_inside(cluster);
-  std::map<int, size_t> number;
-  for (size_t i = 0; i < nodes.size(); ++i) number[nodes[i]] = i;
-  for (int n : nodes) {
-    const SketchNode& node = sketch_.nodes[static_cast<size_t>(n)];
-    text << '\n' << static_cast<int>(node.look) << node.title << '\t' << node.detail;
-    for (int c = node.cluster; c != cluster; c = sketch_.clusters[static_cast<size_t>(c)].parent)
-      text << '/' << sketch_.clusters[static_cast<size_t>(c)].title;
-    for (const std::string& output : node.outputs) text << '\t' << output;
-    for (size_t e : edges_in_[static_cast<size_t>(n)]) {
-      const SketchEdge& edge = sketch_.edges[e];
-      const auto inside = number.find(edge.from);
-      if (inside == number.end())
-        text << " .";
-      else
-        text << ' ' << inside->second << ':' << edge.output;
-    }
-  }
-  return text.str();
-}
-
-void Repeats::roll_up_inside(std::vector<int>& siblings) {
-  std::map<int, int> first_op;
-  for (int c : siblings) {
-    first_op[c] = 1 << 30;
-    for (int n : nodes_inside(c))
-      if (sketch_.nodes[static_cast<size_t>(n)].op >= 0)
-        first_op[c] = std::min(first_op[c], sketch_.nodes[static_cast<size_t>(n)].op);
-  }
-  std::stable_sort(siblings.begin(), siblings.end(),
-                   [&](int a, int b) { return first_op[a] < first_op[b]; });
-  std::vector<std::string> signatures;
-  for (int c : siblings) signatures.push_back(signature(c));
-  for (size_t begin = 0, end; begin < siblings.size(); begin = end) {
-    for (end = begin + 1; end < siblings.size() && signatures[end] == signatures[begin];) ++end;
-    const SketchCluster& first = sketch_.clusters[static_cast<size_t>(siblings[begin])];
-    if (end - begin < kFewest || first.is_phase || first.fused >= 0) continue;
-    const std::vector<int> row(siblings.begin() + static_cast<ptrdiff_t>(begin),
-                               siblings.begin() + static_cast<ptrdiff_t>(end));
-    std::vector<Twin> twins;
-    if (!fit_together(row, twins)) continue;
-    merge(row);
-    merge_twins(row[0], twins);
-  }
-}
-
-// What the way back keeps of a module, and what it does to its parameters, do not tell modules
-// apart. Else a row can be drawn as its first module if the others are fed by each other or by what
-// feeds the first or looks like it, as the steps of a sequence do, and if what is made is read by
-// each other, by the same reader, or by readers of the last.
-bool Repeats::fit_together(const std::vector<int>& row, std::vector<Twin>& twins) const {
-  std::set<int> members;
-  std::vector<std::vector<int>> nodes;
-  for (int c : row) {
-    nodes.push_back(nodes_inside(c));
-    members.insert(nodes.back().begin(), nodes.back().end());
-  }
-  std::set<Source> feeds_first;
-  std::set<int> readers_of_first;
-  for (size_t k = 0; k < row.size(); ++k) {
-    std::set<int> readers;
-    for (int n : nodes[k]) {
-      for (size_t e : edges_in_[static_cast<size_t>(n)]) {
-        const SketchEdge& edge = sketch_.edges[e];
-        if (members.count(edge.from) || crosses_phases(sketch_, edge)) continue;
-        const Source source{edge.from, edge.output};
-        if (k == 0) {
-          feeds_first.insert(source);
-          continue;
-        }
-        if (feeds_first.count(source)) continue;
-        const auto of_first =
-            std::find_if(feeds_first.begin(), feeds_first.end(), [&](const Source& first) {
-              return first.output == source.output &&
-                     are_alike(first.node, nodes[0], source.node, nodes[k]);
-            });
-        if (of_first == feeds_first.end()) return false;
-        twins.push_back({source.node, of_first->node, k});
-      }
-      for (size_t e : edges_out_[static_cast<size_t>(n)])
-        if (!members.count(sketch_.edges[e].to) && !crosses_phases(sketch_, sketch_.edges[e]))
-          readers.insert(sketch_.edges[e].to);
-    }
-    if (k == 0) readers_of_first = readers;
-    if (k + 1 < row.size() && !readers.empty() && readers != readers_of_first) return false;
-    if (k + 1 == row.size() && !readers_of_first.empty() && readers != readers_of_first)
-      return false;
-  }
-  return true;
-}
-
-bool Repeats::is_read_within(int node, const std::vector<int>& readers) const {
-  for (size_t e : edges_out_[static_cast<size_t>(node)])
-    if (!crosses_phases(sketch_, sketch_.edges[e]) &&
-        std::find(readers.begin(), readers.end(), sketch_.edges[e].to) == readers.end())
-      return false;
-  return true;
-}
-
-// Each is read by one module alone, and they do the same with the same: x[0] and x[1].
-bool Repeats::are_alike(int a, const std::vector<int>& readers_of_a, int b,
-                        const std::vector<int>& readers_of_b) const {
-  const SketchNode &x = sketch_.nodes[static_cast<size_t>(a)],
-                   &y = sketch_.nodes[static_cast<size_t>(b)];
-  const bool are_inputs = x.op < 0 && x.look == Look::kInput && x.detail == y.detail;
-  if (x.look != y.look || x.outputs != y.outputs || (x.op < 0) != (y.op < 0) ||
-      x.cluster != y.cluster || !(are_inputs || (x.op >= 0 && x.title == y.title)))
-    return false;
-  const auto &in_a = edges_in_[static_cast<size_t>(a)], &in_b = edges_in_[static_cast<size_t>(b)];
-  if (in_a.size() != in_b.size()) return false;
-  for (size_t i = 0; i < in_a.size(); ++i) {
-    const SketchEdge &e = sketch_.edges[in_a[i]], &f = sketch_.edges[in_b[i]];
-    if (e.from != f.from || e.output != f.output) return false;
-  }
-  return is_read_within(a, readers_of_a) && is_read_within(b, readers_of_b);
-}
-
-void Repeats::merge_twins(int first_module, const std::vector<Twin>& twins) {
-  std::map<int, std::set<int>> all;
-  for (const Twin& twin : twins) {
-    all[twin.of_first].insert(twin.node);
-    stands_for_[static_cast<size_t>(twin.node)] = twin.of_first;
-    node_kept_[static_cast<size_t>(twin.node)] = 0;
-    member_of_[static_cast<size_t>(twin.node)] = {first_module, twin.place};
-    member_of_[static_cast<size_t>(twin.of_first)] = {first_module, 0};
-  }
-  for (const auto& [of_first, others] : all) {
-    SketchNode& node = sketch_.nodes[static_cast<size_t>(of_first)];
-    node.times = static_cast<int>(others.size()) + 1;
-    node.facts.emplace_back("stands for", std::to_string(node.times) + ", each of another part");
-    if (node.op < 0) node.title = std::to_string(node.times) + " inputs";
-    if (node.op >= 0) node.detail.clear();
-    if (node.op >= 0) node.title += " \xC3\x97 " + std::to_string(node.times);
-  }
-}
-
-void Repeats::merge(const std::vector<int>& row) {
-  SketchCluster& first = sketch_.clusters[static_cast<size_t>(row[0])];
-  first.times = static_cast<int>(row.size());
-  const std::vector<int> nodes = nodes_inside(row[0]);
-  for (int n : nodes) member_of_[static_cast<size_t>(n)] = {row[0], 0};
-  for (size_t k = 1; k < row.size(); ++k) {
-    const std::vector<int> others = nodes_inside(row[k]);
-    for (size_t i = 0; i < others.size(); ++i) {
-      stands_for_[static_cast<size_t>(others[i])] = nodes[i];
-      node_kept_[static_cast<size_t>(others[i])] = 0;
-      member_of_[static_cast<size_t>(others[i])] = {row[0], k};
-    }
-    for (size_t c = 0; c < cluster_kept_.size(); ++c)
-      if (is_inside(static_cast<int>(c), row[k])) cluster_kept_[c] = 0;
-  }
+  if (once) unite_leaves();
+  redirect_edges();
+  if (!in_turn_.empty()) box_turns();
+  keep_only(sketch_, node_kept_, cluster_kept_);
+  if (roll_up) settle_leaves(sketch_);  // what all calls of a module read is now read by one
 }
 
 // Leaves that no other op reads.
@@ -303,14 +46,15 @@ void Repeats::roll_up_updates() {
   std::map<std::string, std::vector<int>> alike;
   for (size_t n = 0; n < sketch_.nodes.size(); ++n) {
     const SketchNode& node = sketch_.nodes[n];
-    if (node.op < 0 || node.phase != Phase::kOptimizer || !edges_out_[n].empty()) continue;
-    std::string key = node.title + "\t" + node.detail;
+    if (node.op < 0 || node.phase != Phase::kOptimizer) continue;
+    if (!edges_of_phase(edges_out_[n]).empty()) continue;
+    std::string key = std::to_string(node.round) + "\t" + node.title + "\t" + node.detail;
     for (int leaf : own_leaves(static_cast<int>(n)))
       key += style_of(sketch_.nodes[static_cast<size_t>(leaf)].look).name;
     alike[key].push_back(static_cast<int>(n));
   }
   for (const auto& [key, ops] : alike) {
-    if (ops.size() >= kFewest)
+    if (ops.size() >= kFewestRepeats)
       merge_updates(ops);
     else
       for (int op : ops) merge_leaves(op);
@@ -361,7 +105,7 @@ void Repeats::merge_leaves(int op) {
   }
   for (const std::string& key : order) {
     const std::vector<int>& leaves = alike[key];
-    if (leaves.size() < kFewest) continue;
+    if (leaves.size() < kFewestRepeats) continue;
     describe_all(leaves);
     for (size_t k = 1; k < leaves.size(); ++k) {
       stands_for_[static_cast<size_t>(leaves[k])] = leaves[0];
@@ -383,6 +127,7 @@ void Repeats::merge_updates(const std::vector<int>& ops) {
   first.title += " \xC3\x97 " + times;
   first.times = static_cast<int>(ops.size());
   first.facts.clear();
+  for (std::string& output : first.outputs) output.clear();  // each has its own shape
   for (size_t k = 1; k < ops.size(); ++k) {
     const SketchNode& other = sketch_.nodes[static_cast<size_t>(ops[k])];
     if (other.seconds >= 0) first.seconds += other.seconds;
@@ -432,6 +177,8 @@ void Repeats::redirect_edges() {
   sketch_.edges = std::move(edges);
 }
 
+namespace {
+
 int depth_of(const Sketch& sketch, int cluster) {
   int depth = 0;
   for (; cluster >= 0; cluster = sketch.clusters[static_cast<size_t>(cluster)].parent)
@@ -462,7 +209,8 @@ std::string count_text(int n) { return std::to_string(n) + (n == 1 ? " op" : " o
 // parts of the step leaves it as one line.
 void redirect_to_modules(Sketch& sketch, const std::vector<int>& drawn) {
   constexpr int kAll = -1;
-  std::map<Source, int> output_of;  // what a module hands out, by what makes it inside
+  using Source = std::pair<int, int>;  // a node and the number of its output
+  std::map<Source, int> output_of;     // what a module hands out, by what makes it inside
   std::map<int, std::set<Source>> bundles;
   std::set<std::tuple<int, int, int>> seen;
   std::vector<SketchEdge> edges;

@@ -49,8 +49,10 @@ std::string content_of(FILE* file) {
   return text;
 }
 
-// Files instead of pipes: a program that ends early must not send this one a signal.
-void run_graphviz(const std::string& dot, const std::string& kind, const std::string& path) {
+// Files instead of pipes: a program that ends early must not send this one a signal. Returns what
+// dot said if it failed.
+std::string try_graphviz(const std::string& dot, const std::string& kind, const std::string& path,
+                         const char* more) {
   const File in = temporary(), said = temporary();
   std::fwrite(dot.data(), 1, dot.size(), in.get());
   std::fflush(in.get());
@@ -62,7 +64,9 @@ void run_graphviz(const std::string& dot, const std::string& kind, const std::st
                                    O_WRONLY | O_CREAT | O_TRUNC, 0666);
   posix_spawn_file_actions_adddup2(&actions, fileno(said.get()), STDERR_FILENO);
   std::string program = "dot", format = "-T" + kind;
-  char* arguments[] = {program.data(), format.data(), nullptr};
+  std::string option = more;
+  char* arguments[] = {program.data(), format.data(), option.empty() ? nullptr : option.data(),
+                       nullptr};
   pid_t child = 0;
   const int error = posix_spawnp(&child, "dot", &actions, nullptr, arguments, environ);
   posix_spawn_file_actions_destroy(&actions);
@@ -76,11 +80,17 @@ void run_graphviz(const std::string& dot, const std::string& kind, const std::st
   int status = 0;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return "";
   std::remove(path.c_str());
   const std::string words = content_of(said.get());
-  fail(ErrorCode::kRuntime, "Graphviz's dot failed: ",
-       words.empty() ? "exit status " + std::to_string(WEXITSTATUS(status)) : words, kStill);
+  return words.empty() ? "exit status " + std::to_string(WEXITSTATUS(status)) : words;
+}
+
+// Some graphs with many clusters dot can rank in another of its ways only.
+void run_graphviz(const std::string& dot, const std::string& kind, const std::string& path) {
+  const std::string words = try_graphviz(dot, kind, path, "");
+  if (words.empty() || try_graphviz(dot, kind, path, "-Gnewrank=true").empty()) return;
+  fail(ErrorCode::kRuntime, "Graphviz's dot failed: ", words.substr(0, words.find('\n')), kStill);
 }
 
 std::vector<std::string> lines_of(const std::string& text) {

@@ -88,14 +88,19 @@ def _run_dot(graph: Graph, kind: str, options: dict[str, Any]) -> bytes:
         raise RuntimeError(
             f"a drawing as {kind} needs Graphviz's program `dot`, which was not found: {_INSTALL}; {_STILL}"
         )
-    try:
-        done = subprocess.run([program, f"-T{kind}"], input=source.encode(), capture_output=True)
-    except OSError as error:
-        raise RuntimeError(f"Graphviz's dot did not start: {error}; {_STILL}") from error
-    if done.returncode != 0 or not done.stdout:
-        said = done.stderr.decode(errors="replace").strip() or f"exit status {done.returncode}"
-        raise RuntimeError(f"Graphviz's dot failed: {said}; {_STILL}")
-    return done.stdout
+    said = ""
+    # Some graphs with many clusters dot can rank in another of its ways only.
+    for more in ((), ("-Gnewrank=true",)):
+        try:
+            command = [program, f"-T{kind}", *more]
+            done = subprocess.run(command, input=source.encode(), capture_output=True)
+        except OSError as error:
+            raise RuntimeError(f"Graphviz's dot did not start: {error}; {_STILL}") from error
+        if done.returncode == 0 and done.stdout:
+            return done.stdout
+        lines = done.stderr.decode(errors="replace").split("\n")
+        said = said or lines[0].strip() or f"exit status {done.returncode}"
+    raise RuntimeError(f"Graphviz's dot failed: {said}; {_STILL}")
 
 
 def save(graph: Graph, path: str | Path, **options: Any) -> None:
