@@ -203,7 +203,7 @@ bool Repeats::is_fed_alike(Row& row, size_t k) const {
   return true;
 }
 
-// An edge of the second unit that leads to another one, or comes from there.
+// An edge from one unit to another.
 bool Repeats::runs_along(const Row& row, size_t e) const {
   const size_t from = row.unit_of[static_cast<size_t>(sketch_.edges[e].from)],
                to = row.unit_of[static_cast<size_t>(sketch_.edges[e].to)];
@@ -235,13 +235,16 @@ bool Repeats::are_read_alike(Row& row) const {
     return std::includes(of.begin(), of.end(), readers[1].begin(), readers[1].end());
   };
   if (!holds_common(readers[0]) || !holds_common(readers[last])) return false;
+  // Elsewhere what leaves the first leads to the next one, as it does not there.
+  const auto leads_on = [&](int node) {
+    const std::vector<size_t>& out = edges_out_[static_cast<size_t>(node)];
+    return std::any_of(out.begin(), out.end(), [&](size_t e) { return runs_along(row, e); });
+  };
   for (size_t i = 0; i < row.nodes[0].size(); ++i)
     for (size_t e : edges_of_phase(edges_out_[static_cast<size_t>(row.nodes[0][i])])) {
       const int to = sketch_.edges[e].to;
       if (!is_outside(row, to) || readers[1].count(to)) continue;
-      const std::vector<size_t>& middle = edges_out_[static_cast<size_t>(row.nodes[1][i])];
-      if (std::none_of(middle.begin(), middle.end(), [&](size_t f) { return runs_along(row, f); }))
-        return false;
+      if (leads_on(row.nodes[0][i]) || !leads_on(row.nodes[1][i])) return false;
     }
   return true;
 }
