@@ -509,3 +509,15 @@ def test_another_formula_for_a_divergence():
     assert D.kl_divergence(Mine(0.0, 1.0), Mine(0.0, 1.0)).item() == 7
     with pytest.raises(TypeError, match="subclass of Distribution"):
         D.register_kl(int, Mine)
+
+
+@pytest.mark.parametrize("name", ["Categorical", "Bernoulli", "OneHotCategoricalStraightThrough"])
+def test_what_sample_computes_has_its_gradient(name):
+    """probs, made of logits, are kept by the first who asks, which may be sample() with its gradients off."""
+    found = []
+    for lib, module in ((ag, D), (torch, T)):
+        logits = lib.tensor([0.1, 0.9, -1.0], requires_grad=True)
+        distribution = getattr(module, name)(logits=logits)
+        distribution.sample()
+        found.append(lib.autograd.grad((distribution.probs**2).sum(), logits)[0].tolist())
+    np.testing.assert_allclose(*found, rtol=1e-5)

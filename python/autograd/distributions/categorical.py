@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
 from .. import dtypes
@@ -14,7 +13,7 @@ from ..ops import broadcast_tensors, multinomial
 from ..ranges import arange
 from ..tensor import Size, Tensor
 from .chances import clamped, one_of
-from .distribution import REAL, Distribution
+from .distribution import REAL, Distribution, computed
 
 __all__ = ["Categorical"]
 
@@ -53,12 +52,12 @@ class Categorical(Distribution):
             lambda x: (x >= 0).logical_and(x <= last).logical_and(x == x.floor()),
         )
 
-    @cached_property
+    @computed
     def logits(self) -> Tensor:
         """log(probs)."""
         return clamped(self.probs).log()
 
-    @cached_property
+    @computed
     def probs(self) -> Tensor:
         """softmax(logits) along the last dim."""
         return self.logits.softmax(-1)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 from ..dtypes import finfo
 from ..tensor import Size, Tensor
-from .distribution import REAL, Distribution, parameters
+from .distribution import REAL, Distribution, computed, parameters
 
 __all__ = ["Chances"]
 
@@ -43,13 +42,13 @@ class Chances(Distribution):
     def _conditions(self) -> dict[str, tuple[str, Any]]:
         return {"logits": REAL} if self._given == "logits" else {"probs": _PROBABILITY}
 
-    @cached_property
+    @computed
     def logits(self) -> Tensor:
         """log(probs / (1 - probs))."""
         p = clamped(self.probs)
         return p.log() - (-p).log1p()
 
-    @cached_property
+    @computed
     def probs(self) -> Tensor:
         """sigmoid(logits)."""
         return self.logits.sigmoid()

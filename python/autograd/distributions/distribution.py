@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 from .. import creation
 from .._capi import lib
-from ..grad_mode import no_grad
+from ..grad_mode import enable_grad, no_grad
 from ..ops import broadcast_tensors
 from ..tensor import Size, Tensor
 
@@ -200,6 +201,18 @@ def parameters(*values: Any) -> tuple[Tensor, ...]:
         for value in values
     ]
     return tuple(broadcast_tensors(*tensors))
+
+
+class computed(cached_property):  # noqa: N801 - stands beside @property
+    """A property that is computed once, always with gradients: the first who asks may be sample()."""
+
+    def __init__(self, function: Any) -> None:
+        def with_gradient(distribution: Any) -> Any:
+            with enable_grad():
+                return function(distribution)
+
+        super().__init__(with_gradient)
+        self.__doc__ = function.__doc__
 
 
 POSITIVE = ("greater than 0", lambda x: x > 0)
