@@ -377,10 +377,12 @@ Layout layout_of(const Operand& operand, const int64_t* sizes, int ndim) {
 }
 
 /// Can results go past the caches? Not if they are small, replace an input, or lie askew. Several
-/// cores fetch the lines that they write fast enough to win by what then is in the last cache.
+/// cores fetch the lines that they write fast enough to win by what is still in the last cache, of
+/// one input and the result; of more, nothing is. Gradients have three inputs, given or not.
 bool streams(const Operand* operands, int count, const Layout* layouts, int64_t total, bool alone) {
   const size_t size = size_of(operands[0].as);
-  if (total * static_cast<int64_t>(size) < (alone ? 1 : 2) * kStreamedBytes) return false;
+  const int64_t least = (alone || count > 2 ? 1 : 2) * kStreamedBytes;
+  if (total * static_cast<int64_t>(size) < least) return false;
   if (reinterpret_cast<uintptr_t>(operands[0].data) % size != 0) return false;
   for (int k = 1; k < count; ++k)
     if (layouts[k] == Layout::kContiguous && operands[k].data == operands[0].data) return false;
