@@ -10,11 +10,13 @@ from typing import Any
 from ..creation import empty
 from ..dtypes import dtype as DType
 from ..grad_mode import no_grad
-from ..ops import recurrent
+from ..ops import cat, recurrent
 from ..ops.shaping import squeeze, unsqueeze
 from ..tensor import Tensor
+from .functional.padding import pad
 from .module import Module
 from .parameter import Parameter
+from .utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 _GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
 _FUNCTIONS = {
@@ -138,7 +140,6 @@ class RNNBase(Module):
         if not isinstance(input, Tensor):
             raise TypeError(
                 f"{type(self).__name__}: argument 'input' must be Tensor, not {type(input).__name__}"
-                " (packed sequences are not supported)"
             )
         ndim = input.ndim
         if ndim not in (2, 3):
@@ -177,12 +178,51 @@ class RNNBase(Module):
             self.batch_first,
         )
 
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def _run_packed(
+        self, packed: PackedSequence, hx: tuple[Tensor, ...] | None
+    ) -> tuple[PackedSequence, tuple[Tensor, ...]]:
+        """Outputs, packed, and last states; sequences of the same length are run together."""
+        rows, order = packed.batch_sizes[0].item(), packed.sorted_indices
+        if packed.data.ndim != 2:
+            raise ValueError(f"RNN: Expected packed data to be 2D, got {packed.data.ndim}D instead")
+        self._batched(packed.data.unsqueeze(1))
+        if hx is not None:
+            widths = (self.proj_size or self.hidden_size, self.hidden_size)
+            for state, width in zip(hx, widths):
+                self._check_state(state, rows, width, "hidden")
+            if order is not None:
+                hx = tuple(state.index_select(1, order) for state in hx)
+        padded, _ = pad_packed_sequence(packed._replace(sorted_indices=None, unsorted_indices=None))
+        lengths = packed.lengths()
+        starts = [i for i in range(rows) if i == 0 or lengths[i] != lengths[i - 1]]
+        outputs, states = [], []
+        for start, end in zip(starts, [*starts[1:], rows]):
+            part = padded[: lengths[start], start:end]
+            given = None if hx is None else tuple(state[:, start:end] for state in hx)
+            output, *last = self._run(
+                part.transpose(0, 1) if self.batch_first else part,
+                given if given is None or self.mode == "LSTM" else given[0],
+            )
+            output = output.transpose(0, 1) if self.batch_first else output
+            outputs.append(pad(output, (0, 0, 0, 0, 0, lengths[0] - lengths[start])))
+            states.append(last)
+        last_states = tuple(cat(parts, 1) for parts in zip(*states))
+        if packed.unsorted_indices is not None:
+            last_states = tuple(
+                state.index_select(1, packed.unsorted_indices) for state in last_states
+            )
+        data = pack_padded_sequence(cat(outputs, 1), lengths).data
+        return packed._replace(data=data), last_states
+
+    def forward(self, input: Any, hx: Tensor | None = None) -> tuple[Any, Tensor]:
         """Outputs [L, N, directions * H] of the last layer and last states [layers * directions, N, H].
 
-        input is [L, N, in] ([N, L, in] if batch_first) or one sequence [L, in], whose results have no batch dim; hx
-        holds the initial states, zeros if None.
+        input is [L, N, in] ([N, L, in] if batch_first), a PackedSequence, with outputs packed alike, or one sequence
+        [L, in], whose results have no batch dim; hx holds the initial states, zeros if None.
         """
+        if type(input) is PackedSequence:
+            packed, (last,) = self._run_packed(input, None if hx is None else (hx,))
+            return packed, last
         is_batched = self._batched(input)
         if hx is not None and hx.ndim != (3 if is_batched else 2):
             kind, ndim = ("batched 3-D", 3) if is_batched else ("unbatched 2-D", 2)
@@ -262,12 +302,16 @@ class LSTM(RNNBase):
         super().__init__("LSTM", *args, **kwargs)
 
     def forward(  # type: ignore[override]
-        self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        self, input: Any, hx: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Any, tuple[Tensor, Tensor]]:
         """Outputs of the last layer, and (h_n, c_n), the last hidden and cell states; hx is (h_0, c_0).
 
-        input is [L, N, in] ([N, L, in] if batch_first) or one sequence [L, in], whose results have no batch dim.
+        input is [L, N, in] ([N, L, in] if batch_first), a PackedSequence, with outputs packed alike, or one sequence
+        [L, in], whose results have no batch dim.
         """
+        if type(input) is PackedSequence:
+            packed, (last, cells) = self._run_packed(input, hx)
+            return packed, (last, cells)
         is_batched = self._batched(input)
         batch_dim = 0 if self.batch_first else 1
         if not is_batched:
