@@ -13,6 +13,7 @@
 // foreach_target.h must come first.
 // clang-format off
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 // clang-format on
 
@@ -37,7 +38,8 @@ HWY_INLINE void store(V v, float* p) {
 }
 
 constexpr int kVectors = 4;
-constexpr int kRowVectors = 8;  // more of them hide how long a product takes
+constexpr int kRowVectors = 8;    // more of them hide how long a product takes
+constexpr int64_t kAhead = 2048;  // bytes that are fetched before they are needed
 
 /// In halves, so that few products wait for each other.
 template <class Tag>
@@ -57,8 +59,13 @@ double row_product(const T* x, int64_t n) {
   V acc[kRowVectors];
   for (V& a : acc) a = hn::Set(D(), 1.0);
   int64_t j = 0;
-  for (; j + step <= n; j += step)
+  for (; j + step <= n; j += step) {
+    const char* const ahead = reinterpret_cast<const char*>(x + j) + kAhead;
+    for (int64_t i = 0; i < step * static_cast<int64_t>(sizeof(T)); i += 64) {
+      hwy::Prefetch(ahead + i);
+    }
     for (int k = 0; k < kRowVectors; ++k) acc[k] = hn::Mul(acc[k], load(x + j + k * lanes));
+  }
   for (int k = kRowVectors / 2; k > 0; k /= 2)
     for (int i = 0; i < k; ++i) acc[i] = hn::Mul(acc[i], acc[i + k]);
   double product = product_of_lanes(D(), acc[0]);
