@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Callable
 
 from .fingerprints import PLAIN, Fingerprints, difference, is_users
+from .identity import CELL, ITEM, LENGTH, same_objects
 from .nn.module import Module
 from .tensor import Tensor
 
@@ -103,21 +104,6 @@ def _contents(cell: types.CellType) -> Any:
         return None
 
 
-# How a value is read from what holds it, as Python text.
-_CELL, _ITEM, _LENGTH = "h{0}.cell_contents", "h{0}[k{0}]", "len(h{0})"
-
-
-@functools.lru_cache(maxsize=64)
-def _code(reads: tuple[str, ...]) -> types.CodeType:
-    """The code of a function with three defaults for each read, h, k and v: whether h at k is v, for all of them."""
-    arguments = ", ".join(f"h{i}, k{i}, v{i}" for i in range(len(reads)))
-    same = " and ".join(f"{read.format(i)} is v{i}" for i, read in enumerate(reads))
-    text = f"def same({arguments}):\n try:\n  return {same}\n except (LookupError, ValueError):\n  return False"
-    scope: dict[str, Any] = {}
-    exec(compile(text, "<guard>", "exec"), scope)
-    return scope["same"].__code__
-
-
 class Guard:
     """The names that a function reads, and the plain values next to them: its closure and globals, the numbers and
     texts among the attributes that it names of the user's objects, and what short dicts and lists hold.
@@ -139,15 +125,14 @@ class Guard:
         self._names: list[str] = []
         self._then: list[Any] = []
         for name, cell in {id(cell): (name, cell) for name, cell in cells}.values():
-            self._watch(name, _CELL, cell, None)
+            self._watch(name, CELL, cell, None)
         for name, holder in names:
             if not isinstance(holder.get(name), types.ModuleType):
-                self._watch(name, _ITEM, holder, name)
+                self._watch(name, ITEM, holder, name)
         values = [*owners, *zip(self._names, self._then)]
         for name, value in {id(each): (name, each) for name, each in values}.values():
             self._watch_value(name, value, attributes)
-        self.same: Callable[[], bool] = lambda: True
-        self._compile()
+        self.same = same_objects(self._reads, self._then)
 
     def _watch(self, name: str, read: str, holder: Any, key: Any) -> None:
         try:
@@ -162,24 +147,13 @@ class Guard:
         if isinstance(value, (Tensor, Module, types.FunctionType, type)):
             return
         if type(value) in (list, dict) and len(value) <= _FEW:
-            self._watch(f"len({name})", _LENGTH, value, None)
+            self._watch(f"len({name})", LENGTH, value, None)
             for key in value if type(value) is dict else range(len(value)):
-                self._watch(f"{name}[{key!r}]", _ITEM, value, key)
+                self._watch(f"{name}[{key!r}]", ITEM, value, key)
         elif is_users(type(value)) and isinstance(getattr(value, "__dict__", None), dict):
             for key, each in list(vars(value).items()):
                 if key in attributes and type(each) in PLAIN:
-                    self._watch(f"{name}.{key}", _ITEM, vars(value), key)
-
-    def _compile(self) -> None:
-        if not self._reads:
-            return
-        code = _code(tuple(read for read, _, _ in self._reads))
-        defaults = [
-            each
-            for (_, holder, key), then in zip(self._reads, self._then)
-            for each in (holder, key, then)
-        ]
-        self.same = types.FunctionType(code, {"__builtins__": _BUILTINS}, "same", tuple(defaults))
+                    self._watch(f"{name}.{key}", ITEM, vars(value), key)
 
     def holds(self) -> bool:
         """True if nothing is another object or number than it was."""
@@ -193,17 +167,14 @@ class Guard:
                 self.broken = name
                 return False
         self._then = now
-        self._compile()
+        self.same = same_objects(self._reads, now)
         return True
 
 
-_BUILTINS = {"len": len, "LookupError": LookupError, "ValueError": ValueError}
-
-
 def _read(read: str, holder: Any, key: Any) -> Any:
-    if read == _CELL:
+    if read == CELL:
         return holder.cell_contents
-    return len(holder) if read == _LENGTH else holder[key]
+    return len(holder) if read == LENGTH else holder[key]
 
 
 def _equal(a: Any, b: Any) -> bool:

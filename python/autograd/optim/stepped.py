@@ -5,13 +5,14 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from itertools import chain
-from operator import is_, itemgetter
+from operator import itemgetter
 from typing import Any, Callable, ClassVar
 
 from .. import changes, dtypes
 from .._capi import check, declaration_of, fast, lib, raise_last_error
 from ..creation import tensor
 from ..grad_mode import enable_grad
+from ..identity import GET, ITEM, LENGTH, same_objects
 from ..tensor import Tensor, adopt
 from .optimizer import Handles, Optimizer, Params
 
@@ -147,7 +148,7 @@ class _States:
     The dicts in optimizer.state own the tensors. Whether they still hold the same ones is looked at before each step.
     """
 
-    __slots__ = ("array", "dicts", "filled", "handles", "image", "missing", "names", "values")
+    __slots__ = ("array", "handles", "image", "is_filled", "missing", "names", "same", "state")
 
     def __init__(
         self, handles: Handles, names: tuple[str, ...], state: dict[Tensor, dict[str, Any]]
@@ -161,22 +162,26 @@ class _States:
         self._remember(state)
 
     def _remember(self, state: dict[Tensor, dict[str, Any]]) -> None:
-        self.dicts = [state.get(p) for p in self.handles.tensors]
-        self.filled = [each for each in self.dicts if each is not None]
-        self.values = list(chain.from_iterable(map(dict.values, self.filled)))
         self.missing = not all(self.array)
         self.image = bytes(self.array)
+        # Each parameter has the dict that it had, or none, and each dict has what it had.
+        self.state, self.is_filled = state, bool(state)
+        reads: list[tuple[str, Any, Any]] = []
+        values: list[Any] = []
+        for p in self.handles.tensors:
+            held = state.get(p)
+            reads.append((GET, state, p))
+            values.append(held)
+            if held is not None:
+                reads += ((LENGTH, held, None), *((ITEM, held, name) for name in held))
+                values += (len(held), *held.values())
+        self.same = same_objects(reads, values)
 
     def fit(self, handles: Handles, state: dict[Tensor, dict[str, Any]]) -> bool:
         """True if the array holds what the state of these parameters holds."""
-        if not state and not self.filled:
-            return self.handles is handles
-        if self.handles is not handles or not all(
-            map(is_, map(state.get, handles.tensors), self.dicts)
-        ):
+        if self.handles is not handles or self.state is not state:
             return False
-        values = list(chain.from_iterable(map(dict.values, self.filled)))
-        return len(values) == len(self.values) and all(map(is_, values, self.values))
+        return self.same() if state else not self.is_filled
 
     def take_new(self, state: dict[Tensor, dict[str, Any]]) -> None:
         """Puts the states that the last step made into the dicts, which own them from now on."""
