@@ -188,3 +188,10 @@ def op_tables() -> list[Path]:
     found = sources("tests_py/op_rows", ".py")
     assert found, "tests_py/op_rows holds no table of ops"
     return found
+
+
+def test_stubs_are_what_the_package_holds():
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "stubs", "--check"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import inspect
-from typing import Any, Callable
+from typing import Any, Callable, TypeVar, cast, overload
 
 from ._capi import lib
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 __all__ = [
     "enable_grad",
@@ -46,16 +48,16 @@ class _GradMode:
     def _fresh(self) -> _GradMode:
         return type(self)()
 
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, function: Function) -> Function:
         if inspect.isgeneratorfunction(function):
-            return self._wrap_generator(function)
+            return cast(Function, self._wrap_generator(function))
 
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
             with self._fresh():
                 return function(*args, **kwargs)
 
-        return wrapper
+        return cast(Function, wrapper)
 
     def _wrap_generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The generator function with the mode set while its own code runs, and the caller's while it waits."""
@@ -90,6 +92,12 @@ class no_grad(_GradMode):
 
     _enabled = 0
 
+    @overload
+    def __new__(cls, function: None = None) -> no_grad: ...
+
+    @overload
+    def __new__(cls, function: Function) -> Function: ...  # type: ignore[misc]
+
     def __new__(cls, function: Any = None) -> Any:
         instance = super().__new__(cls)
         if function is None:
@@ -103,6 +111,12 @@ class enable_grad(_GradMode):
 
     Use as ``with enable_grad():``, or as a decorator ``@enable_grad()`` or ``@enable_grad``.
     """
+
+    @overload
+    def __new__(cls, function: None = None) -> enable_grad: ...
+
+    @overload
+    def __new__(cls, function: Function) -> Function: ...  # type: ignore[misc]
 
     def __new__(cls, function: Any = None) -> Any:
         instance = super().__new__(cls)
@@ -130,7 +144,7 @@ class set_grad_enabled(_GradMode):
     def _fresh(self) -> _GradMode:
         return enable_grad() if self._enabled else no_grad()
 
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, function: Function) -> Function:
         lib.ag_set_grad_enabled(self._called_before)
         return super().__call__(function)
 
@@ -142,6 +156,12 @@ class inference_mode(_GradMode):
     recording is on again inside another inference_mode(). Use as ``with inference_mode():``, or as a decorator
     ``@inference_mode()`` or ``@inference_mode``.
     """
+
+    @overload
+    def __new__(cls, mode: bool = True) -> inference_mode: ...
+
+    @overload
+    def __new__(cls, mode: Function) -> Function: ...  # type: ignore[misc]
 
     def __new__(cls, mode: Any = True) -> Any:
         if isinstance(mode, bool):

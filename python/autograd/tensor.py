@@ -5,12 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 from collections.abc import Iterator, Sequence
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Callable,
-    Union,
-)
+from typing import TYPE_CHECKING, Any, Union
 from weakref import ref
 
 from . import dtypes
@@ -31,7 +26,10 @@ from ._capi import (
 )
 
 if TYPE_CHECKING:
+    from ._tensor_methods import TensorMethods as Handle
     from .nodes import Node
+else:
+    Handle = ctypes.c_void_p
 
 Number = Union[int, float, bool]
 
@@ -98,7 +96,7 @@ _make = ctypes.c_void_p.__new__
 _PRIVATE = {"_grad", "_backward_hooks", "_hooks_made_by", "_leaf_hooks"}
 
 
-class Tensor(ctypes.c_void_p):
+class Tensor(Handle):
     """An n-dimensional array that remembers how it was made, so that gradients can flow back.
 
     Made by :func:`autograd.tensor`, :func:`autograd.zeros` and the like, and by operations on tensors.
@@ -109,10 +107,6 @@ class Tensor(ctypes.c_void_p):
     __del__ = as_method(lib.ag_tensor_free)
     __array_priority__ = 1000
     __hash__ = object.__hash__
-
-    if TYPE_CHECKING:
-        # ops/ adds one method per op; a type checker sees them as callables.
-        def __getattr__(self, name: str) -> Callable[..., Any]: ...
 
     def __new__(cls, *data_or_sizes: Any) -> Tensor:
         from .tensor_types import of_data_or_sizes

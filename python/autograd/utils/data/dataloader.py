@@ -15,7 +15,7 @@ from ...dtypes import int64
 from ...random import Generator
 from ...tensor import NO_TENSOR, Tensor
 from .collate import default_collate, default_convert
-from .dataset import IterableDataset, Subset, TensorDataset
+from .dataset import Dataset, IterableDataset, Subset, TensorDataset
 from .sampler import BatchSampler, RandomSampler, SequentialSampler
 
 Sample = TypeVar("Sample", covariant=True)
@@ -39,7 +39,7 @@ class DataLoader(Generic[Sample]):
 
     def __init__(
         self,
-        dataset: Any,
+        dataset: Dataset[Sample] | Iterable[Sample],
         batch_size: int | None = 1,
         shuffle: bool | None = None,
         sampler: Iterable[Any] | None = None,
@@ -59,7 +59,7 @@ class DataLoader(Generic[Sample]):
         in_order: bool = True,
     ) -> None:
         _check_workers(num_workers, timeout, prefetch_factor, persistent_workers)
-        self.dataset = dataset
+        self.dataset: Any = dataset
         self.num_workers = num_workers
         self.prefetch_factor = 2 if num_workers > 0 and prefetch_factor is None else prefetch_factor
         self.pin_memory = pin_memory
