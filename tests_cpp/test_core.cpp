@@ -70,6 +70,20 @@ TEST(Tensor, BlobIsNotCopiedAndReleasedOnce) {
   EXPECT_EQ(released, 1);
 }
 
+TEST(Tensor, TextShowsElementsDtypeAndSizes) {
+  EXPECT_EQ(to_string(tensor<float>({1, 2.5, -3, 1e20F}, {2, 2})),
+            "[[1, 2.5],\n [-3, 1e+20]] float32 [2, 2]");
+  EXPECT_EQ(to_string(transpose(reshape(arange(0, 4), {2, 2}), 0, 1)),
+            "[[0, 2],\n [1, 3]] int64 [2, 2]");
+  EXPECT_EQ(to_string(full({}, (1LL << 53) + 1, DType::kInt64)), "9007199254740993 int64 []");
+  EXPECT_EQ(to_string(zeros({2, 0})), "[[],\n []] float32 [2, 0]");
+  EXPECT_EQ(to_string(arange(0, 1001)), "[0, 1, 2, ..., 998, 999, 1000] int64 [1001]");
+  EXPECT_EQ(to_string(reshape(arange(0, 2002), {1001, 2})),
+            "[[0, 1],\n [2, 3],\n [4, 5],\n ...,\n [1996, 1997],\n [1998, 1999],\n [2000, 2001]] "
+            "int64 [1001, 2]");
+  EXPECT_EQ(to_string(Tensor()), "undefined");
+}
+
 TEST(Promotion, NumbersCountByCategoryOnly) {
   const Tensor i = ones({2}, DType::kInt32), f = ones({2}), d = ones({}, DType::kFloat64);
   EXPECT_EQ((i + 1).dtype(), DType::kInt32);

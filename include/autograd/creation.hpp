@@ -1,4 +1,5 @@
-// Creation of tensors; no gradient.
+// Creation of tensors; no gradient. Error (runtime) for negative sizes and more elements than
+// memory can number, Error (memory) where the system has none left.
 #pragma once
 #include <vector>
 
@@ -6,10 +7,11 @@
 
 namespace autograd {
 
-Tensor empty(const Shape& sizes, DType dtype = DType::kFloat32);
+Tensor empty(const Shape& sizes, DType dtype = DType::kFloat32);  ///< of any values
 Tensor zeros(const Shape& sizes, DType dtype = DType::kFloat32);
 Tensor ones(const Shape& sizes, DType dtype = DType::kFloat32);
 Tensor full(const Shape& sizes, const Scalar& value, DType dtype = DType::kFloat32);
+// Of the sizes and dtype of t.
 Tensor empty_like(const Tensor& t);
 Tensor zeros_like(const Tensor& t);
 Tensor ones_like(const Tensor& t);

@@ -7,6 +7,7 @@
 
 namespace autograd {
 
+/// The inverse of each matrix, [..., n, n].
 Tensor linalg_inv(const Tensor& a);
 /// The inverse without checks, and per matrix 0 or the number of the pivot that is 0 (int32).
 std::pair<Tensor, Tensor> linalg_inv_ex(const Tensor& a, bool check_errors = false);
@@ -18,6 +19,7 @@ Tensor linalg_solve_triangular(const Tensor& a, const Tensor& b, bool upper, boo
                                bool unitriangular = false);
 /// L with L L^T = a (U with U^T U = a), from the lower (upper) half of a.
 Tensor linalg_cholesky(const Tensor& a, bool upper = false);
+/// The determinants, [...].
 Tensor linalg_det(const Tensor& a);
 /// Sign and log of the absolute value of the determinant.
 std::pair<Tensor, Tensor> linalg_slogdet(const Tensor& a);

@@ -8,11 +8,11 @@
 
 namespace autograd {
 
-Tensor mm(const Tensor& a, const Tensor& b);   ///< [m, k] x [k, n]
-Tensor bmm(const Tensor& a, const Tensor& b);  ///< [B, m, k] x [B, k, n]
-Tensor mv(const Tensor& a, const Tensor& v);   ///< [m, k] x [k]
-Tensor dot(const Tensor& a, const Tensor& b);  ///< [n] x [n], 0-d
-Tensor vdot(const Tensor& a, const Tensor& b);
+Tensor mm(const Tensor& a, const Tensor& b);     ///< [m, k] x [k, n]
+Tensor bmm(const Tensor& a, const Tensor& b);    ///< [B, m, k] x [B, k, n]
+Tensor mv(const Tensor& a, const Tensor& v);     ///< [m, k] x [k]
+Tensor dot(const Tensor& a, const Tensor& b);    ///< [n] x [n], 0-d
+Tensor vdot(const Tensor& a, const Tensor& b);   ///< the same: there are no complex numbers
 Tensor outer(const Tensor& a, const Tensor& b);  ///< [m], [n]: [m, n]
 Tensor inner(const Tensor& a, const Tensor& b);  ///< over the last dims of both
 Tensor matmul(const Tensor& a,

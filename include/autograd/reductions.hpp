@@ -1,4 +1,5 @@
-// Reductions. `dims` empty means all dims.
+// Reductions. `dims` empty means all dims; with keepdim, reduced dims stay with size 1. Error
+// (index) for a dim that x lacks, Error (index or runtime) for an extreme of no elements.
 #pragma once
 #include <optional>
 #include <utility>
@@ -7,14 +8,16 @@
 
 namespace autograd {
 
+/// Computed and returned in `dtype`; without one, integers and bools are summed as int64.
 Tensor sum(const Tensor& x, const Shape& dims = {}, bool keepdim = false,
            std::optional<DType> dtype = std::nullopt);
+/// Floats only, or with a float dtype.
 Tensor mean(const Tensor& x, const Shape& dims = {}, bool keepdim = false,
             std::optional<DType> dtype = std::nullopt);
 /// sum (x - mean)^2 / max(0, N - correction)
 Tensor var(const Tensor& x, const Shape& dims = {}, double correction = 1, bool keepdim = false);
-Tensor amax(const Tensor& x, const Shape& dims = {},
-            bool keepdim = false);  ///< ties share the gradient
+/// The extremes; elements that tie share the gradient.
+Tensor amax(const Tensor& x, const Shape& dims = {}, bool keepdim = false);
 Tensor amin(const Tensor& x, const Shape& dims = {}, bool keepdim = false);
 Tensor max(const Tensor& x);
 Tensor min(const Tensor& x);

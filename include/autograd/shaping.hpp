@@ -1,4 +1,5 @@
-// Ops on shape, joins and copies: views where PyTorch gives views.
+// Ops on shape, joins and copies: views where PyTorch gives views. Dims may be negative. Error
+// (index) for dims and positions out of range, Error (runtime) for sizes that do not fit.
 #pragma once
 #include <optional>
 #include <vector>
@@ -9,33 +10,40 @@ namespace autograd {
 
 Tensor reshape(const Tensor& x, const Shape& sizes);  ///< one size may be -1
 Tensor view(const Tensor& x, const Shape& sizes);  ///< Error (runtime) where a copy would be needed
-Tensor transpose(const Tensor& x, int64_t dim0, int64_t dim1);
-Tensor t(const Tensor& x);  ///< of at most 2 dims; [n, m] -> [m, n]
-Tensor permute(const Tensor& x, const Shape& dims);
-Tensor expand(const Tensor& x, const Shape& sizes);  ///< -1 keeps a size
-Tensor squeeze(const Tensor& x, const Shape& dims = {});
-Tensor unsqueeze(const Tensor& x, int64_t dim);
+Tensor transpose(const Tensor& x, int64_t dim0, int64_t dim1);  ///< the two change places
+Tensor t(const Tensor& x);                                ///< of at most 2 dims; [n, m] -> [m, n]
+Tensor permute(const Tensor& x, const Shape& dims);       ///< dim dims[i] at place i
+Tensor expand(const Tensor& x, const Shape& sizes);       ///< -1 keeps a size
+Tensor squeeze(const Tensor& x, const Shape& dims = {});  ///< without those of size 1
+Tensor unsqueeze(const Tensor& x, int64_t dim);           ///< a size 1 at place dim
+/// Dims start_dim to end_dim, both included, as one.
 Tensor flatten(const Tensor& x, int64_t start_dim = 0, int64_t end_dim = -1);
+/// x[..., index, ...], without the dim.
 Tensor select(const Tensor& x, int64_t dim, int64_t index);
 /// x[..., start:end:step, ...] with Python's slice rules, step > 0.
 Tensor slice(const Tensor& x, int64_t dim, int64_t start, int64_t end, int64_t step = 1);
+/// The tensors one behind the other along dim; the other sizes are equal.
 Tensor cat(const std::vector<Tensor>& tensors, int64_t dim = 0);
+/// The same along a new dim; all sizes are equal.
 Tensor stack(const std::vector<Tensor>& tensors, int64_t dim = 0);
+/// Parts of these sizes, and `chunks` parts of nearly the same size.
 std::vector<Tensor> split(const Tensor& x, const std::vector<int64_t>& sizes, int64_t dim = 0);
 std::vector<Tensor> chunk(const Tensor& x, int64_t chunks, int64_t dim = 0);
-Tensor contiguous(const Tensor& x);
-Tensor clone(const Tensor& x);
+Tensor contiguous(const Tensor& x);  ///< x itself if it is row-major already
+Tensor clone(const Tensor& x);       ///< a copy; the gradient goes to x
 
 // ---- more views
 /// A dim in several whose product it is; one size may be -1.
 Tensor unflatten(const Tensor& x, int64_t dim, const Shape& sizes);
 /// Dim source[i] at place destination[i], the others in their order.
 Tensor movedim(const Tensor& x, const Shape& source, const Shape& destination);
+/// x[..., start:start + length, ...]
 Tensor narrow(const Tensor& x, int64_t dim, int64_t start, int64_t length);
 /// x[..., i, i + offset, ...], i as the last dim.
 Tensor diagonal(const Tensor& x, int64_t offset = 0, int64_t dim1 = 0, int64_t dim2 = 1);
 /// Windows of `size` positions, `step` apart: dim counts them, a new last dim lies inside them.
 Tensor unfold(const Tensor& x, int64_t dim, int64_t size, int64_t step);
+/// x[0], x[1], ... along dim.
 std::vector<Tensor> unbind(const Tensor& x, int64_t dim = 0);
 /// x[..., :i0, ...], x[..., i0:i1, ...], ..., x[..., iN:, ...].
 std::vector<Tensor> tensor_split(const Tensor& x, const std::vector<int64_t>& indices,

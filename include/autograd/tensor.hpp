@@ -2,6 +2,7 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <iosfwd>
 #include <string>
 #include <utility>
 #include <vector>
@@ -151,6 +152,11 @@ class Tensor {
 
   detail::TensorHead* head_;
 };
+
+/// "[[1, 2],\n [3, 4]] float32 [2, 2]": elements, dtype and sizes; of more than 1,000 elements the
+/// first and last three of each dim.
+std::string to_string(const Tensor& t);
+std::ostream& operator<<(std::ostream& out, const Tensor& t);
 
 namespace detail {
 void check_element_type(const Tensor& t, DType wanted);

@@ -233,7 +233,9 @@ class Run {
 Tensor root_gradient(const Tensor& output, const Tensor& grad, size_t i) {
   if (!body(output)->needs_grad())
     fail(ErrorCode::kRuntime, "element ", i,
-         " of tensors does not require grad and does not have a grad_fn");
+         " of tensors does not require grad and does not have a grad_fn: nothing that it was made "
+         "of "
+         "requires grad, or grad mode was off");
   if (grad) {
     if (grad.sizes() != output.sizes())
       fail(ErrorCode::kRuntime, "Mismatch in shape: grad_output[", i, "] has a shape of ",

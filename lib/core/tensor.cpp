@@ -245,7 +245,11 @@ void check_element_type(const Tensor& t, DType wanted) {
 
 using detail::body;
 
-void Tensor::throw_undefined() { fail(ErrorCode::kRuntime, "an undefined tensor was used"); }
+void Tensor::throw_undefined() {
+  fail(ErrorCode::kRuntime,
+       "an undefined tensor was used: one that nothing was assigned to, that was moved from, or a "
+       "gradient that is not there");
+}
 
 int64_t Tensor::size(int64_t dim) const {
   if (this->dim() == 0)
