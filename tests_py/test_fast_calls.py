@@ -211,6 +211,12 @@ assert losses[-1] < losses[0]
 assert ag.cat((x, x), 1).view(4, -1).permute(1, 0).reshape([32, 4]).shape == (32, 4)
 assert [tuple(p.shape) for p in x.split(6)] == [(6, 4), (6, 4), (4, 4)]
 assert x.sum((0, 1)).shape == () and x.max(1)[1].shape == (16,)
+rows = ag.tensor([1, 3])
+assert x[rows].shape == (2, 4) and (x[x > 0] > 0).all() and x[rows, 1:].shape == (2, 3)
+x[rows] = 0.0
+x[x > 1] = 1.0
+assert x[3].tolist() == [0, 0, 0, 0] and x.max() <= 1
+assert ag.einsum("ij,ik->jk", x, y).shape == (4, 2) and ag.stack([x, x]).shape == (2, 16, 4)
 try:
     x.view(3)
 except RuntimeError:

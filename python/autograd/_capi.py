@@ -130,6 +130,17 @@ class _LongArgument:
         raise OverflowError("does not fit 64 bits")
 
 
+class _HandlesArgument:
+    """The argument type of an array of handles: an array, bytes, or a single handle, which stands for an array of one."""
+
+    @staticmethod
+    def from_param(value: Any) -> Any:
+        """The address of a handle object; whatever else c_void_p takes as it is."""
+        if isinstance(value, ctypes.c_void_p) and type(value) is not ctypes.c_void_p:
+            return ctypes.byref(value)
+        return ctypes.c_void_p.from_param(value)
+
+
 _KNOWN_INTS = 64
 # At its place, counted from the end if it is negative.
 _KNOWN = [ctypes.c_int64(n) for n in (*range(_KNOWN_INTS), *range(-_KNOWN_INTS, 0))]
@@ -190,6 +201,8 @@ _VALUES: dict[str, Any] = {
 def _argument_type(c_type: str) -> Any:
     if _HANDLE.fullmatch(c_type):
         return _HandleArgument
+    if re.fullmatch(r"(const )?ag_tensor\* const\*", c_type):
+        return _HandlesArgument
     if c_type == "ag_tensor**":  # room for results: an array, or an empty handle
         return _Addresses
     kind = _result_type(c_type)
