@@ -21,6 +21,22 @@ BAD = {
     "classes in the place of probabilities": lambda lib: lib.nn.functional.cross_entropy(
         lib.zeros(4), lib.tensor([1, 2, 3, 0])
     ),
+    "probabilities of another batch": lambda lib: lib.nn.functional.cross_entropy(
+        lib.zeros(4, 3), lib.zeros(5, 3)
+    ),
+    "one probability": lambda lib: lib.nn.functional.cross_entropy(lib.zeros(4, 3), lib.zeros(())),
+    "targets of another kind": lambda lib: lib.nn.functional.nll_loss(
+        lib.zeros(4, 3), lib.zeros(4)
+    ),
+    "a list as the reduction of logits": lambda lib: lib.nn.functional.cross_entropy(
+        lib.zeros(4, 3), lib.tensor([0, 1, 2, 0]), reduction=[1]
+    ),
+    "modes of no name": lambda lib: lib.nn.functional.interpolate(
+        lib.zeros(1, 2, 4), scale_factor=2.0, mode=["nearest"]
+    ),
+    "an unknown mode with aligned corners": lambda lib: lib.nn.functional.interpolate(
+        lib.zeros(1, 2, 4), scale_factor=2.0, mode="text", align_corners=True
+    ),
     "a dim twice": lambda lib: lib.zeros(1, 2).squeeze((0, 0)),
     "cat along None": lambda lib: lib.cat([lib.zeros(2)], None),
     "stack along a text": lambda lib: lib.stack([lib.zeros(2)], "a"),

@@ -418,7 +418,9 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, Reduction reduc
     return detail::cross_entropy_of_probabilities(logits, target, reduction, weight,
                                                   label_smoothing);
   }
-  if (is_floating(target.dtype()) && logits.dim() > 0)
+  const bool has_rows =
+      logits.dim() > 1 && target.dim() > 0 && target.sizes()[0] == logits.sizes()[0];
+  if (is_floating(target.dtype()) && has_rows)
     fail(ErrorCode::kRuntime, "cross_entropy: expected target dtype to be Long or Byte, but got ",
          name_of(target.dtype()), "; class probabilities have the sizes of the logits ",
          logits.sizes(), ", got ", target.sizes());

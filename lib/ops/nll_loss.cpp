@@ -271,9 +271,6 @@ void check_class_weight(const char* op, const Tensor& x, int64_t classes, const 
 ClassRows class_rows(const char* op, const Tensor& logits, const Tensor& target,
                      const Tensor& weight) {
   if (logits.dim() == 0) fail(ErrorCode::kValue, op, ": Expected 1 or more dimensions (got 0)");
-  if (target.dtype() != DType::kInt64 && target.dtype() != DType::kUInt8)
-    fail(ErrorCode::kRuntime, op, ": expected target dtype to be Long or Byte, but got ",
-         name_of(target.dtype()), "; expected scalar type Long");
   ClassRows all;
   all.sizes = logits.sizes();
   all.sizes.erase(logits.dim() == 1 ? 0 : 1);
@@ -288,6 +285,9 @@ ClassRows class_rows(const char* op, const Tensor& logits, const Tensor& target,
              : ErrorCode::kRuntime,
          op, ": size mismatch: Expected target size ", all.sizes, " for input ", logits.sizes(),
          ", got ", target.sizes());
+  if (target.dtype() != DType::kInt64 && target.dtype() != DType::kUInt8)
+    fail(ErrorCode::kRuntime, op, ": expected target dtype to be Long or Byte, but got ",
+         name_of(target.dtype()), "; expected scalar type Long");
   check_class_weight(op, logits, logits.sizes()[logits.dim() == 1 ? 0 : 1], weight);
   all.rows = logits.dim() == 1 ? unsqueeze(logits, 0) : classes_last(logits);
   all.targets = target.dim() == 1 ? target : reshape(target, {all.rows.size(0)});

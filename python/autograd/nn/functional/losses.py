@@ -131,7 +131,9 @@ def cross_entropy(
     ignore_index count for nothing. label_smoothing s mixes s / C of every class into the target.
     """
     native = lib.ag_cross_entropy
-    code = _REDUCTIONS.get(reduction) if size_average is None and reduce is None else None
+    code = None
+    if type(reduction) is str and size_average is None and reduce is None:
+        code = _REDUCTIONS.get(reduction)
     if code is None:
         code = reduction_code(reduction, size_average, reduce)
     arguments = (

@@ -70,7 +70,9 @@ def interpolate(
     With align_corners the corner elements keep their values. recompute_scale_factor takes the quotient of the sizes
     in place of scale_factor. antialias is not supported.
     """
-    code = _MODES.get(mode, 0)
+    if not isinstance(mode, str) or mode not in _MODES:
+        _check_mode(input, str(mode))
+    code = _MODES[mode]
     if code not in _ALIGNED and align_corners is not None:
         raise ValueError(
             "align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear"
