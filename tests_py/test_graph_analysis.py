@@ -154,6 +154,42 @@ def test_every_recording_can_be_profiled_afterwards():
     assert json.loads(g.json())["totals"]["measured_seconds"] == pytest.approx(sum(times), rel=0.05)
 
 
+def test_what_follows_the_last_operation_is_no_part_of_the_time():
+    x = ag.ones(4)
+    with ag.graph.record(profile=True) as g:
+        x.exp().sum()
+        time.sleep(0.05)
+    total = json.loads(g.json())["totals"]["measured_seconds"]
+    assert total == pytest.approx(sum(node.seconds for node in g.ops)) and total < 0.05
+
+
+def test_all_operations_of_a_plan_are_measured():
+    model, x = nn.Linear(4, 2), ag.randn(3, 4)
+    first, second = (
+        ag.optim.Adam([p], lr=0.1, amsgrad=i == 1) for i, p in enumerate(model.parameters())
+    )
+
+    @ag.compile
+    def step(x):
+        loss = model(x).square().sum()
+        loss.backward()
+        first.step()
+        second.step()
+        return loss
+
+    for _ in range(4):
+        step(x)
+    weights = [p.tolist() for p in model.parameters()]
+    for captured in (False, True):
+        graph = step.graph(captured=captured)
+        top = graph.profile()
+        assert sum(node.op == "adam_step" for node in top) == 2
+        assert all(node.seconds is not None for node in top), [n.op for n in top if not n.seconds]
+        assert graph.cost.seconds == pytest.approx(sum(node.seconds for node in top))
+        assert graph.fuse().num_ops <= graph.num_ops
+    assert [p.tolist() for p in model.parameters()] == weights
+
+
 @pytest.mark.parametrize("optimizer", [ag.optim.SGD, ag.optim.Adam, ag.optim.RMSprop])
 def test_graphs_without_times_are_executed_to_measure_them(optimizer):
     model = nn.Sequential(nn.Embedding(9, 16), nn.Linear(16, 16), nn.Dropout(0.5), nn.LayerNorm(16))

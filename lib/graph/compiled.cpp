@@ -432,6 +432,7 @@ const Entry& entry_at(const std::vector<Entry>& plans, int64_t i) {
 Graph Compiled::graph(int64_t plan, bool as_captured) const {
   const Plan& p = *entry_at(state_->plans, plan).plan;
   detail::GraphData data = as_captured ? p.captured() : p.graph();
+  data.options = state_->options;
   data.outputs.erase(std::remove(data.outputs.begin(), data.outputs.end(), -1), data.outputs.end());
   return Graph::from_data(std::make_shared<const detail::GraphData>(std::move(data)));
 }

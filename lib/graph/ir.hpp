@@ -84,7 +84,7 @@ struct GraphData {
   std::vector<GraphScope> scopes;
   std::vector<std::vector<double>> options;  ///< of optimizers, each once for a step of all
   std::string report;                        ///< of a fused graph: what the passes did, as JSON
-  double seconds = -1;  ///< measured from the begin to the end of a recording, -1 if not
+  double seconds = -1;  ///< measured from the begin of a recording to its last op, -1 if not
   /// What a recording measured, as long as nobody asked for it.
   struct {
     double seconds = -1;

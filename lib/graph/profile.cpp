@@ -1,6 +1,7 @@
 // The times of ops: those that a recording measured, or those of runs on made-up data.
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <vector>
 
 #include "autograd/creation.hpp"
@@ -40,6 +41,7 @@ class Replay {
     for (const std::vector<double>& numbers : graph.options)
       options_.push_back(
           from_data(numbers.data(), DType::kFloat64, {static_cast<int64_t>(numbers.size())}));
+    find_read_options();
     for (const GraphOp& op : graph.ops)
       for (int v : op.inputs)
         if (v >= 0) last_reader_[static_cast<size_t>(v)] = &op;
@@ -63,6 +65,8 @@ class Replay {
 
  private:
   static Tensor made_up(const GraphValue& value);
+  void find_read_options();
+  bool has_options(const GraphOp& op) const;
   static bool fits(const Tensor& t, const GraphValue& value);
   Tensor& tensor(int v) { return tensors_[static_cast<size_t>(v)]; }
   bool run(const GraphOp& op);
@@ -77,7 +81,25 @@ class Replay {
   std::vector<Arg> inputs_;
   std::vector<Tensor> outputs_;
   std::vector<Tensor> options_;
+  std::map<int, Tensor> read_options_;  // by the leaf
 };
+
+// In a plan the options of optimizers are leaves, in the order in which they are read.
+void Replay::find_read_options() {
+  for (const GraphOp& op : graph_.ops) {
+    if (!(op.op->traits & kUpdate) || op.options >= 0 || op.inputs.empty()) continue;
+    const int v = op.inputs.back();
+    if (v < 0 || read_options_.count(v) || read_options_.size() == options_.size()) continue;
+    const Tensor& numbers = options_[read_options_.size()];
+    if (!fits(numbers, graph_.values[static_cast<size_t>(v)])) continue;
+    read_options_[v] = leaves_[static_cast<size_t>(v)] = numbers;
+  }
+}
+
+bool Replay::has_options(const GraphOp& op) const {
+  return !(op.op->traits & kUpdate) || op.options >= 0 ||
+         (!op.inputs.empty() && read_options_.count(op.inputs.back()));
+}
 
 // Fractions that no function minds; zeros for whole numbers, which are mostly places in something.
 // As in the program they lie, since a fused op may count on it.
@@ -98,8 +120,7 @@ bool Replay::fits(const Tensor& t, const GraphValue& value) {
 }
 
 bool Replay::run(const GraphOp& op) {
-  const bool has_options = !(op.op->traits & kUpdate) || op.options >= 0;
-  bool ran = has_options && (op.op->forward[kCpu] || op.op->traits & kView);
+  bool ran = has_options(op) && (op.op->forward[kCpu] || op.op->traits & kView);
   try {
     if (ran) call(op);
   } catch (const Error&) {

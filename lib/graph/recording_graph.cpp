@@ -355,15 +355,17 @@ GraphData CallRecorder::graph(const std::vector<GivenName>& given) const {
   const double seconds_per_tick =
       static_cast<double>(ended_ - began_) * 1e-9 /
       static_cast<double>(std::max<uint64_t>(ended_ticks_ - began_ticks_, 1));
+  double seconds = 0;  // up to the last call
   for (uint64_t before = began_ticks_; calls.next(call); before = call.time) {
     // The counters of two processors may differ a little.
     const int64_t passed = std::max<int64_t>(static_cast<int64_t>(call.time - before), 0);
     builder.add(call, static_cast<double>(passed) * seconds_per_tick);
+    seconds += static_cast<double>(passed) * seconds_per_tick;
   }
   for (uint64_t tensor : read_) builder.mark_read(tensor);
   for (const GivenName& each : given) builder.name(each);
   GraphData graph = builder.finish();
-  graph.measured.seconds = static_cast<double>(ended_ - began_) * 1e-9;
+  graph.measured.seconds = seconds;
   if (timed_) show_times(graph);
   return graph;
 }
