@@ -381,7 +381,8 @@ Layout layout_of(const Operand& operand, const int64_t* sizes, int ndim) {
 /// one input and the result; of more, nothing is. Gradients have three inputs, given or not.
 bool streams(const Operand* operands, int count, const Layout* layouts, int64_t total, bool alone) {
   const size_t size = size_of(operands[0].as);
-  const int64_t least = (alone || count > 2 ? 1 : 2) * kStreamedBytes;
+  const auto arrays = count - std::count(layouts, layouts + count, Layout::kConstant);
+  const int64_t least = (alone || arrays > 2 ? 1 : 2) * kStreamedBytes;
   if (total * static_cast<int64_t>(size) < least) return false;
   if (reinterpret_cast<uintptr_t>(operands[0].data) % size != 0) return false;
   for (int k = 1; k < count; ++k)
