@@ -1,6 +1,6 @@
 """Layers: modules with parameters, and the losses."""
 
-from . import functional, init, utils
+from . import functional, init, lazy, utils
 from .activation import (
     CELU,
     ELU,
@@ -42,22 +42,7 @@ from .conv import (
     ConvTranspose3d,
 )
 from .layers import Bilinear, Flatten, Identity, Linear, Unflatten
-from .lazy import (
-    LazyBatchNorm1d,
-    LazyBatchNorm2d,
-    LazyBatchNorm3d,
-    LazyConv1d,
-    LazyConv2d,
-    LazyConv3d,
-    LazyConvTranspose1d,
-    LazyConvTranspose2d,
-    LazyConvTranspose3d,
-    LazyInstanceNorm1d,
-    LazyInstanceNorm2d,
-    LazyInstanceNorm3d,
-    LazyLinear,
-    UninitializedParameter,
-)
+from .lazy import *  # noqa: F403
 from .loss import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -231,7 +216,6 @@ __all__ = [
     "MaxPool2d",
     "MaxPool3d",
     "Unfold",
-    "UninitializedParameter",
     "Threshold",
     "Tanhshrink",
     "Softsign",
@@ -281,19 +265,6 @@ __all__ = [
     "Identity",
     "LeakyReLU",
     "Linear",
-    "LazyBatchNorm1d",
-    "LazyBatchNorm2d",
-    "LazyBatchNorm3d",
-    "LazyConv1d",
-    "LazyConv2d",
-    "LazyConv3d",
-    "LazyConvTranspose1d",
-    "LazyConvTranspose2d",
-    "LazyConvTranspose3d",
-    "LazyInstanceNorm1d",
-    "LazyInstanceNorm2d",
-    "LazyInstanceNorm3d",
-    "LazyLinear",
     "LogSoftmax",
     "Module",
     "ModuleDict",
@@ -314,3 +285,4 @@ __all__ = [
     "register_module_full_backward_pre_hook",
     "utils",
 ]
+__all__ += lazy.__all__
