@@ -270,10 +270,10 @@ AG_API const void* ag_python_function(const char* name);
  * PyLong_AsLongLongAndOverflow, PyLong_FromLongLong, PyFloat_AsDouble, PyFloat_FromDouble,
  * PyBytes_AsString, PyTuple_Size, PyTuple_GetItem, PyList_Size, PyList_GetItem, PyTuple_New,
  * PyTuple_SetItem, PyList_SetItem, PyList_New, PyObject_Call, PyErr_Occurred, PyErr_Clear,
- * Py_IncRef, Py_DecRef, PyType_IsSubtype, and tp_new of ctypes' simple types. objects: the classes
- * int, float, bytes, tuple, list, ctypes.c_int64, that of ctypes' arrays' classes, ctypes.c_void_p;
- * None, True, False and (). head: the size of an object's head, which ends with its class; behind
- * it ctypes objects have the address of their value. */
+ * Py_IncRef, Py_DecRef, PyType_IsSubtype, PyErr_CheckSignals, and tp_new of ctypes' simple types.
+ * objects: the classes int, float, bytes, tuple, list, ctypes.c_int64, that of ctypes' arrays'
+ * classes, ctypes.c_void_p; None, True, False and (). head: the size of an object's head, which
+ * ends with its class; behind it ctypes objects have the address of their value. */
 AG_API ag_status ag_python_start(const void* const* functions, int64_t n_functions,
                                  const void* const* objects, int64_t n_objects, int64_t head);
 /* Two classes of handles, of which results have the first, and one of tuples, which live on. */

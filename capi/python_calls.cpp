@@ -39,6 +39,7 @@ struct Functions {
   void (*retain)(Object);
   void (*release)(Object);
   int (*is_subtype)(Object, Object);
+  int (*check_signals)();
   Object (*make)(Object type, Object args, Object kwargs);
 };
 struct Objects {
@@ -276,7 +277,9 @@ Object new_number(int64_t value) { return functions.new_long(value); }
 Object new_number(double value) { return functions.new_float(value); }
 Object new_list(intptr_t n) { return functions.new_list(n); }
 bool fill_place(Object list, intptr_t i, Object item) {
-  return item && functions.set_list_item(list, i, item) == 0;
+  if (!item || functions.set_list_item(list, i, item) != 0) return false;
+  // Ctrl-C ends long lists, too.
+  return (i + 1) % (1 << 16) != 0 || functions.check_signals() == 0;
 }
 void drop(Object object) { functions.release(object); }
 

@@ -86,11 +86,17 @@ bool writes_to_input(const Call& call) {
   call.op.forward[kCpu](call);
 }
 
+// What it writes to an input has nothing to do with what was there, and half of it does no harm.
+inline bool fills_with_chance(const Op& op) {
+  return (op.traits & (kInPlace | kRandom)) == (kInPlace | kRandom);
+}
+
 // Ctrl-C may end a long kernel whose outputs nobody has seen.
 [[gnu::noinline]] void run_long(const Call& call) {
   const Unlocked unlocked(true);
   const bool before = std::exchange(
-      kernel_may_stop, !(call.op.traits & (kInPlace | kUpdate)) && !writes_to_input(call));
+      kernel_may_stop, fills_with_chance(call.op) ||
+                           (!(call.op.traits & (kInPlace | kUpdate)) && !writes_to_input(call)));
   const struct Restore {
     bool before;
     ~Restore() { kernel_may_stop = before; }
@@ -250,7 +256,12 @@ void dispatch_in_place(const Op& op, const Arg* inputs, int n, const Attrs& attr
   if (recording && reads_old_self(call)) old_self = saved_copy(self);
   if (state.observer) [[unlikely]]
     state.observer->before_in_place(call);
-  run_kernel(Call{op, kernel_inputs, n, attrs, &output, 1});
+  try {
+    run_kernel(Call{op, kernel_inputs, n, attrs, &output, 1});
+  } catch (...) {
+    self.storage->mark_changed(op);
+    throw;
+  }
   if (recording)
     record_in_place(call, old_self);
   else

@@ -19,6 +19,7 @@
 #include "core/fork.hpp"
 #include "core/interrupt.hpp"
 #include "core/text.hpp"
+#include "kernels/cpu/pause.hpp"
 
 namespace autograd {
 namespace detail {
@@ -86,6 +87,8 @@ class Job {
 };
 
 thread_local bool inside_job = false;
+
+[[maybe_unused]] const bool pausing = (cpu::in_pause = poll_in_kernel, true);
 
 // Ctrl-C is looked for between the pieces of what may be long. Always the same pieces: results must
 // not depend on anything else.

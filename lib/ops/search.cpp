@@ -7,6 +7,7 @@
 #include "autograd/ops.hpp"
 #include "core/batching.hpp"
 #include "core/dispatch.hpp"
+#include "core/interrupt.hpp"
 #include "core/parallel.hpp"
 #include "ops/broadcast.hpp"
 #include "ops/call_check.hpp"
@@ -192,6 +193,7 @@ Unique of_slices(const Tensor& x, int64_t dim, bool sorts) {
   // Not std::stable_sort, which trusts the order: slices with NaN have none.
   if (sorts)
     std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+      poll_interrupt(width);
       const int c = compare(a, b), reverse = compare(b, a);
       return c < 0 && reverse < 0 ? a < b : c != 0 ? c < 0 : a < b;
     });

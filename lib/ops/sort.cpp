@@ -9,6 +9,7 @@
 #include "core/node.hpp"
 #include "core/parallel.hpp"
 #include "kernels/cpu/index.hpp"
+#include "kernels/cpu/pause.hpp"
 #include "ops/broadcast.hpp"
 #include "ops/call_check.hpp"
 #include "ops/registry.hpp"
@@ -71,7 +72,10 @@ void run_rows(const Call& call, int dim, int64_t k, const Find& find) {
     const Tensor scratch = make_tensor({words}, DType::kInt64);
     find(from + begin * n * item, found + begin * k, end - begin, n, scratch.data());
     for (int64_t r = begin; r < end; ++r)
-      cpu::take_rows(from + r * n * item, found + r * k, to + r * k * item, k, item);
+      cpu::in_parts(k, [&](int64_t first, int64_t last) {
+        cpu::take_rows(from + r * n * item, found + r * k + first, to + (r * k + first) * item,
+                       last - first, item);
+      });
   });
   from_rows(call.out(0), values, dim);
   from_rows(call.out(1), indices, dim);

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "kernels/cpu/element_types.hpp"
+#include "kernels/cpu/pause.hpp"
 #include "kernels/cpu/rank.hpp"
 
 namespace autograd::cpu {
@@ -63,16 +64,20 @@ uint64_t key_of(Truth v) { return v; }
 template <class T, class Entry>
 void make_entries(const T* x, Entry* entries, int64_t n, bool descending) {
   const uint64_t flip = descending ? Entry::kMask : 0;
-  for (int64_t i = 0; i < n; ++i) entries[i] = Entry::of(key_of(x[i]) ^ flip, i);
+  in_parts(n, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) entries[i] = Entry::of(key_of(x[i]) ^ flip, i);
+  });
 }
 
 // Sorts a; b is room for as many. The result is in the one that is returned.
 template <class Entry>
 Entry* radix_sort(Entry* a, Entry* b, int64_t n) {
   uint32_t counts[Entry::kBytes][256] = {};
-  for (int64_t i = 0; i < n; ++i)
-    for (int byte = 0; byte < Entry::kBytes; ++byte)
-      ++counts[byte][a[i].key() >> (8 * byte) & 0xff];
+  in_parts(n, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      for (int byte = 0; byte < Entry::kBytes; ++byte)
+        ++counts[byte][a[i].key() >> (8 * byte) & 0xff];
+  });
   for (int byte = 0; byte < Entry::kBytes; ++byte) {
     uint32_t* count = counts[byte];
     if (count[a[0].key() >> (8 * byte) & 0xff] == static_cast<uint64_t>(n)) continue;
@@ -82,7 +87,9 @@ Entry* radix_sort(Entry* a, Entry* b, int64_t n) {
       count[digit] = start;
       start += here;
     }
-    for (int64_t i = 0; i < n; ++i) b[count[a[i].key() >> (8 * byte) & 0xff]++] = a[i];
+    in_parts(n, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) b[count[a[i].key() >> (8 * byte) & 0xff]++] = a[i];
+    });
     std::swap(a, b);
   }
   return a;
@@ -94,14 +101,16 @@ void first_of(const T* x, Entry* a, int64_t n, int64_t k, bool descending) {
   make_entries(x, a, k, descending);
   std::make_heap(a, a + k);
   const uint64_t flip = descending ? Entry::kMask : 0;
-  for (int64_t i = k; i < n; ++i) {
-    const Entry entry = Entry::of(key_of(x[i]) ^ flip, i);
-    if (!(entry < a[0])) [[likely]]
-      continue;
-    std::pop_heap(a, a + k);
-    a[k - 1] = entry;
-    std::push_heap(a, a + k);
-  }
+  in_parts(n - k, [&](int64_t begin, int64_t end) {
+    for (int64_t i = k + begin; i < k + end; ++i) {
+      const Entry entry = Entry::of(key_of(x[i]) ^ flip, i);
+      if (!(entry < a[0])) [[likely]]
+        continue;
+      std::pop_heap(a, a + k);
+      a[k - 1] = entry;
+      std::push_heap(a, a + k);
+    }
+  });
   std::sort_heap(a, a + k);
 }
 
@@ -138,8 +147,38 @@ void sort_typed(const T* x, int64_t* indices, int64_t rows, int64_t n, int64_t k
       make_entries(x, a, n, descending);
       sorted = radix_sort(a, a + n, n);
     }
-    for (int64_t i = 0; i < k; ++i) indices[i] = sorted[i].at();
+    in_parts(k, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) indices[i] = sorted[i].at();
+    });
   }
+}
+
+// Entry number k in order. Of many, those are kept, byte for byte, whose keys begin as the wanted
+// one does; they stay in the order of their positions.
+template <class Entry>
+Entry nth(Entry* a, int64_t n, int64_t k) {
+  constexpr int64_t kMany = 4096;
+  for (int byte = Entry::kBytes - 1; byte >= 0 && n > kMany; --byte) {
+    int64_t counts[256] = {};
+    const auto digit = [&](int64_t i) { return a[i].key() >> (8 * byte) & 0xff; };
+    in_parts(n, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) ++counts[digit(i)];
+    });
+    uint64_t wanted = 0;
+    while (k >= counts[wanted]) k -= counts[wanted++];
+    if (counts[wanted] == n) continue;
+    int64_t kept = 0;
+    in_parts(n, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const bool keep = digit(i) == wanted;
+        a[kept] = a[i];
+        kept += keep;
+      }
+    });
+    n = kept;
+  }
+  std::nth_element(a, a + k, a + n);
+  return a[k];
 }
 
 template <class T>
@@ -148,8 +187,7 @@ void nth_typed(const T* x, int64_t* indices, int64_t rows, int64_t n, int64_t k,
   Entry* a = static_cast<Entry*>(scratch);
   for (int64_t r = 0; r < rows; ++r, x += n) {
     make_entries(x, a, n, false);
-    std::nth_element(a, a + k, a + n);
-    indices[r] = a[k].at();
+    indices[r] = nth(a, n, k).at();
   }
 }
 

@@ -1,0 +1,41 @@
+// Where long kernels may be ended half way, as by Ctrl-C: between two parts of their work.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+
+namespace autograd::cpu {
+
+/// Elements of simple work between two pauses: some tens of microseconds.
+inline constexpr int64_t kPart = 1 << 16;
+
+/// What happens in a pause; nothing unless it is set. It may throw: kernels own nothing that would
+/// be lost, and nobody reads what they have written by then.
+extern void (*in_pause)();
+
+inline void pause() {
+  if (in_pause) in_pause();
+}
+
+/// Calls part(begin, end) for consecutive ranges that cover [0, n), with a pause between two.
+template <class Part>
+void in_parts(int64_t n, const Part& part) {
+  for (int64_t begin = 0; begin < n; begin += kPart) {
+    if (begin > 0) pause();
+    part(begin, std::min(begin + kPart, n));
+  }
+}
+
+/// A pause after each kPart of work that is counted in pieces of any size.
+class Pauses {
+ public:
+  void after(int64_t work) {
+    if ((left_ -= work) > 0) return;
+    left_ = kPart;
+    pause();
+  }
+
+ private:
+  int64_t left_ = kPart;
+};
+
+}  // namespace autograd::cpu
