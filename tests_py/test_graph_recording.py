@@ -433,3 +433,11 @@ def test_several_models_are_told_apart_by_the_variables_that_hold_them():
         y = pair[0](x) + pair[1](x)
     assert {"Sequential.0.weight", "Sequential_2.0.weight"} <= {n.name for n in g.nodes}
     del y
+
+
+def test_variables_that_hold_modules_of_other_packages():
+    theirs = torch.nn.Linear(2, 2)
+    with ag.graph.record() as graph:
+        ag.ones(2).exp()
+    assert [op.name for op in graph.ops if op.name == "exp"] == ["exp"]
+    assert theirs is not None

@@ -261,13 +261,7 @@ def test_side_effects():
     assert (ag.ones(3) + 1).tolist() == [2, 2, 2]
 
 
-# Here one example is computed after the other.
-LOOPS = ("lstm", "gru", "rnn, both ways", "lstm cell", "batch norm, evaluated", "instance norm")
-
-
-@pytest.mark.parametrize(
-    "name", [name for name in LAYERS if name not in LOOPS and "batch norm" not in name]
-)
+@pytest.mark.parametrize("name", LAYERS)
 def test_all_examples_in_one_call(name):
     """The number of operations does not depend on the number of examples, not even for gradients of each."""
 

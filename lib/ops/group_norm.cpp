@@ -11,6 +11,7 @@
 #include "ops/flops.hpp"
 #include "ops/normalize.hpp"
 #include "ops/normalize_channels.hpp"
+#include "ops/recompute.hpp"
 #include "ops/registry.hpp"
 
 namespace autograd {
@@ -139,7 +140,7 @@ constexpr Op op_group_norm_backward = {.name = "group_norm_backward",
 
 void backward_group_norm(Backward& b) {
   const Tensor x = b.input(0), weight = b.has_input(1) ? b.input(1) : Tensor();
-  if (!thread_state.grad_enabled) return run_norm_backward(op_group_norm_backward, 1, b, x, weight);
+  if (!wants_composite(b)) return run_norm_backward(op_group_norm_backward, 1, b, x, weight);
   const Layout l = layout_of(x.sizes());
   const int64_t groups = b.attrs().ints[0];
   const Shape grouped = {l.outer, groups, l.channels / groups, l.inner};

@@ -17,6 +17,7 @@
 #include "ops/flops.hpp"
 #include "ops/normalize.hpp"
 #include "ops/pieces.hpp"
+#include "ops/recompute.hpp"
 #include "ops/registry.hpp"
 
 namespace autograd {
@@ -281,7 +282,7 @@ Shape last_dims(const Backward& b) {
 
 void backward_layer_norm(Backward& b) {
   const Tensor x = b.input(0), weight = b.has_input(1) ? b.input(1) : Tensor();
-  if (!thread_state.grad_enabled) return run_norm_backward(op_layer_norm_backward, 0, b, x, weight);
+  if (!wants_composite(b)) return run_norm_backward(op_layer_norm_backward, 0, b, x, weight);
   Tensor xhat;
   const Tensor g = b.grad();
   const Tensor dx = normalized_gradient(g, x, weight, last_dims(b), b.attrs().reals[0], &xhat);
@@ -292,7 +293,7 @@ void backward_layer_norm(Backward& b) {
 
 void backward_rms_norm(Backward& b) {
   const Tensor x = b.input(0), weight = b.has_input(1) ? b.input(1) : Tensor();
-  if (!thread_state.grad_enabled) return run_norm_backward(op_rms_norm_backward, 0, b, x, weight);
+  if (!wants_composite(b)) return run_norm_backward(op_rms_norm_backward, 0, b, x, weight);
   const Shape dims = last_dims(b);
   const Tensor r = pow(mean(x * x, dims, true) + b.attrs().reals[0], scalar(-0.5));
   const Tensor g = b.grad(), xhat = x * r, gw = weight ? g * weight : g;

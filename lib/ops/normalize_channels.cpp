@@ -16,6 +16,7 @@
 #include "ops/call_check.hpp"
 #include "ops/flops.hpp"
 #include "ops/normalize.hpp"
+#include "ops/recompute.hpp"
 #include "ops/registry.hpp"
 
 namespace autograd {
@@ -197,7 +198,7 @@ Tensor along_channels(const Tensor& t, int rank) {
 
 void backward_batch_norm(Backward& b) {
   const Tensor x = b.input(0), weight = b.has_input(1) ? b.input(1) : Tensor();
-  if (!thread_state.grad_enabled) return run_norm_backward(op_batch_norm_backward, 1, b, x, weight);
+  if (!wants_composite(b)) return run_norm_backward(op_batch_norm_backward, 1, b, x, weight);
   const Tensor g = b.grad();
   const int rank = x.dim();
   const Shape dims = other_dims(rank);
@@ -215,6 +216,30 @@ void backward_batch_norm(Backward& b) {
   if (b.needs(2)) b.set(2, sum(g, dims));
 }
 
+// vmap: without statistics of their own the examples are one batch; else their channels are.
+bool batch_channels(const BatchedCall& c) {
+  bool shared = !training(c.attrs);
+  for (int i = 1; i < c.n_inputs; ++i) shared &= !c.is_batched(i);
+  const Tensor x = shared ? c.front(0) : transpose(c.front(0), 0, 1);
+  Shape sizes = c.sizes(0);
+  sizes[shared ? 0 : 1] *= c.size;
+  Vector<Tensor> inputs;
+  inputs.push_back(reshape(x, sizes));
+  for (int i = 1; i < c.n_inputs; ++i)
+    inputs.push_back(shared || !c.has(i) ? c.values[i] : reshape(c.front(i), {sizes[1]}));
+  c.make(inputs, c.attrs);
+  Tensor &y = c.outputs[0], &stats = c.outputs[1];
+  const Shape of_each = {3, c.size, c.sizes(0)[1]};
+  y = reshape(y, x.sizes());
+  if (shared) {
+    stats = expand(stats, {c.size, 3, of_each[2]});
+  } else {
+    y = transpose(y, 0, 1);
+    stats = transpose(reshape(stats, of_each), 0, 1);
+  }
+  return true;
+}
+
 constexpr Op op_batch_norm = {
     .name = "batch_norm",
     .traits = kReduction,
@@ -226,6 +251,7 @@ constexpr Op op_batch_norm = {
     .doc = "(x - mean) / sqrt(var + eps) * weight + bias for each channel",
     .optional_inputs = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4,
     .flops = each_flops<8>,
+    .batch = {.call = batch_channels},
     .check = (takes<1, 5, 2>)};
 
 // ---- running averages: self = (1 - momentum) * self + momentum * row ints[0] of stats

@@ -3,6 +3,8 @@
 
 #include "autograd/grad.hpp"
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
+#include "core/thread_state.hpp"
 
 namespace autograd::detail {
 
@@ -38,6 +40,13 @@ void differentiate_composite(Backward& r, const Composite& composite) {
   options.retain_graph = options.create_graph = options.allow_unused = true;
   const std::vector<Tensor> found = grad(outputs, wanted, grads, options);
   for (size_t i = 0; i < found.size(); ++i) r.set(places[i], found[i]);
+}
+
+bool wants_composite(const Backward& r) {
+  if (thread_state.grad_enabled) return true;
+  for (int i = 0; i < r.n_outputs(); ++i)
+    if (r.has_grad(i) && !has_elements(r.grad(i))) return true;
+  return false;
 }
 
 }  // namespace autograd::detail

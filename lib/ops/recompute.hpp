@@ -15,4 +15,8 @@ using Composite = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>
 /// inputs; outputs of `composite` are its first ones.
 void differentiate_composite(Backward& r, const Composite& composite);
 
+/// True where a gradient rule has to be in public ops: a second order is wanted, or the gradients
+/// stand for examples, for which fused gradients have no rule.
+bool wants_composite(const Backward& r);
+
 }  // namespace autograd::detail

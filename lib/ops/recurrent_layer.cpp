@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/thread_state.hpp"
@@ -374,7 +375,7 @@ void set_all(Backward& r, const Tensor* grads, int n) {
 }
 
 void backward_lstm(Backward& r) {
-  if (thread_state.grad_enabled)
+  if (wants_composite(r))
     return differentiate_composite(r, [&](const std::vector<Tensor>& x) {
       const LayerResult all = composed_layer(RecurrentKind::kLstm, x[0], x[1], x[2], x[3], Tensor(),
                                              Tensor(), is_reversed(r.attrs()));
@@ -390,7 +391,7 @@ void backward_lstm(Backward& r) {
 }
 
 void backward_gru(Backward& r) {
-  if (thread_state.grad_enabled)
+  if (wants_composite(r))
     return differentiate_composite(r, [&](const std::vector<Tensor>& x) {
       return std::vector<Tensor>{composed_layer(RecurrentKind::kGru, x[0], x[1], Tensor(), x[2],
                                                 x[3], Tensor(), is_reversed(r.attrs()))
@@ -404,7 +405,7 @@ void backward_gru(Backward& r) {
 }
 
 void backward_rnn(Backward& r) {
-  if (thread_state.grad_enabled)
+  if (wants_composite(r))
     return differentiate_composite(r, [&](const std::vector<Tensor>& x) {
       const RecurrentKind kind = is_relu(r.attrs()) ? RecurrentKind::kRelu : RecurrentKind::kTanh;
       return std::vector<Tensor>{composed_layer(kind, x[0], x[1], Tensor(), x[2], Tensor(),
@@ -415,6 +416,34 @@ void backward_rnn(Backward& r) {
   Tensor grads[3];
   run_backward(r, op_rnn_backward, inputs, grads, 3);
   set_all(r, grads, 3);
+}
+
+// vmap: the rows of all examples are rows of one call. Inputs from `weights` on are weights, which
+// all examples share; recurrent_layer() sees to that.
+template <int weights>
+bool batch_layer(const BatchedCall& c) {
+  Vector<Tensor> inputs;
+  for (int i = 0; i < c.n_inputs; ++i) {
+    if (i >= weights) {
+      if (c.is_batched(i)) return false;
+      inputs.push_back(c.values[i]);
+      continue;
+    }
+    const int rows = c.rank(i) - 2;  // a sequence's come after its steps
+    const Tensor all = transpose(c.front(i), 0, rows);
+    Shape sizes = c.sizes(i);
+    sizes[rows] *= c.size;
+    inputs.push_back(reshape(all, sizes));
+  }
+  c.make(inputs, c.attrs);
+  for (int k = 0; k < c.n_outputs; ++k) {
+    const int rows = c.outputs[k].dim() - 2;
+    Shape sizes = c.outputs[k].sizes();
+    sizes[rows] /= c.size;
+    sizes.insert(rows, c.size);
+    c.outputs[k] = transpose(reshape(c.outputs[k], sizes), 0, rows);
+  }
+  return true;
 }
 
 constexpr uint32_t kAllInputs = reads_input(0) | reads_input(1) | reads_input(2) | reads_input(3);
@@ -431,6 +460,7 @@ constexpr Op op_lstm = {.name = "lstm_layer",
                         .attrs = ";;reverse",
                         .doc = "an LSTM over a sequence, given the input's part of the gates",
                         .flops = recurrent_flops<3>,
+                        .batch = {.call = batch_layer<3>},
                         .inputs = ",h0,c0",
                         .check = (check_layer<4, 4, 4>)};
 constexpr Op op_gru = {.name = "gru_layer",
@@ -443,6 +473,7 @@ constexpr Op op_gru = {.name = "gru_layer",
                        .doc = "a GRU over a sequence, given the input's part of the gates",
                        .optional_inputs = 1 << 3,
                        .flops = recurrent_flops<2>,
+                       .batch = {.call = batch_layer<2>},
                        .inputs = ",h0",
                        .check = (check_layer<4, 2, 3>)};
 constexpr Op op_rnn = {.name = "rnn_layer",
@@ -454,6 +485,7 @@ constexpr Op op_rnn = {.name = "rnn_layer",
                        .attrs = ";;reverse,relu",
                        .doc = "tanh(x + h w^T) or relu of it over a sequence",
                        .flops = recurrent_flops<2>,
+                       .batch = {.call = batch_layer<2>},
                        .inputs = ",h0",
                        .check = (check_layer<3, 1, 1>)};
 
@@ -467,8 +499,11 @@ OpList recurrent_ops() { return {kRecurrentOps, std::size(kRecurrentOps)}; }
 LayerResult recurrent_layer(RecurrentKind kind, const Tensor& x, const Tensor& h0, const Tensor& c0,
                             const Tensor& w_hh, const Tensor& b_hh, const Tensor& w_hr,
                             bool reverse) {
-  // Without rows there is nothing to do in steps, and a projection is not fused.
-  if (w_hr || x.numel() == 0) return composed_layer(kind, x, h0, c0, w_hh, b_hh, w_hr, reverse);
+  // Without rows there is nothing to do in steps, and neither a projection is fused nor weights
+  // that differ between examples.
+  const bool differs = !has_elements(w_hh) || (b_hh && !has_elements(b_hh));
+  if (w_hr || x.numel() == 0 || differs)
+    return composed_layer(kind, x, h0, c0, w_hh, b_hh, w_hr, reverse);
   Attrs attrs;
   attrs.ints[0] = reverse;
   attrs.ints[1] = kind == RecurrentKind::kRelu;

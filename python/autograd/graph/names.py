@@ -24,6 +24,11 @@ def is_module(value: Any) -> bool:
     return hasattr(type(value), "named_parameters") and hasattr(type(value), "named_buffers")
 
 
+def _is_own_module(value: Any) -> bool:
+    """False for what other packages call a module: a variable may hold anything."""
+    return is_module(value) and all(isinstance(t, Tensor) for t in value.parameters())
+
+
 def names_of_several(modules: Iterable[Any], frame: FrameType | None) -> dict[int, str]:
     """By id: the variables that hold modules with parameters, or their types; {} for one, which needs no name."""
     holding = {id(m): m for m in modules if any(True for _ in m.parameters())}
@@ -116,7 +121,7 @@ class Names:
         if sys.version_info < (3, 13) and frame.f_code.co_flags & inspect.CO_OPTIMIZED:
             # A copy that the frame keeps, and with it everything that the function deletes later.
             variables.clear()
-        self.add_modules((name, value) for name, value in found if is_module(value))
+        self.add_modules((name, value) for name, value in found if _is_own_module(value))
         for name, value in found:
             if isinstance(value, Tensor):
                 self.add(name, value)
