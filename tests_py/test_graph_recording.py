@@ -10,6 +10,7 @@ import weakref
 from pathlib import Path
 
 import pytest
+import torch
 
 import autograd as ag
 

@@ -108,8 +108,14 @@ print(w.item() - done)
     assert run(program) == ["interrupted", "True", "1000.0"]
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("call", ["matmul", "conv2d", "bmm"])
+ALONE = ("sort", "kthvalue", "triangle", "image", "integers", "draws", "fills", "lists")
+
+
+@pytest.mark.parametrize(
+    ("call", "threads"),
+    [(call, n) for call in ("matmul", "conv2d", "bmm") for n in (1, 2)]
+    + [(call, 1) for call in ALONE],
+)
 def test_ctrl_c_ends_one_long_operation(call, threads):
     """In the middle: a call of seconds ends in a fraction of the time that it would take."""
     program = """
@@ -125,6 +131,30 @@ def conv2d(n):
 def bmm(n):
     a = ag.ones(n * 32, 512, 512)
     return lambda: a @ a
+def sort(n):
+    x = ag.rand(n << 21)
+    return lambda: x.sort()
+def kthvalue(n):
+    x = ag.rand(n << 22)
+    return lambda: x.kthvalue(n << 21)
+def triangle(n):
+    a, b = ag.eye(1024), ag.rand(1024, n * 512)
+    return lambda: ag.linalg.solve_triangular(a, b, upper=True)
+def image(n):
+    x, w = ag.ones(1, 64, n * 64, 64), ag.ones(64, 64, 5, 5)
+    return lambda: ag.nn.functional.conv2d(x, w)
+def integers(n):
+    a, b = ag.ones(n * 64, 512, dtype=ag.int64), ag.ones(512, 512, dtype=ag.int64)
+    return lambda: a @ b
+def draws(n):
+    x = ag.rand(n << 17)
+    return lambda: x.multinomial(n << 16)
+def fills(n):
+    x = ag.empty(n << 22)
+    return lambda: x.exponential_()
+def lists(n):
+    x = ag.rand(n << 19)
+    return lambda: x.tolist()
 def seconds(call):  # of processors, which other programs don't change
     start = time.process_time()
     call()

@@ -8,6 +8,9 @@ namespace autograd::cpu {
 /// Elements of simple work between two pauses: some tens of microseconds.
 inline constexpr int64_t kPart = 1 << 16;
 
+/// Products and sums that take about as long as one step of simple work.
+inline constexpr int64_t kProductsInStep = 16;
+
 /// What happens in a pause; nothing unless it is set. It may throw: kernels own nothing that would
 /// be lost, and nobody reads what they have written by then.
 extern void (*in_pause)();
