@@ -108,7 +108,7 @@ print(w.item() - done)
     assert run(program) == ["interrupted", "True", "1000.0"]
 
 
-ALONE = ("sort", "kthvalue", "triangle", "image", "integers", "draws", "fills", "lists")
+ALONE = ("sort", "kthvalue", "triangle", "image", "integers", "draws", "fills")
 
 
 @pytest.mark.parametrize(
@@ -147,14 +147,11 @@ def integers(n):
     a, b = ag.ones(n * 64, 512, dtype=ag.int64), ag.ones(512, 512, dtype=ag.int64)
     return lambda: a @ b
 def draws(n):
-    x = ag.rand(n << 17)
-    return lambda: x.multinomial(n << 16)
+    x = ag.rand(n << 16)
+    return lambda: x.multinomial(n << 15)
 def fills(n):
     x = ag.empty(n << 22)
     return lambda: x.exponential_()
-def lists(n):
-    x = ag.rand(n << 19)
-    return lambda: x.tolist()
 def seconds(call):  # of processors, which other programs don't change
     start = time.process_time()
     call()
