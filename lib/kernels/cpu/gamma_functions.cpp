@@ -42,6 +42,13 @@ Dual lower_sum(double a, double x) {
   return sum;
 }
 
+/// The value of lower_sum alone, to a relative precision.
+double lower_value(double a, double x, double precision) {
+  double term = 1 / a, sum = term;
+  for (int n = 1; n < kTerms && term > precision * sum; ++n) sum += term *= x / (a + n);
+  return sum;
+}
+
 /// Q(a, x) a / prefix by Legendre's continued fraction 1 / (x + 1 - a - 1 (1 - a) / (x + 3 - a -
 /// ...)), evaluated from the front (Lentz, 1976), with derivatives.
 Dual upper_fraction(double a, double x) {
@@ -111,21 +118,23 @@ bool at_border(double a, double x, double& lower) {
 
 }  // namespace
 
-double regularized_lower_gamma(double a, double x) {
+double regularized_lower_gamma(double a, double x, double precision) {
   double lower;
   if (at_border(a, x, lower)) return lower;
   if (a > kLargest) return 0.5 * std::erfc(-normal_of(a, x) * 0.7071067811865476);
   const double factor = prefix(a, x) * a;
-  return x < a + 1 ? factor * lower_sum(a, x).value : 1 - factor * upper_fraction(a, x).value;
+  return x < a + 1 ? factor * lower_value(a, x, precision)
+                   : 1 - factor * upper_fraction(a, x).value;
 }
 
-double regularized_upper_gamma(double a, double x) {
+double regularized_upper_gamma(double a, double x, double precision) {
   double lower;
   if (at_border(a, x, lower)) return 1 - lower;
   if (a > kLargest) return 0.5 * std::erfc(normal_of(a, x) * 0.7071067811865476);
   if (x < 1 && a < 1) return upper_near_zero(a, x);
   const double factor = prefix(a, x) * a;
-  return x < a + 1 ? 1 - factor * lower_sum(a, x).value : factor * upper_fraction(a, x).value;
+  return x < a + 1 ? 1 - factor * lower_value(a, x, precision)
+                   : factor * upper_fraction(a, x).value;
 }
 
 double gamma_number_slope(double a, double x) {

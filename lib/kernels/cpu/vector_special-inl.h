@@ -352,12 +352,18 @@ HWY_INLINE Vec<T> polygamma(double n, Vec<T> x) {
 
 /// The incomplete gamma functions, in float64 whatever T is.
 template <class T>
+constexpr double kGammaPrecision = sizeof(T) == 4 ? 1e-10 : 1e-17;
+template <class T>
 HWY_INLINE Vec<T> igamma(Vec<T> a, Vec<T> x) {
-  return lanewise([](T s, T at) { return static_cast<T>(regularized_lower_gamma(s, at)); }, a, x);
+  return lanewise(
+      [](T s, T at) { return static_cast<T>(regularized_lower_gamma(s, at, kGammaPrecision<T>)); },
+      a, x);
 }
 template <class T>
 HWY_INLINE Vec<T> igammac(Vec<T> a, Vec<T> x) {
-  return lanewise([](T s, T at) { return static_cast<T>(regularized_upper_gamma(s, at)); }, a, x);
+  return lanewise(
+      [](T s, T at) { return static_cast<T>(regularized_upper_gamma(s, at, kGammaPrecision<T>)); },
+      a, x);
 }
 template <class T>
 HWY_INLINE Vec<T> gamma_number_slope(Vec<T> a, Vec<T> x) {
