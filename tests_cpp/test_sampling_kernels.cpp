@@ -49,8 +49,11 @@ TEST(GammaFunctions, SlopeKeepsTheShare) {
     for (const double x : numbers(a)) {
       const double h = 1e-5 * a, slope = gamma_number_slope(a, x);
       // Of the smaller share, which has the more digits.
-      const auto share =
-          regularized_lower_gamma(a, x) < 0.5 ? regularized_lower_gamma : regularized_upper_gamma;
+      const bool lower = regularized_lower_gamma(a, x) < 0.5;
+      const auto share = [&](double shape, double number) {
+        return lower ? regularized_lower_gamma(shape, number)
+                     : regularized_upper_gamma(shape, number);
+      };
       const double up = share(a + h, x + h * slope), down = share(a - h, x - h * slope);
       const double moved = share(a + h, x) - share(a - h, x);
       EXPECT_NEAR((up - down) / moved, 0, 2e-5) << a << " " << x;

@@ -440,5 +440,5 @@ def test_variables_that_hold_modules_of_other_packages():
     theirs = torch.nn.Linear(2, 2)
     with ag.graph.record() as graph:
         ag.ones(2).exp()
-    assert [op.name for op in graph.ops if op.name == "exp"] == ["exp"]
+    assert "exp" in [op.op for op in graph.ops]
     assert theirs is not None

@@ -131,7 +131,7 @@ class _LongArgument:
 
 
 class _HandlesArgument:
-    """The argument type of an array of handles: an array, bytes, or a single handle, which stands for an array of one."""
+    """The argument type of an array of handles: an array, bytes, or a single handle, an array of one."""
 
     @staticmethod
     def from_param(value: Any) -> Any:
