@@ -72,7 +72,7 @@ Dual upper_fraction(double a, double x) {
   return f;
 }
 
-/// Q(a, x) for x < 1: 1 - x^a / Gamma(a + 1), and what the alternating series leaves of the rest.
+/// Q(a, x) for x < 2: 1 - x^a / Gamma(a + 1), and what the alternating series leaves of the rest.
 double upper_near_zero(double a, double x) {
   double term = 1, sum = 0;
   for (int n = 1; n < 100; ++n) {
@@ -131,7 +131,7 @@ double regularized_upper_gamma(double a, double x, double precision) {
   double lower;
   if (at_border(a, x, lower)) return 1 - lower;
   if (a > kLargest) return 0.5 * std::erfc(normal_of(a, x) * 0.7071067811865476);
-  if (x < 1 && a < 1) return upper_near_zero(a, x);
+  if (a < 1 && x < a + 1) return upper_near_zero(a, x);
   const double factor = prefix(a, x) * a;
   return x < a + 1 ? 1 - factor * lower_value(a, x, precision)
                    : factor * upper_fraction(a, x).value;

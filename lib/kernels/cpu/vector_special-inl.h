@@ -352,7 +352,7 @@ HWY_INLINE Vec<T> polygamma(double n, Vec<T> x) {
 
 /// The incomplete gamma functions, in float64 whatever T is.
 template <class T>
-constexpr double kGammaPrecision = sizeof(T) == 4 ? 1e-10 : 1e-17;
+constexpr double kGammaPrecision = sizeof(T) == 4 ? 1e-13 : 1e-17;
 template <class T>
 HWY_INLINE Vec<T> igamma(Vec<T> a, Vec<T> x) {
   return lanewise(
