@@ -273,10 +273,11 @@ inline Location answer(uint32_t found) {
 /// The layout, as constants if it is one of the known ones.
 template <const Layout* known>
 inline const Layout& layout() {
-  if constexpr (known != nullptr)
-    return *known;
-  else
-    return python.layout;
+  return *known;
+}
+template <>
+inline const Layout& layout<nullptr>() {
+  return python.layout;
 }
 
 template <const Layout* known>
