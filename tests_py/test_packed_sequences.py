@@ -84,3 +84,9 @@ def test_lengths_beyond_the_padding_are_refused():
     """PyTorch makes a sequence of which a part is missing."""
     with pytest.raises(RuntimeError, match="at most 5"):
         ag.nn.utils.rnn.pack_padded_sequence(ag.ones(5, 2, 3), [9, 2])
+
+
+@vs_torch
+def test_packed_numbers_of_other_dtypes(lib):
+    packed = lib.nn.utils.rnn.pack_sequence([lib.ones(3, 2), lib.ones(1, 2)])
+    return packed.double().data, packed.double().float().data, packed.to(lib.int64).data

@@ -11,11 +11,11 @@ from ..grad_mode import no_grad
 from ..nn.functional import binary_cross_entropy_with_logits, logsigmoid
 from ..ops import binomial, lgamma, poisson, where, xlogy
 from ..ranges import arange
-from ..tensor import Size, Tensor
-from .categorical import Categorical
+from ..tensor import Tensor
 from .chances import WHOLE, Chances
 from .distribution import POSITIVE, Distribution, parameters
 from .gamma import Gamma
+from .kinds import Kinds
 
 __all__ = ["Binomial", "Geometric", "Multinomial", "NegativeBinomial", "Poisson"]
 
@@ -59,7 +59,17 @@ class Poisson(Distribution):
         return xlogy(value, self.rate) - self.rate - lgamma(value + 1)
 
 
-class Binomial(Chances):
+class _Trials(Chances):
+    """The base of those with a number of trials beside their probability, of its dtype."""
+
+    total_count: Tensor
+
+    def __init__(self, total_count: Any, probs: Any, logits: Any, validate_args: Any) -> None:
+        super().__init__(probs, logits, validate_args, total_count=total_count)
+        self.total_count = self.total_count.to(getattr(self, self._given).dtype)
+
+
+class Binomial(_Trials):
     """Successes in total_count trials, each of probability probs (or log-odds logits).
 
     log p(k) = log(n! / (k! (n - k)!)) + k log(probs) + (n - k) log(1 - probs).
@@ -72,10 +82,7 @@ class Binomial(Chances):
         logits: Any = None,
         validate_args: bool | None = None,
     ) -> None:
-        super().__init__(probs, logits, validate_args, total_count=total_count)
-        self.total_count = self.total_count.to(getattr(self, self._given).dtype)
-
-    total_count: Tensor
+        super().__init__(total_count, probs, logits, validate_args)
 
     def _conditions(self) -> dict[str, tuple[str, Any]]:
         return {"total_count": WHOLE, **super()._conditions()}
@@ -182,13 +189,11 @@ class Geometric(Chances):
         return trial / self.probs
 
 
-class NegativeBinomial(Chances):
+class NegativeBinomial(_Trials):
     """Successes before total_count failures, each trial of probability probs (or log-odds logits) of success.
 
     log p(k) = log(Gamma(n + k) / (k! Gamma(n))) + n log(1 - probs) + k log(probs), n = total_count >= 0.
     """
-
-    total_count: Tensor
 
     def __init__(
         self,
@@ -197,8 +202,7 @@ class NegativeBinomial(Chances):
         logits: Any = None,
         validate_args: bool | None = None,
     ) -> None:
-        super().__init__(probs, logits, validate_args, total_count=total_count)
-        self.total_count = self.total_count.to(getattr(self, self._given).dtype)
+        super().__init__(total_count, probs, logits, validate_args)
 
     def _conditions(self) -> dict[str, tuple[str, Any]]:
         return {"total_count": ("at least 0", lambda x: x >= 0), **super()._conditions()}
@@ -236,7 +240,7 @@ class NegativeBinomial(Chances):
         return chances + where(n + value == 0, 0.0, ways)
 
 
-class Multinomial(Distribution):
+class Multinomial(Kinds):
     """How often each of n kinds is drawn in total_count draws, by the probabilities probs, [..., n], or logits."""
 
     def __init__(
@@ -249,30 +253,13 @@ class Multinomial(Distribution):
         if not isinstance(total_count, int):
             raise NotImplementedError("inhomogeneous total_count is not supported")
         self.total_count = total_count
-        self._categorical = Categorical(probs, logits, validate_args)
-        shape = self._categorical.param_shape
-        super().__init__(shape[:-1], shape[-1:], validate_args)
+        super().__init__(probs, logits, validate_args)
 
     def _support(self) -> tuple[str, Any]:
         return (
             f"whole numbers with a sum up to {self.total_count}",
             lambda x: WHOLE[1](x).all(-1).logical_and(x.sum(-1) <= self.total_count),
         )
-
-    @property
-    def probs(self) -> Tensor:
-        """The probabilities of the kinds."""
-        return self._categorical.probs
-
-    @property
-    def logits(self) -> Tensor:
-        """log(probs)."""
-        return self._categorical.logits
-
-    @property
-    def param_shape(self) -> Size:
-        """The shape of probs."""
-        return self._categorical.param_shape
 
     @property
     def mean(self) -> Tensor:

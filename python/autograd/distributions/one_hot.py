@@ -10,10 +10,10 @@ from ..dtypes import finfo
 from ..nn.functional import one_hot
 from ..ops import lgamma
 from ..ranges import eye
-from ..tensor import Size, Tensor
-from .categorical import Categorical
+from ..tensor import Tensor
 from .chances import Chances, clamped
-from .distribution import POSITIVE, Distribution, parameters
+from .distribution import POSITIVE, parameters
+from .kinds import Kinds
 
 __all__ = [
     "OneHotCategorical",
@@ -23,31 +23,7 @@ __all__ = [
 ]
 
 
-class _Kinds(Distribution):
-    """The base of distributions of vectors of n numbers that are made from a categorical one."""
-
-    def __init__(self, probs: Any, logits: Any, validate_args: bool | None) -> None:
-        self._categorical = Categorical(probs, logits, validate_args)
-        shape = self._categorical.param_shape
-        super().__init__(shape[:-1], shape[-1:], validate_args)
-
-    @property
-    def probs(self) -> Tensor:
-        """The probabilities of the kinds, [..., n]."""
-        return self._categorical.probs
-
-    @property
-    def logits(self) -> Tensor:
-        """log(probs)."""
-        return self._categorical.logits
-
-    @property
-    def param_shape(self) -> Size:
-        """The shape of probs."""
-        return self._categorical.param_shape
-
-
-class OneHotCategorical(_Kinds):
+class OneHotCategorical(Kinds):
     """Vectors of n numbers, a single 1 and zeros; the probabilities of its places are probs, [..., n]."""
 
     def __init__(
@@ -149,7 +125,7 @@ class RelaxedBernoulli(Chances):
         return inner - value.log() - (-value).log1p()
 
 
-class RelaxedOneHotCategorical(_Kinds):
+class RelaxedOneHotCategorical(Kinds):
     """Vectors of shares with the sum 1 that come close to one-hot vectors as temperature goes to 0.
 
     softmax((logits + g) / temperature) with g of the Gumbel distribution (Jang, Gu and Poole, "Categorical

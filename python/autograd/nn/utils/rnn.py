@@ -95,6 +95,14 @@ class PackedSequence(_Packed):
         """The same with data.to(...)."""
         return PackedSequence(self.data.to(*args, **kwargs), *self[1:])
 
+    def float(self) -> PackedSequence:
+        """The same with data in float32."""
+        return self.to(dtypes.float32)
+
+    def double(self) -> PackedSequence:
+        """The same with data in float64."""
+        return self.to(dtypes.float64)
+
     def lengths(self) -> list[int]:
         """The lengths of the sequences, the longest first."""
         sizes = [*self.batch_sizes.tolist(), 0]
