@@ -32,6 +32,31 @@ for _ in range(100):
 assert losses[-1] < 0.5 * losses[0], losses
 train, test = ag.datasets.load_digits().split()
 assert (train.data.shape[0], test.data.shape[0]) == (1198, 599)
+
+rows = ag.tensor([1, 3])
+assert x[rows].shape == (2, 2) and x[x > 0.5].shape == (4,) and x[rows, 1].tolist() == [1, 1]
+y = x.clone()
+y[y > 0.5] = 3.0
+y[rows] = 0.0
+assert y.tolist() == [[0, 0], [0, 0], [3, 0], [0, 0]]
+assert ag.einsum("ij,ik->jk", x, x).shape == (2, 2) and ag.stack([x, x]).sort(1)[0].shape == (2, 4, 2)
+pack, pad = ag.nn.utils.rnn.pack_sequence, ag.nn.utils.rnn.pad_packed_sequence
+packed, _ = ag.nn.LSTM(2, 3)(pack([x, x[:2]]))
+assert pad(packed)[0].shape == (4, 2, 3)
+assert ag.distributions.Beta(2.0, 3.0).rsample((5,)).max() < 1
+
+@ag.compile
+def step(x):
+    loss = 0.01 * model(x).square().mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss
+
+assert step(x).item() > step(x).item() > step(x).item()
+with ag.graph.record() as graph:
+    model(x)
+assert "tanh" in [op.op for op in graph.ops] and "<svg" in graph.svg()
 print("trained on", sys.version.split()[0])
 """
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 
-import pytest
-
 import autograd as ag
 
 nn, F = ag.nn, ag.nn.functional
@@ -114,8 +112,8 @@ def test_states_of_layers_are_named():
     assert "h0" in [n.name for n in ag.graph.from_tensor(out).nodes]
 
 
-@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is optional")
 def test_graphviz_draws_what_its_first_way_cannot(tmp_path):
+    assert shutil.which("dot"), "needs Graphviz: apt install graphviz, or scripts/setup"
     graph = unrolled(8, train=True)
     assert "</svg>" in graph.svg(engine="dot", repeats=False)
     graph.save(tmp_path / "loop.png", repeats=False)
