@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import wraps
 from inspect import signature
+from types import FunctionType
 from typing import Any, Callable, TypeVar
 
 from ._capi import (
@@ -247,6 +248,67 @@ def _written(function: Function, template: str, names: dict[str, Any], **parts: 
     source = template.format(name=function.__name__, **parts)
     exec(compile(source, _WRITTEN, "exec"), space)
     return wraps(function)(space[function.__name__])  # type: ignore[return-value]
+
+
+_BY_NUMPYS_NAMES = """
+def {name}({parameters}, **numpy):
+    if {by_names}:
+        return function(**in_own_names(function, locals()))
+    return positional({arguments})
+"""
+_NUMPYS_NAMES = {"axis": "dim", "keepdims": "keepdim"}
+_LEFT_OUT = object()
+
+
+def in_own_names(function: Callable[..., Any], given: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a function, those of its parameter ``numpy`` under the names that they have here."""
+    name, parameters = function.__name__, signature(function).parameters
+    for numpys, value in given.pop("numpy").items():
+        own = _NUMPYS_NAMES.get(numpys)
+        if own not in given:
+            raise TypeError(f"{name}() got an unexpected keyword argument '{numpys}'")
+        if given[own] is not _LEFT_OUT and given[own] is not parameters[own].default:
+            raise TypeError(
+                f"{name}() got multiple values for argument '{own}', also as '{numpys}'"
+            )
+        given[own] = value
+    return {own: value for own, value in given.items() if value is not _LEFT_OUT}
+
+
+def by_numpys_names(function: Function) -> Function:
+    """The function, which takes NumPy's axis and keepdims for dim and keepdim too, as PyTorch's functions do."""
+    parameters = list(signature(function).parameters.values())
+    names = [p.name for p in parameters]
+    defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+    # What has to be given may be missing where NumPy's names stand; so may what comes behind it.
+    needed = [name for name in names[names.index("dim") :] if name not in defaults]
+    defaults.update(dict.fromkeys(needed, _LEFT_OUT))
+    written = [f"{name}=default_{name}" if name in defaults else name for name in names]
+    # The same code with all parameters positional: calling it costs half of what names cost.
+    code = function.__code__
+    positional = FunctionType(
+        code.replace(co_argcount=len(names), co_kwonlyargcount=0),
+        function.__globals__,
+        function.__name__,
+        None,
+        function.__closure__,
+    )
+    if code.co_kwonlyargcount:
+        written.insert(code.co_argcount, "*")
+    return _written(
+        function,
+        _BY_NUMPYS_NAMES,
+        {
+            "function": function,
+            "positional": positional,
+            "in_own_names": in_own_names,
+            "LEFT_OUT": _LEFT_OUT,
+            **{f"default_{name}": default for name, default in defaults.items()},
+        },
+        parameters=", ".join(written),
+        by_names=" or ".join(["numpy", *(f"{name} is LEFT_OUT" for name in needed)]),
+        arguments=", ".join(names),
+    )
 
 
 def passes_on(native: Any) -> Callable[[Function], Function]:

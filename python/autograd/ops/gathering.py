@@ -16,7 +16,7 @@ from .._capi import (
     not_null,
     raise_last_error,
 )
-from ..binding import method, op, public_names
+from ..binding import by_numpys_names, method, op, public_names
 from ..operands import handles, in_place, tensor_argument
 from ..tensor import Tensor
 
@@ -31,6 +31,7 @@ _REDUCTIONS = {
 
 
 @op
+@by_numpys_names
 def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
     """Returns out[i][j] = input[index[i][j]][j] for dim 0, likewise for other dims; of the sizes of index.
 
@@ -47,6 +48,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
 
 
 @op
+@by_numpys_names
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
     """Returns gather(input, dim, indices) with all other dims broadcast; without dim over the elements as one row."""
     dims, n = (None, ZERO) if dim is None else listed((dim,))
@@ -151,6 +153,7 @@ def scatter_reduce_(
 
 
 @op
+@by_numpys_names
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """Returns the slices along dim whose numbers stand in index (0-d or 1-d, int32 or int64)."""
     try:

@@ -16,8 +16,8 @@ from .._capi import (
     not_null,
     raise_last_error,
 )
+from ..binding import by_numpys_names, method, op, public_names
 from ..binding import function_only as function
-from ..binding import method, op, public_names
 from ..operands import handles, many_results, packed
 from ..tensor import Tensor, tensor_classes
 
@@ -76,12 +76,14 @@ def _spread(name: str, tensors: tuple[Any, ...]) -> Any:
 
 
 @function
+@by_numpys_names
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Returns the tensors joined along a dim they have."""
     return _joined(lib.ag_cat, "cat", tensors, dim)
 
 
 @function
+@by_numpys_names
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Returns the tensors, all of the same sizes, joined along a new dim."""
     return _joined(lib.ag_stack, "stack", tensors, dim)
@@ -114,6 +116,7 @@ def split(
 
 
 @op
+@by_numpys_names
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """Returns at most `chunks` views of equal size along dim; the last may be smaller."""
     if chunks <= 0:
@@ -144,6 +147,7 @@ def _chunks(input: Tensor, count: int, dim: int) -> tuple[Tensor, ...]:
 
 
 @op
+@by_numpys_names
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """Returns the views at all positions of a dim."""
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .._capi import call, lib
-from ..binding import op, public_names
+from ..binding import by_numpys_names, op, public_names
 from ..dtypes import dtype as _dtype
 from ..tensor import Tensor
 
@@ -17,6 +17,7 @@ def _softmax_dim(name: str, dim: int | None) -> int:
 
 
 @op
+@by_numpys_names
 def softmax(input: Tensor, dim: int | None = None, dtype: _dtype | None = None) -> Tensor:
     """Returns e^x / sum e^x along dim, computed from input converted to dtype if one is given."""
     input = input if dtype is None else input.to(dtype)
@@ -24,6 +25,7 @@ def softmax(input: Tensor, dim: int | None = None, dtype: _dtype | None = None) 
 
 
 @op
+@by_numpys_names
 def log_softmax(input: Tensor, dim: int | None = None, dtype: _dtype | None = None) -> Tensor:
     """Returns x - log sum e^x along dim, computed from input converted to dtype if one is given."""
     input = input if dtype is None else input.to(dtype)

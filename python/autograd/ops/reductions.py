@@ -14,7 +14,7 @@ from .._capi import (
     not_null,
     raise_last_error,
 )
-from ..binding import op, public_names
+from ..binding import by_numpys_names, in_own_names, op, public_names
 from ..dtypes import dtype as _dtype
 from ..operands import Dims, dims_argument, dtype_code, two_results
 from ..tensor import NO_TENSOR, Tensor
@@ -39,9 +39,16 @@ class aminmax_result(NamedTuple):
 
 @op
 def sum(
-    input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: _dtype | None = None
+    input: Tensor,
+    dim: Dims = None,
+    keepdim: bool = False,
+    *,
+    dtype: _dtype | None = None,
+    **numpy: Any,
 ) -> Tensor:
     """Returns the sum of all elements or over dims. Integers and bool are summed as int64."""
+    if numpy:
+        return sum(**in_own_names(sum, locals()))
     dims, n = (None, ZERO) if dim is None else dims_argument(dim)
     code = -1 if dtype is None else dtype_code(dtype)
     try:
@@ -55,9 +62,16 @@ def sum(
 
 @op
 def mean(
-    input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: _dtype | None = None
+    input: Tensor,
+    dim: Dims = None,
+    keepdim: bool = False,
+    *,
+    dtype: _dtype | None = None,
+    **numpy: Any,
 ) -> Tensor:
     """Returns the mean of all elements or over dims; only floats have one."""
+    if numpy:
+        return mean(**in_own_names(mean, locals()))
     dims, n = (None, ZERO) if dim is None else dims_argument(dim)
     code = -1 if dtype is None else dtype_code(dtype)
     try:
@@ -70,6 +84,7 @@ def mean(
 
 
 @op
+@by_numpys_names
 def var(
     input: Tensor,
     dim: Any = None,
@@ -87,6 +102,7 @@ def var(
 
 
 @op
+@by_numpys_names
 def std(
     input: Tensor,
     dim: Any = None,
@@ -110,6 +126,7 @@ def _moments(dim: Any, unbiased: bool | None, correction: float | None) -> tuple
 
 
 @op
+@by_numpys_names
 def var_mean(
     input: Tensor,
     dim: Any = None,
@@ -124,6 +141,7 @@ def var_mean(
 
 
 @op
+@by_numpys_names
 def std_mean(
     input: Tensor,
     dim: Any = None,
@@ -138,6 +156,7 @@ def std_mean(
 
 
 @op
+@by_numpys_names
 def amax(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Returns the maximum of all elements or over dims; ties share the gradient evenly."""
     dims, n = dims_argument(dim)
@@ -145,6 +164,7 @@ def amax(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 
 @op
+@by_numpys_names
 def amin(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Returns the minimum of all elements or over dims; ties share the gradient evenly."""
     dims, n = dims_argument(dim)
@@ -156,6 +176,7 @@ def _along(native: Any, input: Tensor, dim: int, keepdim: bool) -> max_result:
 
 
 @op
+@by_numpys_names
 def max(
     input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor | None = None
 ) -> Any:
@@ -166,6 +187,7 @@ def max(
 
 
 @op
+@by_numpys_names
 def min(
     input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor | None = None
 ) -> Any:
@@ -176,6 +198,7 @@ def min(
 
 
 @op
+@by_numpys_names
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Returns the int64 position of the first maximum, along dim or in the flattened tensor."""
     dims, n = dims_argument(dim)
@@ -183,6 +206,7 @@ def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
 
 
 @op
+@by_numpys_names
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Returns the int64 position of the first minimum, along dim or in the flattened tensor."""
     dims, n = dims_argument(dim)
@@ -197,18 +221,21 @@ def _truth(native: Any, input: Tensor, dim: Dims, keepdim: bool) -> Tensor:
 
 
 @op
+@by_numpys_names
 def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Returns True where some element, of all or over dims, is not zero; uint8 for uint8."""
     return _truth(lib.ag_any, input, dim, keepdim)
 
 
 @op
+@by_numpys_names
 def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Returns True where no element, of all or over dims, is zero; uint8 for uint8."""
     return _truth(lib.ag_all, input, dim, keepdim)
 
 
 @op
+@by_numpys_names
 def prod(
     input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: _dtype | None = None
 ) -> Tensor:
@@ -220,6 +247,7 @@ def prod(
 
 
 @op
+@by_numpys_names
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> aminmax_result:
     """Returns (min, max) of all elements or along dim; ties share the gradient evenly."""
     if keepdim and dim is None:
@@ -251,6 +279,7 @@ def _quantile(
 
 
 @op
+@by_numpys_names
 def quantile(
     input: Tensor,
     q: Any,
@@ -269,6 +298,7 @@ def quantile(
 
 
 @op
+@by_numpys_names
 def nanquantile(
     input: Tensor,
     q: Any,
@@ -282,6 +312,7 @@ def nanquantile(
 
 
 @op
+@by_numpys_names
 def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     """Returns log(sum e^x) over dims, without overflow; integers become floats."""
     dims, n = dims_argument(dim)
@@ -312,6 +343,7 @@ def norm(
 
 
 @op
+@by_numpys_names
 def nansum(
     input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: _dtype | None = None
 ) -> Tensor:
@@ -321,6 +353,7 @@ def nansum(
 
 
 @op
+@by_numpys_names
 def nanmean(
     input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: _dtype | None = None
 ) -> Tensor:
@@ -330,6 +363,7 @@ def nanmean(
 
 
 @op
+@by_numpys_names
 def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
     """Returns how many elements, of all or over dims, are not zero, as int64."""
     dims, n = dims_argument(dim)
@@ -337,6 +371,7 @@ def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
 
 
 @op
+@by_numpys_names
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """Returns the lower median of all elements, or (values, indices) along dim. A NaN is the median."""
     if dim is None:
@@ -345,6 +380,7 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
 
 
 @op
+@by_numpys_names
 def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """Returns the lower median of the elements that are not NaN, or (values, indices) along dim."""
     if dim is None:
@@ -353,6 +389,7 @@ def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> A
 
 
 @op
+@by_numpys_names
 def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> max_result:
     """Returns (values, indices) along dim: the most frequent element (the smallest of several), its last position."""
     return _along(lib.ag_mode, input, dim, keepdim)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from .._capi import call, lib
+from ..binding import by_numpys_names, method, op, public_names
 from ..binding import function_only as function
-from ..binding import method, op, public_names
 from ..dtypes import dtype as _dtype
 from ..operands import dtype_code, in_place, two_results
 from ..tensor import NO_TENSOR, Tensor
@@ -24,6 +24,7 @@ def _dim(name: str, dim: Any) -> int:
 
 
 @op
+@by_numpys_names
 def cumsum(input: Tensor, dim: int = _MISSING, *, dtype: _dtype | None = None) -> Tensor:
     """Returns the sums of the elements up to each along dim. Integers and bool are summed as int64."""
     return call(
@@ -32,6 +33,7 @@ def cumsum(input: Tensor, dim: int = _MISSING, *, dtype: _dtype | None = None) -
 
 
 @op
+@by_numpys_names
 def cumprod(input: Tensor, dim: int = _MISSING, *, dtype: _dtype | None = None) -> Tensor:
     """Returns the products of the elements up to each along dim. Integers and bool are multiplied as int64."""
     return call(
@@ -52,24 +54,28 @@ def cumprod_(self: Tensor, dim: int = _MISSING, *, dtype: _dtype | None = None) 
 
 
 @op
+@by_numpys_names
 def cummax(input: Tensor, dim: int = _MISSING) -> max_result:
     """Returns (values, indices): the largest element up to each along dim, and where it stands last."""
     return max_result(*two_results(lib.ag_cummax, input, _dim("cummax", dim)))
 
 
 @op
+@by_numpys_names
 def cummin(input: Tensor, dim: int = _MISSING) -> max_result:
     """Returns (values, indices): the smallest element up to each along dim, and where it stands last."""
     return max_result(*two_results(lib.ag_cummin, input, _dim("cummin", dim)))
 
 
 @op
+@by_numpys_names
 def logcumsumexp(input: Tensor, dim: int = _MISSING) -> Tensor:
     """Returns the logarithms of the sums of e^x up to each element along dim, without overflow."""
     return call(lib.ag_logcumsumexp, input, _dim("logcumsumexp", dim))
 
 
 @op
+@by_numpys_names
 def diff(
     input: Tensor,
     n: int = 1,

@@ -7,7 +7,7 @@ from typing import Any
 
 from .._capi import call, lib, not_null
 from ..binding import function_only as function
-from ..binding import method, op, passes_on, passes_sizes_on, public_names
+from ..binding import in_own_names, method, op, passes_on, passes_sizes_on, public_names
 from ..operands import Dims, dims_argument, sizes_argument
 from ..tensor import Size, Tensor, become
 
@@ -134,8 +134,10 @@ def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
 
 
 @op
-def squeeze(input: Tensor, dim: Dims = None) -> Tensor:
+def squeeze(input: Tensor, dim: Dims = None, **numpy: Any) -> Tensor:
     """Returns a view without the given dims that have size 1; without all of those if dim is left out."""
+    if numpy:
+        return squeeze(**in_own_names(squeeze, locals()))
     if dim is None:
         return _squeeze(input, None, 0)
     if type(dim) is int:

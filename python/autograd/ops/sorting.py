@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from .._capi import ZERO, call, lib, listed, run
+from ..binding import by_numpys_names, op, public_names
 from ..binding import function_only as function
-from ..binding import op, public_names
 from ..dtypes import int32
 from ..operands import empty_handle, tensor_argument, two_results
 from ..tensor import NO_TENSOR, Tensor
@@ -34,6 +34,7 @@ class kthvalue_result(NamedTuple):
 
 
 @op
+@by_numpys_names
 def sort(
     input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False
 ) -> sort_result:
@@ -45,6 +46,7 @@ def sort(
 
 
 @op
+@by_numpys_names
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
     """Returns the positions (int64) that put the elements in order along dim; always stable."""
     return call(lib.ag_argsort, input, dim, descending)
@@ -57,6 +59,7 @@ def msort(input: Tensor) -> Tensor:
 
 
 @op
+@by_numpys_names
 def topk(
     input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
 ) -> topk_result:
