@@ -424,9 +424,16 @@ def test_backward_hook_without_inputs_that_need_grad():
     assert seen == [((None,), [[1.0]])]
 
 
-def test_calls_are_plain_again_when_the_last_hook_is_gone():
+@pytest.fixture
+def no_hooks(monkeypatch):
+    """Modules of other tests, which have hooks and are not freed yet, do not count."""
     gc.collect()
-    nn.module_hooks._Calls.add(-nn.module_hooks._Calls.count)  # what other tests have left
+    calls = nn.module_hooks._Calls
+    monkeypatch.setattr(calls, "hooked", {})
+    calls.choose()
+
+
+def test_calls_are_plain_again_when_the_last_hook_is_gone(no_hooks):
     plain = nn.Module.__call__
     net = make(nn)
     handles = [net.register_forward_hook(print), nn.ReLU().register_forward_pre_hook(print)]
@@ -435,3 +442,24 @@ def test_calls_are_plain_again_when_the_last_hook_is_gone():
         handle.remove()
     assert nn.Module.__call__ is plain
     assert nn.Module.__call__(net, ag.ones(1)).tolist() == [1]
+
+
+def test_calls_are_plain_again_when_modules_with_hooks_are_gone(no_hooks):
+    plain = nn.Module.__call__
+    net = nn.Sequential(nn.ReLU())
+    seen = []
+    first = net[0].register_forward_hook(lambda *_: seen.append("forward"))
+    net[0].register_forward_hook(lambda *_: seen.append("again"))
+    copied, shared = copy.deepcopy(net), copy.copy(net[0])
+    first.remove()
+    del net
+    gc.collect()
+    shared(ag.ones(1))
+    assert seen == ["again"]
+    del shared
+    gc.collect()
+    copied(ag.ones(1))
+    assert seen == ["again", "forward", "again"]
+    del copied
+    gc.collect()
+    assert nn.Module.__call__ is plain

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import warnings
+import weakref
 from collections import OrderedDict
 from typing import Any, Callable
 
@@ -66,20 +67,30 @@ class Forward(property):
 class _Calls:
     """What ``Module.__call__`` is: the fast one while no module has a hook, else the function that runs hooks."""
 
-    count = 0
+    # The dicts that have hooks, by their ids; one that dies with its module is forgotten.
+    hooked: dict[int, weakref.ref[OrderedDict[int, Hook]]] = {}
     watcher: Any = None
     module_class: Any = None
     plain: Any = None
 
     @classmethod
-    def add(cls, change: int) -> None:
-        cls.count += change
+    def add(cls, hooks: OrderedDict[int, Hook]) -> None:
+        key = id(hooks)
+        if key not in cls.hooked:
+            cls.hooked[key] = weakref.ref(hooks, lambda _, forget=cls.forget: forget(key))
+        cls.choose()
+
+    @classmethod
+    def forget(cls, key: int) -> None:
+        cls.hooked.pop(key, None)
         cls.choose()
 
     @classmethod
     def choose(cls) -> None:
-        wanted = cls.plain if cls.count <= 0 else cls.watcher or _call
-        if cls.module_class.__dict__["__call__"] is not wanted:
+        # Once more after a change: another thread, or the end of a module, may have come in between.
+        while cls.module_class.__dict__["__call__"] is not (
+            wanted := (cls.watcher or _call) if cls.hooked else cls.plain
+        ):
             cls.module_class.__call__ = wanted
 
 
@@ -98,19 +109,17 @@ def watch_calls(getter: Any, with_hooks: Any) -> None:
 
 def call(module: Any, *args: Any, **kwargs: Any) -> Any:
     """The call that a watcher goes on with."""
-    if _Calls.count:
+    if _Calls.hooked:
         return _call(module, *args, **kwargs)
     return module.forward(*args, **kwargs)
 
 
 class _CallHookHandle(RemovableHandle):
-    counted = True
-
     def remove(self) -> None:
-        if self.counted:
-            self.counted = False
-            _Calls.add(-1)
         super().remove()
+        hooks = self.hooks_dict_ref()
+        if not hooks and hooks is not None:
+            _Calls.forget(id(hooks))
 
 
 def _register(
@@ -122,7 +131,7 @@ def _register(
         each[handle.id] = True
     if prepend:
         hooks.move_to_end(handle.id, last=False)
-    _Calls.add(1)
+    _Calls.add(hooks)
     return handle
 
 
@@ -167,7 +176,9 @@ class ModuleHooks:
         attributes = self.__dict__
         for name in (*_CALL_HOOKS, *_FLAGS, *_STATE_HOOKS):
             attributes.setdefault(name, OrderedDict())
-        _Calls.add(sum(len(attributes[name]) for name in _CALL_HOOKS))
+        for name in _CALL_HOOKS:
+            if attributes[name]:
+                _Calls.add(attributes[name])
 
     def register_forward_hook(
         self,
