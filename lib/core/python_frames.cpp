@@ -160,7 +160,7 @@ struct alignas(64) Way {
   const char* first = nullptr;  ///< the innermost frame
   uint64_t place = kNoPlace;    ///< where the frame that the way leads to was last
   uint32_t found = 0;           ///< and the location of that
-  int32_t n = 0;
+  const Link* end = links;
   Link links[kMostLinks];
 };
 
@@ -168,14 +168,16 @@ struct alignas(64) Way {
 struct Ways {
   static constexpr int kBits = 5;
   Way ways[1 << kBits];
+  /// Few bytes of code: half of the bits say enough.
   Way& from(const char* frame, uint64_t place) {
-    const uint64_t key = place ^ reinterpret_cast<uintptr_t>(frame);
-    return ways[key * 0x9E3779B97F4A7C15u >> (64 - kBits)];
+    const uint32_t key = static_cast<uint32_t>(place ^ reinterpret_cast<uintptr_t>(frame));
+    return ways[key * 0x9E3779B1u >> (32 - kBits)];
   }
 };
 
 struct ThreadFrames {
-  uint64_t epoch = 0;  ///< what is known here belongs to it
+  uint64_t epoch = 0;        ///< what is known here belongs to it
+  uint64_t state_epoch = 0;  ///< the same, if there is a state and ways
   /// The thread that started to follow the interpreter keeps its thread state until it stops: one
   /// load instead of three calls for most programs' only thread. Only if there are ways.
   const char* state = nullptr;
@@ -212,6 +214,7 @@ void begin_epoch(uint64_t epoch) {
     for (Way& way : mine.ways->ways) way.first = nullptr;
   if (!mine.ways || mine.start != last_start.load()) mine.state = nullptr;
   mine.epoch = epoch;
+  mine.state_epoch = mine.state ? epoch : 0;
 }
 
 /// What is known of the frame's place.
@@ -254,10 +257,9 @@ inline Location answer(uint32_t found) {
   if (!found || asked || !way) return answer(found);
   const uint64_t place = end == frame ? place_in(at, frame) : 0;
   way->first = first;
-  way->n = n;
   way->place = place ? place : Way::kNoPlace;
   way->found = found;
-  std::copy(links, links + n, way->links);
+  way->end = std::copy(links, links + n, way->links);
   return answer(found);
 }
 
@@ -298,7 +300,7 @@ template <const Layout* known>
   if (way.first != first) [[unlikely]]
     return go(first, &way);
   const Link* links = way.links;
-  for (const Link* const end = links + way.n; links != end; ++links) {
+  for (const Link* const end = way.end; links != end; ++links) {
     const Link link = load<Link>(frame + at.link);
     if (link.first != links->first || link.second != links->second) [[unlikely]]
       return go(first, &way);
@@ -307,7 +309,9 @@ template <const Layout* known>
   const uint64_t place = place_in(at, frame);
   if (place != way.place) [[unlikely]]
     return look_again(frame, place, way);
-  return answer(way.found);
+  const uint32_t found = way.found;  // not 0
+  if (call_location) call_location = found;
+  return found;
 }
 
 /// Of a thread that is new to the epoch, or has to ask for its state.
@@ -324,11 +328,11 @@ template <const Layout* known>
 
 /// Few instructions, for they lie in nobody's cache when an op of a large program needs them.
 template <const Layout* known>
-Location locate(uint64_t epoch) noexcept {
+[[gnu::aligned(64)]] Location locate(uint64_t epoch) noexcept {
   const uint32_t before = call_location;
   if (before != NativeCall::kOutside && before != NativeCall::kUnread) return before;
   const ThreadFrames& mine = thread_frames;
-  if (mine.epoch != epoch || !mine.state) [[unlikely]]
+  if (mine.state_epoch != epoch) [[unlikely]]
     return locate_anew<known>(epoch);
   const char* const frame = innermost<known>(mine.state);
   return frame ? follow_way<known>(*mine.ways, frame) : 0;
