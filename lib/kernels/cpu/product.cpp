@@ -39,7 +39,7 @@ HWY_INLINE void store(V v, float* p) {
 
 constexpr int kVectors = 4;
 constexpr int kRowVectors = 8;    // more of them hide how long a product takes
-constexpr int64_t kAhead = 2048;  // bytes that are fetched before they are needed
+constexpr int64_t kAhead = 8192;  // bytes that are fetched before they are needed
 
 /// In halves, so that few products wait for each other.
 template <class Tag>

@@ -9,6 +9,7 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/reduce.cpp"
+#include "hwy/cache_control.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 #include "kernels/cpu/partial_vector-inl.h"
@@ -27,9 +28,19 @@ using V = hn::Vec<Tag<T>>;
 
 // Where the lanes of a vector come from
 
-/// Neighbouring numbers.
-template <class T>
+/// Neighbouring numbers. kFar: they come from so far away that they are called for beforehand.
+template <class T, bool kFar = false>
 struct Neighbours {
+  /// Before `vectors` of them are read.
+  HWY_INLINE void call_for(const T* p, size_t vectors) const {
+    constexpr size_t kAhead = 8192, kLine = 64;  // bytes
+    if constexpr (kFar) {
+      const char* const from = reinterpret_cast<const char*>(p) + kAhead;
+      for (size_t i = 0; i < vectors * hn::Lanes(Tag<T>()) * sizeof(T); i += kLine) {
+        hwy::Prefetch(from + i);
+      }
+    }
+  }
   HWY_INLINE V<T> all(const T* p) const { return hn::LoadU(Tag<T>(), p); }
   HWY_INLINE V<T> first(const T* p, size_t n, V<T> fill) const {
     return partial::load_first(Tag<T>(), p, n, fill);
@@ -54,6 +65,7 @@ struct Spread {
     }
     index = hn::Load(di, offsets);
   }
+  HWY_INLINE void call_for(const T*, size_t) const {}
   HWY_INLINE V<T> all(const T* p) const {
     const Tag<T> d;
     return gather ? hn::GatherIndex(d, p, index) : first(p, hn::Lanes(d), hn::Zero(d));
@@ -116,9 +128,11 @@ V<T> sum_row_block(const Source& source, const T* p, size_t n, const Term& term)
   V<T> part[kParts];
   for (auto& sum : part) sum = hn::Zero(d);
   size_t i = 0;
-  for (; i + kParts * lanes <= n; i += kParts * lanes)
+  for (; i + kParts * lanes <= n; i += kParts * lanes) {
+    source.call_for(p + i, kParts);
     for (size_t k = 0; k < kParts; ++k)
       part[k] = hn::Add(part[k], term(source.all(source.at(p, i + k * lanes)), 0));
+  }
   for (; i + lanes <= n; i += lanes)
     part[0] = hn::Add(part[0], term(source.all(source.at(p, i)), 0));
   if (i < n)
@@ -376,6 +390,7 @@ T extreme_row(const Source& source, const T* p, size_t n) {
   };
   size_t i = 4 * lanes;
   for (; i + 4 * lanes <= n; i += 4 * lanes) {
+    source.call_for(p + i, 4);
     take(0, source.all(source.at(p, i)));
     take(1, source.all(source.at(p, i + lanes)));
     take(2, source.all(source.at(p, i + 2 * lanes)));
@@ -532,6 +547,9 @@ void reduce_rows(ReduceOp op, const Source& source, const T* in, const ReduceSha
   }
 }
 
+/// So much is not in the nearer caches.
+constexpr size_t kFarBytes = size_t{1} << 18;
+
 /// Short rows, and rows with gaps if there are many, lie across the lanes, one row in each.
 template <class T>
 void reduce_of(ReduceOp op, const void* in_bytes, void* out, const ReduceShape& s,
@@ -553,8 +571,10 @@ void reduce_of(ReduceOp op, const void* in_bytes, void* out, const ReduceShape& 
     reduce_columns(op, Columns<T, Spread<T>>{spread, in, rows, outer, s.reduce_stride}, out, p);
   } else if (s.reduce_stride != 1) {
     reduce_rows(op, Spread<T>(s.reduce_stride), in, s, out, p);
-  } else {
+  } else if (outer * rows * sizeof(T) < kFarBytes) {
     reduce_rows(op, Neighbours<T>(), in, s, out, p);
+  } else {
+    reduce_rows(op, Neighbours<T, true>(), in, s, out, p);
   }
 }
 
