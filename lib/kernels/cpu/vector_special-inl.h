@@ -11,7 +11,6 @@
 #include <limits>
 
 #include "hwy/highway.h"
-#include "kernels/cpu/gamma_functions.hpp"
 #include "kernels/cpu/vector_math-inl.h"
 #include "kernels/cpu/vector_trig-inl.h"
 
@@ -348,26 +347,6 @@ HWY_INLINE Vec<T> polygamma(Vec<T> n, Vec<T> x) {
 template <class T>
 HWY_INLINE Vec<T> polygamma(double n, Vec<T> x) {
   return polygamma(Vec<T>(n), x);
-}
-
-/// The incomplete gamma functions, in float64 whatever T is.
-template <class T>
-constexpr double kGammaPrecision = sizeof(T) == 4 ? 1e-13 : 1e-17;
-template <class T>
-HWY_INLINE Vec<T> igamma(Vec<T> a, Vec<T> x) {
-  return lanewise(
-      [](T s, T at) { return static_cast<T>(regularized_lower_gamma(s, at, kGammaPrecision<T>)); },
-      a, x);
-}
-template <class T>
-HWY_INLINE Vec<T> igammac(Vec<T> a, Vec<T> x) {
-  return lanewise(
-      [](T s, T at) { return static_cast<T>(regularized_upper_gamma(s, at, kGammaPrecision<T>)); },
-      a, x);
-}
-template <class T>
-HWY_INLINE Vec<T> gamma_number_slope(Vec<T> a, Vec<T> x) {
-  return lanewise([](T s, T at) { return static_cast<T>(cpu::gamma_number_slope(s, at)); }, a, x);
 }
 
 /// log(x / (1 - x)).
