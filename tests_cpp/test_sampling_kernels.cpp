@@ -4,10 +4,12 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "kernel_test.hpp"
 #include "kernels/cpu/gamma_functions.hpp"
+#include "kernels/cpu/pointwise.hpp"
 #include "kernels/cpu/samplers.hpp"
 
 namespace autograd::cpu {
@@ -75,12 +77,40 @@ TEST(GammaFunctions, Borders) {
   EXPECT_NEAR(gamma_number_slope(1e12, 1.000001e12), 1.0000005, 1e-9);
 }
 
+/// Vectors of float32, some of which hold shapes that are computed one by one.
+TEST(GammaFunctions, OfFloatsAreAsExactAsFloats) {
+  std::vector<float> a, x;
+  for (const double shape :
+       {1e-3, 0.01, 0.04, 0.06, 0.3, 0.5, 1.0, 2.7, 9.99, 30.0, 250.0, 999.0, 1e5})
+    for (const double factor :
+         {1e-6, 0.03, 0.4, 0.8, 0.99, 1.01, 1.2, 2.0, 3.5, 8.0, 20.0, 300.0}) {
+      a.push_back(static_cast<float>(shape));
+      x.push_back(static_cast<float>(shape * factor));
+    }
+  const std::pair<PointwiseOp, double (*)(double, double)> ops[] = {
+      {PointwiseOp::k_igamma, [](double s, double t) { return regularized_lower_gamma(s, t); }},
+      {PointwiseOp::k_igammac, [](double s, double t) { return regularized_upper_gamma(s, t); }},
+      {PointwiseOp::k_gamma_number_slope, gamma_number_slope}};
+  for_each_target([&] {
+    for (const auto& [op, exact] : ops) {
+      std::vector<float> y(a.size());
+      const void* in[] = {a.data(), x.data(), nullptr};
+      pointwise_kernel(op, DType::kFloat32)(in, y.data(), static_cast<int64_t>(a.size()), nullptr);
+      for (size_t i = 0; i < a.size(); ++i) {
+        const double want = exact(a[i], x[i]);
+        EXPECT_NEAR(y[i], want, 1e-7 * std::fabs(want) + 1e-45) << a[i] << " " << x[i];
+      }
+    }
+  });
+}
+
 /// n draws; element i has its own part of the stream.
 template <class Draw>
 std::vector<double> drawn(int n, const Draw& draw) {
   std::vector<double> all;
+  Uniforms uniforms({3, 41}, n);
   for (int i = 0; i < n; ++i) {
-    Uniforms uniforms({3, 40}, i);
+    uniforms.start(i, n);
     all.push_back(draw(uniforms));
   }
   return all;
@@ -98,7 +128,7 @@ void expect_share(const std::vector<double>& draws, double most, double p, doubl
 
 TEST(Samplers, GammaShares) {
   for (const double a : {0.02, 0.6, 1.0, 4.0, 300.0}) {
-    const auto draws = drawn(kDraws, [&](Uniforms& u) { return std::exp(draw_log_gamma(a, u)); });
+    const auto draws = drawn(kDraws, [&](Uniforms& u) { return draw_gamma(a, u); });
     for (const double x : numbers(a)) expect_share(draws, x, regularized_lower_gamma(a, x), a);
   }
 }
@@ -110,6 +140,20 @@ TEST(Samplers, PoissonShares) {
       const double most = std::max(0.0, std::floor(rate + z * std::sqrt(rate)));
       expect_share(draws, most, regularized_upper_gamma(most + 1, rate), rate);
     }
+  }
+}
+
+TEST(Samplers, PoissonSideBySide) {
+  for (const double top : {0.0, 3.0, 9.9, 14.0}) {
+    std::vector<double> rates(67), one_by_one(67), together(67);
+    for (size_t i = 0; i < rates.size(); ++i) rates[i] = top * static_cast<double>(i % 7) / 6;
+    Uniforms uniforms({3, 5}, 67);
+    draw_poissons(rates.data(), 0, 67, uniforms, together.data());
+    for (int i = 0; i < 67; ++i) {
+      uniforms.start(i, 67);
+      one_by_one[i] = draw_poisson(rates[i], uniforms);
+    }
+    EXPECT_EQ(together, one_by_one) << top;
   }
 }
 
@@ -130,14 +174,49 @@ TEST(Samplers, BinomialShares) {
     }
 }
 
-TEST(Samplers, AnElementThatTakesMoreThanItsPartGoesOn) {
-  Uniforms uniforms({3, 0}, 7);
-  std::vector<double> taken;
-  for (int i = 0; i < 3 * Uniforms::kReserved; ++i) taken.push_back(uniforms.next());
-  std::sort(taken.begin(), taken.end());
-  EXPECT_EQ(std::adjacent_find(taken.begin(), taken.end()), taken.end());
-  Uniforms next({3, 0}, 8);
-  EXPECT_FALSE(std::binary_search(taken.begin(), taken.end(), next.next()));
+/// What elements 0 .. 66 take, whose numbers are made in pieces of any length.
+std::vector<std::vector<double>> taken(int piece, int count) {
+  constexpr int kElements = 67;
+  std::vector<std::vector<double>> all(kElements);
+  for (int first = 0; first < kElements; first += piece) {
+    Uniforms uniforms({3, 5}, kElements);
+    for (int i = first; i < std::min(first + piece, kElements); ++i) {
+      uniforms.start(i, std::min(first + piece, kElements));
+      for (int k = 0; k < count; ++k)
+        all[i].push_back(k % 3 == 0 ? uniforms.normal() : uniforms.next());
+    }
+  }
+  return all;
+}
+
+TEST(Samplers, NumbersDependOnNothingButTheirPlace) {
+  const auto whole = taken(67, 100);
+  for (const int piece : {1, 2, 7, 64, 65}) EXPECT_EQ(taken(piece, 100), whole) << piece;
+}
+
+TEST(Samplers, NoNumberIsTakenTwice) {
+  const auto elements = taken(67, 3 * Uniforms::kReserved);
+  std::vector<double> all;
+  for (const auto& one : elements) all.insert(all.end(), one.begin(), one.end());
+  std::sort(all.begin(), all.end());
+  EXPECT_EQ(std::adjacent_find(all.begin(), all.end()), all.end());
+}
+
+TEST(Samplers, NormalNumbersAreOfNoUniformOnesTaken) {
+  // A normal number is made of two uniform ones, which lie in its own row.
+  constexpr int kElements = 67;
+  Uniforms uniforms({3, 5}, kElements);
+  std::vector<double> drawn;
+  for (int i = 0; i < kElements; ++i) {
+    uniforms.start(i, kElements);
+    for (int k = 0; k < 40; ++k) drawn.push_back(uniforms.next());
+  }
+  std::sort(drawn.begin(), drawn.end());
+  for (int row = 0; row < Uniforms::kReserved; row += 2) {
+    std::vector<double> behind(kElements + 1);
+    fill_uniform(DType::kFloat64, {3, 6}, row * (kElements + 1), behind.data(), kElements + 1);
+    for (const double u : behind) EXPECT_FALSE(std::binary_search(drawn.begin(), drawn.end(), u));
+  }
 }
 
 }  // namespace

@@ -27,15 +27,18 @@ void infer_float(const Call& call, OutputMetas& outputs) {
   meta.sizes = x.sizes;
 }
 
+constexpr int64_t kDrawGrain = kGrain / 64;
+
 /// draw(i, uniforms) for each element i of the output, whatever the number of threads.
 template <class T, class Draw>
 void draw_each(const Call& call, const Draw& draw) {
   TensorBody& out = call.out();
-  const cpu::Philox rng = take_random(out.numel * cpu::Uniforms::kReserved);
+  const cpu::Philox rng = take_random(cpu::Uniforms::reserved(out.numel));
   T* to = reinterpret_cast<T*>(out.data);
-  parallel_for(out.numel, kGrain / 64, [&](int64_t begin, int64_t end) {
+  parallel_for(out.numel, kDrawGrain, [&](int64_t begin, int64_t end) {
+    cpu::Uniforms uniforms(rng, out.numel);
     for (int64_t i = begin; i < end; ++i) {
-      cpu::Uniforms uniforms(rng, i);
+      uniforms.start(i, end);
       to[i] = static_cast<T>(draw(i, uniforms));
     }
   });
@@ -72,7 +75,7 @@ void forward_standard_gamma(const Call& call) {
   draw_each_of(call, [&](int64_t i, cpu::Uniforms& uniforms) {
     if (!(a[i] > 0)) return a[i] == 0 ? 0 : std::numeric_limits<double>::quiet_NaN();
     if (std::isinf(a[i])) return a[i];
-    return std::max(std::exp(cpu::draw_log_gamma(a[i], uniforms)), least);
+    return std::max(cpu::draw_gamma(a[i], uniforms), least);
   });
 }
 
@@ -97,9 +100,15 @@ void forward_poisson(const Call& call) {
     if (!(rate[i] >= 0))
       fail(ErrorCode::kRuntime, "invalid Poisson rate, expected rate to be non-negative, got ",
            rate[i], " in the tensor of sizes ", given.sizes());
-  draw_each_of(call, [&](int64_t i, cpu::Uniforms& uniforms) {
-    return cpu::draw_poisson(rate[i], uniforms);
+  const TensorBody& out = call.out();
+  const cpu::Philox rng = take_random(cpu::Uniforms::reserved(out.numel));
+  const Tensor events = make_tensor(out.sizes, DType::kFloat64);
+  double* const to = events.data_as<double>();
+  parallel_for(out.numel, kDrawGrain, [&](int64_t begin, int64_t end) {
+    cpu::Uniforms uniforms(rng, out.numel);
+    cpu::draw_poissons(rate, begin, end, uniforms, to);
   });
+  copy_into(call.out(), *body(events));
 }
 
 constexpr Op op_poisson = {.name = "poisson",

@@ -1,51 +1,64 @@
 #include "kernels/cpu/samplers.hpp"
 
+#include <array>
 #include <cmath>
-#include <iterator>
 
 namespace autograd::cpu {
 
-double Uniforms::next() {
-  constexpr int64_t kPiece = std::size(decltype(ready_){});
-  const int64_t at = taken_ % kPiece;
-  if (at == 0) {
-    if (taken_ == kReserved) {
-      taken_ = 0;
-      ++rng_.seed;
-    }
-    fill_uniform(DType::kFloat64, rng_, first_ + taken_, ready_, kPiece);
+double Uniforms::made(int64_t k) {
+  if (k < kReady) {
+    fill(k, first_, count_, ready_[k]);
+    made_ |= uint32_t{1} << k;
+    return ready_[k][at_];
   }
-  ++taken_;
-  return ready_[at];
+  double number;
+  fill(k, first_ + at_, 1, &number);
+  return number;
 }
 
-double Uniforms::normal() {
-  const double radius = std::sqrt(-2 * std::log1p(-next()));
-  return radius * std::cos(6.283185307179586 * next());
+void Uniforms::fill(int64_t k, int64_t first, int64_t count, double* out) const {
+  Philox rng = rng_;
+  rng.seed += static_cast<uint64_t>(k / kReserved);
+  const auto fill = k % 2 == 0 ? fill_normal : fill_uniform;
+  fill(DType::kFloat64, rng, k % kReserved * row_ + first, out, count);
 }
 
-double draw_log_gamma(double a, Uniforms& uniforms) {
+double draw_gamma(double a, Uniforms& uniforms) {
   // A draw of shape a is one of shape a + 1 times u^(1 / a).
-  const double shift = a < 1 ? std::log1p(-uniforms.next()) / a : 0;
+  const double factor = a < 1 ? std::exp(std::log1p(-uniforms.next()) / a) : 1;
   const double d = (a < 1 ? a + 1 : a) - 1.0 / 3, c = 1 / std::sqrt(9 * d);
   for (;;) {
     const double x = uniforms.normal(), root = 1 + c * x;
     if (root <= 0) continue;
-    const double log_v = 3 * std::log(root), v = root * root * root;
-    if (std::log1p(-uniforms.next()) < 0.5 * x * x + d * (1 - v + log_v))
-      return std::log(d) + log_v + shift;
+    const double v = root * root * root, u = 1 - uniforms.next(), square = x * x;
+    // Below this bound the logarithms need no look.
+    if (u < 1 - 0.0331 * (square * square) ||
+        std::log(u) < 0.5 * square + d * (1 - v + 3 * std::log(root)))
+      return d * v * factor;
   }
 }
 
+namespace {
+
+constexpr double kInverted = 10;  // rates below
+constexpr int kMostEvents = 200;  // of such a rate
+constexpr auto kInverses = [] {
+  std::array<double, kMostEvents> inverses{};
+  for (size_t k = 0; k < kMostEvents; ++k) inverses[k] = 1 / static_cast<double>(k + 1);
+  return inverses;
+}();
+
+}  // namespace
+
 double draw_poisson(double rate, Uniforms& uniforms) {
-  if (rate < 10) {
+  if (rate < kInverted) {
     double rest = uniforms.next(), share = std::exp(-rate);
-    int k = 0;
-    for (; rest >= share && k < 200; ++k) {
+    size_t k = 0;
+    for (; rest >= share && k < kMostEvents; ++k) {
       rest -= share;
-      share *= rate / (k + 1);
+      share *= rate * kInverses[k];
     }
-    return k;
+    return static_cast<double>(k);
   }
   if (!(rate < 1e17)) return rate;  // the whole numbers there are farther apart than the draws
   const double b = 0.931 + 2.53 * std::sqrt(rate), a = -0.059 + 0.02483 * b;
@@ -59,6 +72,47 @@ double draw_poisson(double rate, Uniforms& uniforms) {
     if (std::log(v * inverse / (a / (outer * outer) + b)) <=
         k * log_rate - rate - std::lgamma(k + 1))
       return k;
+  }
+}
+
+void draw_poissons(const double* rates, int64_t i, int64_t end, Uniforms& uniforms, double* out) {
+  // Side by side, so that no branch depends on a number drawn.
+  constexpr int kLanes = 8;
+  for (; i + kLanes <= end; i += kLanes) {
+    double rest[kLanes], share[kLanes], rate[kLanes], events[kLanes] = {};
+    bool low = true;
+    for (int l = 0; l < kLanes; ++l) {
+      rate[l] = rates[i + l];
+      low = low && rate[l] < kInverted;
+    }
+    if (!low) {
+      for (int l = 0; l < kLanes; ++l) {
+        uniforms.start(i + l, end);
+        out[i + l] = draw_poisson(rate[l], uniforms);
+      }
+      continue;
+    }
+    for (int l = 0; l < kLanes; ++l) {
+      uniforms.start(i + l, end);
+      rest[l] = uniforms.next();
+      share[l] = std::exp(-rate[l]);
+    }
+    double more = 1;
+    for (size_t k = 0; k < kMostEvents && more > 0; ++k) {
+      more = 0;
+      for (int l = 0; l < kLanes; ++l) {
+        const bool one = rest[l] >= share[l];
+        rest[l] = one ? rest[l] - share[l] : -1;  // which is less than any share
+        events[l] += one ? 1.0 : 0.0;
+        more += one ? 1.0 : 0.0;
+        share[l] *= rate[l] * kInverses[k];
+      }
+    }
+    for (int l = 0; l < kLanes; ++l) out[i + l] = events[l];
+  }
+  for (; i < end; ++i) {
+    uniforms.start(i, end);
+    out[i] = draw_poisson(rates[i], uniforms);
   }
 }
 
