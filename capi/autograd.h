@@ -992,6 +992,18 @@ AG_API ag_tensor* ag_linalg_cholesky(const ag_tensor* a, int32_t upper);
 AG_API ag_tensor* ag_linalg_det(const ag_tensor* a);
 /* Sign and log of the absolute value of the determinant; 0 and -inf for a singular matrix. */
 AG_API ag_status ag_linalg_slogdet(const ag_tensor* a, ag_tensor** sign, ag_tensor** logabsdet);
+/* q [.., m, k] of orthonormal columns and an upper triangular r [.., k, n] with q r = a; k is
+ * min(m, n), or m if complete. */
+AG_API ag_status ag_linalg_qr(const ag_tensor* a, int32_t complete, ag_tensor** q, ag_tensor** r);
+/* Ascending eigenvalues [.., n] and eigenvectors, the columns of vectors, of symmetric matrices of
+ * which the lower (upper) half is read. */
+AG_API ag_status ag_linalg_eigh(const ag_tensor* a, int32_t upper, ag_tensor** values,
+                                ag_tensor** vectors);
+/* u diag(s) vh = a with a descending s [.., min(m, n)]; u and vh are square if full_matrices. */
+AG_API ag_status ag_linalg_svd(const ag_tensor* a, int32_t full_matrices, ag_tensor** u,
+                               ag_tensor** s, ag_tensor** vh);
+/* The pseudoinverse; singular values up to max(atol, rtol times the largest) count as 0. */
+AG_API ag_tensor* ag_linalg_pinv(const ag_tensor* a, double atol, double rtol);
 /* a to an integer power; any dtype but bool for n >= 0. */
 AG_API ag_tensor* ag_linalg_matrix_power(const ag_tensor* a, int64_t n);
 /* The cross product of vectors of 3 along dim. */

@@ -50,6 +50,40 @@ ag_tensor* ag_linalg_det(const ag_tensor* a) {
   return make(__func__, [&](Arguments in) { return linalg_det(in.tensor(a, "a")); });
 }
 
+ag_status ag_linalg_qr(const ag_tensor* a, int32_t complete, ag_tensor** q, ag_tensor** r) {
+  return run(__func__, [&](Arguments in) {
+    in.pointer(q, "q");
+    in.pointer(r, "r");
+    give(linalg_qr(in.tensor(a, "a"), complete != 0), q, r);
+  });
+}
+
+ag_status ag_linalg_eigh(const ag_tensor* a, int32_t upper, ag_tensor** values,
+                         ag_tensor** vectors) {
+  return run(__func__, [&](Arguments in) {
+    in.pointer(values, "values");
+    in.pointer(vectors, "vectors");
+    give(linalg_eigh(in.tensor(a, "a"), upper != 0), values, vectors);
+  });
+}
+
+ag_status ag_linalg_svd(const ag_tensor* a, int32_t full_matrices, ag_tensor** u, ag_tensor** s,
+                        ag_tensor** vh) {
+  return run(__func__, [&](Arguments in) {
+    in.pointer(u, "u");
+    in.pointer(s, "s");
+    in.pointer(vh, "vh");
+    auto [left, values, right] = linalg_svd(in.tensor(a, "a"), full_matrices != 0);
+    *u = to_handle(std::move(left));
+    *s = to_handle(std::move(values));
+    *vh = to_handle(std::move(right));
+  });
+}
+
+ag_tensor* ag_linalg_pinv(const ag_tensor* a, double atol, double rtol) {
+  return make(__func__, [&](Arguments in) { return linalg_pinv(in.tensor(a, "a"), atol, rtol); });
+}
+
 ag_status ag_linalg_slogdet(const ag_tensor* a, ag_tensor** sign, ag_tensor** logabsdet) {
   return run(__func__, [&](Arguments in) {
     in.pointer(sign, "sign");

@@ -1,6 +1,7 @@
 // Linear algebra over the last two dims, float32 and float64; leading dims are a batch. Error
 // (linalg) for matrices that have no result, Error (runtime) where sizes or dtypes do not fit.
 #pragma once
+#include <tuple>
 #include <utility>
 
 #include "autograd/tensor.hpp"
@@ -23,6 +24,19 @@ Tensor linalg_cholesky(const Tensor& a, bool upper = false);
 Tensor linalg_det(const Tensor& a);
 /// Sign and log of the absolute value of the determinant.
 std::pair<Tensor, Tensor> linalg_slogdet(const Tensor& a);
+/// Q [.., m, k] of orthonormal columns and an upper triangular R [.., k, n] with Q R = a; k is
+/// min(m, n), or m if complete. The gradient takes k <= n, and columns 1 to k that are independent.
+std::pair<Tensor, Tensor> linalg_qr(const Tensor& a, bool complete = false);
+/// Ascending eigenvalues w [.., n] and eigenvectors, the columns of V, of symmetric matrices of
+/// which the lower (upper) half is read: V diag(w) V^T = a. Error (linalg) for NaN and infinity.
+/// The gradient of V takes eigenvalues that differ.
+std::pair<Tensor, Tensor> linalg_eigh(const Tensor& a, bool upper = false);
+/// U, descending s [.., k] and Vh with U diag(s) Vh = a and k = min(m, n). U is [.., m, m] and Vh
+/// [.., n, n] if full_matrices, else [.., m, k] and [.., k, n]. Error (linalg) for NaN and infinity.
+/// The gradients of U and Vh take singular values that differ and are not 0.
+std::tuple<Tensor, Tensor, Tensor> linalg_svd(const Tensor& a, bool full_matrices = true);
+/// The pseudoinverse [.., n, m]; singular values up to max(atol, rtol * the largest) count as 0.
+Tensor linalg_pinv(const Tensor& a, double atol, double rtol);
 /// a to an integer power; a negative one inverts.
 Tensor linalg_matrix_power(const Tensor& a, int64_t n);
 /// The cross product of vectors of 3 along dim; other dims broadcast.

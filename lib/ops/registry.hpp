@@ -22,6 +22,7 @@ OpList product_pair_ops();
 OpList attention_ops();
 OpList recurrent_ops();
 OpList linalg_ops();
+OpList decomposition_ops();
 OpList cross_ops();
 OpList reduce_ops();
 OpList view_ops();

@@ -6,29 +6,39 @@ LinAlgError, sizes or dtypes that do not fit RuntimeError.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ._capi import LinAlgError, call, lib
-from .operands import two_results
+from .dtypes import finfo
+from .operands import three_results, two_results
 from .ops.matrices import slogdet_result
-from .ops.norms import matrix_norm, norm, vector_norm
+from .ops.norms import matrix_norm, norm, svdvals, vector_norm
 from .ops.products import multi_dot
 from .tensor import Tensor
 
 __all__ = [
     "LinAlgError",
     "cholesky",
+    "cond",
     "cross",
     "det",
+    "eigh",
+    "eigvalsh",
     "inv",
     "inv_ex",
+    "lstsq",
     "matrix_norm",
     "matrix_power",
+    "matrix_rank",
     "multi_dot",
     "norm",
+    "pinv",
+    "qr",
     "slogdet",
     "solve",
     "solve_triangular",
+    "svd",
+    "svdvals",
     "vector_norm",
 ]
 
@@ -79,6 +89,208 @@ def det(A: Tensor) -> Tensor:
 def slogdet(A: Tensor) -> slogdet_result:
     """Returns (sign, log |det A|); 0 and -inf for a singular matrix."""
     return slogdet_result(*two_results(lib.ag_linalg_slogdet, A))
+
+
+class qr_result(NamedTuple):
+    """Orthonormal columns, and the upper triangular matrix that makes A of them."""
+
+    Q: Tensor
+    R: Tensor
+
+
+class eigh_result(NamedTuple):
+    """Ascending eigenvalues, and the eigenvectors as columns."""
+
+    eigenvalues: Tensor
+    eigenvectors: Tensor
+
+
+class svd_result(NamedTuple):
+    """Left singular vectors as columns, descending singular values, right singular vectors as rows."""
+
+    U: Tensor
+    S: Tensor
+    Vh: Tensor
+
+
+class lstsq_result(NamedTuple):
+    """The solution, its squared residuals, the rank of A, and A's singular values; empty what was not asked for."""
+
+    solution: Tensor
+    residuals: Tensor
+    rank: Tensor
+    singular_values: Tensor
+
+
+def qr(A: Tensor, mode: str = "reduced") -> qr_result:
+    """Returns (Q, R) with Q R = A [..., m, n], Q of orthonormal columns and R upper triangular.
+
+    mode: "reduced", Q [..., m, k] and R [..., k, n] with k = min(m, n); "complete", k = m; "r", an empty Q and the
+    reduced R. By reflections (Householder, 1958). The gradient takes n columns that are independent, and not
+    "complete" of more rows than columns.
+    """
+    if mode not in ("reduced", "complete", "r"):
+        raise RuntimeError(
+            f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'"
+        )
+    q, r = two_results(lib.ag_linalg_qr, A, mode == "complete")
+    return qr_result(q.new_empty((0,)) if mode == "r" else q, r)
+
+
+def _upper(name: str, UPLO: str) -> bool:
+    if not isinstance(UPLO, str) or UPLO.upper() not in ("L", "U"):
+        raise RuntimeError(f"{name}: Expected UPLO argument to be 'L' or 'U', but got {UPLO}")
+    return UPLO.upper() == "U"
+
+
+def eigh(A: Tensor, UPLO: str = "L") -> eigh_result:
+    """Returns (w, V) with V diag(w) V^T = A for symmetric A [..., n, n]: ascending eigenvalues, vectors in columns.
+
+    Of A the lower half is read, of UPLO="U" the upper. Tridiagonal form, then QL with implicit shifts. Raises
+    LinAlgError for elements that are not finite. The gradient of V takes eigenvalues that differ.
+    """
+    return eigh_result(*two_results(lib.ag_linalg_eigh, A, _upper("linalg.eigh", UPLO)))
+
+
+def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
+    """Returns the eigenvalues that eigh() finds, [..., n]; their gradient exists where some are equal, too."""
+    return two_results(lib.ag_linalg_eigh, A, _upper("linalg.eigvalsh", UPLO))[0]
+
+
+def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> svd_result:
+    """Returns (U, S, Vh) with U diag(S) Vh = A [..., m, n] and descending S [..., min(m, n)].
+
+    U is [..., m, m] and Vh [..., n, n]; without full_matrices [..., m, k] and [..., k, n] with k = min(m, n). By
+    Jacobi rotations (Hestenes, 1958). Raises LinAlgError for elements that are not finite. The gradients of U and Vh
+    take singular values that differ and are not 0. driver is for GPUs and has to be None.
+    """
+    if driver is not None:
+        raise RuntimeError(
+            "linalg.svd: keyword argument `driver=` is only supported on CUDA inputs"
+        )
+    return svd_result(*three_results(lib.ag_linalg_svd, A, full_matrices))
+
+
+def _tolerances(A: Tensor, atol: Any, rtol: Any) -> tuple[float, float]:
+    """What counts as 0: absolutely, and in terms of the largest singular value."""
+    if rtol is None:
+        rtol = 0.0
+        if atol is None or not float(atol) > 0:
+            rtol = finfo(A.dtype).eps * max(A.shape[-2:])
+    return 0.0 if atol is None else float(atol), float(rtol)
+
+
+def _mirrored(A: Tensor) -> Tensor:
+    """The symmetric matrix of which A holds the lower half."""
+    return A.tril() + A.tril(-1).transpose(-2, -1)
+
+
+def _checked(name: str, A: Tensor) -> None:
+    if not isinstance(A, Tensor):
+        raise TypeError(f"{name}(): argument 'A' must be Tensor, not {type(A).__name__}")
+    if A.ndim < 2:
+        raise RuntimeError(
+            f"{name}: The input tensor A must have at least 2 dimensions, got sizes {list(A.shape)}"
+        )
+    if not A.is_floating_point():
+        raise RuntimeError(
+            f"{name}: Expected a floating point or complex tensor as input. Got {A.dtype}"
+        )
+
+
+def pinv(
+    A: Tensor,
+    rcond: Any = None,
+    hermitian: bool = False,
+    *,
+    atol: float | None = None,
+    rtol: float | None = None,
+) -> Tensor:
+    """Returns the pseudoinverse of Moore and Penrose, [..., n, m] of A [..., m, n].
+
+    Singular values up to max(atol, rtol times the largest) count as 0; rtol is max(m, n) times the dtype's eps unless
+    atol is given. hermitian: A is symmetric, its lower half is read. rcond is an old name of rtol. The gradient
+    (Golub and Pereyra, 1973) is that of matrices of the same rank.
+    """
+    _checked("linalg.pinv", A)
+    rtol = rcond if rtol is None else rtol
+    return call(lib.ag_linalg_pinv, _mirrored(A) if hermitian else A, *_tolerances(A, atol, rtol))
+
+
+def matrix_rank(
+    A: Tensor,
+    tol: Any = None,
+    hermitian: bool = False,
+    *,
+    atol: float | None = None,
+    rtol: float | None = None,
+) -> Tensor:
+    """Returns the numbers (int64) of singular values above max(atol, rtol times the largest); see pinv()."""
+    _checked("linalg.matrix_rank", A)
+    absolute, relative = _tolerances(A, tol if atol is None else atol, rtol)
+    s = svdvals(_mirrored(A) if hermitian else A).detach()
+    if not s.shape[-1]:
+        return s.sum(-1).long()
+    return (s > (s[..., :1] * relative).clamp(min=absolute)).sum(-1)
+
+
+def cond(A: Tensor, p: Any = None) -> Tensor:
+    """Returns the condition numbers |A| |A^-1| in a norm of matrix_norm(); p=None is 2, of any [..., m, n]."""
+    _checked("linalg.cond", A)
+    if p is None or p in (2, -2):
+        s = svdvals(A)
+        return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
+    return matrix_norm(A, p) * matrix_norm(inv(A), p)
+
+
+_DRIVERS = ("gels", "gelsy", "gelsd", "gelss")
+
+
+def lstsq(
+    A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None
+) -> lstsq_result:
+    """Returns the X [..., n, k] of smallest norm among those with the least |A X - B|, for B [..., m, k].
+
+    By rcond (the dtype's eps times max(m, n) unless given) singular values count as 0. The result has what PyTorch's
+    has: the rank of A but for the driver "gels"; the squared residuals [..., k], if m > n and the rank is n, but for
+    "gelsy", which is the default; A's singular values for "gelsd" and "gelss". All drivers compute the pseudoinverse.
+    """
+    _checked("linalg.lstsq", A)
+    if B.ndim < 1:
+        raise RuntimeError(
+            "linalg.lstsq: input.dim() must be greater or equal to 2 and other at least 1"
+        )
+    driver = "gelsy" if driver is None else driver
+    if driver not in _DRIVERS:
+        raise RuntimeError(
+            f"torch.linalg.lstsq: parameter `driver` should be one of {_DRIVERS}, got '{driver}'"
+        )
+    vectors = B.ndim == A.ndim - 1 and B.shape == A.shape[:-1]
+    right = B.unsqueeze(-1) if vectors else B
+    if right.ndim < 2 or right.shape[-2] != A.shape[-2]:
+        raise RuntimeError(
+            "linalg.lstsq: input.size(-2) should match other.size(-2), "
+            f"got {list(A.shape)} and {list(B.shape)}"
+        )
+    if A.dtype is not B.dtype:
+        raise RuntimeError(
+            "linalg.lstsq: Expected input and other to have the same dtype, "
+            f"but got input's dtype {A.dtype} and other's dtype {B.dtype}"
+        )
+    rows, columns = A.shape[-2:]
+    rtol = finfo(A.dtype).eps * max(rows, columns) if rcond is None else rcond
+    solution = call(lib.ag_linalg_pinv, A, 0.0, rtol) @ right
+    nothing = A.detach().new_empty((0,))
+    rank = matrix_rank(A, rtol=rtol)
+    residuals = nothing
+    if driver != "gelsy" and rows > columns and bool((rank == columns).all()):
+        residuals = (A @ solution - right).square().sum(-2)
+    return lstsq_result(
+        solution.squeeze(-1) if vectors else solution,
+        residuals,
+        nothing.long() if driver == "gels" else rank,
+        svdvals(A) if driver in ("gelsd", "gelss") else nothing,
+    )
 
 
 def matrix_power(A: Tensor, n: int) -> Tensor:

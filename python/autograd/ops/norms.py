@@ -7,7 +7,7 @@ from typing import Any
 
 from .._capi import call, lib
 from ..dtypes import dtype as _dtype
-from ..operands import Dims, dims_argument, dtype_code
+from ..operands import Dims, dims_argument, dtype_code, three_results
 from ..tensor import Tensor
 from .pointwise import abs
 from .reductions import amax, amin, sum
@@ -32,6 +32,15 @@ def vector_norm(
     return call(lib.ag_vector_norm, x, ord, dims, n, keepdim, dtype_code(dtype))
 
 
+def svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
+    """Returns the singular values of [..., m, n], descending, [..., min(m, n)]; see svd()."""
+    if driver is not None:
+        raise RuntimeError(
+            "linalg.svdvals: keyword argument `driver=` is only supported on CUDA inputs"
+        )
+    return three_results(lib.ag_linalg_svd, A, False)[1]
+
+
 def matrix_norm(
     A: Tensor,
     ord: Any = "fro",
@@ -40,9 +49,10 @@ def matrix_norm(
     *,
     dtype: _dtype | None = None,
 ) -> Tensor:
-    """Returns a norm of the matrices in dim: 'fro', 1 and -1 (column sums), inf and -inf (row sums).
+    """Returns a norm of the matrices in dim.
 
-    Raises RuntimeError for less than 2 dims, NotImplementedError for norms that take singular values.
+    ord: 'fro' (of all elements), 1 and -1 (the extremes of the sums of columns), inf and -inf (of rows), 2 and -2 (of
+    the singular values), 'nuc' (the sum of the singular values). Raises RuntimeError for less than 2 dims.
     """
     if A.ndim < 2:
         raise RuntimeError(
@@ -52,9 +62,7 @@ def matrix_norm(
         raise RuntimeError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {tuple(dim)}")
     if ord == "fro":
         return vector_norm(A, 2, dim, keepdim, dtype=dtype)
-    if ord in (2, -2, "nuc"):
-        raise NotImplementedError(f"linalg.matrix_norm: order {ord} takes singular values")
-    if isinstance(ord, str) or not (math.isinf(ord) or ord in (1, -1)):
+    if ord != "nuc" and (isinstance(ord, str) or not (math.isinf(ord) or ord in (1, -1, 2, -2))):
         raise RuntimeError(f"linalg.matrix_norm: Order {ord} not supported.")
     if not A.is_floating_point():
         raise RuntimeError(
@@ -62,6 +70,14 @@ def matrix_norm(
         )
     A = A if dtype is None else A.to(dtype)
     rows, columns = (d % A.ndim for d in dim)
+    if ord in (2, -2, "nuc"):
+        s = svdvals(A.movedim((rows, columns), (-2, -1)))
+        result = sum(s, -1) if ord == "nuc" else amax(s, -1) if ord == 2 else amin(s, -1)
+        return (
+            result.unsqueeze(-1).unsqueeze(-1).movedim((-2, -1), (rows, columns))
+            if keepdim
+            else result
+        )
     summed, kept = (columns, rows) if math.isinf(ord) else (rows, columns)
     sums = sum(abs(A), summed, True)
     result = amax(sums, kept, True) if ord > 0 else amin(sums, kept, True)

@@ -1,0 +1,30 @@
+// Orthogonal decompositions of small dense matrices: row-major, float64, one thread.
+#pragma once
+#include <cstdint>
+
+namespace autograd::cpu {
+
+/// a [m, n] becomes R with A = Q R, and below its diagonal the vectors of the reflections that Q is
+/// made of; their factors go to tau [min(m, n)]. Householder (1958), with the signs of LAPACK's
+/// geqrf. room has n numbers.
+void qr_factor(int64_t m, int64_t n, double* a, double* tau, double* room);
+
+/// The first k columns of Q, [m, k], from what qr_factor made of n columns; min(m, n) <= k <= m.
+/// room has k numbers.
+void qr_columns(int64_t m, int64_t n, int64_t k, const double* a, const double* tau, double* q,
+                double* room);
+
+/// The eigenvalues of a symmetric a [n, n], of which the lower triangle is read and which is
+/// destroyed: ascending in w [n], eigenvector i in row i of v [n, n]. Tridiagonal by reflections,
+/// then QL with implicit shifts (Martin, Reinsch and Wilkinson 1968; Dubrulle, Martin and Wilkinson
+/// 1968). room has 2 n numbers. False if that does not converge, as for NaN.
+bool symmetric_eigen(int64_t n, double* a, double* w, double* v, double* room);
+
+/// The singular values of the matrix [m, n], m >= n, whose columns are the rows of a [n, m]:
+/// descending in s [n]. Right singular vectors go to the rows of v [n, n], left ones to those of u
+/// [n_left, m], n <= n_left <= m; a is destroyed. One-sided Jacobi rotations (Hestenes 1958). False
+/// if they do not converge, as for NaN.
+bool singular_values(int64_t m, int64_t n, int64_t n_left, double* a, double* s, double* v,
+                     double* u);
+
+}  // namespace autograd::cpu
