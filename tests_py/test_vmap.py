@@ -450,3 +450,90 @@ def test_positions_that_differ_among_others():
         at = (e, 0, int(i[e]) % 2)
         expected[at] = 2 * x[at]
     assert ag.allclose(slopes, expected)
+
+
+# ---- tables, statistics and weights that differ, or that all share ---------------------------------
+
+
+@pytest.mark.parametrize("padding", [None, 1])
+@vs_torch
+def test_embedding_of_a_table_per_example(lib, padding):
+    tables, places = grid(lib, 3, 4, 2), lib.tensor([[0, 1, 1], [3, 1, 2], [2, 2, 2]])
+
+    def rows(table, at):
+        return lib.nn.functional.embedding(at, table, padding_idx=padding)
+
+    def number(table, at):
+        return rows(table, at).pow(2).sum()
+
+    return (
+        lib.func.vmap(rows)(tables, places),
+        lib.func.vmap(rows, (0, None))(tables, places[1]),
+        lib.func.vmap(lib.func.grad(number), (None, 0))(tables[0], places),
+    )
+
+
+@pytest.mark.parametrize("place", [-1, 4])
+def test_positions_of_another_example_are_out_of_range(place):
+    tables, places = grid(ag, 3, 4, 2), ag.full((3, 1), place)
+    for rows in (
+        lambda table, at: ag.nn.functional.embedding(at, table),
+        lambda table, at: ag.index_select(table, 0, at),
+    ):
+        with pytest.raises(IndexError, match=f"index {place} is out of"):
+            ag.func.vmap(rows)(tables, places)
+
+
+@pytest.mark.parametrize("norm", ["batch_norm", "instance_norm"])
+@vs_torch(raises="Batch norm got a batched tensor as input while the running_mean or running_var")
+def test_statistics_that_all_share_are_not_updated(lib, norm):
+    mean, var = grid(lib, 2), grid(lib, 2)
+    call = getattr(lib.nn.functional, norm)
+    word = "training" if norm == "batch_norm" else "use_input_stats"
+    return lib.func.vmap(lambda x: call(x, mean, var, **{word: True}))(grid(lib, 3, 4, 2, 5))
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@vs_torch
+def test_losses_with_weights_per_example(lib, reduction):
+    x, t = (
+        grid(lib, 3, 4, 5).log_softmax(-1),
+        lib.tensor([[0, 1, 4, 2], [2, 2, 2, 0], [1, 2, 3, 4]]),
+    )
+    w = grid(lib, 3, 5).abs()
+
+    def loss(x, t, w):
+        return lib.nn.functional.nll_loss(x, t, w, ignore_index=2, reduction=reduction)
+
+    def number(x, t, w):
+        return loss(x, t, w).sum()
+
+    return (
+        lib.func.vmap(loss)(x, t, w),
+        lib.func.vmap(loss, (None, None, 0))(x[0], t[0], w),
+        lib.func.vmap(lib.func.grad(number))(x, t, w),
+        lib.func.vmap(lib.func.grad(number), (0, 0, None))(x, t, w[0]),
+    )
+
+
+def test_a_target_out_of_range_is_found_in_any_example():
+    x, t, w = grid(ag, 2, 4, 5), ag.tensor([[0, 1, 2, 3], [0, 1, 2, 5]]), ag.ones(2, 5)
+    with pytest.raises((IndexError, RuntimeError), match="5 is out of bounds"):
+        ag.func.vmap(lambda x, t, w: ag.nn.functional.nll_loss(x, t, w.to(x.dtype)))(x, t, w)
+
+
+@pytest.mark.parametrize("randomness", ["same", "different"])
+def test_multinomial_and_binomial_of_examples(randomness):
+    weights = ag.tensor([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]])
+    draw = ag.func.vmap(lambda w: ag.multinomial(w, 4, True), randomness=randomness)
+    assert draw(weights).tolist() == [[2] * 4, [0] * 4, [1] * 4]
+    rows = ag.func.vmap(lambda w: ag.multinomial(w, 2, True), randomness=randomness)(
+        ag.stack([weights, weights], 1)
+    )
+    assert rows.tolist() == [[[2, 2]] * 2, [[0, 0]] * 2, [[1, 1]] * 2]
+    count = ag.func.vmap(lambda n: ag.binomial(n, ag.ones(2)), randomness=randomness)
+    assert count(ag.tensor([1.0, 5, 9])).tolist() == [[1, 1], [5, 5], [9, 9]]
+    shared = ag.func.vmap(
+        lambda n: ag.binomial(ag.tensor(1e6), ag.tensor(0.5)), randomness=randomness
+    )
+    assert len(set(shared(ag.zeros(4)).tolist())) == (1 if randomness == "same" else 4)

@@ -88,22 +88,55 @@ void run_pointwise(const BatchedCall& c) {
 
 bool takes_front(uint32_t mask, int i) { return mask >> std::min(i, 31) & 1; }
 
+// Rules that count dims see a tensor without any as a row of one.
+bool has_scalars(const BatchedCall& c) {
+  if (!c.op.batch.counts_dims) return false;
+  for (int i = 0; i < c.n_inputs; ++i)
+    if (c.has(i) && c.rank(i) == 0) return true;
+  return false;
+}
+
+// False if that isn't the same call: other inputs have more dims than one.
+bool scalars_to_rows(const BatchedCall& c, Vector<Tensor>& values, Attrs& attrs) {
+  for (int i = 0; i < c.n_inputs; ++i) {
+    if (!c.has(i)) continue;
+    if (c.rank(i) > 1 || !takes_front(c.op.batch.inputs, i)) return false;
+    if (c.rank(i) == 0)
+      values[static_cast<size_t>(i)] = unsqueeze(values[static_cast<size_t>(i)], 1);
+  }
+  // Sizes of a scalar among the attributes have become those of the examples alone.
+  if (attrs.lists[0].size() == 1 && c.attrs.lists[0].empty()) attrs.lists[0].push_back(1);
+  return true;
+}
+
+void rows_to_examples(const BatchedCall& c) {
+  Vector<Tensor> outputs(static_cast<size_t>(c.n_outputs));
+  OutputMetas metas(c.n_outputs);
+  c.op.infer(Call{c.op, c.inputs, c.n_inputs, c.attrs, outputs.data(), c.n_outputs}, metas);
+  for (int k = 0; c.outputs && k < c.n_outputs; ++k) {
+    Shape sizes = metas[k].sizes;
+    sizes.insert(0, c.size);
+    c.outputs[k] = reshape(c.outputs[k], sizes);
+  }
+}
+
 bool run_by_rule(const BatchedCall& c) {
   const BatchRule& rule = c.op.batch;
   // A rule of an op out of place gives results, and knows nothing of its form in place.
   if (rule.call && !c.outputs && !(c.op.traits & kInPlace)) return false;
   if (rule.call) return rule.call(c);
   if (!rule.inputs) return false;
-  for (int i = 0; i < c.n_inputs; ++i) {
+  for (int i = 0; i < c.n_inputs; ++i)
     if (c.is_batched(i) && !takes_front(rule.inputs, i)) return false;
-    if (c.has(i) && c.rank(i) == 0 && rule.counts_dims) return false;
-  }
   Vector<Tensor> values;
   for (int i = 0; i < c.n_inputs; ++i)
     values.push_back(c.has(i) && takes_front(rule.inputs, i) ? c.front(i) : c.values[i]);
   Attrs attrs = c.attrs;
   if (rule.attrs) rule.attrs(attrs, c.size);
+  const bool scalars = has_scalars(c);
+  if (scalars && !scalars_to_rows(c, values, attrs)) return false;
   c.make(values, attrs);
+  if (scalars) rows_to_examples(c);
   return true;
 }
 

@@ -82,7 +82,7 @@ struct BatchRule {
   void (*attrs)(Attrs& attrs, int64_t n_examples) = nullptr;
   /// In place of both: makes the call itself; false if it can't.
   bool (*call)(const BatchedCall& call) = nullptr;
-  /// The attributes count dims: no rule for inputs without any.
+  /// The attributes count dims: inputs without any are seen as rows of one.
   bool counts_dims = false;
 };
 

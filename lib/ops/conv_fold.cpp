@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/parallel.hpp"
@@ -113,6 +114,19 @@ void check_col2im(const Call& call) {
   need(call, x[1] % w.taps() == 0 && x[2] == w.out_size(), "an argument of other sizes is wanted");
 }
 
+// The images of all examples are images.
+bool batch_folds(const BatchedCall& c) {
+  const Tensor x = c.values[0];
+  Shape sizes(x.sizes().data() + 1, x.dim() - 1);
+  sizes[0] *= c.size;
+  c.make({reshape(x, sizes)}, c.attrs);
+  sizes = c.outputs[0].sizes();
+  sizes[0] = x.size(1);
+  sizes.insert(0, c.size);
+  c.outputs[0] = reshape(c.outputs[0], sizes);
+  return true;
+}
+
 constexpr Op op_im2col = {.name = "im2col",
                           .traits = kCopies,
                           .infer = infer_im2col,
@@ -120,6 +134,7 @@ constexpr Op op_im2col = {.name = "im2col",
                           .backward = backward_im2col,
                           .attrs = "kernel+dilation,padding+stride,size",
                           .doc = "windows of images as columns",
+                          .batch = {.call = batch_folds},
                           .check = check_im2col};
 
 constexpr Op op_col2im = {.name = "col2im",
@@ -129,6 +144,7 @@ constexpr Op op_col2im = {.name = "col2im",
                           .backward = backward_col2im,
                           .attrs = "kernel+dilation,padding+stride,size",
                           .doc = "columns added up to images",
+                          .batch = {.call = batch_folds},
                           .check = check_col2im};
 
 void backward_im2col(Backward& b) { b.set(0, dispatch(op_col2im, {b.grad()}, b.attrs())); }

@@ -1,5 +1,6 @@
 // The cross product of vectors of 3.
 #include "autograd/ops.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "kernels/cpu/linalg.hpp"
@@ -64,6 +65,7 @@ constexpr Op op_cross = {.name = "cross",
                          .attrs = ";;dim",
                          .doc = "cross product of vectors of 3",
                          .flops = each_flops<3>,
+                         .batch = by_dim(3),
                          .check = check_cross};
 
 constexpr const Op* kCrossOps[] = {&op_cross};

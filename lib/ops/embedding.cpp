@@ -197,6 +197,13 @@ constexpr Op op_renorm = {.name = "embedding_renorm_",
 
 constexpr const Op* kEmbeddingOps[] = {&op_embedding, &op_embedding_backward, &op_renorm};
 
+// The same of a table that differs between examples, by an op that has a rule for it.
+Tensor rows_of_examples(const Tensor& weight, const Tensor& index, int64_t padding) {
+  const Tensor rows = take_parts(weight, {0}, 0, index, Range::kSelect);
+  if (padding < 0) return rows;
+  return where(unsqueeze(eq(index, scalar(padding)), -1), rows.detach(), rows);
+}
+
 // The largest class; checks that none is negative.
 int64_t largest_class(const Tensor& index) {
   std::vector<int64_t> classes(static_cast<size_t>(index.numel()));
@@ -216,6 +223,9 @@ OpList embedding_ops() { return {kEmbeddingOps, std::size(kEmbeddingOps)}; }
 
 Tensor embedding(const Tensor& weight, const Tensor& index, int64_t padding_idx,
                  bool scale_grad_by_freq) {
+  const bool is_table = weight.dim() == 2 && !is_floating(index.dtype());
+  if (!detail::has_elements(weight) && is_table && !scale_grad_by_freq)
+    return detail::rows_of_examples(weight, index, padding_idx);
   detail::Attrs attrs;
   attrs.ints[0] = padding_idx;
   attrs.ints[1] = scale_grad_by_freq;

@@ -57,7 +57,7 @@ Tensor example_positions(const BatchedCall& c, int index, const Shape& sizes) {
   column[0] = c.size;
   const Tensor numbers = reshape(arange(0, static_cast<double>(c.size), 1, DType::kInt64), column);
   return positions_through({numbers, c.values[index]}, {c.size, n}, {0, c.attrs.lists[0][0]},
-                           n == 0 || c.size == 0);
+                           n == 0 || c.size == 0, static_cast<Range>(c.attrs.ints[1]));
 }
 
 Tensor with_first_dim_at(const Tensor& t, int64_t place) { return movedim(t, {0}, {place}); }
@@ -291,7 +291,7 @@ void backward_put(Backward& b) {
 // ---- index_positions: one position through several dims from one per dim
 
 // lists[0] = sizes of the dims, lists[1] = their numbers, for errors; ints[0] = nothing will be
-// read, positions are not looked at.
+// read, positions are not looked at; ints[1] = none counts from the end.
 void infer_positions(const Call& call, OutputMetas& outputs) {
   OutputMeta& meta = outputs.add();
   meta.dtype = DType::kInt64;
@@ -318,6 +318,7 @@ void forward_positions(const Call& call) {
   int64_t* total = reinterpret_cast<int64_t*>(out.data);
   std::memset(total, 0, static_cast<size_t>(out.numel) * sizeof(int64_t));
   const Tensor spread = make_tensor(out.sizes, DType::kInt64);
+  const bool wraps = !call.attrs.ints[1];
   for (int i = 0; i < call.n_inputs; ++i) {
     const int64_t n = call.attrs.lists[0][i];
     const TensorBody& in = call.in(i);
@@ -326,7 +327,7 @@ void forward_positions(const Call& call) {
     const int64_t* positions =
         plain ? reinterpret_cast<const int64_t*>(in.data) : spread.data_as<int64_t>();
     for (int64_t j = 0; j < out.numel; ++j) {
-      const int64_t given = positions[j], p = given < 0 ? given + n : given;
+      const int64_t given = positions[j], p = given < 0 && wraps ? given + n : given;
       if ((p < 0 || p >= n) && !(call.attrs.ints[0] && n > 0))
         fail(ErrorCode::kIndex, "index ", given, " is out of bounds for dimension ",
              call.attrs.lists[1][i], " with size ", n);
@@ -341,7 +342,7 @@ constexpr Op op_positions = {.name = "index_positions",
                              .traits = kCopies,
                              .infer = infer_positions,
                              .forward = {forward_positions},
-                             .attrs = "sizes,dims;;is_empty",
+                             .attrs = "sizes,dims;;is_empty,from_start",
                              .doc = "positions through several dims from one position per dim",
                              .batch = {.call = batch_broadcast},
                              .check = check_positions};
@@ -355,11 +356,12 @@ OpList index_take_ops() { return {kTakeOps, std::size(kTakeOps)}; }
 // ---- for the rest of the family
 
 Tensor positions_through(const std::vector<Tensor>& per_dim, const Shape& sizes, const Shape& dims,
-                         bool is_empty) {
+                         bool is_empty, Range range) {
   Attrs attrs;
   attrs.lists[0] = sizes;
   attrs.lists[1] = dims;
   attrs.ints[0] = is_empty;
+  attrs.ints[1] = range != Range::kWrap && range != Range::kFlat;
   const std::vector<Arg> inputs(per_dim.begin(), per_dim.end());
   return dispatch(op_positions, inputs.data(), static_cast<int>(inputs.size()), attrs);
 }

@@ -8,10 +8,10 @@
 namespace autograd::detail {
 
 /// The positions through dims of the given sizes that stand for one integer tensor per dim, which
-/// are broadcast and may count from the end; errors name `dims`. is_empty: the tensor has no
-/// elements.
+/// are broadcast and, if the range says so, may count from the end; errors name `dims`. is_empty:
+/// the tensor has no elements.
 Tensor positions_through(const std::vector<Tensor>& per_dim, const Shape& sizes, const Shape& dims,
-                         bool is_empty);
+                         bool is_empty, Range range = Range::kWrap);
 
 /// The parts of x at positions through dims (ascending); the dims of index stand behind the first
 /// `place` other dims. With gradient.

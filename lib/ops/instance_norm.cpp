@@ -2,6 +2,7 @@
 #include "autograd/grad.hpp"
 #include "autograd/ops.hpp"
 #include "core/text.hpp"
+#include "ops/normalize.hpp"
 
 namespace autograd {
 
@@ -14,6 +15,7 @@ Tensor instance_norm(const Tensor& x, const Tensor& running_mean, const Tensor& 
          "is false");
   if (x.dim() < 2)
     fail(ErrorCode::kRuntime, "instance_norm: expected input [N, C, ...], got sizes ", x.sizes());
+  if (use_input_stats) detail::check_statistics_of_examples(x, running_mean, running_var);
   // Every channel of every sample is a channel of one sample.
   const int64_t samples = x.size(0), channels = x.size(1);
   Shape sizes = x.sizes();

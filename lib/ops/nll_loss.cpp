@@ -121,12 +121,69 @@ void backward_nll_backward(Backward& b) {
                     b.attrs().ints[1]));
 }
 
+// weight[t] of weights that differ between examples, 0 for ignored targets; [examples, targets].
+Tensor weights_of_examples(const Tensor& weight, const Tensor& targets, int64_t ignore) {
+  const Tensor each = reshape(targets, {weight.size(0), -1}), ignored = eq(each, scalar(ignore));
+  const Tensor found = gather(weight.detach(), 1, masked_fill(each, ignored, scalar(0)));
+  return masked_fill(found, ignored, scalar(0));
+}
+
+// The same for losses of rows without weights, [examples, rows].
+bool weighted_nll(const BatchedCall& c, const Tensor& losses, const Tensor& targets) {
+  const Tensor weights = weights_of_examples(c.values[2], targets, c.attrs.ints[1]);
+  const Tensor each = losses * weights;
+  const Reduction reduction = reduction_of(c.attrs);
+  if (reduction == Reduction::kNone)
+    c.outputs[0] = each;
+  else
+    c.outputs[0] = sum(each, {1});
+  if (reduction == Reduction::kMean) c.outputs[0] = c.outputs[0] / sum(weights, {1});
+  return true;
+}
+
 bool batch_nll(const BatchedCall& c) {
-  if (c.is_batched(2)) return false;
-  const Tensor x = c.front(0), t = c.front(1), w = c.has(2) ? c.values[2] : Tensor();
+  const Tensor x = c.front(0), t = c.front(1);
+  const Tensor w = c.has(2) && !c.is_batched(2) ? c.values[2] : Tensor();
   const Tensor rows = reshape(x, {x.size(0) * x.size(1), x.size(2)}), targets = reshape(t, {-1});
   const Tensor losses = nll_rows(rows, targets, w, Reduction::kNone, c.attrs.ints[1]);
+  if (c.is_batched(2)) return weighted_nll(c, reshape(losses, t.sizes()), t);
   c.outputs[0] = reduced_rows(losses, c.size, targets, w, reduction_of(c.attrs), c.attrs.ints[1]);
+  return true;
+}
+
+// One gradient of all rows, of losses that are not added up yet.
+bool batch_nll_backward(const BatchedCall& c) {
+  if (c.is_batched(2)) return false;
+  const int64_t rows = c.sizes(1)[0], ignore = c.attrs.ints[1];
+  const Reduction reduction = reduction_of(c.attrs);
+  const Tensor targets = reshape(c.front(1), {-1}), w = c.has(2) ? c.values[2] : Tensor();
+  Tensor g = c.front(0);
+  if (reduction == Reduction::kMean) {
+    const Tensor counts = class_weights(targets, w, g.dtype(), Reduction::kSum, ignore);
+    g = g / sum(reshape(counts, {c.size, rows}), {1});
+  }
+  if (reduction != Reduction::kNone) g = expand(reshape(g, {c.size, 1}), {c.size, rows});
+  const Shape &one = c.attrs.lists[0], all = {c.size, one[0], one[1]};
+  c.outputs[0] = reshape(nll_rows_backward(reshape(g, {-1}), targets, w, {c.size * rows, one[1]},
+                                           Reduction::kNone, ignore),
+                         all);
+  return true;
+}
+
+bool batch_class_weights(const BatchedCall& c) {
+  const Tensor targets = c.front(0);
+  const int64_t ignore = c.attrs.ints[1];
+  Tensor each;
+  if (c.is_batched(1)) {
+    each = weights_of_examples(c.values[1], targets, ignore);
+  } else {
+    const Tensor w = c.has(1) ? c.values[1] : Tensor();
+    each = class_weights(reshape(targets, {-1}), w, static_cast<DType>(c.attrs.ints[2]),
+                         Reduction::kSum, ignore);
+    each = reshape(each, {c.size, -1});
+  }
+  if (reduction_of(c.attrs) == Reduction::kMean) each = each / sum(each, {1}, true);
+  c.outputs[0] = reshape(each, targets.sizes());
   return true;
 }
 
@@ -185,6 +242,7 @@ constexpr Op op_nll_backward = {.name = "nll_loss_backward",
                                 .attrs = "sizes;;reduction,ignore_index",
                                 .doc = "zeros with -weight[t] g at t",
                                 .optional_inputs = 1u << 2,
+                                .batch = {.call = batch_nll_backward},
                                 .check = check_nll_backward};
 
 // ---- class_weights(target, weight)
@@ -208,6 +266,7 @@ constexpr Op op_class_weights = {
     .attrs = ";;reduction,ignore_index,dtype",
     .doc = "weight[t], 0 for ignored targets, over their sum for a mean",
     .optional_inputs = 1u << 1,
+    .batch = {.call = batch_class_weights},
     .check = check_class_weights};
 
 constexpr const Op* kNllOps[] = {&op_nll, &op_nll_backward, &op_class_weights};

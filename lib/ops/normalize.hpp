@@ -25,5 +25,7 @@ void run_norm_backward(const Op& op, int wanted, Backward& b, const Tensor& x,
 /// applied after the call.
 bool batch_rows(const BatchedCall& c);
 bool batch_groups(const BatchedCall& c);
+/// Throws Error (runtime) if examples would have to update statistics that all of them share.
+void check_statistics_of_examples(const Tensor& x, const Tensor& mean, const Tensor& var);
 
 }  // namespace autograd::detail

@@ -317,6 +317,15 @@ void update_running(Tensor self, const Tensor& stats, int row, double momentum) 
 
 }  // namespace
 
+void check_statistics_of_examples(const Tensor& x, const Tensor& mean, const Tensor& var) {
+  const auto is_shared = [](const Tensor& t) { return t && has_elements(t); };
+  if (!has_elements(x) && (is_shared(mean) || is_shared(var)))
+    fail(ErrorCode::kRuntime,
+         "vmap: Batch norm got a batched tensor as input while the running_mean or running_var, "
+         "which will be updated in place, were not batched. Give it statistics that differ between "
+         "examples, none (track_running_stats=False), or evaluate the module (eval())");
+}
+
 std::span<const PiecewiseOp> channel_norm_pieces() { return kChannelPieces; }
 OpList channel_norm_ops() { return {kChannelOps, std::size(kChannelOps)}; }
 
@@ -325,6 +334,7 @@ OpList channel_norm_ops() { return {kChannelOps, std::size(kChannelOps)}; }
 Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var,
                   const Tensor& weight, const Tensor& bias, bool training, double momentum,
                   double eps) {
+  if (training) detail::check_statistics_of_examples(x, running_mean, running_var);
   // The statistics are the same for all examples of vmap if only the scales differ.
   if (detail::has_elements(x) &&
       ((weight && !detail::has_elements(weight)) || (bias && !detail::has_elements(bias)))) {

@@ -307,12 +307,24 @@ void check_multinomial(const Call& call) {
   need_number(call, 0, 1, kMostElements);
 }
 
+// The rows of all examples are rows.
+bool batch_multinomial(const BatchedCall& c) {
+  const Tensor weights = c.front(0);
+  const int64_t choices = weights.size(-1);
+  c.make({reshape(weights, {weights.numel() / choices, choices})}, c.attrs);
+  Shape sizes = weights.sizes();
+  sizes[sizes.size() - 1] = c.attrs.ints[0];
+  c.outputs[0] = reshape(c.outputs[0], sizes);
+  return true;
+}
+
 constexpr Op op_multinomial = {.name = "multinomial",
                                .traits = kRandom,
                                .infer = infer_multinomial,
                                .forward = {forward_multinomial},
                                .attrs = ";;num_samples,replacement",
                                .doc = "places drawn with the weights of each row",
+                               .batch = {.call = batch_multinomial},
                                .check = check_multinomial};
 
 // ---- in each row of self a permutation of its places

@@ -5,6 +5,7 @@
 
 #include "autograd/ops.hpp"
 #include "autograd/random.hpp"
+#include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
 #include "core/parallel.hpp"
@@ -147,6 +148,11 @@ void forward_binomial(const Call& call) {
   });
 }
 
+bool batch_binomial(const BatchedCall& c) {
+  // Numbers that differ though no parameter does are drawn one example at a time.
+  return (c.is_batched(0) || c.is_batched(1)) && batch_broadcast(c);
+}
+
 constexpr Op op_binomial = {.name = "binomial",
                             .traits = kRandom,
                             .infer = infer_binomial,
@@ -154,6 +160,7 @@ constexpr Op op_binomial = {.name = "binomial",
                             .backward = zero_gradients,
                             .doc = "successes in this many trials, each of this probability",
                             .inputs = "trials,p",
+                            .batch = {.call = batch_binomial},
                             .check = takes<2>};
 
 constexpr const Op* kSamplingOps[] = {&op_standard_gamma, &op_poisson, &op_binomial};

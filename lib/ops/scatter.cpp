@@ -269,8 +269,10 @@ bool batch_scatter(const BatchedCall& c) {
   if (is_value && c.is_batched(2)) return false;
   Attrs attrs = c.attrs;
   ++attrs.ints[0];
-  if (c.rank(0) == 0) return false;
-  c.make({c.values[0], c.front(1), is_value ? c.values[2] : c.front(2)}, attrs);
+  // Tensors without dims are rows of one.
+  const auto line = [&](const Tensor& t, int i) { return c.rank(i) ? t : unsqueeze(t, 1); };
+  c.make({line(c.values[0], 0), line(c.front(1), 1), is_value ? c.values[2] : line(c.front(2), 2)},
+         attrs);
   return true;
 }
 

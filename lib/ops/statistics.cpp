@@ -250,31 +250,49 @@ constexpr Op op_nanmedian_dim =
 constexpr Op op_mode =
     ordered_op("mode", "most frequent elements along a dim and their places", forward_mode);
 
-// Equal medians share the gradient.
+// Equal medians share the gradient. ints[0]: so many dims in front count rows, each with a median.
+
+Shape row_counts(const Shape& sizes, const Attrs& attrs) {
+  return Shape(sizes.data(), static_cast<int>(attrs.ints[0]));
+}
+
 template <bool kSkipNan>
 void forward_median_all(const Call& call) {
-  TensorBody& x = call.in(0);
-  const Tensor rows = dense(x), scratch = order_room(x, x.numel);
-  int64_t place;
-  cpu::median_rows(x.dtype, kSkipNan, rows.data(), call.out().data, &place, scratch.data(), 1,
-                   x.numel);
+  TensorBody &x = call.in(0), &out = call.out();
+  if (out.numel == 0) return;
+  const int64_t n = x.numel / out.numel;
+  const Tensor rows = dense(x), scratch = order_room(x, n),
+               places = make_tensor(out.sizes, DType::kInt64);
+  cpu::median_rows(x.dtype, kSkipNan, rows.data(), out.data, places.data_as<int64_t>(),
+                   scratch.data(), out.numel, n);
 }
 
 void infer_median_all(const Call& call, OutputMetas& outputs) {
   if (call.in(0).dtype == DType::kBool)
     fail(ErrorCode::kNotImplemented, call.op.name, ": not implemented for 'Bool'");
-  outputs.add().dtype = call.in(0).dtype;
+  OutputMeta& meta = outputs.add();
+  meta.dtype = call.in(0).dtype;
+  meta.sizes = row_counts(call.in(0).sizes, call.attrs);
 }
 
 void backward_median_all(Backward& b) {
-  const Tensor x = b.input(0), y = b.output();
+  const Tensor x = b.input(0);
+  const int kept = static_cast<int>(b.attrs().ints[0]);
+  Shape sizes = b.output().sizes(), dims;
+  for (int d = kept; d < x.dim(); ++d) {
+    sizes.push_back(1);
+    dims.push_back(d);
+  }
+  const Tensor y = reshape(b.output(), sizes);
   // NaN, if it is the median, is all NaN.
   const Tensor hits = to(logical_or(eq(x, y), logical_and(ne(x, x), ne(y, y))), x.dtype());
-  b.set(0, hits * (b.grad() / sum(hits)));
+  const Tensor count = dims.empty() ? hits : sum(hits, dims, true);
+  b.set(0, hits * (reshape(b.grad(), sizes) / count));
 }
 
 void check_median(const Call& call) {
   need_counts(call, 1, 1);
+  need_number(call, 0, 0, call.in(0).sizes.size());
   need(call, call.in(0).numel > 0, "elements are wanted");
 }
 
@@ -285,7 +303,9 @@ constexpr Op median_op(const char* name, const char* doc, void (*forward)(const 
           .forward = {forward},
           .backward = backward_median_all,
           .reads = {reads_input(0) | reads_output()},
+          .attrs = ";;rows",
           .doc = doc,
+          .batch = {1, [](Attrs& a, int64_t) { ++a.ints[0]; }},
           .check = check_median};
 }
 constexpr Op op_median =
