@@ -1,5 +1,7 @@
 """autograd.functional and the options of gradcheck, against PyTorch."""
 
+import itertools
+
 import pytest
 import torch
 from compare import vs_torch
@@ -150,6 +152,67 @@ def test_errors(text):
         return ERRORS[text](lib.autograd.functional, numbers(lib, 1, 2))
 
     call()
+
+
+FUNCTIONS = {
+    "number": lambda a, b: (a * b).sum(),
+    "unused": lambda a, b: (a**2).sum(),
+    "linear": lambda a, b: (a * 2).sum() + (b**2).sum(),
+    "linear in all": lambda a, b: a * 3 - b,
+    "two": lambda a, b: (a.exp(), (a * b).sum()),
+    "two, one unused": lambda a, b: (a.exp(), b * 2),
+    "detached": lambda a, b: (a.detach() * b.detach()).sum(),
+    "no tensor": lambda a, b: 3.0,
+    "list": lambda a, b: [a, b],
+    "integer": lambda a, b: a.argmax() + b.argmin(),
+}
+VECTORS = {
+    "right": lambda x: (x, x),
+    "none": lambda x: None,
+    "one": lambda x: x,
+    "long": lambda x: (x, x.repeat(2)),
+    "of outputs": lambda x: (x, x[0]),
+}
+STRICT = [(strict, create) for strict in (False, True) for create in (False, True)]
+
+
+def outcome_of(api, lib, name, *args, **options):
+    """The result, or what is raised: the class and the beginning of the text, in the words of both libraries."""
+    try:
+        return getattr(lib.autograd.functional, api)(FUNCTIONS[name], *args, **options)
+    except Exception as error:
+        return type(error).__name__, str(error).lower().replace("torch.", "").replace(
+            " and complex", ""
+        )[:48]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("api", ["vjp", "jvp", "vhp", "hvp"])
+def test_products_of_all_kinds_of_functions(api, name):
+    """Every vector, strict or not, create_graph or not: PyTorch's result or its error."""
+    for vector, (strict, create) in itertools.product(VECTORS, STRICT):
+
+        @vs_torch
+        def call(lib, vector=vector, strict=strict, create=create):
+            x = numbers(lib, 1, 2, 3)
+            options = {"strict": strict, "create_graph": create}
+            return outcome_of(api, lib, name, (x, x + 1), VECTORS[vector](x), **options)
+
+        call()
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("api", ["jacobian", "hessian"])
+def test_matrices_of_all_kinds_of_functions(api, name):
+    for vectorize, (strict, create) in itertools.product((False, True), STRICT):
+
+        @vs_torch
+        def call(lib, vectorize=vectorize, strict=strict, create=create):
+            x = numbers(lib, 1, 2, 3)
+            options = {"vectorize": vectorize, "strict": strict, "create_graph": create}
+            return outcome_of(api, lib, name, (x, x + 1), **options)
+
+        call()
 
 
 # ---- gradcheck -----------------------------------------------------------------------------------

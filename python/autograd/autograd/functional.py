@@ -40,18 +40,22 @@ class _Call:
     """A function of tensors, called with inputs of its own, and what is asked of its derivatives."""
 
     def __init__(self, name: str, func: Any, inputs: Any, create_graph: bool, strict: bool) -> None:
-        self.name, self.given, self.create, self.strict = name, inputs, create_graph, strict
+        self.name, self.func, self.create, self.strict = name, func, create_graph, strict
         self.inputs = [self._fresh(x) for x in _tuple(inputs, "inputs", name)]
+
+    def run(self) -> _Call:
+        """Calls the function."""
         with enable_grad():
-            self.result = func(*self.inputs)
-        self.outputs = _tuple(self.result, "outputs of the user-provided function", name)
-        if strict:
+            self.result = self.func(*self.inputs)
+        self.outputs = _tuple(self.result, "outputs of the user-provided function", self.name)
+        if self.strict:
             for i, y in enumerate(self.outputs):
                 if not y.requires_grad:
                     raise RuntimeError(
                         f"Output {i} of the user-provided function does not require gradients. The outputs must be "
                         "computed in a differentiable manner from the input when running in strict mode."
                     )
+        return self
 
     def _fresh(self, x: Tensor) -> Tensor:
         # With create_graph gradients go on to what the caller gave.
@@ -98,23 +102,29 @@ class _Call:
             self.check_dependence(
                 gradient, f"The {what} of the user-provided function is independent of input {i}."
             )
-            if self.strict and self.create and gradient is not None and not gradient.requires_grad:
-                kind = "jacobian" if what == "output" else "hessian"
+        self.check_second_order(found, "jacobian" if what == "output" else "hessian")
+        return self.filled(found, self.inputs)
+
+    def check_second_order(self, found: Sequence[Tensor | None], what: str, first: int = 0) -> None:
+        """Raises RuntimeError in strict mode if derivatives can't be differentiated again as create_graph asks."""
+        for i, one in enumerate(found if self.strict and self.create else (), first):
+            if one is not None and not one.requires_grad:
                 raise RuntimeError(
-                    f"The {kind} of the user-provided function is independent of input {i}. {STRICT} when "
+                    f"The {what} of the user-provided function is independent of input {i}. {STRICT} when "
                     "create_graph=True."
                 )
-        return self.filled(found, self.inputs)
 
     def check_dependence(self, found: Tensor | None, text: str) -> None:
         """Raises RuntimeError in strict mode if nothing was found."""
         if found is None and self.strict:
             raise RuntimeError(f"{text} {STRICT}.")
 
-    def check_first_order(self, found: Sequence[Tensor | None], what: str) -> None:
-        """The same for the gradients that a second order is computed from; what: the output."""
+    def check_first_order(self, found: Sequence[Tensor | None]) -> None:
+        """The same for the gradients that a second order is computed from."""
         for i, gradient in enumerate(found):
-            self.check_dependence(gradient, f"{what} is independent of input {i}.")
+            self.check_dependence(
+                gradient, f"The output of the user-provided function is independent of input {i}."
+            )
             if self.strict and gradient is not None and not gradient.requires_grad:
                 raise RuntimeError(
                     "While computing the hessian, found that the jacobian of the user-provided function with respect "
@@ -152,7 +162,7 @@ def vjp(
     v has the sizes of the result and may be left out if that is one number. create_graph: the results are
     differentiable. strict: raise RuntimeError where a result does not depend on an input, instead of returning zeros.
     """
-    made = _Call("vjp", func, inputs, create_graph, strict)
+    made = _Call("vjp", func, inputs, create_graph, strict).run()
     vectors = made.vector(
         v,
         made.outputs,
@@ -179,6 +189,7 @@ def jvp(
     """
     made = _Call("jvp", func, inputs, create_graph, strict)
     vectors = made.vector(v, made.inputs, inputs, _ONE_INPUT) or _ones(made.inputs)
+    made.run()
     with enable_grad():
         dummies = [zeros_like(y).requires_grad_() for y in made.outputs]
         moving = [(y, u) for y, u in zip(made.outputs, dummies) if y.requires_grad]
@@ -188,15 +199,15 @@ def jvp(
                 gradient, f"The output of the user-provided function is independent of input {i}."
             )
         rows = [(g, t) for g, t in zip(pulled, vectors) if g is not None]
-        found = iter(
-            gradients(
-                [g for g, _ in rows],
-                [u for _, u in moving],
-                [t for _, t in rows],
-                True,
-                create_graph,
-            )
+        moved = gradients(
+            [g for g, _ in rows],
+            [u for _, u in moving],
+            [t for _, t in rows],
+            True,
+            create_graph,
         )
+        made.check_second_order(moved, "jacobian")
+        found = iter(moved)
     results = made.filled(
         [next(found) if y.requires_grad else None for y in made.outputs], made.outputs
     )
@@ -208,10 +219,11 @@ def _hessian_product(
 ) -> tuple[Any, Any]:
     made = _Call(name, func, inputs, create_graph, strict)
     vectors = made.vector(v, made.inputs, inputs, _ONE_INPUT) or _ones(made.inputs)
+    made.run()
     made.only_number()
     with enable_grad():
         first = gradients(made.outputs, made.inputs, _ones(made.outputs), True, True)
-    made.check_first_order(first, "The output of the user-provided function")
+    made.check_first_order(first)
     pairs = [(g, t) for g, t in zip(first, vectors) if g is not None]
     found = made.pulled([g for g, _ in pairs], [t for _, t in pairs], create_graph, "jacobian")
     return made.answer(found, inputs)
@@ -255,11 +267,7 @@ def _rows_one_by_one(made: _Call, output: Tensor, number: int) -> list[Tensor]:
             made.check_dependence(
                 g, f"Output {number} of the user-provided function is independent of input {k}."
             )
-            if made.strict and made.create and g is not None and not g.requires_grad:
-                raise RuntimeError(
-                    f"The jacobian of the user-provided function is independent of input {number}. {STRICT} when "
-                    "create_graph=True."
-                )
+            made.check_second_order([g], "jacobian", k)
             rows[k].append(zeros_like(made.inputs[k]) if g is None else g)
     return [
         reshape(stack(each), (*output.shape, *x.shape))
@@ -299,7 +307,7 @@ def jacobian(
         )
     if strategy == "forward-mode":
         return _by_columns(func, inputs, create_graph, strict, vectorize)
-    made = _Call("jacobian", func, inputs, create_graph, strict)
+    made = _Call("jacobian", func, inputs, create_graph, strict).run()
     if vectorize and strict:
         raise RuntimeError(
             "autograd.functional.jacobian: `strict=True` and `vectorized=True` are not supported together. "
@@ -357,11 +365,12 @@ def hessian(
     entries = _tuple(inputs, "inputs", "hessian")
 
     def gradient(*args: Tensor) -> tuple[Tensor, ...]:
-        made = _Call("hessian", func, args, True, strict)
+        made = _Call("hessian", func, args, True, strict).run()
         made.only_number()
-        first = gradients(made.outputs, made.inputs, _ones(made.outputs), True, True)
-        made.check_first_order(first, "Output 0 of the user-provided function")
-        return tuple(made.filled(first, made.inputs))
+        found = gradients(made.outputs, made.inputs, _ones(made.outputs), True, True)
+        first = made.filled(found, made.inputs)
+        made.check_first_order(first)
+        return tuple(first)
 
     blocks = jacobian(gradient, entries, create_graph, strict, vectorize, outer_jacobian_strategy)
     return _like(inputs, [_like(inputs, row) for row in blocks])
