@@ -108,7 +108,10 @@ print(w.item() - done)
     assert run(program) == ["interrupted", "True", "1000.0"]
 
 
-ALONE = ("sort", "kthvalue", "triangle", "image", "integers", "draws", "fills")
+ALONE = (
+    *("sort", "kthvalue", "triangle", "image", "integers", "draws", "fills"),
+    *("scattered", "indexed", "counted", "scan", "attention", "small_matrices", "special"),
+)
 
 
 @pytest.mark.parametrize(
@@ -152,6 +155,29 @@ def draws(n):
 def fills(n):
     x = ag.empty(n << 22)
     return lambda: x.exponential_()
+def scattered(n):
+    x, at = ag.zeros(100), ag.randint(0, 100, (n << 22,))
+    values = ag.ones(n << 22)
+    return lambda: x.scatter_add(0, at, values)
+def indexed(n):
+    x, at = ag.zeros(1 << 24, requires_grad=True), ag.randint(0, 1 << 24, (n << 20,))
+    y, g = x[at], ag.ones(n << 20)
+    return lambda: ag.autograd.grad(y, x, g, retain_graph=True)
+def counted(n):
+    x = ag.randint(0, n << 21, (n << 21,))
+    return lambda: x.bincount()
+def scan(n):
+    x = ag.rand(n << 20)
+    return lambda: x.logcumsumexp(0)
+def attention(n):
+    x, y = ag.rand(1, 4096, 64), ag.rand(1, n * 1024, 64)
+    return lambda: ag.nn.functional.scaled_dot_product_attention(x, y, y)
+def small_matrices(n):
+    x = ag.rand(n << 19, 2, 2) + ag.eye(2)
+    return lambda: ag.linalg.inv(x)
+def special(n):
+    x = ag.rand(n << 16)
+    return lambda: ag.igamma(x * 20, x)
 def seconds(call):  # of processors, which other programs don't change
     start = time.process_time()
     call()

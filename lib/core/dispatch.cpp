@@ -71,9 +71,12 @@ inline void refresh_views(const Arg* inputs, int n) {
     if (inputs[i].body && inputs[i].body->source) refresh_view(inputs[i].body);
 }
 
+// What is written to a small tensor from a large one stands last.
 bool is_long(const Call& call) {
-  const TensorBody* in = call.n_inputs > 0 ? call.inputs[0].body : nullptr;
-  return call.out().numel >= kLongWork || (in && in->numel >= kLongWork);
+  if (call.out().numel >= kLongWork) return true;
+  if (call.n_inputs == 0) return false;
+  const TensorBody *in = call.inputs[0].body, *last = call.inputs[call.n_inputs - 1].body;
+  return (in && in->numel >= kLongWork) || (last && last->numel >= kLongWork);
 }
 
 bool writes_to_input(const Call& call) {
@@ -91,12 +94,17 @@ inline bool fills_with_chance(const Op& op) {
   return (op.traits & (kInPlace | kRandom)) == (kInPlace | kRandom);
 }
 
+bool may_stop(const Call& call) {
+  if (fills_with_chance(call.op)) return true;
+  if (call.op.traits & kUpdate) return false;
+  if (!(call.op.traits & kInPlace) && !writes_to_input(call)) return true;
+  return unseen_target && call.out().storage == unseen_target;
+}
+
 // Ctrl-C may end a long kernel whose outputs nobody has seen.
 [[gnu::noinline]] void run_long(const Call& call) {
   const Unlocked unlocked(true);
-  const bool before = std::exchange(
-      kernel_may_stop, fills_with_chance(call.op) ||
-                           (!(call.op.traits & (kInPlace | kUpdate)) && !writes_to_input(call)));
+  const bool before = std::exchange(kernel_may_stop, may_stop(call));
   const struct Restore {
     bool before;
     ~Restore() { kernel_may_stop = before; }

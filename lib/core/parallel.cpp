@@ -26,8 +26,11 @@ namespace detail {
 
 #if defined(__ELF__)
 thread_local constinit bool kernel_may_stop __attribute__((tls_model("initial-exec"))) = false;
+thread_local constinit const Storage* unseen_target __attribute__((tls_model("initial-exec"))) =
+    nullptr;
 #else
 thread_local constinit bool kernel_may_stop = false;
+thread_local constinit const Storage* unseen_target = nullptr;
 #endif
 
 namespace {
@@ -93,9 +96,9 @@ thread_local bool inside_job = false;
 // Ctrl-C is looked for between the pieces of what may be long. Always the same pieces: results must
 // not depend on anything else.
 int64_t longest_piece(int64_t n, int64_t most) {
-  constexpr int64_t kPieces = 64;
-  if (!kernel_may_stop || (most < kPieces && most < n)) return n;
-  return (n + kPieces - 1) / kPieces;
+  if (!kernel_may_stop) return n;
+  const int64_t pieces = std::clamp<int64_t>(most, 1, 64);
+  return (n + pieces - 1) / pieces;
 }
 
 int64_t Job::take_share(int share) {

@@ -6,6 +6,7 @@
 #include "autograd/ops.hpp"
 #include "core/batching.hpp"
 #include "core/dispatch.hpp"
+#include "core/interrupt.hpp"
 #include "core/node.hpp"
 #include "ops/broadcast.hpp"
 #include "ops/call_check.hpp"
@@ -206,13 +207,14 @@ Tensor rows_of_examples(const Tensor& weight, const Tensor& index, int64_t paddi
 
 // The largest class; checks that none is negative.
 int64_t largest_class(const Tensor& index) {
-  std::vector<int64_t> classes(static_cast<size_t>(index.numel()));
-  index.copy_out(DType::kInt64, classes.data());
-  for (int64_t c : classes)
-    if (c < 0)
-      fail(ErrorCode::kRuntime, "Class values must be non-negative, got ", c, " (sizes ",
-           index.sizes(), ")");
-  return *std::max_element(classes.begin(), classes.end());
+  note_read(*body(index), "one_hot()");
+  const Unobserved pause;
+  const NoGrad off;
+  const int64_t least = amin(index).item_int();
+  if (least < 0)
+    fail(ErrorCode::kRuntime, "Class values must be non-negative, got ", least, " (sizes ",
+         index.sizes(), ")");
+  return amax(index).item_int();
 }
 
 }  // namespace
@@ -258,6 +260,7 @@ Tensor one_hot(const Tensor& index, int64_t num_classes) {
   Shape sizes = index.sizes();
   sizes.push_back(num_classes);
   Tensor hot = detail::written_with(zeros(sizes, DType::kInt64), {&index});
+  const detail::UnseenTarget unseen(hot);
   return index.numel() ? scatter_(hot, -1, unsqueeze(index, -1), scalar(1)) : hot;
 }
 

@@ -2,6 +2,7 @@
 // all of them.
 #include "autograd/ops.hpp"
 #include "core/batching.hpp"
+#include "core/interrupt.hpp"
 #include "core/text.hpp"
 #include "ops/indexing.hpp"
 
@@ -106,6 +107,7 @@ Tensor slices_mask(const Tensor& self, int64_t dim, const Tensor& index, const T
          "index_fill_ only supports a 0-dimensional value tensor, but got tensor with ",
          value.dim(), " dimension(s) (sizes ", value.sizes(), ")");
   Tensor mask = written_with(zeros({self.dim() ? self.sizes()[d] : 1}, DType::kBool), {&index});
+  const UnseenTarget unseen(mask);
   put_parts_(mask, {0}, 0, at_least_1d(index), scalar(true), Range::kWrap, false);
   Shape sizes = Shape::filled(self.dim(), 1);
   if (self.dim()) sizes[d] = mask.numel();
@@ -159,6 +161,7 @@ Tensor index_add(const Tensor& x, int64_t dim, const Tensor& index, const Tensor
                  const Scalar& alpha) {
   detail::check_index_add(x, dim, index, source);
   Tensor result = detail::written_with(clone(x), {&index, &source});
+  const detail::UnseenTarget unseen(result);
   return index_add_(result, dim, index, source, alpha);
 }
 
@@ -170,6 +173,7 @@ Tensor& index_copy_(Tensor& self, int64_t dim, const Tensor& index, const Tensor
 Tensor index_copy(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source) {
   detail::check_index_copy(x, dim, index, source);
   Tensor result = detail::written_with(clone(x), {&index, &source});
+  const detail::UnseenTarget unseen(result);
   return index_copy_(result, dim, index, source);
 }
 
@@ -190,6 +194,7 @@ Tensor index_put(const Tensor& x, const std::vector<Tensor>& indices, const Tens
   Tensor result = detail::written_with(clone(x), {&values});
   for (const Tensor& index : indices)
     if (index) result = detail::written_with(result, {&index});
+  const detail::UnseenTarget unseen(result);
   return index_put_(result, indices, values, accumulate);
 }
 
@@ -216,6 +221,7 @@ Tensor& put_(Tensor& self, const Tensor& index, const Tensor& source, bool accum
 
 Tensor put(const Tensor& x, const Tensor& index, const Tensor& source, bool accumulate) {
   Tensor result = detail::written_with(clone(x), {&index, &source});
+  const detail::UnseenTarget unseen(result);
   return put_(result, index, source, accumulate);
 }
 

@@ -1,8 +1,11 @@
 // How a tensor of positions picks parts of another one, in the form that the kernels know.
 #pragma once
+#include <algorithm>
+
 #include "core/op.hpp"
 #include "core/parallel.hpp"
 #include "kernels/cpu/index.hpp"
+#include "kernels/cpu/pause.hpp"
 
 namespace autograd::detail {
 
@@ -39,8 +42,23 @@ BlockPlan plan_blocks(const TensorBody& x, const Indexed& indexed, int64_t count
 /// Which of the loops may be cut up for the thread pool: equal offsets forbid it for writes.
 enum class Split { kOuterOrCount, kOuterOrInner };
 
-/// Calls work(blocks, first offset, element of x, element of y) for all blocks, in parallel if they
+/// Calls work(blocks, first offset, element of x, element of y), in turn and with pauses if they
 /// are many.
+template <class Work>
+void run_in_turn(const cpu::Blocks& all, int64_t first, int64_t x, int64_t y, const Work& work) {
+  if (all.count * all.inner <= cpu::kPart) return work(all, first, x, y);
+  const int64_t each = std::max<int64_t>(1, cpu::kPart / all.inner);
+  cpu::Blocks part = all;
+  part.outer = 1;
+  for (int64_t o = 0; o < all.outer; ++o, x += all.x_outer, y += all.y_outer)
+    for (int64_t begin = 0; begin < all.count; begin += each) {
+      if (begin > 0) cpu::pause();
+      part.count = std::min(each, all.count - begin);
+      work(part, first + begin, x, y + begin * all.y_count);
+    }
+}
+
+/// The same for all blocks, in parallel if they are many.
 template <class Work>
 void run_blocks(const BlockPlan& plan, Split split, const Work& work) {
   const cpu::Blocks& all = plan.blocks;
@@ -65,7 +83,7 @@ void run_blocks(const BlockPlan& plan, Split split, const Work& work) {
         part.inner = end - begin;
         x += begin * all.x_inner, y += begin * all.y_inner;
       }
-      work(part, first, x, y);
+      run_in_turn(part, first, x, y, work);
     });
   };
   Shape at = Shape::filled(plan.sizes.size(), 0);

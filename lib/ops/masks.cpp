@@ -5,9 +5,11 @@
 #include "autograd/runtime.hpp"
 #include "core/batching.hpp"
 #include "core/dispatch.hpp"
+#include "core/interrupt.hpp"
 #include "core/node.hpp"
 #include "core/parallel.hpp"
 #include "kernels/cpu/mask.hpp"
+#include "kernels/cpu/pause.hpp"
 #include "kernels/cpu/pointwise.hpp"
 #include "ops/broadcast.hpp"
 #include "ops/call_check.hpp"
@@ -77,6 +79,7 @@ void forward_nonzero(const Call& call) {
     }
     for (int d = 0; d < rank - 1; ++d) out[d] = coordinates[d];
     out[rank - 1] = p - row_begin;
+    cpu::pause_after(rank);
   }
 }
 
@@ -218,6 +221,7 @@ Tensor masked_scatter(const Tensor& x, const Tensor& mask, const Tensor& source)
   }
   Tensor result =
       detail::written_with(clone(x.sizes() == sizes ? x : expand(x, sizes)), {&mask, &source});
+  const detail::UnseenTarget unseen(result);
   return masked_scatter_(result, mask, source);
 }
 

@@ -234,12 +234,12 @@ void infer_multinomial(const Call& call, OutputMetas& outputs) {
 
 // With replacement: the first place whose running sum exceeds a uniform number of the total.
 void draw_with(const double* p, int64_t n, cpu::Philox rng, int64_t at, int64_t samples,
-               int64_t* out, double* sums, cpu::Pauses& pauses) {
+               int64_t* out, double* sums) {
   double total = 0;
   for (int64_t i = 0; i < n; ++i) sums[i] = total += p[i];
-  pauses.after(n);
+  cpu::pause_after(n);
   for (int64_t s = 0; s < samples; ++s) {
-    pauses.after(32);
+    cpu::pause_after(32);
     double u;
     cpu::fill_uniform(DType::kFloat64, rng, at + s, &u, 1);
     int64_t place = std::upper_bound(sums, sums + n, u * total) - sums;
@@ -251,16 +251,16 @@ void draw_with(const double* p, int64_t n, cpu::Philox rng, int64_t at, int64_t 
 // Without: the largest of p / an exponential number (Efraimidis and Spirakis, "Weighted random
 // sampling with a reservoir", 2006).
 void draw_without(const double* p, int64_t n, cpu::Philox rng, int64_t at, int64_t samples,
-                  int64_t* out, double* keys, int64_t* places, cpu::Pauses& pauses) {
+                  int64_t* out, double* keys, int64_t* places) {
   cpu::fill_uniform(DType::kFloat64, rng, at, keys, n);
   for (int64_t i = 0; i < n; ++i) {
     const double exponential = std::max(-std::log1p(-keys[i]), 1e-300);
     keys[i] = p[i] > 0 ? p[i] / exponential : -static_cast<double>(i + 1);
     places[i] = i;
-    pauses.after(8);
+    cpu::pause_after(8);
   }
   std::partial_sort(places, places + samples, places + n, [&](int64_t a, int64_t b) {
-    pauses.after(1);
+    cpu::pause_after(1);
     return keys[a] > keys[b];
   });
   std::copy_n(places, samples, out);
@@ -290,15 +290,14 @@ void forward_multinomial(const Call& call) {
   const Tensor keys = make_tensor({n}, DType::kFloat64), places = make_tensor({n}, DType::kInt64);
   for (int64_t r = 0; r < rows; ++r) check_weights(as.data_as<double>() + r * n, n);
   const cpu::Philox rng = take_random(rows * drawn);
-  cpu::Pauses pauses;
   for (int64_t r = 0; r < rows; ++r) {
     const double* p = as.data_as<double>() + r * n;
     int64_t* to = reinterpret_cast<int64_t*>(out.data) + r * samples;
     if (replacement)
-      draw_with(p, n, rng, r * drawn, samples, to, keys.data_as<double>(), pauses);
+      draw_with(p, n, rng, r * drawn, samples, to, keys.data_as<double>());
     else
       draw_without(p, n, rng, r * drawn, samples, to, keys.data_as<double>(),
-                   places.data_as<int64_t>(), pauses);
+                   places.data_as<int64_t>());
   }
 }
 

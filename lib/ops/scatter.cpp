@@ -7,6 +7,7 @@
 #include "autograd/ops.hpp"
 #include "core/batching.hpp"
 #include "core/dispatch.hpp"
+#include "core/interrupt.hpp"
 #include "core/node.hpp"
 #include "core/parallel.hpp"
 #include "kernels/cpu/pointwise.hpp"
@@ -14,88 +15,13 @@
 #include "ops/call_check.hpp"
 #include "ops/indexing.hpp"
 #include "ops/registry.hpp"
+#include "ops/scatter_lines.hpp"
 
 namespace autograd {
 namespace detail {
 namespace {
 
 // In the attributes: ints[0] = dim, ints[1] = ScatterOp or ScatterReduce, ints[2] = include_self.
-
-// ---- the way to the kernels: loops over the dims of index
-
-struct Loop {
-  int64_t size, x, index, y;
-  bool along;  // the loop over dim itself: its turns may write to the same element
-};
-
-struct Lines {
-  Vector<Loop> loops;  // outermost first, at least two
-  int64_t along, size;
-};
-
-Lines lines_of(const TensorBody& x, const TensorBody& index, const TensorBody& y, int dim,
-               bool repeat_y) {
-  Lines lines{{}, x.sizes.empty() ? 1 : x.strides[dim], x.sizes.empty() ? 1 : x.sizes[dim]};
-  for (int d = 0; d < index.sizes.size(); ++d) {
-    if (index.sizes[d] == 1) continue;
-    const bool along = d == dim;
-    const Loop loop{index.sizes[d], along || x.sizes.empty() ? 0 : x.strides[d], index.strides[d],
-                    repeat_y ? 0 : y.strides[d], along};
-    if (!lines.loops.empty()) {
-      Loop& outer = lines.loops.back();
-      if (outer.along == along && outer.x == loop.x * loop.size &&
-          outer.index == loop.index * loop.size && outer.y == loop.y * loop.size) {
-        outer = {outer.size * loop.size, loop.x, loop.index, loop.y, along};
-        continue;
-      }
-    }
-    lines.loops.push_back(loop);
-  }
-  while (lines.loops.size() < 2) lines.loops.insert(lines.loops.begin(), {1, 0, 0, 0, false});
-  return lines;
-}
-
-// Calls work(positions, element of x, of index, of y) for every pair of innermost loops.
-template <class Work>
-void run_loops(const Vector<Loop>& loops, const Lines& lines, int64_t x, int64_t index, int64_t y,
-               const Work& work) {
-  const size_t outer = loops.size() - 2;
-  const Loop &row = loops[outer], &col = loops[outer + 1];
-  const cpu::Positions inner{row.size,  col.size,  row.x, col.x, lines.along,
-                             row.index, col.index, row.y, col.y, lines.size};
-  int64_t at[kMaxDims] = {};
-  for (;;) {
-    work(inner, x, index, y);
-    size_t d = outer;
-    for (; d > 0; --d) {
-      const Loop& loop = loops[d - 1];
-      x += loop.x, index += loop.index, y += loop.y;
-      if (++at[d - 1] < loop.size) break;
-      x -= at[d - 1] * loop.x, index -= at[d - 1] * loop.index, y -= at[d - 1] * loop.y;
-      at[d - 1] = 0;
-    }
-    if (d == 0) return;
-  }
-}
-
-// The same, cut up for the thread pool where turns of a loop cannot meet in one element.
-template <class Work>
-void run_lines(const Lines& lines, int64_t numel, bool writes, const Work& work) {
-  size_t split = lines.loops.size();
-  for (size_t i = 0; i < lines.loops.size(); ++i)
-    if (!(writes && lines.loops[i].along) &&
-        (split == lines.loops.size() || lines.loops[i].size > lines.loops[split].size))
-      split = i;
-  if (split == lines.loops.size() || numel < kGrain / 2)
-    return run_loops(lines.loops, lines, 0, 0, 0, work);
-  const Loop whole = lines.loops[split];
-  const int64_t grain = std::max<int64_t>(1, kGrain / 4 * whole.size / numel);
-  parallel_for(whole.size, grain, [&](int64_t begin, int64_t end) {
-    Vector<Loop> loops = lines.loops;
-    loops[split].size = end - begin;
-    run_loops(loops, lines, begin * whole.x, begin * whole.index, begin * whole.y, work);
-  });
-}
 
 // int64 positions in any layout.
 Tensor as_int64(TensorBody& index) {
@@ -188,6 +114,7 @@ void forward_gather(const Call& call) {
 void backward_gather(Backward& b) {
   const Tensor g = b.grad();
   Tensor zero = written_with(zeros(b.input_sizes(0), g.dtype()), {&g});
+  const UnseenTarget unseen(zero);
   b.set(0, scatter_add_(zero, b.attrs().ints[0], b.input(1), g));
 }
 
@@ -251,6 +178,7 @@ void forward_scatter(const Call& call) {
 Tensor padded(const Tensor& g, const Shape& sizes) {
   if (g.sizes() == sizes) return g;
   Tensor whole = written_with(zeros(sizes, g.dtype()), {&g});
+  const UnseenTarget unseen(whole);
   std::vector<Index> corner;
   for (int64_t n : g.sizes()) corner.push_back({Index::Kind::kSlice, 0, n, 1});
   return index_assign_(whole, corner, {}, g);
@@ -399,6 +327,7 @@ ReduceGradients product_gradients(const ReduceRule& r) {
   // A single 0 among the factors gets the product of the others, several get nothing.
   const Tensor is_zero = eq(r.src, scalar(0));
   Tensor none = written_with(zeros(r.self.sizes(), r.self.dtype()), {&r.index, &r.src});
+  const UnseenTarget unseen(none);
   const Tensor zeros_met =
       gather(scatter_add_(none, r.dim, r.index, to(is_zero, r.self.dtype())), r.dim, r.index);
   const Tensor single =
@@ -519,6 +448,7 @@ Tensor& scatter_(Tensor& self, int64_t dim, const Tensor& index, const Tensor& s
 }
 Tensor scatter(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src) {
   Tensor result = detail::written_with(clone(x), {&index, &src});
+  const detail::UnseenTarget unseen(result);
   return scatter_(result, dim, index, src);
 }
 
@@ -531,6 +461,7 @@ Tensor& scatter_add_(Tensor& self, int64_t dim, const Tensor& index, const Tenso
 }
 Tensor scatter_add(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src) {
   Tensor result = detail::written_with(clone(x), {&index, &src});
+  const detail::UnseenTarget unseen(result);
   return scatter_add_(result, dim, index, src);
 }
 
@@ -545,6 +476,7 @@ Tensor& scatter_reduce_(Tensor& self, int64_t dim, const Tensor& index, const Te
 Tensor scatter_reduce(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src,
                       ScatterReduce reduce, bool include_self) {
   Tensor result = detail::written_with(clone(x), {&index, &src});
+  const detail::UnseenTarget unseen(result);
   return scatter_reduce_(result, dim, index, src, reduce, include_self);
 }
 

@@ -160,8 +160,12 @@ Unique of_elements(const Tensor& x, bool sorts) {
   const Tensor inverse = make_tensor(x.sizes(), DType::kInt64);
   const Tensor places = make_tensor({n}, DType::kInt64);
   int64_t* const starts = places.data_as<int64_t>();
-  const int64_t runs = cpu::find_runs(flat.dtype(), flat.data(), at, n,
-                                      static_cast<int64_t*>(inverse.data()), starts);
+  int64_t runs;
+  {
+    const LongKernel kernel(n);
+    runs = cpu::find_runs(flat.dtype(), flat.data(), at, n, static_cast<int64_t*>(inverse.data()),
+                          starts);
+  }
   const Tensor lengths = make_tensor({runs}, DType::kInt64);
   int64_t* const counts = lengths.data_as<int64_t>();
   for (int64_t k = 0; k < runs; ++k) counts[k] = (k + 1 < runs ? starts[k + 1] : n) - starts[k];

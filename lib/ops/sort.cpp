@@ -6,6 +6,7 @@
 #include "autograd/ops.hpp"
 #include "core/batching.hpp"
 #include "core/dispatch.hpp"
+#include "core/interrupt.hpp"
 #include "core/node.hpp"
 #include "core/parallel.hpp"
 #include "kernels/cpu/index.hpp"
@@ -94,6 +95,7 @@ void add_outputs(const Call& call, OutputMetas& outputs, const Shape& sizes) {
 void backward_rows(Backward& b) {
   const Tensor g = b.grad();
   Tensor zero = written_with(zeros(b.input_sizes(0), g.dtype()), {&g});
+  const UnseenTarget unseen(zero);
   b.set(0, scatter_(zero, b.attrs().ints[0], b.output(1), g));
 }
 

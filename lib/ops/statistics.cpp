@@ -6,8 +6,10 @@
 #include "autograd/runtime.hpp"
 #include "core/batching.hpp"
 #include "core/dispatch.hpp"
+#include "core/interrupt.hpp"
 #include "core/parallel.hpp"
 #include "kernels/cpu/order.hpp"
+#include "kernels/cpu/pause.hpp"
 #include "kernels/cpu/pointwise.hpp"
 #include "kernels/cpu/softmax.hpp"
 #include "ops/broadcast.hpp"
@@ -509,7 +511,10 @@ namespace {
 
 template <class T>
 void count(const int64_t* places, const T* weights, int64_t n, T* out) {
-  for (int64_t i = 0; i < n; ++i) out[places[i]] += weights ? weights[i] : T{1};
+  const detail::LongKernel kernel(n);
+  cpu::in_parts(n, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) out[places[i]] += weights ? weights[i] : T{1};
+  });
 }
 
 }  // namespace

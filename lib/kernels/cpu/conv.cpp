@@ -170,10 +170,9 @@ void rows_of(const ConvRows& q) {
   const uint64_t lanes = n == 64 ? ~uint64_t{0} : (uint64_t{1} << n) - 1;
   const int64_t end = q.at[q.last];
   Slot slots[4];
-  Pauses pauses;
   const int64_t rows = panels.count * panels.height + panels.taller;
   for (int64_t block = q.first; block < q.last; ++block) {
-    pauses.after(rows * q.depth * kConvBlock / kProductsInStep);
+    pause_after(rows * q.depth * kConvBlock / kProductsInStep);
     int64_t at = q.at[block];
     for (int64_t start = 0; start < kConvBlock; start += vecs * n) {
       const uint64_t bits = q.wanted[block] >> start;
@@ -258,12 +257,11 @@ void dots_tile(const ConvDots& q, int64_t row, int64_t tap) {
 
 template <class T>
 void dots_of(const ConvDots& q) {
-  Pauses pauses;
   for (int64_t row = 0; row < q.rows;) {
     const bool tall = q.rows - row > 1;
     for (int64_t tap = 0; tap < q.depth; tap += kDotTaps) {
       (tall ? dots_tile<T, kDotRows, kDotTaps> : dots_tile<T, 1, kDotTaps>)(q, row, tap);
-      pauses.after(q.images * q.length);
+      pause_after(q.images * q.length);
     }
     row += tall ? kDotRows : 1;
   }

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/cpu/pause.hpp"
+
 namespace autograd::cpu {
 namespace {
 
@@ -32,20 +34,24 @@ double prefix(double a, double x) {
 Dual lower_sum(double a, double x) {
   double term = 1 / a, logarithm = -1 / a;  // the derivative of log(term)
   Dual sum{term, term * logarithm};
-  for (int n = 1; n < kTerms; ++n) {
+  int n = 1;
+  for (; n < kTerms; ++n) {
     term *= x / (a + n);
     logarithm -= 1 / (a + n);
     sum.value += term;
     sum.slope += term * logarithm;
     if (term * -logarithm < kPrecision * std::fabs(sum.slope)) break;
   }
+  pause_after(4 * n);
   return sum;
 }
 
 /// The value of lower_sum alone, to a relative precision.
 double lower_value(double a, double x, double precision) {
   double term = 1 / a, sum = term;
-  for (int n = 1; n < kTerms && term > precision * sum; ++n) sum += term *= x / (a + n);
+  int n = 1;
+  for (; n < kTerms && term > precision * sum; ++n) sum += term *= x / (a + n);
+  pause_after(4 * n);
   return sum;
 }
 
@@ -56,7 +62,8 @@ Dual upper_fraction(double a, double x) {
   Dual d{1 / b0, 1 / (b0 * b0)};  // 1 / denominator
   Dual c{1e300, 0};               // numerator, infinite at first
   Dual f = d;
-  for (int n = 1; n < kTerms; ++n) {
+  int n = 1;
+  for (; n < kTerms; ++n) {
     const double an = n * (a - n), bn = b0 + 2.0 * n;  // their derivatives: n and -1
     const double below = an * d.value + bn;
     const double below_slope = n * d.value + an * d.slope - 1;
@@ -69,6 +76,7 @@ Dual upper_fraction(double a, double x) {
         std::fabs(f.value * step.slope) <= 1e-15 * std::fabs(f.slope))
       break;
   }
+  pause_after(16 * n);
   return f;
 }
 

@@ -33,7 +33,6 @@ void multiply_small(const Problem<T>& q) {
   const int64_t deepest = HWY_MIN(q.k, kKc);
   // Two vectors across is what most panels are.
   const Heights usual(q.m, kVecs);
-  Pauses pauses;
   for (int64_t j = 0; j < q.n;) {
     const int64_t left = q.n - j;
     const int64_t whole = left / kLanes<T>;
@@ -57,7 +56,7 @@ void multiply_small(const Problem<T>& q) {
       multiply_panel<T>({depth, q.a + p * q.a_col, q.a_row, q.a_col, b, b_row, q.c + j, q.c_row,
                          cols, q.accumulate || p > 0, last && q.bias ? q.bias + j : nullptr},
                         heights, vecs);
-      pauses.after(q.m * cols * depth / kProductsInStep);
+      pause_after(q.m * cols * depth / kProductsInStep);
     }
     j += cols;
   }
@@ -67,7 +66,6 @@ template <class T>
 void multiply_blocked(const Problem<T>& q) {
   T* packed_a = q.workspace;
   T* packed_b = q.workspace + round_up(packed_a_size(q.m, q.k), 64 / sizeof(T));
-  Pauses pauses;
   for (int64_t j0 = 0; j0 < q.n; j0 += kNc) {
     const int64_t width = HWY_MIN(q.n - j0, kNc);
     for (int64_t p = 0; p < q.k; p += kKc) {
@@ -104,7 +102,7 @@ void multiply_blocked(const Problem<T>& q) {
             t.c += kTileRows * q.c_row;
           }
         }
-        pauses.after(height * width * depth / kProductsInStep);
+        pause_after(height * width * depth / kProductsInStep);
       }
     }
   }
@@ -237,10 +235,9 @@ void start_rows(const Problem<T>& q) {
 template <class T>
 void multiply_plain(const Problem<T>& q) {
   start_rows(q);
-  Pauses pauses;
   for (int64_t i = 0; i < q.m; ++i) {
     T* c = q.c + i * q.c_row;
-    pauses.after(q.k * q.n / 2);
+    pause_after(q.k * q.n / 2);
     for (int64_t p = 0; p < q.k; ++p) {
       const T a = q.a[i * q.a_row + p * q.a_col];
       const T* b = q.b + p * q.b_row;

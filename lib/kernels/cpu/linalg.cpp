@@ -50,7 +50,6 @@ HWY_INLINE T dot(const T* x, const T* y, int64_t n) {
 
 template <class T>
 int64_t factor(int64_t n, T* a, int64_t* pivots, int* sign) {
-  Pauses pauses;
   int64_t info = 0;
   *sign = 1;
   for (int64_t k = 0; k < n; ++k) {
@@ -72,19 +71,18 @@ int64_t factor(int64_t n, T* a, int64_t* pivots, int* sign) {
       const T f = a[i * n + k] /= p;
       if (f != 0) subtract(a + i * n + k + 1, f, a + k * n + k + 1, n - k - 1);
     }
-    pauses.after((n - k) * (n - k));
+    pause_after((n - k) * (n - k));
   }
   return info;
 }
 
 template <class T>
 void triangle(int64_t n, int64_t m, const T* a, bool upper, bool unit, T* b) {
-  Pauses pauses;
   for (int64_t step = 0; step < n; ++step) {
     const int64_t i = upper ? n - 1 - step : step;
     T* row = b + i * m;
     const int64_t first = upper ? i + 1 : 0, last = upper ? n : i;
-    pauses.after((last - first) * m);
+    pause_after((last - first) * m);
     if (m == 1) {
       row[0] -= dot(a + i * n + first, b + first, last - first);
     } else {
@@ -105,10 +103,9 @@ void solve(int64_t n, int64_t m, const T* lu, const int64_t* pivots, T* b) {
 
 template <class T>
 int64_t cholesky(int64_t n, T* a) {
-  Pauses pauses;
   for (int64_t j = 0; j < n; ++j) {
     T* row = a + j * n;
-    pauses.after(j * j / 2);
+    pause_after(j * j / 2);
     for (int64_t i = 0; i < j; ++i) row[i] = (row[i] - dot(row, a + i * n, i)) / a[i * n + i];
     const T rest = row[j] - dot(row, row, j);
     // Written so that NaN fails.

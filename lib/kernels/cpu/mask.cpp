@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "kernels/cpu/pause.hpp"
+
 namespace autograd::cpu {
 
 int64_t count_true(const uint8_t* mask, int64_t n) {
@@ -18,14 +20,26 @@ int64_t count_true(const uint8_t* mask, int64_t n) {
   return total;
 }
 
-void true_positions(const uint8_t* mask, int64_t count, int64_t base, int64_t* out) {
-  // Every position is written, and overwritten by the next one unless it was true: no branch to
-  // guess. The loop ends with the last true byte, so nothing is written behind the end.
+namespace {
+// The first `count` positions; returns how many bytes were looked at. Every position is written,
+// and overwritten by the next one unless it was true: no branch to guess. The loop ends with the
+// last true byte, so nothing is written behind the end.
+[[gnu::noinline]] int64_t first_positions(const uint8_t* mask, int64_t count, int64_t base,
+                                          int64_t* out) {
   int64_t i = 0;
   for (int64_t found = 0; found < count; ++i) {
     out[found] = base + i;
     found += mask[i];
   }
+  return i;
+}
+}  // namespace
+
+void true_positions(const uint8_t* mask, int64_t count, int64_t base, int64_t* out) {
+  int64_t at = 0;
+  in_parts(count, [&](int64_t begin, int64_t end) {
+    at += first_positions(mask + at, end - begin, base + at, out + begin);
+  });
 }
 
 }  // namespace autograd::cpu

@@ -28,17 +28,20 @@ void in_parts(int64_t n, const Part& part) {
   }
 }
 
-/// A pause after each kPart of work that is counted in pieces of any size.
-class Pauses {
- public:
-  void after(int64_t work) {
-    if ((left_ -= work) > 0) return;
-    left_ = kPart;
-    pause();
-  }
+/// What is left of the work between two pauses of this thread.
+#if defined(__ELF__)
+extern thread_local constinit int64_t work_to_pause __attribute__((tls_model("initial-exec")));
+#else
+extern thread_local constinit int64_t work_to_pause;
+#endif
 
- private:
-  int64_t left_ = kPart;
-};
+/// To be called after work that is counted in pieces of any size: a pause after each kPart, however
+/// many calls of kernels that takes.
+inline void pause_after(int64_t work) {
+  constexpr int64_t kOfCall = 16;
+  if ((work_to_pause -= work + kOfCall) > 0) return;
+  work_to_pause = kPart;
+  pause();
+}
 
 }  // namespace autograd::cpu

@@ -285,10 +285,9 @@ void randint_any(DType dtype, Philox rng, int64_t first, int64_t low, int64_t hi
 
 void randperm_any(Philox rng, int64_t* out, int64_t n) {
   for (int64_t i = 0; i < n; ++i) out[i] = i;
-  Pauses pauses;
   // Number k of the stream chooses what goes to place n - 1 - k.
   for_words<uint64_t>(rng, 0, n, [&](const uint64_t* words, size_t skip, size_t at, size_t count) {
-    pauses.after(8 * static_cast<int64_t>(count));
+    pause_after(8 * static_cast<int64_t>(count));
     for (size_t i = 0; i < count; ++i) {
       const size_t last = static_cast<size_t>(n) - 1 - at - i;
       std::swap(out[last], out[scale_to(words[skip + i], last + 1)]);

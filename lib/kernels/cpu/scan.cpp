@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "kernels/cpu/element_types.hpp"
+#include "kernels/cpu/pause.hpp"
 #include "kernels/cpu/product.hpp"
 
 namespace autograd::cpu {
@@ -24,8 +25,28 @@ using Wide = std::conditional_t<std::is_floating_point_v<T>, double, uint64_t>;
 template <class Walk>
 void for_blocks(const ScanShape& s, const Walk& walk) {
   for (int64_t o = 0; o < s.outer; ++o)
-    for (int64_t i = 0; i < s.inner; i += kLanes)
+    for (int64_t i = 0; i < s.inner; i += kLanes) {
       walk(o * s.n * s.inner + i, std::min(kLanes, s.inner - i));
+      pause_after(s.n);
+    }
+}
+
+/// Calls step(state, j, place) for the n numbers of every column, each from the same state, with
+/// pauses.
+template <class State, class Step>
+void for_columns(const ScanShape& s, const State& start, const Step& step) {
+  for (int64_t o = 0; o < s.outer; ++o)
+    for (int64_t i = 0; i < s.inner; ++i) {
+      State state = start;
+      int64_t j = 0, at = o * s.n * s.inner + i;
+      for (;;) {
+        for (const int64_t end = std::min(j + kPart, s.n); j < end; ++j, at += s.inner)
+          step(state, j, at);
+        if (j == s.n) break;
+        pause();
+      }
+      pause_after(s.n);
+    }
 }
 
 /// Four contiguous rows side by side: more would fall on the same lines of the cache.
@@ -39,21 +60,26 @@ void running_rows(const T* x, T* y, const ScanShape& s, bool reverse, Wide<T> st
     const int64_t n = s.n;
     const T* in = x + o * n + begin;
     T* out = y + o * n + begin;
-    for (int64_t j = 0; j < n; ++j, in += step, out += step) {
-      a = join(a, static_cast<Wide<T>>(in[0]));
-      b = join(b, static_cast<Wide<T>>(in[n]));
-      c = join(c, static_cast<Wide<T>>(in[2 * n]));
-      d = join(d, static_cast<Wide<T>>(in[3 * n]));
-      out[0] = static_cast<T>(a);
-      out[n] = static_cast<T>(b);
-      out[2 * n] = static_cast<T>(c);
-      out[3 * n] = static_cast<T>(d);
-    }
+    in_parts(n, [&](int64_t first, int64_t last) {
+      for (int64_t j = first; j < last; ++j, in += step, out += step) {
+        a = join(a, static_cast<Wide<T>>(in[0]));
+        b = join(b, static_cast<Wide<T>>(in[n]));
+        c = join(c, static_cast<Wide<T>>(in[2 * n]));
+        d = join(d, static_cast<Wide<T>>(in[3 * n]));
+        out[0] = static_cast<T>(a);
+        out[n] = static_cast<T>(b);
+        out[2 * n] = static_cast<T>(c);
+        out[3 * n] = static_cast<T>(d);
+      }
+    });
   }
   for (; o < s.outer; ++o) {
     Wide<T> acc = start;
-    for (int64_t j = 0, at = o * s.n + begin; j < s.n; ++j, at += step)
-      y[at] = static_cast<T>(acc = join(acc, static_cast<Wide<T>>(x[at])));
+    int64_t at = o * s.n + begin;
+    in_parts(s.n, [&](int64_t first, int64_t last) {
+      for (int64_t j = first; j < last; ++j, at += step)
+        y[at] = static_cast<T>(acc = join(acc, static_cast<Wide<T>>(x[at])));
+    });
   }
 }
 
@@ -102,56 +128,48 @@ void products(const int64_t* x, int64_t* y, const ScanShape& s) {
 
 template <class T, class Better>
 void extreme_of(const T* x, T* y, int64_t* index, const ScanShape& s, const Better& better) {
-  for (int64_t o = 0; o < s.outer; ++o)
-    for (int64_t i = 0; i < s.inner; ++i) {
-      const int64_t first = o * s.n * s.inner + i;
-      T best{};
-      int64_t place = 0;
-      for (int64_t j = 0, at = first; j < s.n; ++j, at += s.inner) {
-        const bool is_nan = x[at] != x[at], was_nan = j > 0 && best != best;
-        if (j == 0 || is_nan || (!was_nan && better(x[at], best))) {
-          best = x[at];
-          place = j;
-        }
-        y[at] = best;
-        index[at] = place;
-      }
-    }
+  struct Best {
+    T value;
+    int64_t place;
+  };
+  for_columns(s, Best{}, [=](Best& best, int64_t j, int64_t at) {
+    const T v = x[at];
+    const bool is_nan = v != v, was_nan = j > 0 && best.value != best.value;
+    if (j == 0 || is_nan || (!was_nan && better(v, best.value))) best = {v, j};
+    y[at] = best.value;
+    index[at] = best.place;
+  });
 }
 
 template <class T>
 void logcumsumexp_of(const T* x, T* y, const ScanShape& s) {
-  for (int64_t o = 0; o < s.outer; ++o)
-    for (int64_t i = 0; i < s.inner; ++i) {
-      double top = -std::numeric_limits<double>::infinity(), sum = 0;  // log of it: top + log(sum)
-      for (int64_t j = 0, at = o * s.n * s.inner + i; j < s.n; ++j, at += s.inner) {
-        const double v = static_cast<double>(x[at]);
-        if (v > top) {
-          sum = sum * std::exp(top - v) + 1;
-          top = v;
-        } else if (v == v) {
-          sum += v == top ? (std::isinf(v) && v < 0 ? 0 : 1) : std::exp(v - top);
-        } else {
-          top = v;
-        }
-        y[at] = static_cast<T>(std::isinf(top) || top != top ? top : top + std::log(sum));
-      }
+  struct Sum {  // log of it: top + log(sum)
+    double top = -std::numeric_limits<double>::infinity(), sum = 0;
+  };
+  for_columns(s, Sum{}, [=](Sum& all, int64_t, int64_t at) {
+    const double v = static_cast<double>(x[at]);
+    if (v > all.top) {
+      all.sum = all.sum * std::exp(all.top - v) + 1;
+      all.top = v;
+    } else if (v == v) {
+      all.sum += v == all.top ? (std::isinf(v) && v < 0 ? 0 : 1) : std::exp(v - all.top);
+    } else {
+      all.top = v;
     }
+    const double top = all.top;
+    y[at] = static_cast<T>(std::isinf(top) || top != top ? top : top + std::log(all.sum));
+  });
 }
 
 template <class T>
 void linear_scan_of(bool reverse, const T* a, const T* b, T* out, const ScanShape& s) {
-  for (int64_t o = 0; o < s.outer; ++o)
-    for (int64_t i = 0; i < s.inner; ++i) {
-      const int64_t first = o * s.n * s.inner + i;
-      double acc = 0;
-      for (int64_t j = 0; j < s.n; ++j) {
-        const int64_t at = first + (reverse ? s.n - 1 - j : j) * s.inner;
-        const int64_t factor = reverse ? at + s.inner : at;
-        acc = static_cast<double>(b[at]) + (j ? static_cast<double>(a[factor]) * acc : 0);
-        out[at] = static_cast<T>(acc);
-      }
-    }
+  const int64_t last = s.n - 1, step = s.inner;
+  for_columns(s, 0.0, [=](double& acc, int64_t j, int64_t forward) {
+    const int64_t at = reverse ? forward + (last - 2 * j) * step : forward;
+    const int64_t factor = reverse ? at + step : at;
+    acc = static_cast<double>(b[at]) + (j ? static_cast<double>(a[factor]) * acc : 0);
+    out[at] = static_cast<T>(acc);
+  });
 }
 
 template <class Work>
@@ -222,11 +240,13 @@ void add_along(DType dtype, const void* g, const int64_t* index, void* out, cons
   by_float(dtype, [&](auto* t) {
     using T = Element<decltype(t)>;
     for (int64_t o = 0; o < s.outer; ++o)
-      for (int64_t j = 0; j < s.n; ++j)
+      for (int64_t j = 0; j < s.n; ++j) {
         for (int64_t i = 0; i < s.inner; ++i) {
           const int64_t at = (o * s.n + j) * s.inner + i;
           out_as<T>(out)[(o * s.n + index[at]) * s.inner + i] += in<T>(g)[at];
         }
+        pause_after(s.inner);
+      }
   });
 }
 
@@ -234,11 +254,13 @@ void gather_along(DType dtype, const void* x, const int64_t* index, void* out, c
   by_float(dtype, [&](auto* t) {
     using T = Element<decltype(t)>;
     for (int64_t o = 0; o < s.outer; ++o)
-      for (int64_t j = 0; j < s.n; ++j)
+      for (int64_t j = 0; j < s.n; ++j) {
         for (int64_t i = 0; i < s.inner; ++i) {
           const int64_t at = (o * s.n + j) * s.inner + i;
           out_as<T>(out)[at] = in<T>(x)[(o * s.n + index[at]) * s.inner + i];
         }
+        pause_after(s.inner);
+      }
   });
 }
 

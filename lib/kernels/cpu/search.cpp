@@ -1,6 +1,7 @@
 #include "kernels/cpu/search.hpp"
 
 #include "kernels/cpu/element_types.hpp"
+#include "kernels/cpu/pause.hpp"
 
 namespace autograd::cpu {
 
@@ -36,12 +37,14 @@ int compare(const T* a, const T* b, int64_t n) {
 template <class T>
 int64_t runs(const T* x, const int64_t* order, int64_t n, int64_t* run_of, int64_t* starts) {
   int64_t count = 0;
-  for (int64_t i = 0; i < n; ++i) {
-    const int64_t at = order ? order[i] : i, before = i == 0 ? at : order ? order[i - 1] : i - 1;
-    starts[count] = i;
-    count += i == 0 || x[at] != x[before];
-    run_of[at] = count - 1;
-  }
+  in_parts(n, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t at = order ? order[i] : i, before = i == 0 ? at : order ? order[i - 1] : i - 1;
+      starts[count] = i;
+      count += i == 0 || x[at] != x[before];
+      run_of[at] = count - 1;
+    }
+  });
   return count;
 }
 
