@@ -150,7 +150,7 @@ def integers(n):
     a, b = ag.ones(n * 64, 512, dtype=ag.int64), ag.ones(512, 512, dtype=ag.int64)
     return lambda: a @ b
 def draws(n):
-    x = ag.rand(n << 16)
+    x = ag.rand(n << 16, dtype=ag.float64)
     return lambda: x.multinomial(n << 15)
 def fills(n):
     x = ag.empty(n << 22)
@@ -176,7 +176,7 @@ def small_matrices(n):
     x = ag.rand(n << 19, 2, 2) + ag.eye(2)
     return lambda: ag.linalg.inv(x)
 def special(n):
-    x = ag.rand(n << 16)
+    x = ag.rand(n << 16, dtype=ag.float64)
     return lambda: ag.igamma(x * 20, x)
 def seconds(call):  # of processors, which other programs don't change
     start = time.process_time()

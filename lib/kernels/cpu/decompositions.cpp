@@ -64,7 +64,6 @@ void reflect(double tau, const double* v, int64_t stride, double* rows, int64_t 
 /// a [n, n], of which the lower triangle is read, becomes T with A = Q T Q^T: d on its diagonal, e
 /// beside it. v becomes Q^T; p is room for n numbers.
 void tridiagonal(int64_t n, double* a, double* d, double* e, double* v, double* p) {
-  Pauses pauses;
   double* tau = d;  // until T's diagonal is read off at the end
   for (int64_t k = 0; k + 2 < n; ++k) {
     const int64_t size = n - k - 1;
@@ -92,7 +91,7 @@ void tridiagonal(int64_t n, double* a, double* d, double* e, double* v, double* 
       double* row = block + i * n;
       for (int64_t j = 0; j <= i; ++j) row[j] -= x[i * n] * p[j] + p[i] * x[j * n];
     }
-    pauses.after(size * size);
+    pause_after(size * size);
   }
   if (n >= 2) e[n - 2] = a[n * n - 2];
   e[n - 1] = 0;
@@ -102,7 +101,7 @@ void tridiagonal(int64_t n, double* a, double* d, double* e, double* v, double* 
   for (int64_t k = n - 3; k >= 0; --k) {
     const int64_t size = n - k - 1;
     reflect(tau[k], a + (k + 1) * n + k, n, v + (k + 1) * (n + 1), n, size, size, p);
-    pauses.after(size * size);
+    pause_after(size * size);
   }
   for (int64_t i = 0; i < n; ++i) {
     d[i] = a[i * (n + 1)];
@@ -113,7 +112,6 @@ void tridiagonal(int64_t n, double* a, double* d, double* e, double* v, double* 
 /// d and e of a tridiagonal matrix become its eigenvalues and 0; the rows of v turn with them.
 bool ql(int64_t n, double* d, double* e, double* v) {
   constexpr int kMostSteps = 60;
-  Pauses pauses;
   for (int64_t first = 0; first < n; ++first) {
     for (int step = 0;; ++step) {
       int64_t last = first;  // the block that is still coupled
@@ -145,7 +143,7 @@ bool ql(int64_t n, double* d, double* e, double* v) {
         d[i + 1] = g + moved;
         g = c * r - b;
         rotate(v + i * n, v + (i + 1) * n, c, s, n);
-        pauses.after(n);
+        pause_after(n);
       }
       if (split) continue;
       d[first] -= moved;
@@ -195,23 +193,21 @@ void complete(int64_t m, int64_t next, double* u) {
 }  // namespace
 
 void qr_factor(int64_t m, int64_t n, double* a, double* tau, double* room) {
-  Pauses pauses;
   for (int64_t k = 0; k < std::min(m, n); ++k) {
     double* corner = a + k * (n + 1);
     tau[k] = reflection(m - k, corner, n);
     reflect(tau[k], corner, n, corner + 1, n, m - k, n - k - 1, room);
-    pauses.after((m - k) * (n - k));
+    pause_after((m - k) * (n - k));
   }
 }
 
 void qr_columns(int64_t m, int64_t n, int64_t k, const double* a, const double* tau, double* q,
                 double* room) {
-  Pauses pauses;
   std::fill_n(q, m * k, 0.0);
   for (int64_t i = 0; i < k; ++i) q[i * (k + 1)] = 1;
   for (int64_t i = std::min(m, n) - 1; i >= 0; --i) {
     reflect(tau[i], a + i * (n + 1), n, q + i * (k + 1), k, m - i, k - i, room);
-    pauses.after((m - i) * (k - i));
+    pause_after((m - i) * (k - i));
   }
 }
 
@@ -226,7 +222,6 @@ bool symmetric_eigen(int64_t n, double* a, double* w, double* v, double* room) {
 bool singular_values(int64_t m, int64_t n, int64_t n_left, double* a, double* s, double* v,
                      double* u) {
   constexpr int kMostSweeps = 60;
-  Pauses pauses;
   std::fill_n(v, n * n, 0.0);
   for (int64_t i = 0; i < n; ++i) v[i * (n + 1)] = 1;
   // Columns are turned in pairs until all are orthogonal to each other, up to what dot() rounds
@@ -239,7 +234,7 @@ bool singular_values(int64_t m, int64_t n, int64_t n_left, double* a, double* s,
       for (int64_t j = i + 1; j < n; ++j) {
         double *x = a + i * m, *y = a + j * m;
         const double xx = dot(x, x, m), yy = dot(y, y, m), xy = dot(x, y, m);
-        pauses.after(m);
+        pause_after(m);
         if (!(xy == xy)) return false;
         if (std::abs(xy) <= small * std::sqrt(xx * yy)) continue;
         const double ratio = (yy - xx) / (2 * xy);
