@@ -43,6 +43,9 @@ class NameScopes {
       if (scope == kUnknown) scope = after[i] == kUnknown ? -1 : common(before[i], after[i]);
       graph_.ops[i].scope = std::max(scope, -1);
     }
+    // What a gradient rule does belongs to the module of the op whose rule it is.
+    for (GraphOp& op : graph_.ops)
+      if (op.forward >= 0) op.scope = graph_.ops[static_cast<size_t>(op.forward)].scope;
   }
 
  private:
@@ -66,8 +69,10 @@ class NameScopes {
     return a;
   }
 
-  // The module of the parameters that the op reads, kUnknown if it reads none with a path.
+  // The module of the parameters that the op reads, kUnknown if it reads none with a path; the
+  // steps of optimizers are in none.
   int scope_of_parameters(const GraphOp& op) {
+    if (op.phase == Phase::kOptimizer) return -1;
     int scope = kUnknown;
     for (int v : op.inputs) {
       if (v < 0) continue;

@@ -64,7 +64,8 @@ class Sketcher {
       if (shown(graph.ops[i])) add_op(i);
     for (size_t i = 0; i < graph.ops.size(); ++i)
       if (shown(graph.ops[i])) add_edges(i);
-    for (size_t i = 0; i < graph.outputs.size(); ++i) add_output(i);
+    for (size_t i = 0; i < graph.outputs.size(); ++i)
+      if (!goes_to_optimizer(graph.outputs[i])) add_output(i);
     settle_leaves(sketch_);
     drop_idle_leaves();
   }
@@ -79,6 +80,7 @@ class Sketcher {
   void find_rounds();
   void add_leaf(size_t v);
   void add_op(size_t o);
+  bool goes_to_optimizer(int value) const;
   void add_output(size_t i);
   void add_edges(size_t o);
   void add_edge(int value, int to);
@@ -290,6 +292,16 @@ void Sketcher::add_inner_edges(size_t o) {
       edge.carries_grad = read.needs_grad || op.phase != Phase::kForward;
       sketch_.edges.push_back(edge);
     }
+}
+
+// A gradient that stays after the step that reads it, as those of a compiled one: it is seen there.
+bool Sketcher::goes_to_optimizer(int v) const {
+  if (v < 0 || value(v).is_leaf()) return false;
+  if (graph_.ops[static_cast<size_t>(value(v).op)].phase != Phase::kBackward) return false;
+  return std::any_of(graph_.ops.begin(), graph_.ops.end(), [&](const GraphOp& op) {
+    return op.op->traits & kUpdate && shown(op) &&
+           std::find(op.inputs.begin(), op.inputs.end(), v) != op.inputs.end();
+  });
 }
 
 void Sketcher::add_output(size_t i) {
