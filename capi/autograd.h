@@ -23,7 +23,7 @@
  *  8. Names: ag_<op>, ag_<noun>_<verb>, variants by suffix; a trailing underscore works in place;
  * outputs come last.
  *  9. Dims may be negative and count from the end. dims with count 0 means: all dims. Sizes and
- * strides are in elements. Booleans are int32_t, 0 or 1. Handles may be used from any thread, one
+ * strides are in elements. Booleans are ag_bool, 0 or 1. Handles may be used from any thread, one
  * thread at a time per tensor.
  * 10. AG_BLOCKING marks functions that may run long whatever they are called with: a binding should
  * release its interpreter lock around them. Ops on many elements, long backward passes and
@@ -48,6 +48,9 @@ extern "C" {
 
 /* The ABI this header describes; equal to ag_abi_version() of a library that fits it. */
 #define AG_ABI_VERSION 1
+
+/* 0 or 1, an int32_t; numbers that stand for true are 1 in bindings that know booleans. */
+typedef int32_t ag_bool;
 
 typedef struct ag_tensor ag_tensor;
 typedef struct ag_graph ag_graph;
@@ -346,7 +349,7 @@ AG_API void* ag_tensor_to_dlpack(const ag_tensor* t, int32_t versioned);
 /* 1 if gradients flow to or through t; 0 for NULL. */
 AG_API int32_t ag_tensor_requires_grad(const ag_tensor* t);
 /* Only leaves can be switched; only floats can require grad. */
-AG_API ag_status ag_tensor_set_requires_grad(ag_tensor* t, int32_t requires_grad);
+AG_API ag_status ag_tensor_set_requires_grad(ag_tensor* t, ag_bool requires_grad);
 /* 1 for a tensor that no recorded op made; 0 for NULL. */
 AG_API int32_t ag_tensor_is_leaf(const ag_tensor* t);
 /* A new reference to the accumulated gradient; NULL if there is none (for a NULL tensor with an
@@ -558,7 +561,7 @@ AG_API AG_BLOCKING int64_t ag_explain_nonfinite(const ag_tensor* loss,
 /* 0-d numbers that take part in promotion as Python's numbers do: only their category counts. */
 AG_API ag_tensor* ag_scalar_double(double value);
 AG_API ag_tensor* ag_scalar_int(int64_t value);
-AG_API ag_tensor* ag_scalar_bool(int32_t value);
+AG_API ag_tensor* ag_scalar_bool(ag_bool value);
 AG_API ag_tensor* ag_empty(const int64_t* sizes, int64_t ndim, ag_dtype dtype);
 AG_API ag_tensor* ag_zeros(const int64_t* sizes, int64_t ndim, ag_dtype dtype);
 AG_API ag_tensor* ag_ones(const int64_t* sizes, int64_t ndim, ag_dtype dtype);
@@ -598,7 +601,7 @@ AG_API ag_tensor* ag_binomial(const ag_tensor* trials, const ag_tensor* p);
 /* int64 places drawn with the weights of each row of [n] or [rows, n], all different unless
  * replacement. */
 AG_API ag_tensor* ag_multinomial(const ag_tensor* weights, int64_t num_samples,
-                                 int32_t replacement);
+                                 ag_bool replacement);
 
 /* ---- pointwise: gradients to every order, PyTorch's promotion and broadcasting ---- */
 
@@ -754,7 +757,7 @@ AG_API ag_tensor* ag_logical_or(const ag_tensor* a, const ag_tensor* b);
 AG_API ag_tensor* ag_logical_xor(const ag_tensor* a, const ag_tensor* b);
 /* |a - b| <= atol + rtol |b|; equal dtypes. */
 AG_API ag_tensor* ag_isclose(const ag_tensor* a, const ag_tensor* b, double rtol, double atol,
-                             int32_t equal_nan);
+                             ag_bool equal_nan);
 /* The same elements in another dtype; a new reference to t itself if it has that dtype already. */
 AG_API ag_tensor* ag_to_dtype(const ag_tensor* t, ag_dtype dtype);
 
@@ -766,7 +769,7 @@ AG_API ag_tensor* ag_leaky_relu(const ag_tensor* x, double negative_slope);
 /* x where x > 0, else weight * x; weight has one element or one per channel (dim 1). */
 AG_API ag_tensor* ag_prelu(const ag_tensor* x, const ag_tensor* weight);
 /* leaky_relu with slopes drawn from [lower, upper), or, unless training, with their mean. */
-AG_API ag_tensor* ag_rrelu(const ag_tensor* x, double lower, double upper, int32_t training);
+AG_API ag_tensor* ag_rrelu(const ag_tensor* x, double lower, double upper, ag_bool training);
 /* x where x > 0, else alpha (e^x - 1). */
 AG_API ag_tensor* ag_elu(const ag_tensor* x, double alpha);
 /* elu, scaled. */
@@ -897,7 +900,7 @@ AG_API ag_status ag_mish_(ag_tensor* self);
 AG_API ag_status ag_hardswish_(ag_tensor* self);
 AG_API ag_status ag_hardsigmoid_(ag_tensor* self);
 AG_API ag_status ag_leaky_relu_(ag_tensor* self, double negative_slope);
-AG_API ag_status ag_rrelu_(ag_tensor* self, double lower, double upper, int32_t training);
+AG_API ag_status ag_rrelu_(ag_tensor* self, double lower, double upper, ag_bool training);
 AG_API ag_status ag_elu_(ag_tensor* self, double alpha);
 AG_API ag_status ag_celu_(ag_tensor* self, double alpha);
 AG_API ag_status ag_hardtanh_(ag_tensor* self, double min_val, double max_val);
@@ -980,15 +983,15 @@ AG_API ag_tensor* ag_bilinear(const ag_tensor* x1, const ag_tensor* x2, const ag
 AG_API ag_tensor* ag_linalg_inv(const ag_tensor* a);
 /* The inverse without that error (unless check_errors), and per matrix (int32) the number of the
  * pivot that is 0, or 0. */
-AG_API ag_status ag_linalg_inv_ex(const ag_tensor* a, int32_t check_errors, ag_tensor** inverse,
+AG_API ag_status ag_linalg_inv_ex(const ag_tensor* a, ag_bool check_errors, ag_tensor** inverse,
                                   ag_tensor** info);
 /* x with a x = b (x a = b if not left). b [..., n, k], [n], or the sizes of a without the last. */
-AG_API ag_tensor* ag_linalg_solve(const ag_tensor* a, const ag_tensor* b, int32_t left);
+AG_API ag_tensor* ag_linalg_solve(const ag_tensor* a, const ag_tensor* b, ag_bool left);
 /* The same for a triangular a, whose other half (and diagonal, if unitriangular) is not read. */
-AG_API ag_tensor* ag_linalg_solve_triangular(const ag_tensor* a, const ag_tensor* b, int32_t upper,
-                                             int32_t left, int32_t unitriangular);
+AG_API ag_tensor* ag_linalg_solve_triangular(const ag_tensor* a, const ag_tensor* b, ag_bool upper,
+                                             ag_bool left, ag_bool unitriangular);
 /* l with l l^T = a, from the lower half of a; or u with u^T u = a, from the upper. */
-AG_API ag_tensor* ag_linalg_cholesky(const ag_tensor* a, int32_t upper);
+AG_API ag_tensor* ag_linalg_cholesky(const ag_tensor* a, ag_bool upper);
 AG_API ag_tensor* ag_linalg_det(const ag_tensor* a);
 /* Sign and log of the absolute value of the determinant; 0 and -inf for a singular matrix. */
 AG_API ag_status ag_linalg_slogdet(const ag_tensor* a, ag_tensor** sign, ag_tensor** logabsdet);
@@ -1012,81 +1015,81 @@ AG_API ag_tensor* ag_linalg_cross(const ag_tensor* a, const ag_tensor* b, int64_
 /* ---- reductions ---- */
 
 /* dtype -1: integers and bool are summed as int64, floats keep theirs. */
-AG_API ag_tensor* ag_sum(const ag_tensor* x, const int64_t* dims, int64_t ndims, int32_t keepdim,
+AG_API ag_tensor* ag_sum(const ag_tensor* x, const int64_t* dims, int64_t ndims, ag_bool keepdim,
                          int32_t dtype);
-AG_API ag_tensor* ag_mean(const ag_tensor* x, const int64_t* dims, int64_t ndims, int32_t keepdim,
+AG_API ag_tensor* ag_mean(const ag_tensor* x, const int64_t* dims, int64_t ndims, ag_bool keepdim,
                           int32_t dtype);
 /* Variance with divisor max(0, N - correction). */
 AG_API ag_tensor* ag_var(const ag_tensor* x, const int64_t* dims, int64_t ndims, double correction,
-                         int32_t keepdim);
+                         ag_bool keepdim);
 /* Over all elements, or over dims; ties share the gradient evenly. */
-AG_API ag_tensor* ag_amax(const ag_tensor* x, const int64_t* dims, int64_t ndims, int32_t keepdim);
-AG_API ag_tensor* ag_amin(const ag_tensor* x, const int64_t* dims, int64_t ndims, int32_t keepdim);
+AG_API ag_tensor* ag_amax(const ag_tensor* x, const int64_t* dims, int64_t ndims, ag_bool keepdim);
+AG_API ag_tensor* ag_amin(const ag_tensor* x, const int64_t* dims, int64_t ndims, ag_bool keepdim);
 /* Over all elements. */
 AG_API ag_tensor* ag_max(const ag_tensor* x);
 AG_API ag_tensor* ag_min(const ag_tensor* x);
 /* Values and int64 positions along one dim; the gradient goes to the position. */
-AG_API ag_status ag_max_dim(const ag_tensor* x, int64_t dim, int32_t keepdim, ag_tensor** values,
+AG_API ag_status ag_max_dim(const ag_tensor* x, int64_t dim, ag_bool keepdim, ag_tensor** values,
                             ag_tensor** indices);
-AG_API ag_status ag_min_dim(const ag_tensor* x, int64_t dim, int32_t keepdim, ag_tensor** values,
+AG_API ag_status ag_min_dim(const ag_tensor* x, int64_t dim, ag_bool keepdim, ag_tensor** values,
                             ag_tensor** indices);
 /* int64 position of the first maximum, along dims[0] or (ndims 0) in the flattened tensor. */
 AG_API ag_tensor* ag_argmax(const ag_tensor* x, const int64_t* dims, int64_t ndims,
-                            int32_t keepdim);
+                            ag_bool keepdim);
 AG_API ag_tensor* ag_argmin(const ag_tensor* x, const int64_t* dims, int64_t ndims,
-                            int32_t keepdim);
+                            ag_bool keepdim);
 
 /* Product of all elements, or along dims[0] if ndims is 1; dtype as in ag_sum. */
-AG_API ag_tensor* ag_prod(const ag_tensor* x, const int64_t* dims, int64_t ndims, int32_t keepdim,
+AG_API ag_tensor* ag_prod(const ag_tensor* x, const int64_t* dims, int64_t ndims, ag_bool keepdim,
                           int32_t dtype);
 /* Square root of ag_var. */
 AG_API ag_tensor* ag_std(const ag_tensor* x, const int64_t* dims, int64_t ndims, double correction,
-                         int32_t keepdim);
+                         ag_bool keepdim);
 AG_API ag_status ag_var_mean(const ag_tensor* x, const int64_t* dims, int64_t ndims,
-                             double correction, int32_t keepdim, ag_tensor** var, ag_tensor** mean);
+                             double correction, ag_bool keepdim, ag_tensor** var, ag_tensor** mean);
 AG_API ag_status ag_std_mean(const ag_tensor* x, const int64_t* dims, int64_t ndims,
-                             double correction, int32_t keepdim, ag_tensor** std, ag_tensor** mean);
+                             double correction, ag_bool keepdim, ag_tensor** std, ag_tensor** mean);
 /* log(sum exp(x)), without overflow; integers become floats. */
 AG_API ag_tensor* ag_logsumexp(const ag_tensor* x, const int64_t* dims, int64_t ndims,
-                               int32_t keepdim);
+                               ag_bool keepdim);
 /* (sum |x|^ord)^(1 / ord); ord 0 counts what is not 0, inf and -inf give the extremes of |x|. dtype
  * -1: that of x. */
 AG_API ag_tensor* ag_vector_norm(const ag_tensor* x, double ord, const int64_t* dims, int64_t ndims,
-                                 int32_t keepdim, int32_t dtype);
+                                 ag_bool keepdim, int32_t dtype);
 /* Some element, or every element, is not 0: bool, for uint8 uint8; no gradient. */
-AG_API ag_tensor* ag_any(const ag_tensor* x, const int64_t* dims, int64_t ndims, int32_t keepdim);
-AG_API ag_tensor* ag_all(const ag_tensor* x, const int64_t* dims, int64_t ndims, int32_t keepdim);
+AG_API ag_tensor* ag_any(const ag_tensor* x, const int64_t* dims, int64_t ndims, ag_bool keepdim);
+AG_API ag_tensor* ag_all(const ag_tensor* x, const int64_t* dims, int64_t ndims, ag_bool keepdim);
 /* int64. */
 AG_API ag_tensor* ag_count_nonzero(const ag_tensor* x, const int64_t* dims, int64_t ndims);
 /* Sum and mean of what is not NaN. */
-AG_API ag_tensor* ag_nansum(const ag_tensor* x, const int64_t* dims, int64_t ndims, int32_t keepdim,
+AG_API ag_tensor* ag_nansum(const ag_tensor* x, const int64_t* dims, int64_t ndims, ag_bool keepdim,
                             int32_t dtype);
 AG_API ag_tensor* ag_nanmean(const ag_tensor* x, const int64_t* dims, int64_t ndims,
-                             int32_t keepdim, int32_t dtype);
+                             ag_bool keepdim, int32_t dtype);
 /* How often each number occurs in x [n] of non-negative integers, or the sums of their weights (may
  * be NULL); at least minlength numbers. */
 AG_API ag_tensor* ag_bincount(const ag_tensor* x, const ag_tensor* weights, int64_t minlength);
 /* ag_amin and ag_amax, of all elements or along dims[0]. */
-AG_API ag_status ag_aminmax(const ag_tensor* x, const int64_t* dims, int64_t ndims, int32_t keepdim,
+AG_API ag_status ag_aminmax(const ag_tensor* x, const int64_t* dims, int64_t ndims, ag_bool keepdim,
                             ag_tensor** min, ag_tensor** max);
 /* The lower median of all elements; equal ones share the gradient. A NaN is the median, or is
  * passed over by nanmedian. */
 AG_API ag_tensor* ag_median(const ag_tensor* x);
 AG_API ag_tensor* ag_nanmedian(const ag_tensor* x);
 /* Values and int64 positions along one dim; the gradient goes to the position. */
-AG_API ag_status ag_median_dim(const ag_tensor* x, int64_t dim, int32_t keepdim, ag_tensor** values,
+AG_API ag_status ag_median_dim(const ag_tensor* x, int64_t dim, ag_bool keepdim, ag_tensor** values,
                                ag_tensor** indices);
-AG_API ag_status ag_nanmedian_dim(const ag_tensor* x, int64_t dim, int32_t keepdim,
+AG_API ag_status ag_nanmedian_dim(const ag_tensor* x, int64_t dim, ag_bool keepdim,
                                   ag_tensor** values, ag_tensor** indices);
 /* The elements at the places q (n - 1) of the n sorted ones, of all or along dims[0]; q is 0-d or
  * [Q], in [0, 1], of x's float dtype, the result [Q, ...]. A NaN is the quantile of its row, or is
  * passed over by nanquantile. */
 AG_API ag_tensor* ag_quantile(const ag_tensor* x, const ag_tensor* q, const int64_t* dims,
-                              int64_t ndims, int32_t keepdim, ag_quantile_interpolation mode);
+                              int64_t ndims, ag_bool keepdim, ag_quantile_interpolation mode);
 AG_API ag_tensor* ag_nanquantile(const ag_tensor* x, const ag_tensor* q, const int64_t* dims,
-                                 int64_t ndims, int32_t keepdim, ag_quantile_interpolation mode);
+                                 int64_t ndims, ag_bool keepdim, ag_quantile_interpolation mode);
 /* The most frequent element along dim, the smallest of several, and its last position. */
-AG_API ag_status ag_mode(const ag_tensor* x, int64_t dim, int32_t keepdim, ag_tensor** values,
+AG_API ag_status ag_mode(const ag_tensor* x, int64_t dim, ag_bool keepdim, ag_tensor** values,
                          ag_tensor** indices);
 /* Running sums and products along a dim; dtype as in ag_sum. */
 AG_API ag_tensor* ag_cumsum(const ag_tensor* x, int64_t dim, int32_t dtype);
@@ -1157,7 +1160,7 @@ AG_API ag_tensor* ag_atleast_3d(const ag_tensor* x);
 AG_API ag_status ag_broadcast_tensors(const ag_tensor* const* tensors, int64_t n, ag_tensor** out);
 /* n vectors as views over the grid of all their combinations, written to out[n]; xy: the first two
  * dims are exchanged. */
-AG_API ag_status ag_meshgrid(const ag_tensor* const* tensors, int64_t n, int32_t xy,
+AG_API ag_status ag_meshgrid(const ag_tensor* const* tensors, int64_t n, ag_bool xy,
                              ag_tensor** out);
 /* Joined along dim 1 (vectors: 0), dim 0 (vectors as rows), dim 2, and dim 1 (vectors as columns).
  */
@@ -1170,7 +1173,7 @@ AG_API ag_tensor* ag_block_diag(const ag_tensor* const* tensors, int64_t n);
 /* Rows of all combinations of the vectors' elements; those of the last one change fastest. */
 AG_API ag_tensor* ag_cartesian_prod(const ag_tensor* const* tensors, int64_t n);
 /* Rows of r elements of a vector, in its order. */
-AG_API ag_tensor* ag_combinations(const ag_tensor* x, int64_t r, int32_t with_replacement);
+AG_API ag_tensor* ag_combinations(const ag_tensor* x, int64_t r, ag_bool with_replacement);
 /* A copy with the order along dims reversed; count 0 reverses none. */
 AG_API ag_tensor* ag_flip(const ag_tensor* x, const int64_t* dims, int64_t ndims);
 AG_API ag_tensor* ag_fliplr(const ag_tensor* x);
@@ -1231,9 +1234,9 @@ AG_API ag_status ag_index_assign_(ag_tensor* self, const int64_t* items, int64_t
                                   const ag_tensor* value);
 /* x[indices] = values, or +=, with a tensor of positions or a mask for each leading dim. */
 AG_API ag_tensor* ag_index_put(const ag_tensor* x, const ag_tensor* const* indices, int64_t n,
-                               const ag_tensor* values, int32_t accumulate);
+                               const ag_tensor* values, ag_bool accumulate);
 AG_API ag_status ag_index_put_(ag_tensor* self, const ag_tensor* const* indices, int64_t n,
-                               const ag_tensor* values, int32_t accumulate);
+                               const ag_tensor* values, ag_bool accumulate);
 /* Rows (slices along dim) number index[i] (int32 or int64, 0-d or 1-d); a copy with gradient. */
 AG_API ag_tensor* ag_index_select(const ag_tensor* x, int64_t dim, const ag_tensor* index);
 /* Adds alpha (one element) times slice i of source to slice index[i] of x. */
@@ -1254,9 +1257,9 @@ AG_API ag_status ag_index_fill_(ag_tensor* self, int64_t dim, const ag_tensor* i
 AG_API ag_tensor* ag_take(const ag_tensor* x, const ag_tensor* index);
 /* Writes, or adds, the elements of source at those positions. */
 AG_API ag_tensor* ag_put(const ag_tensor* x, const ag_tensor* index, const ag_tensor* source,
-                         int32_t accumulate);
+                         ag_bool accumulate);
 AG_API ag_status ag_put_(ag_tensor* self, const ag_tensor* index, const ag_tensor* source,
-                         int32_t accumulate);
+                         ag_bool accumulate);
 /* [count, rank] coordinates of the elements that are not 0, int64. */
 AG_API ag_tensor* ag_nonzero(const ag_tensor* x);
 /* value (0-d) where mask (bool, broadcast) is true, else x. */
@@ -1286,13 +1289,13 @@ AG_API ag_status ag_scatter_add_(ag_tensor* self, int64_t dim, const ag_tensor* 
 /* The same with a reduction; include_self: the element of x takes part. */
 AG_API ag_tensor* ag_scatter_reduce(const ag_tensor* x, int64_t dim, const ag_tensor* index,
                                     const ag_tensor* src, ag_scatter_reduction reduce,
-                                    int32_t include_self);
+                                    ag_bool include_self);
 AG_API ag_status ag_scatter_reduce_(ag_tensor* self, int64_t dim, const ag_tensor* index,
                                     const ag_tensor* src, ag_scatter_reduction reduce,
-                                    int32_t include_self);
+                                    ag_bool include_self);
 /* Rows of weight by number; row padding_idx, if not negative, gets no gradient. */
 AG_API ag_tensor* ag_embedding(const ag_tensor* weight, const ag_tensor* index, int64_t padding_idx,
-                               int32_t scale_grad_by_freq);
+                               ag_bool scale_grad_by_freq);
 /* Scales the rows that index names down to a norm of max_norm. */
 AG_API ag_status ag_embedding_renorm_(ag_tensor* weight, const ag_tensor* index, double max_norm,
                                       double norm_type);
@@ -1302,14 +1305,14 @@ AG_API ag_tensor* ag_one_hot(const ag_tensor* index, int64_t num_classes);
 /* ---- sorting ---- */
 
 /* Elements in order along dim, NaN last, and their positions before (int64). */
-AG_API ag_status ag_sort(const ag_tensor* x, int64_t dim, int32_t descending, ag_tensor** values,
+AG_API ag_status ag_sort(const ag_tensor* x, int64_t dim, ag_bool descending, ag_tensor** values,
                          ag_tensor** indices);
-AG_API ag_tensor* ag_argsort(const ag_tensor* x, int64_t dim, int32_t descending);
+AG_API ag_tensor* ag_argsort(const ag_tensor* x, int64_t dim, ag_bool descending);
 /* The k largest, or smallest, in order. */
-AG_API ag_status ag_topk(const ag_tensor* x, int64_t k, int64_t dim, int32_t largest,
+AG_API ag_status ag_topk(const ag_tensor* x, int64_t k, int64_t dim, ag_bool largest,
                          ag_tensor** values, ag_tensor** indices);
 /* The k-th smallest, k from 1. */
-AG_API ag_status ag_kthvalue(const ag_tensor* x, int64_t k, int64_t dim, int32_t keepdim,
+AG_API ag_status ag_kthvalue(const ag_tensor* x, int64_t k, int64_t dim, ag_bool keepdim,
                              ag_tensor** values, ag_tensor** indices);
 /* Different elements, or slices along dims[0], in order; inverse and counts may be NULL. */
 AG_API ag_status ag_unique(const ag_tensor* x, const int64_t* dims, int64_t ndims,
@@ -1319,11 +1322,11 @@ AG_API ag_status ag_unique_consecutive(const ag_tensor* x, const int64_t* dims, 
                                        ag_tensor** values, ag_tensor** inverse, ag_tensor** counts);
 /* Places of values in the ascending last dim of sorted, behind equal elements if right; sorter, the
  * order in which it is ascending, may be NULL. int64. */
-AG_API ag_tensor* ag_searchsorted(const ag_tensor* sorted, const ag_tensor* values, int32_t right,
+AG_API ag_tensor* ag_searchsorted(const ag_tensor* sorted, const ag_tensor* values, ag_bool right,
                                   const ag_tensor* sorter);
 /* True for elements that are among test_elements, or, if invert, are not. */
 AG_API ag_tensor* ag_isin(const ag_tensor* elements, const ag_tensor* test_elements,
-                          int32_t invert);
+                          ag_bool invert);
 
 /* ---- softmax and losses ---- */
 
@@ -1363,7 +1366,7 @@ AG_API ag_tensor* ag_soft_margin_loss(const ag_tensor* input, const ag_tensor* t
                                       ag_reduction reduction);
 /* t (log t - x), or, log_target, exp(t) (t - x). */
 AG_API ag_tensor* ag_kl_div(const ag_tensor* input, const ag_tensor* target, ag_reduction reduction,
-                            int32_t log_target);
+                            ag_bool log_target);
 /* -t log x - (1 - t) log(1 - x), times weight, which may be NULL. */
 AG_API ag_tensor* ag_binary_cross_entropy(const ag_tensor* input, const ag_tensor* target,
                                           const ag_tensor* weight, ag_reduction reduction);
@@ -1375,11 +1378,11 @@ AG_API ag_tensor* ag_binary_cross_entropy_with_logits(const ag_tensor* input,
                                                       ag_reduction reduction);
 /* exp(x) - t x, or, log_input 0, x - t log(x + eps). */
 AG_API ag_tensor* ag_poisson_nll_loss(const ag_tensor* input, const ag_tensor* target,
-                                      int32_t log_input, int32_t full, double eps,
+                                      ag_bool log_input, ag_bool full, double eps,
                                       ag_reduction reduction);
 /* (log v + (x - t)^2 / v) / 2, v = max(var, eps). */
 AG_API ag_tensor* ag_gaussian_nll_loss(const ag_tensor* input, const ag_tensor* target,
-                                       const ag_tensor* var, int32_t full, double eps,
+                                       const ag_tensor* var, ag_bool full, double eps,
                                        ag_reduction reduction);
 /* x / max(|x|_p, eps) along dim. */
 AG_API ag_tensor* ag_normalize(const ag_tensor* input, double p, int64_t dim, double eps);
@@ -1388,7 +1391,7 @@ AG_API ag_tensor* ag_cosine_similarity(const ag_tensor* x1, const ag_tensor* x2,
                                        double eps);
 /* |x1 - x2 + eps|_p along the last dim. */
 AG_API ag_tensor* ag_pairwise_distance(const ag_tensor* x1, const ag_tensor* x2, double p,
-                                       double eps, int32_t keepdim);
+                                       double eps, ag_bool keepdim);
 /* |x1[..., i, :] - x2[..., j, :]|_p for all i and j: [..., P, M] and [..., R, M] to [..., P, R]; p
  * >= 0. */
 AG_API ag_tensor* ag_cdist(const ag_tensor* x1, const ag_tensor* x2, double p);
@@ -1406,7 +1409,7 @@ AG_API ag_tensor* ag_hinge_embedding_loss(const ag_tensor* input, const ag_tenso
 /* max(0, d(anchor, positive) - d(anchor, negative) + margin), d being pairwise_distance. */
 AG_API ag_tensor* ag_triplet_margin_loss(const ag_tensor* anchor, const ag_tensor* positive,
                                          const ag_tensor* negative, double margin, double p,
-                                         double eps, int32_t swap, ag_reduction reduction);
+                                         double eps, ag_bool swap, ag_reduction reduction);
 
 /* ---- convolution and pooling ---- */
 
@@ -1454,19 +1457,19 @@ AG_API ag_tensor* ag_conv_transpose3d(const ag_tensor* input, const ag_tensor* w
 AG_API ag_tensor* ag_max_pool1d(const ag_tensor* input, const int64_t* kernel, int64_t n_kernel,
                                 const int64_t* stride, int64_t n_stride, const int64_t* padding,
                                 int64_t n_padding, const int64_t* dilation, int64_t n_dilation,
-                                int32_t ceil_mode);
+                                ag_bool ceil_mode);
 /* And its int64 position in the flattened spatial dims. */
 AG_API ag_status ag_max_pool1d_with_indices(const ag_tensor* input, const int64_t* kernel,
                                             int64_t n_kernel, const int64_t* stride,
                                             int64_t n_stride, const int64_t* padding,
                                             int64_t n_padding, const int64_t* dilation,
-                                            int64_t n_dilation, int32_t ceil_mode,
+                                            int64_t n_dilation, ag_bool ceil_mode,
                                             ag_tensor** values, ag_tensor** indices);
 /* The sum of each window over *divisor_override or, if that is NULL, over its number of elements,
  * padding counted or not. */
 AG_API ag_tensor* ag_avg_pool1d(const ag_tensor* input, const int64_t* kernel, int64_t n_kernel,
                                 const int64_t* stride, int64_t n_stride, const int64_t* padding,
-                                int64_t n_padding, int32_t ceil_mode, int32_t count_include_pad,
+                                int64_t n_padding, ag_bool ceil_mode, ag_bool count_include_pad,
                                 const int64_t* divisor_override);
 /* The mean of windows i in / out to (i + 1) in / out, rounded down and up. */
 AG_API ag_tensor* ag_adaptive_avg_pool1d(const ag_tensor* input, const int64_t* output_size,
@@ -1482,19 +1485,19 @@ AG_API ag_status ag_adaptive_max_pool1d_with_indices(const ag_tensor* input,
 AG_API ag_tensor* ag_max_pool2d(const ag_tensor* input, const int64_t* kernel, int64_t n_kernel,
                                 const int64_t* stride, int64_t n_stride, const int64_t* padding,
                                 int64_t n_padding, const int64_t* dilation, int64_t n_dilation,
-                                int32_t ceil_mode);
+                                ag_bool ceil_mode);
 /* And its int64 position in the flattened spatial dims. */
 AG_API ag_status ag_max_pool2d_with_indices(const ag_tensor* input, const int64_t* kernel,
                                             int64_t n_kernel, const int64_t* stride,
                                             int64_t n_stride, const int64_t* padding,
                                             int64_t n_padding, const int64_t* dilation,
-                                            int64_t n_dilation, int32_t ceil_mode,
+                                            int64_t n_dilation, ag_bool ceil_mode,
                                             ag_tensor** values, ag_tensor** indices);
 /* The sum of each window over *divisor_override or, if that is NULL, over its number of elements,
  * padding counted or not. */
 AG_API ag_tensor* ag_avg_pool2d(const ag_tensor* input, const int64_t* kernel, int64_t n_kernel,
                                 const int64_t* stride, int64_t n_stride, const int64_t* padding,
-                                int64_t n_padding, int32_t ceil_mode, int32_t count_include_pad,
+                                int64_t n_padding, ag_bool ceil_mode, ag_bool count_include_pad,
                                 const int64_t* divisor_override);
 /* The mean of windows i in / out to (i + 1) in / out, rounded down and up. */
 AG_API ag_tensor* ag_adaptive_avg_pool2d(const ag_tensor* input, const int64_t* output_size,
@@ -1510,19 +1513,19 @@ AG_API ag_status ag_adaptive_max_pool2d_with_indices(const ag_tensor* input,
 AG_API ag_tensor* ag_max_pool3d(const ag_tensor* input, const int64_t* kernel, int64_t n_kernel,
                                 const int64_t* stride, int64_t n_stride, const int64_t* padding,
                                 int64_t n_padding, const int64_t* dilation, int64_t n_dilation,
-                                int32_t ceil_mode);
+                                ag_bool ceil_mode);
 /* And its int64 position in the flattened spatial dims. */
 AG_API ag_status ag_max_pool3d_with_indices(const ag_tensor* input, const int64_t* kernel,
                                             int64_t n_kernel, const int64_t* stride,
                                             int64_t n_stride, const int64_t* padding,
                                             int64_t n_padding, const int64_t* dilation,
-                                            int64_t n_dilation, int32_t ceil_mode,
+                                            int64_t n_dilation, ag_bool ceil_mode,
                                             ag_tensor** values, ag_tensor** indices);
 /* The sum of each window over *divisor_override or, if that is NULL, over its number of elements,
  * padding counted or not. */
 AG_API ag_tensor* ag_avg_pool3d(const ag_tensor* input, const int64_t* kernel, int64_t n_kernel,
                                 const int64_t* stride, int64_t n_stride, const int64_t* padding,
-                                int64_t n_padding, int32_t ceil_mode, int32_t count_include_pad,
+                                int64_t n_padding, ag_bool ceil_mode, ag_bool count_include_pad,
                                 const int64_t* divisor_override);
 /* The mean of windows i in / out to (i + 1) in / out, rounded down and up. */
 AG_API ag_tensor* ag_adaptive_avg_pool3d(const ag_tensor* input, const int64_t* output_size,
@@ -1562,22 +1565,22 @@ AG_API ag_tensor* ag_group_norm(const ag_tensor* x, int64_t num_groups, const ag
  * running ones become (1 - momentum) running + momentum own; else the running ones are used and
  * must be given. */
 AG_API ag_tensor* ag_batch_norm(const ag_tensor* x, ag_tensor* running_mean, ag_tensor* running_var,
-                                const ag_tensor* weight, const ag_tensor* bias, int32_t training,
+                                const ag_tensor* weight, const ag_tensor* bias, ag_bool training,
                                 double momentum, double eps);
 /* x [N, C, ...]: each channel of each sample is normalized, otherwise as batch norm. */
 AG_API ag_tensor* ag_instance_norm(const ag_tensor* x, ag_tensor* running_mean,
                                    ag_tensor* running_var, const ag_tensor* weight,
-                                   const ag_tensor* bias, int32_t use_input_stats, double momentum,
+                                   const ag_tensor* bias, ag_bool use_input_stats, double momentum,
                                    double eps);
 /* Zeros elements with probability p and multiplies the others by 1 / (1 - p); x itself if not
  * training. */
-AG_API ag_tensor* ag_dropout(const ag_tensor* x, double p, int32_t training);
+AG_API ag_tensor* ag_dropout(const ag_tensor* x, double p, ag_bool training);
 /* The same for whole channels of x [N, C, ...]. */
-AG_API ag_tensor* ag_feature_dropout(const ag_tensor* x, double p, int32_t training);
+AG_API ag_tensor* ag_feature_dropout(const ag_tensor* x, double p, ag_bool training);
 /* Dropout that keeps mean 0 and variance 1 behind a SELU. */
-AG_API ag_tensor* ag_alpha_dropout(const ag_tensor* x, double p, int32_t training);
+AG_API ag_tensor* ag_alpha_dropout(const ag_tensor* x, double p, ag_bool training);
 /* The same for whole channels of x [N, C, ...]. */
-AG_API ag_tensor* ag_feature_alpha_dropout(const ag_tensor* x, double p, int32_t training);
+AG_API ag_tensor* ag_feature_alpha_dropout(const ag_tensor* x, double p, ag_bool training);
 
 /* ---- attention and recurrence ---- */
 
@@ -1587,30 +1590,30 @@ AG_API ag_tensor* ag_feature_alpha_dropout(const ag_tensor* x, double p, int32_t
  * heads (dim -3) of query share those of key and value. */
 AG_API ag_tensor* ag_scaled_dot_product_attention(const ag_tensor* query, const ag_tensor* key,
                                                   const ag_tensor* value, const ag_tensor* mask,
-                                                  double dropout_p, int32_t is_causal, double scale,
-                                                  int32_t enable_gqa);
+                                                  double dropout_p, ag_bool is_causal, double scale,
+                                                  ag_bool enable_gqa);
 /* Recurrent layers over a sequence. input [L, N, in] ([N, L, in] if batch_first); h0, c0
  * [num_layers * directions, N, H] or NULL for zeros. params: per layer and direction w_ih [gates *
  * H, in], w_hh [gates * H, H], and if has_biases b_ih, b_hh [gates * H]; an LSTM may add w_hr [P,
  * H], which makes outputs and h0 P wide. dropout applies between layers if train. output is as
  * input with directions * H features, h_n and c_n as h0 and c0. */
 AG_API ag_status ag_lstm(const ag_tensor* input, const ag_tensor* h0, const ag_tensor* c0,
-                         const ag_tensor* const* params, int64_t n_params, int32_t has_biases,
-                         int64_t num_layers, double dropout, int32_t train, int32_t bidirectional,
-                         int32_t batch_first, ag_tensor** output, ag_tensor** h_n, ag_tensor** c_n);
+                         const ag_tensor* const* params, int64_t n_params, ag_bool has_biases,
+                         int64_t num_layers, double dropout, ag_bool train, ag_bool bidirectional,
+                         ag_bool batch_first, ag_tensor** output, ag_tensor** h_n, ag_tensor** c_n);
 AG_API ag_status ag_gru(const ag_tensor* input, const ag_tensor* h0, const ag_tensor* const* params,
-                        int64_t n_params, int32_t has_biases, int64_t num_layers, double dropout,
-                        int32_t train, int32_t bidirectional, int32_t batch_first,
+                        int64_t n_params, ag_bool has_biases, int64_t num_layers, double dropout,
+                        ag_bool train, ag_bool bidirectional, ag_bool batch_first,
                         ag_tensor** output, ag_tensor** h_n);
 AG_API ag_status ag_rnn_tanh(const ag_tensor* input, const ag_tensor* h0,
-                             const ag_tensor* const* params, int64_t n_params, int32_t has_biases,
-                             int64_t num_layers, double dropout, int32_t train,
-                             int32_t bidirectional, int32_t batch_first, ag_tensor** output,
+                             const ag_tensor* const* params, int64_t n_params, ag_bool has_biases,
+                             int64_t num_layers, double dropout, ag_bool train,
+                             ag_bool bidirectional, ag_bool batch_first, ag_tensor** output,
                              ag_tensor** h_n);
 AG_API ag_status ag_rnn_relu(const ag_tensor* input, const ag_tensor* h0,
-                             const ag_tensor* const* params, int64_t n_params, int32_t has_biases,
-                             int64_t num_layers, double dropout, int32_t train,
-                             int32_t bidirectional, int32_t batch_first, ag_tensor** output,
+                             const ag_tensor* const* params, int64_t n_params, ag_bool has_biases,
+                             int64_t num_layers, double dropout, ag_bool train,
+                             ag_bool bidirectional, ag_bool batch_first, ag_tensor** output,
                              ag_tensor** h_n);
 /* One step of an LSTM: input [N, in] or [in]; h and c [N, H] or [H], or NULL for zeros; b_ih and
  * b_hh may be NULL. */

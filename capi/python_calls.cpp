@@ -40,6 +40,7 @@ struct Functions {
   void (*release)(Object);
   int (*is_subtype)(Object, Object);
   int (*check_signals)();
+  Object (*index)(Object);
   Object (*make)(Object type, Object args, Object kwargs);
 };
 struct Objects {
@@ -82,9 +83,32 @@ bool is_handle(Object object) {
 
 bool is_array(Object object) { return type_of(type_of(object)) == objects.array_metaclass; }
 
+/// True for a tensor that is a number: 0-d, and neither float nor bool.
+bool is_integer(Object tensor) {
+  const ag_tensor* handle;
+  std::memcpy(&handle, memory_of(tensor), sizeof(handle));
+  if (ag_tensor_ndim(handle) != 0) return false;
+  const int32_t dtype = ag_tensor_dtype(handle);
+  return dtype != AG_FLOAT32 && dtype != AG_FLOAT64 && dtype != AG_BOOL;
+}
+
+/// An int, or an object of another class that stands for one: NumPy's integers, tensors of one
+/// integer. A bool is no int here.
 bool integer(Object object, int64_t& out) {
   int overflow = 0;
-  out = functions.long_value(object, &overflow);
+  if (type_of(object) == objects.int_type) [[likely]] {
+    out = functions.long_value(object, &overflow);
+    return !overflow;
+  }
+  if (object == objects.yes || object == objects.no) return false;
+  if (ready() && is_handle(object) && !is_integer(object)) return false;
+  const Object number = functions.index(object);
+  if (!number) {
+    functions.clear_error();
+    return false;
+  }
+  out = functions.long_value(number, &overflow);
+  functions.release(number);
   return !overflow;
 }
 
@@ -130,13 +154,16 @@ bool take_other_handle(Object object, void*& out) {
 }
 
 bool take(Object object, Room&, int64_t& out) {
-  const Object type = type_of(object);
-  if (type == objects.int_type) return integer(object, out);
-  if (type == objects.int64_type) {
+  if (type_of(object) == objects.int64_type) {
     std::memcpy(&out, memory_of(object), sizeof(out));
     return true;
   }
-  return false;
+  return integer(object, out);
+}
+
+bool take_flag(Object object, int32_t& out) {
+  out = object == objects.yes;
+  return out || object == objects.no;
 }
 
 bool take(Object object, Room&, int32_t& out) {
@@ -211,7 +238,12 @@ bool take(Object object, Room& room, const int64_t*& out) {
   int64_t* values = room.slots + room.used;
   for (intptr_t i = 0; i < sequence.size; ++i) {
     const Object item = sequence[i];
-    if (!item || type_of(item) != objects.int_type || !integer(item, values[i])) return false;
+    if (!item) return false;
+    // As in PyTorch, a sequence of ints begins with an int; a bool further on is its number.
+    if (i > 0 && (item == objects.yes || item == objects.no))
+      values[i] = item == objects.yes;
+    else if (!integer(item, values[i]))
+      return false;
   }
   room.used += sequence.size;
   out = values;
@@ -332,7 +364,7 @@ struct Known {
 const std::vector<Known>& table() {
   static const std::vector<Known> known = [] {
     std::vector<Known> list = {
-#define AG_FUNCTION(name) {#name, before<&name>(&name)},
+#define AG_FUNCTION(name, flags) {#name, before<&name, flags>(&name)},
 #include "python_functions.inc"
 #undef AG_FUNCTION
         {"tolist", &nested_lists},

@@ -30,7 +30,10 @@ struct Room {
 // false: then ctypes takes the whole call, and also words what is wrong with it.
 bool take(Object object, Room& room, const ag_tensor*& out);
 bool take(Object object, Room& room, int32_t& out);
+/// An int, or what stands for one: what Python's indices are made of; no bool.
 bool take(Object object, Room& room, int64_t& out);
+/// True or False and nothing else.
+bool take_flag(Object object, int32_t& out);
 bool take(Object object, Room& room, double& out);
 bool take(Object object, Room& room, const char*& out);
 /// A ctypes array, bytes, None, or a tuple or list of ints.
@@ -163,14 +166,23 @@ Object give_result(R value) {
     return give(value);
 }
 
-/// The function that stands before `function`: `self` is the function of ctypes.
-template <auto function, class R, class... A>
+template <class T, bool is_flag>
+bool argument(Object object, Room& room, typename Argument<T>::Taken& out) {
+  if constexpr (is_flag)
+    return take_flag(object, out);
+  else
+    return Argument<T>::from(object, room, out);
+}
+
+/// The function that stands before `function`: `self` is the function of ctypes. A bit of `flags`
+/// says that an argument is a boolean.
+template <auto function, uint64_t flags, class R, class... A>
 Object call(Object self, Object const* args, intptr_t n) {
   if (ready() && n == static_cast<intptr_t>(sizeof...(A))) {
     Room room;
     std::tuple<typename Argument<A>::Taken...> taken;
     const bool all = [&]<size_t... i>(std::index_sequence<i...>) {
-      return (Argument<A>::from(args[i], room, std::get<i>(taken)) && ...);
+      return (argument<A, (flags >> i & 1) != 0>(args[i], room, std::get<i>(taken)) && ...);
     }
     (std::index_sequence_for<A...>());
     if (all) [[likely]] {
@@ -192,10 +204,10 @@ Object call(Object self, Object const* args, intptr_t n) {
 }
 
 /// nullptr for functions whose arguments or results are of other types.
-template <auto function, class R, class... A>
+template <auto function, uint64_t flags, class R, class... A>
 constexpr Function before(R (*)(A...)) {
   if constexpr (kKnownResult<R> && (Argument<A>::known && ...))
-    return &call<function, R, A...>;
+    return &call<function, flags, R, A...>;
   else
     return nullptr;
 }

@@ -1,13 +1,23 @@
-# The list of all functions of autograd.h that keep the interpreter's lock, for capi/python_calls.cpp.
+# The list of all functions of autograd.h that keep the interpreter's lock, for capi/python_calls.cpp, each with the set of
+# its arguments that are booleans, one bit an argument.
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/capi/autograd.h)
 file(READ ${PROJECT_SOURCE_DIR}/capi/autograd.h c_header)
-string(REGEX MATCHALL "\nAG_API [^;(]*ag_[a-z0-9_]+\\(" declarations "${c_header}")
+string(REGEX MATCHALL "\nAG_API [^;]*\\)" declarations "${c_header}")
 set(python_functions "")
 foreach(declaration IN LISTS declarations)
   if(NOT declaration MATCHES "AG_BLOCKING")
-    string(REGEX MATCH "ag_[a-z0-9_]+\\($" name "${declaration}")
-    string(REPLACE "(" "" name "${name}")
-    string(APPEND python_functions "AG_FUNCTION(${name})\n")
+    string(REGEX MATCH "(ag_[a-z0-9_]+)\\(([^)]*)" parts "${declaration}")
+    set(name "${CMAKE_MATCH_1}")
+    string(REPLACE "," ";" parameters "${CMAKE_MATCH_2}")
+    set(booleans "")
+    set(position 0)
+    foreach(parameter IN LISTS parameters)
+      if(parameter MATCHES "ag_bool ")
+        string(APPEND booleans " | uint64_t{1} << ${position}")
+      endif()
+      math(EXPR position "${position} + 1")
+    endforeach()
+    string(APPEND python_functions "AG_FUNCTION(${name}, uint64_t{0}${booleans})\n")
   endif()
 endforeach()
 file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/python_functions.inc

@@ -60,10 +60,10 @@ TEST_F(Capi, calls_from_cpython_need_an_interpreter) {
   EXPECT_EQ(ag_last_status(), AG_ERROR_VALUE);
   const void* none[32] = {};
   expect_failure(ag_python_start(none, 1, none, 12, 16), AG_ERROR_VALUE, "n_functions");
-  expect_failure(ag_python_start(none, 21, none, 1, 16), AG_ERROR_VALUE, "n_objects");
-  expect_failure(ag_python_start(none, 21, none, 12, 4), AG_ERROR_VALUE, "head");
-  expect_failure(ag_python_start(none, 21, none, 12, 16), AG_ERROR_VALUE, "NULL");
-  expect_failure(ag_python_start(nullptr, 21, none, 12, 16), AG_ERROR_VALUE, "NULL");
+  expect_failure(ag_python_start(none, 22, none, 1, 16), AG_ERROR_VALUE, "n_objects");
+  expect_failure(ag_python_start(none, 22, none, 12, 4), AG_ERROR_VALUE, "head");
+  expect_failure(ag_python_start(none, 22, none, 12, 16), AG_ERROR_VALUE, "NULL");
+  expect_failure(ag_python_start(nullptr, 22, none, 12, 16), AG_ERROR_VALUE, "NULL");
   expect_failure(ag_python_classes(none, none, none), AG_ERROR_VALUE, "classes");
   expect_failure(ag_python_classes(nullptr, none, none), AG_ERROR_VALUE, "NULL");
 }

@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import operator
 import subprocess
 import sys
 import weakref
@@ -99,13 +100,14 @@ def test_arrays(value):
 
 def test_sizes_and_dims_as_sequences():
     """What ctypes does not know: tuples, lists and Size as arrays."""
-    for sizes in ((3, 2), [3, 2], ag.Size([3, 2]), [6], (), (1,) * 12):
+    ints = ((Indexed(), 6), (3, True), [ag.tensor(6)])
+    for sizes in ((3, 2), [3, 2], ag.Size([3, 2]), [6], (), (1,) * 12, *ints):
         numel = 1
         for size in sizes:
-            numel *= size
+            numel *= operator.index(size)
         x = ag.arange(float(numel))
         made = lib.ag_reshape(x, sizes, len(sizes))
-        assert made.shape == tuple(sizes)
+        assert made.shape == tuple(map(operator.index, sizes))
     for wrong in (
         (3.0, 2),
         [None],
@@ -113,7 +115,10 @@ def test_sizes_and_dims_as_sequences():
         (2**64, 1),
         (1,) * 65,
         ((1, 2),),
-        (Indexed(), 6),
+        (True, 6),
+        [ag.tensor(1.0), 6],
+        [ag.tensor([6])],
+        [ag.tensor(True), 6],
         {3: 2},
     ):
         with pytest.raises(ctypes.ArgumentError):

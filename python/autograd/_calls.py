@@ -34,6 +34,7 @@ _FUNCTIONS = (
     "Py_DecRef",
     "PyType_IsSubtype",
     "PyErr_CheckSignals",
+    "PyNumber_Index",
 )
 _ARRAYS = type(ctypes.c_char * 1)
 _CLASSES = (int, float, bytes, tuple, list, ctypes.c_int64, _ARRAYS, ctypes.c_void_p)

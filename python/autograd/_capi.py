@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import ctypes
-import operator
 import os
 import re
 import struct
@@ -20,6 +19,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Callable, NamedTuple, NoReturn
 
+from ._arguments import (
+    BoolArgument,
+    DoubleArgument,
+    HandleArgument,
+    HandlesArgument,
+    IntArgument,
+    LongArgument,
+)
 from ._calls import of_ctypes, put_in_front
 
 PACKAGE = Path(__file__).resolve().parent
@@ -94,57 +101,6 @@ def parse_header(text: str) -> Header:
 # ---- C types ---------------------------------------------------------------------------------------------
 
 
-class _HandleArgument:
-    """The argument type of a handle: takes handle objects, refuses everything else.
-
-    ``c_void_p.from_param`` would take any int as an address. This method, written in C, returns an instance of
-    a c_void_p subclass unchanged and raises TypeError for an int, a str or None, at no extra cost.
-    """
-
-    from_param = ctypes._SimpleCData.__ctypes_from_outparam__  # type: ignore[attr-defined]
-
-
-class _IntArgument:
-    """The argument type of an int32_t: what ctypes does with a plain int by itself is five times as fast as c_int32."""
-
-    from_param = operator.index
-
-
-class _LongArgument:
-    """The argument type of an int64_t: refuses what does not fit, which c_int64 would cut off silently."""
-
-    @staticmethod
-    def from_param(value: Any) -> Any:
-        """The number as ctypes takes it; small ones are known objects, which is faster than c_int64's own way."""
-        if type(value) is int:
-            if -_KNOWN_INTS <= value < _KNOWN_INTS:
-                return _KNOWN[value]
-        elif type(value) is ctypes.c_int64:
-            return value
-        else:
-            if type(value) is bool:
-                raise TypeError("must be int, not bool")
-            value = operator.index(value)
-        if -(1 << 63) <= value < 1 << 63:
-            return ctypes.c_int64(value)
-        raise OverflowError("does not fit 64 bits")
-
-
-class _HandlesArgument:
-    """The argument type of an array of handles: an array, bytes, or a single handle, an array of one."""
-
-    @staticmethod
-    def from_param(value: Any) -> Any:
-        """The address of a handle object; whatever else c_void_p takes as it is."""
-        if isinstance(value, ctypes.c_void_p) and type(value) is not ctypes.c_void_p:
-            return ctypes.byref(value)
-        return ctypes.c_void_p.from_param(value)
-
-
-_KNOWN_INTS = 64
-# At its place, counted from the end if it is negative.
-_KNOWN = [ctypes.c_int64(n) for n in (*range(_KNOWN_INTS), *range(-_KNOWN_INTS, 0))]
-
 _Addresses = ctypes.POINTER(ctypes.c_void_p)
 DELETER = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 HOOK = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, _Addresses)
@@ -198,15 +154,24 @@ _VALUES: dict[str, Any] = {
 }
 
 
+_OWN_ARGUMENTS = {
+    ctypes.c_int32: IntArgument,
+    ctypes.c_int64: LongArgument,
+    ctypes.c_double: DoubleArgument,
+}
+
+
 def _argument_type(c_type: str) -> Any:
     if _HANDLE.fullmatch(c_type):
-        return _HandleArgument
+        return HandleArgument
     if re.fullmatch(r"(const )?ag_tensor\* const\*", c_type):
-        return _HandlesArgument
+        return HandlesArgument
+    if c_type == "ag_bool":
+        return BoolArgument
     if c_type == "ag_tensor**":  # room for results: an array, or an empty handle
         return _Addresses
     kind = _result_type(c_type)
-    return {ctypes.c_int32: _IntArgument, ctypes.c_int64: _LongArgument}.get(kind, kind)
+    return _OWN_ARGUMENTS.get(kind, kind)
 
 
 def _result_type(c_type: str) -> Any:
@@ -419,10 +384,11 @@ _PYTHON_NAMES = {
     "b": "other",
 }
 _KINDS = {
-    ctypes.c_double: "float",
-    _IntArgument: "int",
-    _LongArgument: "int",
-    _HandleArgument: "Tensor",
+    DoubleArgument: "float",
+    IntArgument: "int",
+    LongArgument: "int",
+    BoolArgument: "bool",
+    HandleArgument: "Tensor",
 }
 
 
@@ -527,11 +493,11 @@ _MOST_LISTED = 24  # functions in front of ctypes have room for two sequences of
 def pack(numbers: Sequence[int]) -> tuple[bytes, Any]:
     """The numbers as an array of int64, and their count, ready to be passed to the library."""
     n = len(numbers)
+    if n and type(numbers[0]) is bool:
+        raise TypeError(f"sizes and dims must be int, not bool, got {tuple(numbers)}")
+    packer, count = PACKERS[n] if n <= MAX_DIMS else (struct.Struct(f"{n}q").pack, n)
     try:
-        if n <= MAX_DIMS:
-            packer, count = PACKERS[n]
-            return packer(*numbers), count
-        return struct.pack(f"{n}q", *numbers), n
+        return packer(*numbers), count
     except struct.error:
         for number in numbers:
             if not hasattr(type(number), "__index__"):

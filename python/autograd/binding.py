@@ -12,6 +12,7 @@ from ._capi import (
     PACKERS,
     ArgumentError,
     again,
+    argument_error,
     call,
     declaration_of,
     fast,
@@ -112,30 +113,33 @@ def _two_tensors(name: str, native: Any) -> Callable[..., Tensor]:
 
 
 def binary(
-    name: str, formula: str, symbol: str | None = None, numbers: bool = True
+    name: str, formula: str, symbol: str | None = None, numbers: str = "one"
 ) -> Callable[..., Tensor]:
-    """A function of two tensors or, unless numbers is False, of a tensor and a number, computed by ``ag_<name>``.
+    """A function of two tensors, computed by ``ag_<name>``.
 
+    numbers says which of them may be Python numbers: "none", the "second", any "one", or the "two" of them.
     symbol is the name of its operator, ``"add"`` for ``__add__``, ``__radd__`` and ``__iadd__``.
     """
     native = getattr(lib, f"ag_{name}")
 
     def function(input: Tensor, other: Any) -> Tensor:
         if type(other) not in tensor_classes:
-            if not isinstance(input, Tensor):
+            if not isinstance(input, Tensor) and numbers != "two":
                 raise TypeError(
                     f"{name}(): argument 'input' must be Tensor, not {type(input).__name__}"
                 )
             other = tensor_argument(name, "other", other)
         try:
             result = native(input, other)
-        except ArgumentError:
+        except ArgumentError as error:
+            if numbers == "second":
+                raise argument_error(native, (input, other), error) from None
             result = native(tensor_argument(name, "input", input), other)
         if not_null(result):
             return result
         raise_last_error()
 
-    if not numbers:
+    if numbers == "none":
         function = _two_tensors(name, native)
     _describe(function, name, native, f"Returns {formula}, elementwise and broadcast.")
     if hasattr(lib, f"ag_{name}_"):

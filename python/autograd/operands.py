@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from typing import Any, Union
 
+from ._arguments import int_argument
 from ._capi import (
     ZERO,
     ArgumentError,
@@ -63,9 +64,7 @@ def _wrap(value: Number, known: dict[Any, Tensor]) -> Tensor:
         wrapped = call(lib.ag_scalar_bool, value)
     else:
         if not -(1 << 63) <= value < 1 << 63:
-            raise RuntimeError(
-                f"value cannot be converted to type int64_t without overflow: {value}"
-            )
+            raise OverflowError(f"int too big to convert: {value} does not fit 64 bits")
         wrapped = call(lib.ag_scalar_int, value)
     if len(known) >= _LIMIT:
         known.clear()
@@ -81,6 +80,21 @@ def tensor_argument(function: str, argument: str, value: Any) -> Tensor:
             f"{function}(): argument '{argument}' must be Tensor or number, not {type(value).__name__}"
         )
     return wrapped
+
+
+def number_argument(function: str, argument: str, value: Any) -> Number:
+    """The number that value is or, as NumPy's numbers and tensors of one number, holds.
+
+    Raises TypeError naming function and argument for anything else.
+    """
+    if type(value) in _numbers:
+        return value  # type: ignore[no-any-return]
+    number = operand(value)
+    if number is None or number.ndim:
+        raise TypeError(
+            f"{function}(): argument '{argument}' must be Number, not {type(value).__name__}"
+        )
+    return number.item()
 
 
 def _array_type(n: int) -> Any:
@@ -115,7 +129,12 @@ def handles(function: str, argument: str, tensors: Iterable[Any], optional: bool
 
 def packed(function: str, argument: str, tensors: Any) -> tuple[Any, Any]:
     """handles() and their count, faster, for calls that keep the interpreter lock: the list stays as it is."""
-    if type(tensors) not in (tuple, list) or len(tensors) >= len(_POINTERS):
+    if not isinstance(tensors, (tuple, list)):
+        raise TypeError(
+            f"{function}(): argument '{argument}' (position 1) must be tuple of Tensors, "
+            f"not {type(tensors).__name__}"
+        )
+    if len(tensors) >= len(_POINTERS):
         array = handles(function, argument, tensors)
         return array, len(array)
     if not tensor_classes.issuperset(map(type, tensors)):
@@ -187,7 +206,18 @@ def dims_argument(dim: Dims) -> tuple[Any, Any]:
         return _ONE_DIM[dim]
     if dim is None:
         return None, ZERO
-    return listed(dim if isinstance(dim, (tuple, list)) else (dim,))
+    if isinstance(dim, (tuple, list)):
+        return listed(dim)
+    if isinstance(dim, int) and not -(1 << 63) <= dim < 1 << 63:
+        raise ValueError(f"Overflow when unpacking long long: dim is {dim}")
+    return listed((dim,))
+
+
+def dim_argument(function: str, dim: Any) -> tuple[Any, Any]:
+    """One dim or None, for all of them, as the library takes dims; TypeError for more dims and anything else."""
+    if type(dim) is int and -_KNOWN_DIMS <= dim < _KNOWN_DIMS:
+        return _ONE_DIM[dim]
+    return (None, ZERO) if dim is None else listed((int_argument(function, "dim", dim),))
 
 
 def dtype_code(dtype: _dtype | None) -> int:

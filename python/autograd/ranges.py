@@ -10,6 +10,7 @@ from .binding import function_only as function
 from .binding import public_names
 from .creation import _code, _finish, full
 from .dtypes import dtype as DType
+from .operands import number_argument
 from .tensor import Tensor
 
 _EXACT = 1 << 52  # integers up to here are exact in float64 arithmetic
@@ -28,10 +29,10 @@ def arange(
     """Returns start, start + step, ... below end (above it for a negative step); int64 if all three are ints."""
     if end is None:
         start, end = 0, start
-    whole = all(
-        isinstance(number, int) or (isinstance(number, Tensor) and not number.is_floating_point())
-        for number in (start, end, step)
-    )
+    start = number_argument("arange", "start", start)
+    end = number_argument("arange", "end", end)
+    step = number_argument("arange", "step", step)
+    whole = all(isinstance(number, int) for number in (start, end, step))
     code = _code(dtype, dtypes.int64 if whole else None)
     if whole and step and max(abs(int(start)), abs(int(end))) > _EXACT:
         # Counted from 0: the library takes the ends as float64.
@@ -56,6 +57,8 @@ def linspace(
     requires_grad: bool = False,
 ) -> Tensor:
     """Returns `steps` evenly spaced numbers from start to end, both included."""
+    start = number_argument("linspace", "start", start)
+    end = number_argument("linspace", "end", end)
     return _finish(
         call(lib.ag_linspace, float(start), float(end), steps, _code(dtype)), requires_grad, device
     )

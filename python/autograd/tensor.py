@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Union
 from weakref import ref
 
 from . import dtypes
+from ._arguments import int_argument
 from ._capi import (
     MAX_DIMS,
     ONE,
@@ -167,7 +168,7 @@ class Tensor(Handle):
         return tuple(strides[:ndim]) if dim is None else strides[self._position(dim)]
 
     def _position(self, dim: int) -> int:
-        ndim = self.ndim
+        dim, ndim = int_argument("size", "dim", dim), self.ndim
         low, high = (-ndim, ndim - 1) if ndim else (-1, 0)
         if not low <= dim <= high:
             raise IndexError(

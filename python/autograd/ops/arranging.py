@@ -8,7 +8,7 @@ from typing import Any
 from .._capi import call, constants, lib, listed
 from ..binding import function_only as function
 from ..binding import method, op, public_names
-from ..operands import Dims, dims_argument, in_place, operand
+from ..operands import Dims, dim_argument, dims_argument, in_place, operand
 from ..tensor import Tensor
 
 
@@ -91,7 +91,9 @@ def repeat_interleave(
             f"repeat_interleave(): argument 'repeats' must be Tensor or int, not {type(repeats).__name__}"
         )
     size = -1 if output_size is None else output_size
-    return call(lib.ag_repeat_interleave, input, counts, *dims_argument(dim), size)
+    return call(
+        lib.ag_repeat_interleave, input, counts, *dim_argument("repeat_interleave", dim), size
+    )
 
 
 @op

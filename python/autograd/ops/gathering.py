@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from .._arguments import bool_argument, text_argument
 from .._capi import (
     ZERO,
     ArgumentError,
@@ -64,7 +65,7 @@ def _source(function: str, src: Any, value: Any) -> Tensor:
 
 
 def _kind(reduce: str) -> int:
-    code = _REDUCTIONS.get(reduce)
+    code = _REDUCTIONS.get(text_argument("scatter_reduce", "reduce", reduce))
     if code is None:
         raise RuntimeError(
             f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}"
@@ -76,7 +77,7 @@ _OLD_REDUCTIONS = {"add": "sum", "multiply": "prod"}
 
 
 def _old_kind(reduce: str) -> int:
-    if reduce not in _OLD_REDUCTIONS:
+    if text_argument("scatter", "reduce", reduce) not in _OLD_REDUCTIONS:
         raise RuntimeError(f"reduce argument must be either add or multiply, got {reduce}")
     return _REDUCTIONS[_OLD_REDUCTIONS[reduce]]
 
@@ -97,7 +98,7 @@ def scatter(
     """
     source = _source("scatter", src, value)
     if reduce is not None:
-        return call(lib.ag_scatter_reduce, input, dim, index, source, _old_kind(reduce), 1)
+        return call(lib.ag_scatter_reduce, input, dim, index, source, _old_kind(reduce), True)
     return call(lib.ag_scatter, input, dim, index, source)
 
 
@@ -114,7 +115,7 @@ def scatter_(
     """Does what scatter() does to the tensor itself and returns it."""
     source = _source("scatter_", src, value)
     if reduce is not None:
-        return in_place(lib.ag_scatter_reduce_, self, dim, index, source, _old_kind(reduce), 1)
+        return in_place(lib.ag_scatter_reduce_, self, dim, index, source, _old_kind(reduce), True)
     return in_place(lib.ag_scatter_, self, dim, index, source)
 
 
@@ -258,7 +259,7 @@ def put_(self: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
 @op
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     """Returns the coordinates of the elements that are not 0: [count, ndim], or a tensor per dim with as_tuple."""
-    if not as_tuple:
+    if not bool_argument("nonzero", "as_tuple", as_tuple):
         return call(lib.ag_nonzero, input)
     found = call(lib.ag_nonzero, input if input.ndim else input.reshape(1))
     return tuple(call(lib.ag_select, found, 1, d) for d in range(found.shape[1]))

@@ -6,6 +6,7 @@ import builtins
 from collections.abc import Sequence
 from typing import Any
 
+from .._arguments import int_argument, text_argument
 from .._capi import (
     ArgumentError,
     argument_error,
@@ -38,10 +39,6 @@ def _joined(native: Any, name: str, tensors: Any, *options: Any) -> Tensor:
         except ArgumentError:  # also for long ones
             result = _packed(native, name, tensors, options)
     else:
-        if type(tensors) in tensor_classes:
-            raise TypeError(
-                f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor"
-            )
         result = call(native, *packed(name, "tensors", tensors), *options)
     if not_null(result):
         return result
@@ -119,6 +116,8 @@ def split(
 @by_numpys_names
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """Returns at most `chunks` views of equal size along dim; the last may be smaller."""
+    if type(chunks) is not int:
+        chunks = int_argument("chunk", "chunks", chunks)
     if chunks <= 0:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
     try:
@@ -287,6 +286,8 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
 
     indexing "ij" (the default) gives dim i to vector i; "xy" exchanges the first two dims.
     """
+    if indexing is not None:
+        text_argument("meshgrid", "indexing", indexing)
     if indexing not in (None, "ij", "xy"):
         raise RuntimeError(
             f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}'

@@ -8,7 +8,7 @@ from .._capi import call, lib
 from ..binding import binary, method, op, public_names, unary
 from ..binding import function_only as function
 from ..dtypes import bool_
-from ..operands import in_place, tensor_argument
+from ..operands import in_place, number_argument, tensor_argument
 from ..tensor import NO_TENSOR, Tensor
 
 neg = unary("neg", "-x")
@@ -60,57 +60,61 @@ isfinite = unary("isfinite", "whether x is neither infinite nor NaN")
 signbit = unary("signbit", "whether x has a minus sign, as -0.0 has")
 logical_not = unary("logical_not", "whether x is 0")
 
-_plain_add = binary("add", "input + other", "add")
-_plain_sub = binary("sub", "input - other", "sub")
-mul = binary("mul", "input * other", "mul")
-_plain_div = binary("div", "input / other", "truediv")
+_plain_add = binary("add", "input + other", "add", numbers="two")
+_plain_sub = binary("sub", "input - other", "sub", numbers="two")
+mul = binary("mul", "input * other", "mul", numbers="two")
+_plain_div = binary("div", "input / other", "truediv", numbers="two")
 _plain_pow = binary("pow", "input ^ other", "pow")
 _plain_float_power = binary("float_power", "input ^ other in float64")
 remainder = binary("remainder", "input - floor(input / other) other", "mod")
-fmod = binary("fmod", "input - trunc(input / other) other")
-floor_divide = binary("floor_divide", "floor(input / other)", "floordiv")
+fmod = binary("fmod", "input - trunc(input / other) other", numbers="second")
+floor_divide = binary("floor_divide", "floor(input / other)", "floordiv", numbers="two")
 xlogy = binary("xlogy", "input log(other), 0 where input is 0")
-igamma = binary("igamma", "the share of the gamma distribution of shape input below other")
-igammac = binary("igammac", "the share of the gamma distribution of shape input above other")
+igamma = binary(
+    "igamma", "the share of the gamma distribution of shape input below other", numbers="none"
+)
+igammac = binary(
+    "igammac", "the share of the gamma distribution of shape input above other", numbers="none"
+)
 gamma_number_slope = binary(
     "gamma_number_slope",
     "how a number other of the gamma distribution moves with its shape input, the share kept",
 )
-copysign = binary("copysign", "|input| with the sign of other")
+copysign = binary("copysign", "|input| with the sign of other", numbers="second")
 bitwise_and = binary("bitwise_and", "input & other", "and")
 bitwise_or = binary("bitwise_or", "input | other", "or")
 bitwise_xor = binary("bitwise_xor", "input ^ other, bit by bit", "xor")
 bitwise_left_shift = binary("bitwise_left_shift", "input << other", "lshift")
 bitwise_right_shift = binary("bitwise_right_shift", "input >> other", "rshift")
-eq = binary("eq", "input == other", "eq")
-ne = binary("ne", "input != other", "ne")
-lt = binary("lt", "input < other", "lt")
-le = binary("le", "input <= other", "le")
-gt = binary("gt", "input > other", "gt")
-ge = binary("ge", "input >= other", "ge")
+eq = binary("eq", "input == other", "eq", numbers="second")
+ne = binary("ne", "input != other", "ne", numbers="second")
+lt = binary("lt", "input < other", "lt", numbers="second")
+le = binary("le", "input <= other", "le", numbers="second")
+gt = binary("gt", "input > other", "gt", numbers="second")
+ge = binary("ge", "input >= other", "ge", numbers="second")
 
 # Of two tensors: numbers are refused.
-maximum = binary("maximum", "the larger of input and other", numbers=False)
-minimum = binary("minimum", "the smaller of input and other", numbers=False)
+maximum = binary("maximum", "the larger of input and other", numbers="none")
+minimum = binary("minimum", "the smaller of input and other", numbers="none")
 fmax = binary(
-    "fmax", "the larger of input and other, the other one where one is NaN", numbers=False
+    "fmax", "the larger of input and other, the other one where one is NaN", numbers="none"
 )
 fmin = binary(
-    "fmin", "the smaller of input and other, the other one where one is NaN", numbers=False
+    "fmin", "the smaller of input and other, the other one where one is NaN", numbers="none"
 )
-atan2 = binary("atan2", "the angle of the point (other, input)", numbers=False)
-hypot = binary("hypot", "sqrt(input^2 + other^2)", numbers=False)
-logaddexp = binary("logaddexp", "log(e^input + e^other)", numbers=False)
-logaddexp2 = binary("logaddexp2", "log2(2^input + 2^other)", numbers=False)
-gcd = binary("gcd", "the greatest common divisor of input and other", numbers=False)
-lcm = binary("lcm", "the least common multiple of input and other", numbers=False)
-logical_and = binary("logical_and", "whether neither input nor other is 0", numbers=False)
-logical_or = binary("logical_or", "whether input or other is not 0", numbers=False)
+atan2 = binary("atan2", "the angle of the point (other, input)", numbers="none")
+hypot = binary("hypot", "sqrt(input^2 + other^2)", numbers="none")
+logaddexp = binary("logaddexp", "log(e^input + e^other)", numbers="none")
+logaddexp2 = binary("logaddexp2", "log2(2^input + 2^other)", numbers="none")
+gcd = binary("gcd", "the greatest common divisor of input and other", numbers="none")
+lcm = binary("lcm", "the least common multiple of input and other", numbers="none")
+logical_and = binary("logical_and", "whether neither input nor other is 0", numbers="none")
+logical_or = binary("logical_or", "whether input or other is not 0", numbers="none")
 logical_xor = binary(
-    "logical_xor", "whether one of input and other is 0 and one is not", numbers=False
+    "logical_xor", "whether one of input and other is 0 and one is not", numbers="none"
 )
 _plain_heaviside = binary(
-    "heaviside", "0, values or 1 for input below, at or above 0", numbers=False
+    "heaviside", "0, values or 1 for input below, at or above 0", numbers="none"
 )
 
 _plain_add_, _plain_sub_, _plain_div_ = Tensor.add_, Tensor.sub_, Tensor.div_
@@ -229,9 +233,7 @@ def heaviside(input: Tensor, values: Tensor) -> Tensor:
 
 
 def _value(function: str, value: Any) -> float:
-    if isinstance(value, (bool, int, float)):
-        return float(value)
-    raise TypeError(f"{function}(): argument 'value' must be Number, not {type(value).__name__}")
+    return float(number_argument(function, "value", value))
 
 
 @op

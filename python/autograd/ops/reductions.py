@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from .._arguments import text_argument
 from .._capi import (
     ZERO,
     ArgumentError,
@@ -16,7 +17,7 @@ from .._capi import (
 )
 from ..binding import by_numpys_names, in_own_names, op, public_names
 from ..dtypes import dtype as _dtype
-from ..operands import Dims, dims_argument, dtype_code, two_results
+from ..operands import Dims, dim_argument, dims_argument, dtype_code, tensor_argument, two_results
 from ..tensor import NO_TENSOR, Tensor
 from .pointwise import abs, add, eq, le, maximum, minimum, mul, ne, sub
 
@@ -201,7 +202,7 @@ def min(
 @by_numpys_names
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Returns the int64 position of the first maximum, along dim or in the flattened tensor."""
-    dims, n = dims_argument(dim)
+    dims, n = dim_argument("argmax", dim)
     return call(lib.ag_argmax, input, dims, n, keepdim)
 
 
@@ -209,7 +210,7 @@ def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
 @by_numpys_names
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Returns the int64 position of the first minimum, along dim or in the flattened tensor."""
-    dims, n = dims_argument(dim)
+    dims, n = dim_argument("argmin", dim)
     return call(lib.ag_argmin, input, dims, n, keepdim)
 
 
@@ -266,15 +267,16 @@ _QUANTILES = {
 def _quantile(
     name: str, native: Any, input: Tensor, q: Any, dim: int | None, keepdim: bool, kind: str
 ) -> Tensor:
-    if kind not in _QUANTILES:
+    if text_argument(name, "interpolation", kind) not in _QUANTILES:
         raise RuntimeError(
             f"{name}() interpolation must be one of {', '.join(_QUANTILES)}, but got {kind}"
         )
-    if isinstance(q, (int, float)):
+    if not isinstance(q, Tensor):
+        q = float(tensor_argument(name, "q", q))
         if not 0 <= q <= 1:
             raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q}")
-        q = call(lib.ag_to_dtype, call(lib.ag_scalar_double, float(q)), input.dtype.code)
-    dims, n = dims_argument(dim)
+        q = call(lib.ag_to_dtype, call(lib.ag_scalar_double, q), input.dtype.code)
+    dims, n = dim_argument(name, dim)
     return call(native, input, q, dims, n, keepdim, _QUANTILES[kind])
 
 

@@ -15,11 +15,9 @@ from .reductions import max_result
 _MISSING: Any = object()
 
 
-def _dim(name: str, dim: Any) -> int:
+def _dim(name: str, dim: Any) -> Any:
     if dim is _MISSING:
         raise TypeError(f'{name}() missing 1 required positional arguments: "dim"')
-    if not isinstance(dim, int):
-        raise TypeError(f"{name}(): argument 'dim' must be int, not {type(dim).__name__}")
     return dim
 
 

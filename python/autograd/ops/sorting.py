@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from .._arguments import bool_argument, int_argument
 from .._capi import ZERO, call, lib, listed, run
 from ..binding import by_numpys_names, op, public_names
 from ..binding import function_only as function
@@ -36,19 +37,24 @@ class kthvalue_result(NamedTuple):
 @op
 @by_numpys_names
 def sort(
-    input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False
+    input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False
 ) -> sort_result:
     """Returns (values, indices): the elements in order along dim, and their positions before.
 
     NaN is the largest. Always stable. The gradient goes to where the elements were.
     """
+    if stable is not None:
+        bool_argument("sort", "stable", stable)
     return sort_result(*two_results(lib.ag_sort, input, dim, descending))
 
 
 @op
 @by_numpys_names
-def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
+def argsort(
+    input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False
+) -> Tensor:
     """Returns the positions (int64) that put the elements in order along dim; always stable."""
+    bool_argument("argsort", "stable", stable)
     return call(lib.ag_argsort, input, dim, descending)
 
 
@@ -64,6 +70,7 @@ def topk(
     input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
 ) -> topk_result:
     """Returns (values, indices) of the k largest, or smallest, elements along dim; always in order."""
+    bool_argument("topk", "sorted", sorted)
     return topk_result(*two_results(lib.ag_topk, input, k, dim, largest))
 
 
@@ -74,7 +81,9 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> kth
 
 
 def _unique(native: Any, input: Tensor, inverse: bool, counts: bool, dim: int | None) -> Any:
-    dims, n = (None, ZERO) if dim is None else listed((dim,))
+    bool_argument("unique", "return_inverse", inverse)
+    bool_argument("unique", "return_counts", counts)
+    dims, n = (None, ZERO) if dim is None else listed((int_argument("unique", "dim", dim),))
     places = [empty_handle() if wanted else None for wanted in (True, inverse, counts)]
     run(native, input, dims, n, *places)
     found = tuple(place for place in places if place is not None)
@@ -93,6 +102,7 @@ def unique(
 
     With return_inverse also, for each element, which of them it is; with return_counts how often each occurs.
     """
+    bool_argument("unique", "sorted", sorted)
     return _unique(lib.ag_unique, input, return_inverse, return_counts, dim)
 
 
@@ -121,6 +131,10 @@ def searchsorted(
 
     Before equal elements, or behind them if right (or side='right'). sorter: the order in which it is ascending.
     """
+    bool_argument("searchsorted", "right", right)
+    bool_argument("searchsorted", "out_int32", out_int32)
+    if not (side is None or isinstance(side, str)):
+        raise TypeError(f"searchsorted(): argument 'side' must be str, not {type(side).__name__}")
     if side not in (None, "left", "right"):
         raise RuntimeError(
             f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}"

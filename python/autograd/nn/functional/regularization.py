@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from ..._arguments import bool_argument
 from ..._capi import ArgumentError, argument_error, call, lib, not_null, raise_last_error
 from ...tensor import Tensor
 
@@ -25,6 +26,14 @@ def _check(p: float) -> None:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
 
 
+def _as_it_is(name: str, input: Tensor, training: bool) -> Tensor:
+    """The input, with which nothing is done."""
+    bool_argument(name, "training", training)
+    if not isinstance(input, Tensor):
+        raise TypeError(f"{name}(): argument 'input' must be Tensor, not {type(input).__name__}")
+    return input
+
+
 def _finish(input: Tensor, result: Tensor, inplace: bool) -> Tensor:
     return input.copy_(result) if inplace else result
 
@@ -35,12 +44,12 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     Returns the input itself if not training. Raises ValueError unless 0 <= p <= 1.
     """
     _check(p)
-    if not training or p == 0:
-        return input
+    if training is False or p == 0:
+        return _as_it_is("dropout", input, training)
     try:
-        result = _dropout(input, p, 1)
+        result = _dropout(input, p, training)
     except ArgumentError as error:
-        raise argument_error(_dropout, (input, p, 1), error) from None
+        raise argument_error(_dropout, (input, p, training), error) from None
     if not_null(result):
         return input.copy_(result) if inplace else result
     raise_last_error()
@@ -48,9 +57,9 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
 
 def _whole(native: Any, input: Tensor, p: float, training: bool, inplace: bool) -> Tensor:
     _check(p)
-    if not training or p == 0:
-        return input
-    return _finish(input, call(native, input, p, 1), inplace)
+    if training is False or p == 0:
+        return _as_it_is("dropout", input, training)
+    return _finish(input, call(native, input, p, training), inplace)
 
 
 def dropout1d(
