@@ -116,6 +116,21 @@ class DoubleArgument:
         return ctypes.c_double(float(value))
 
 
+class ArrayArgument:
+    """The argument type of an array of numbers: an array, bytes or None; no int as an address, and no handle."""
+
+    @staticmethod
+    def from_param(value: Any) -> Any:
+        """The array as ctypes takes it."""
+        kind = type(value)
+        if kind is int or kind is str or (kind is not _Pointer and isinstance(value, _Pointer)):
+            raise TypeError("must be an array")
+        return _Pointer.from_param(value)
+
+
+_Pointer = ctypes.c_void_p
+
+
 class HandlesArgument:
     """The argument type of an array of handles: an array, bytes, or a single handle, an array of one."""
 

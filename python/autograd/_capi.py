@@ -20,6 +20,7 @@ from types import SimpleNamespace
 from typing import Any, Callable, NamedTuple, NoReturn
 
 from ._arguments import (
+    ArrayArgument,
     BoolArgument,
     DoubleArgument,
     HandleArgument,
@@ -166,6 +167,8 @@ def _argument_type(c_type: str) -> Any:
         return HandleArgument
     if re.fullmatch(r"(const )?ag_tensor\* const\*", c_type):
         return HandlesArgument
+    if re.fullmatch(r"const (int64_t|int32_t|double)\*", c_type):
+        return ArrayArgument
     if c_type == "ag_bool":
         return BoolArgument
     if c_type == "ag_tensor**":  # room for results: an array, or an empty handle
@@ -508,6 +511,10 @@ def pack(numbers: Sequence[int]) -> tuple[bytes, Any]:
 
 def listed(numbers: Any) -> tuple[Any, Any]:
     """The same for call(), run() and what makes a refused call again(): short tuples and lists stay as they are."""
+    kind = type(numbers)
+    if kind is not tuple and kind is not list and not isinstance(numbers, (tuple, list)):
+        # Bytes and arrays would be read as the memory that they are.
+        raise TypeError(f"sizes and dims must be tuple of ints, not {kind.__name__}")
     n = len(numbers)
     return (numbers, n) if n <= _MOST_LISTED and fast else pack(numbers)
 
