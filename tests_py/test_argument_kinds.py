@@ -50,6 +50,16 @@ REFUSED = {
         0, lib.tensor([0]), lib.ones(1), 2
     ),
     "a number in the place of a tensor": lambda lib: lib.igamma(lib.ones(2), 2.0),
+    "half a worker": lambda lib: list(lib.utils.data.DataLoader([1, 2], num_workers=0.5)),
+    "a number as a generator": lambda lib: list(
+        lib.utils.data.DataLoader([1, 2], shuffle=True, generator=1)
+    ),
+    "a context without workers": lambda lib: lib.utils.data.DataLoader(
+        [1, 2], multiprocessing_context="fork"
+    ),
+    "a range of another name": lambda lib: lib.ones(2).uniform_(until=2),
+    "two places to split": lambda lib: lib.ones(2, 4).hsplit(2, sections=2),
+    "no place to split": lambda lib: lib.ones(2, 4).vsplit(),
     "a number before a comparison": lambda lib: lib.eq(2, lib.ones(2)),
 }
 
@@ -64,3 +74,12 @@ def test_refused_as_pytorch_refuses_it(name):
     expected = outcome(REFUSED[name], torch)
     assert isinstance(expected, Exception), "PyTorch raises nothing"
     same_outcome(outcome(REFUSED[name], ag), expected)
+
+
+@pytest.mark.parametrize(
+    "kind, options", [("Adam", {"betas": (0.9,) * 3}), ("Rprop", {"step_sizes": (1.0,)})]
+)
+def test_pairs_of_options_are_pairs(kind, options):
+    """PyTorch finds out in the first step."""
+    with pytest.raises(ValueError, match="two numbers"):
+        getattr(ag.optim, kind)([ag.ones(2)], **options)

@@ -53,6 +53,14 @@ def text_argument(function: str, argument: str, value: Any) -> str:
     raise TypeError(f"{function}(): argument '{argument}' must be str, not {type(value).__name__}")
 
 
+def ends(function: str, low: Any, high: Any, named: dict[str, Any]) -> tuple[Any, Any]:
+    """The ends of a range, which may have been given by PyTorch's names, ``from`` and ``to``."""
+    for name in named:
+        if name not in ("from", "to"):
+            raise TypeError(f"{function}() got an unexpected keyword argument '{name}'")
+    return named.get("from", low), named.get("to", high)
+
+
 # ---- argument types of C functions -----------------------------------------------------------------------
 
 

@@ -515,10 +515,12 @@ def randint(
 
 @function
 @takes_generator
-def randperm(n: int, *, dtype: DType | None = None, device: Any = None) -> Tensor:
+def randperm(
+    n: int, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Returns the numbers 0 to n - 1 in random order, int64 unless a dtype is given."""
-    result = _finish(call(lib.ag_randperm, n), False, device)
-    return result if dtype is None else result.to(dtype)
+    result = call(lib.ag_randperm, n)
+    return _finish(result if dtype is None else result.to(dtype), requires_grad, device)
 
 
 __all__ = public_names(globals())

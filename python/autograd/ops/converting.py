@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import dtypes
+from .._arguments import ends
 from .._capi import call, lib
 from ..binding import method, op, passes_on, public_names
 from ..operands import in_place, tensor_argument
@@ -190,8 +191,9 @@ def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
 
 @method
 @takes_generator
-def uniform_(self: Tensor, low: float = 0, high: float = 1) -> Tensor:
+def uniform_(self: Tensor, low: float = 0, high: float = 1, **named: Any) -> Tensor:
     """Fills with numbers uniform in [low, high) and returns the tensor itself."""
+    low, high = ends("uniform_", low, high, named)
     return in_place(lib.ag_uniform_, self, low, high)
 
 

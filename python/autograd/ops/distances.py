@@ -5,8 +5,9 @@ from __future__ import annotations
 from .._capi import call, lib
 from ..binding import function_only as function
 from ..binding import public_names
-from ..operands import in_place
+from ..operands import Dims, in_place
 from ..tensor import Tensor
+from .reductions import norm
 
 
 @function
@@ -49,10 +50,13 @@ _MODES = (
 
 
 def normalize(
-    input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Tensor | None = None
+    input: Tensor, p: float = 2.0, dim: Dims = 1, eps: float = 1e-12, out: Tensor | None = None
 ) -> Tensor:
-    """Returns input / max(|input|_p, eps), the norm being taken along dim."""
-    result = call(lib.ag_normalize, input, p, dim, eps)
+    """Returns input / max(|input|_p, eps), the norm being taken along dim, or along several dims at once."""
+    if isinstance(dim, int):
+        result = call(lib.ag_normalize, input, p, dim, eps)
+    else:
+        result = input / norm(input, p, dim, keepdim=True).clamp_min(eps)
     return result if out is None else in_place(lib.ag_copy_, out, result)
 
 

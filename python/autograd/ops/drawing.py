@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import creation
+from .._arguments import ends
 from .._capi import call, lib
 from ..binding import function_only as function
 from ..binding import method, op, public_names
@@ -131,8 +132,14 @@ def randint_like(
 
 
 @method
-def random_(self: Tensor, low: int | None = None, high: int | None = None) -> Tensor:
-    """Fills with integers uniform in [low, high), [0, low), or all the dtype holds exactly; returns itself."""
+def random_(self: Tensor, low: int | None = None, high: int | None = None, **named: Any) -> Tensor:
+    """Fills with integers uniform in [low, high), [0, low), or all the dtype holds exactly; returns itself.
+
+    By name the ends are ``from``, which has to be written ``**{"from": low}``, and ``to``.
+    """
+    low, high = ends("random_", low, high, named)
+    if low is None and high is not None:
+        low, high = high, None
     if low is None:
         digits = _MANTISSA[str(self.dtype).rpartition(".")[2]]
         low, high = 0, min(1 << digits, (1 << 63) - 1)

@@ -202,21 +202,50 @@ def _even_places(input: Tensor, sections: int, dim: int) -> list[int]:
 
 
 @op
-def hsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+def hsplit(
+    input: Tensor,
+    indices_or_sections: Any = None,
+    *,
+    indices: Sequence[int] | None = None,
+    sections: int | None = None,
+) -> tuple[Tensor, ...]:
     """Returns the parts of :func:`tensor_split` along dim 1, of a vector along dim 0."""
-    return _split_evenly("hsplit", input, indices_or_sections, 1, 0 if input.ndim == 1 else 1)
+    where = _where("hsplit", indices_or_sections, indices, sections)
+    return _split_evenly("hsplit", input, where, 1, 0 if input.ndim == 1 else 1)
 
 
 @op
-def vsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+def vsplit(
+    input: Tensor,
+    indices_or_sections: Any = None,
+    *,
+    indices: Sequence[int] | None = None,
+    sections: int | None = None,
+) -> tuple[Tensor, ...]:
     """Returns the parts of :func:`tensor_split` along dim 0."""
-    return _split_evenly("vsplit", input, indices_or_sections, 2, 0)
+    where = _where("vsplit", indices_or_sections, indices, sections)
+    return _split_evenly("vsplit", input, where, 2, 0)
 
 
 @op
-def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+def dsplit(
+    input: Tensor,
+    indices_or_sections: Any = None,
+    *,
+    indices: Sequence[int] | None = None,
+    sections: int | None = None,
+) -> tuple[Tensor, ...]:
     """Returns the parts of :func:`tensor_split` along dim 2."""
-    return _split_evenly("dsplit", input, indices_or_sections, 3, 2)
+    where = _where("dsplit", indices_or_sections, indices, sections)
+    return _split_evenly("dsplit", input, where, 3, 2)
+
+
+def _where(name: str, *given: Any) -> Any:
+    """Where to split, under whichever of the three names it was given."""
+    named = [one for one in given if one is not None]
+    if len(named) != 1:
+        raise TypeError(f"{name}() takes one of indices_or_sections, indices and sections")
+    return named[0]
 
 
 def _split_evenly(name: str, input: Tensor, where: Any, least: int, dim: int) -> tuple[Tensor, ...]:

@@ -118,6 +118,8 @@ _plain_heaviside = binary(
 )
 
 _plain_add_, _plain_sub_, _plain_div_ = Tensor.add_, Tensor.sub_, Tensor.div_
+_plain_pow_, _plain_float_power_ = Tensor.pow_, Tensor.float_power_
+_plain_heaviside_ = Tensor.heaviside_
 _plain_round, _plain_round_ = round, Tensor.round_
 method(neg, "__neg__")
 method(abs, "__abs__")
@@ -224,6 +226,24 @@ def pow(input: Any, exponent: Any) -> Tensor:
 def float_power(input: Any, exponent: Any) -> Tensor:
     """Returns input ^ exponent in float64, elementwise and broadcast. One of the two may be a number."""
     return _plain_float_power(input, exponent)
+
+
+@method
+def pow_(self: Tensor, exponent: Any) -> Tensor:
+    """Replaces the elements by pow() of them and returns the tensor itself."""
+    return _plain_pow_(self, exponent)
+
+
+@method
+def float_power_(self: Tensor, exponent: Any) -> Tensor:
+    """Replaces the elements by float_power() of them and returns the tensor itself."""
+    return _plain_float_power_(self, exponent)
+
+
+@method
+def heaviside_(self: Tensor, values: Tensor) -> Tensor:
+    """Replaces the elements by heaviside() of them and returns the tensor itself."""
+    return _plain_heaviside_(self, values)
 
 
 @op

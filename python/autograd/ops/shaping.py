@@ -278,6 +278,12 @@ atleast_3d = _atleast(
 )
 
 
+@op
+def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
+    """Returns a view with two dims exchanged, as transpose() does."""
+    return transpose(input, axis0, axis1)
+
+
 # ---- other dims in place -----------------------------------------------------------------------------------
 
 
@@ -294,14 +300,13 @@ for _name, _change in (
     ("squeeze", squeeze),
     ("unsqueeze", unsqueeze),
     ("transpose", transpose),
-    ("swapaxes", transpose),
+    ("swapaxes", swapaxes),
     ("swapdims", transpose),
     ("t", t),
 ):
     _in_place(_name, _change)
 
 
-swapaxes = op(transpose, "swapaxes")
 swapdims = op(transpose, "swapdims")
 moveaxis = op(movedim, "moveaxis")
 

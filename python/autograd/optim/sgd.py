@@ -132,6 +132,9 @@ class Rprop(SteppedOptimizer):
         differentiable: bool = False,
     ) -> None:
         check_lr(lr)
+        for name, pair in (("etas", etas), ("step_sizes", step_sizes)):
+            if isinstance(pair, (tuple, list)) and len(pair) != 2:
+                raise ValueError(f"{name} must be two numbers, got {pair}")
         if not 0.0 < etas[0] < 1.0 < etas[1]:
             raise ValueError(f"Invalid eta values: {etas[0]}, {etas[1]}")
         defaults: dict[str, Any] = {

@@ -31,7 +31,9 @@ def check_lr(lr: Any) -> None:
 
 
 def check_betas(betas: Sequence[Any]) -> None:
-    """Raises ValueError unless both numbers are in [0, 1)."""
+    """Raises ValueError unless there are two numbers in [0, 1)."""
+    if len(betas) > 2:
+        raise ValueError(f"betas must be two numbers, got {tuple(betas)}")
     for place, beta in enumerate(betas[:2]):
         if not 0.0 <= beta < 1.0:
             raise ValueError(f"Invalid beta parameter at index {place}: {beta}")
@@ -136,6 +138,8 @@ class SteppedOptimizer(Optimizer):
 def _number(value: Any) -> float:
     """An option as a number; of a tensor, without a captured call taking it for a read value."""
     if not isinstance(value, Tensor):
+        if isinstance(value, (str, list)):
+            raise TypeError(f"an option of an optimizer must be a number, not {value!r}")
         return float(value)
     number = ctypes.c_double()
     check(lib.ag_optim_number(value, ctypes.byref(number)))

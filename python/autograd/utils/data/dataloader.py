@@ -58,6 +58,13 @@ class DataLoader(Generic[Sample]):
         pin_memory_device: str = "",
         in_order: bool = True,
     ) -> None:
+        if generator is not None and not isinstance(generator, Generator):
+            raise TypeError(f"generator must be a Generator, not {type(generator).__name__}")
+        if multiprocessing_context is not None and not num_workers:
+            raise ValueError(
+                "multiprocessing_context can only be used with multi-process loading (num_workers > 0), but got "
+                f"num_workers={num_workers}"
+            )
         _check_workers(num_workers, timeout, prefetch_factor, persistent_workers)
         self.dataset: Any = dataset
         self.num_workers = num_workers
@@ -265,6 +272,8 @@ class _Taker:
 
 
 def _check_workers(workers: int, timeout: float, prefetch: int | None, persistent: bool) -> None:
+    if isinstance(workers, float):
+        raise TypeError(f"num_workers must be int, not float: {workers}")
     if workers < 0:
         raise ValueError(
             "num_workers option should be non-negative; use num_workers=0 to disable multiprocessing."

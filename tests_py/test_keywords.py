@@ -1,0 +1,210 @@
+"""Calls by keyword, with PyTorch's names, and by position, in its order."""
+
+import warnings
+
+import pytest
+import torch
+from compare import outcome, same_outcome
+
+import autograd as ag
+
+CALLS = (
+    "lib.swapaxes(x, axis0=0, axis1=1)",
+    "x.swapaxes(axis0=0, axis1=1)",
+    "x.clone().swapaxes_(axis0=0, axis1=1)",
+    "x.clone().swapdims_(dim0=0, dim1=1)",
+    "x.clone().transpose_(dim0=0, dim1=1)",
+    "x.clone().squeeze_(dim=0)",
+    "x.clone().unsqueeze_(dim=0)",
+    "lib.concatenate([x, x], axis=1)",
+    "lib.concat([x, x], dim=1)",
+    "lib.cat([x, x], axis=1)",
+    "lib.cat(tensors=[x, x], dim=1)",
+    "lib.stack(tensors=[x, x], dim=1)",
+    "lib.true_divide(x, other=2)",
+    "x.clone().pow_(exponent=2)",
+    "x.clone().heaviside_(values=lib.tensor(1.))",
+    "x.clone().div_(other=2)",
+    "x.div(other=2)",
+    "x.clone().addmm_(mat1=x, mat2=lib.ones(3, 3), beta=1, alpha=2)",
+    "lib.ones(2).addmv_(mat=x, vec=lib.ones(3))",
+    "x.clone().addr_(vec1=lib.ones(2), vec2=lib.ones(3))",
+    "lib.ones(1, 2, 3).baddbmm_(batch1=lib.ones(1, 2, 2), batch2=lib.ones(1, 2, 3))",
+    "x.clone().addbmm_(batch1=lib.ones(1, 2, 2), batch2=lib.ones(1, 2, 3))",
+    "x.clone().atan2_(other=x)",
+    "x.clone().index_copy_(dim=0, index=lib.tensor([0]), source=lib.ones(1, 3))",
+    "x.index_copy(dim=0, index=lib.tensor([0]), source=lib.ones(1, 3))",
+    "x.take(index=lib.tensor([0]))",
+    "x.where(condition=x>0, other=x)",
+    "lib.where(condition=x>0, input=x, other=x)",
+    "x.masked_scatter(mask=x>0, source=x)",
+    "x.matmul(other=lib.ones(3))",
+    "x.narrow(dim=0, start=0, length=1)",
+    "x.type_as(other=x)",
+    "x.hsplit(sections=3)",
+    "x.hsplit(indices=[1])",
+    "x.vsplit(sections=2)",
+    "lib.hsplit(x, 3)",
+    "x.remainder(other=2)",
+    "x.fmod(other=2)",
+    "x.view(size=(3, 2))",
+    "x.expand(size=(2, 3))",
+    "x.repeat(repeats=(2, 1))",
+    "x.permute(dims=(1, 0))",
+    "x.reshape(shape=(3, 2))",
+    "lib.zeros(size=(2, ))",
+    "lib.full(size=(2, ), fill_value=1)",
+    "x.new_zeros(size=(2, ))",
+    "x.new_full(size=(2, ), fill_value=1)",
+    "x.new_tensor(data=[1])",
+    "lib.tensor(data=[1])",
+    "lib.as_tensor(data=[1])",
+    "lib.arange(start=0, end=3, step=1)",
+    "lib.arange(end=3)",
+    "lib.linspace(start=0, end=1, steps=3)",
+    "lib.split(tensor=x, split_size_or_sections=1)",
+    "x.split(split_size=1)",
+    "lib.chunk(input=x, chunks=2)",
+    "lib.unflatten(input=x, dim=1, sizes=(3, 1))",
+    "lib.tensor_split(input=x, sections=2)",
+    "x.tensor_split(indices=[1])",
+    "lib.tensordot(a=x, b=x, dims=2)",
+    "lib.einsum('ij->i', x)",
+    "lib.cdist(x1=x, x2=x)",
+    "lib.norm(input=x)",
+    "lib.std(input=x, dim=0, unbiased=False)",
+    "lib.std(x, 0, False)",
+    "lib.std(x, 0, False, True)",
+    "lib.std(x, False)",
+    "lib.var(x, unbiased=False)",
+    "lib.var_mean(x, 0, correction=0)",
+    "lib.max(input=x, other=x)",
+    "lib.sort(input=x, dim=0, descending=True, stable=True)",
+    "x.sort(0, True)",
+    "lib.clamp(input=x, min=0, max=1)",
+    "lib.addmm(input=x, mat1=x, mat2=lib.ones(3, 3))",
+    "lib.mul(input=x, other=2)",
+    "lib.rsub(input=x, other=2)",
+    "lib.gather(input=x, dim=0, index=lib.tensor([[0]]))",
+    "lib.scatter(input=x, dim=0, index=lib.tensor([[0]]), src=x)",
+    "lib.flip(input=x, dims=(0, ))",
+    "lib.roll(input=x, shifts=1, dims=0)",
+    "lib.meshgrid(lib.ones(2), lib.ones(2), indexing='xy')",
+    "lib.nn.functional.relu(input=x)",
+    "lib.nn.functional.softmax(input=x, dim=0, dtype=lib.float64)",
+    "lib.softmax(x, 0, lib.float64)",
+    "x.softmax(0, lib.float64)",
+    "x.softmax(-1, dtype=lib.float64)",
+    "lib.log_softmax(input=x, dim=0)",
+    "lib.nn.functional.linear(input=x, weight=lib.ones(4, 3), bias=None)",
+    "lib.nn.functional.dropout(input=x, p=0., training=False, inplace=False)",
+    "lib.nn.functional.mse_loss(input=x, target=x, reduction='sum')",
+    "lib.nn.functional.mse_loss(x, x, None, None, 'sum')",
+    "lib.nn.functional.mse_loss(x, x, size_average=False)",
+    "lib.nn.functional.cross_entropy(input=x, target=lib.tensor([0, 1]), weight=None, ignore_index=-1, "
+    "reduction='none', label_smoothing=.1)",
+    "lib.nn.functional.pad(input=x, pad=(1, 1), mode='constant', value=0)",
+    "lib.nn.functional.interpolate(input=lib.ones(1, 1, 4), size=2)",
+    "lib.nn.functional.gelu(input=x, approximate='tanh')",
+    "lib.nn.functional.scaled_dot_product_attention(query=x, key=x, value=x, attn_mask=None, "
+    "dropout_p=0., scale=None)",
+    "lib.bucketize(input=x, boundaries=lib.ones(2))",
+    "lib.searchsorted(sorted_sequence=lib.ones(2), input=x)",
+    "lib.searchsorted(lib.ones(2), x, right=True)",
+    "lib.allclose(input=x, other=x, rtol=1e-5, atol=1e-8, equal_nan=False)",
+    "lib.unique(input=x, sorted=True, return_inverse=True, return_counts=True, dim=None)",
+    "x.unique(True, True)",
+    "lib.nonzero(input=x, as_tuple=True)",
+    "lib.index_select(input=x, dim=0, index=lib.tensor([0]))",
+    "lib.triu(input=x, diagonal=1)",
+    "lib.diag(input=x, diagonal=0)",
+    "lib.diagonal(input=x, offset=0, dim1=0, dim2=1)",
+    "lib.cumsum(input=x, dim=0)",
+    "lib.topk(input=x, k=1, dim=0, largest=True, sorted=True)",
+    "lib.lerp(input=x, end=x, weight=.5)",
+    "lib.addcmul(input=x, tensor1=x, tensor2=x, value=2)",
+    "lib.zeros_like(input=x, dtype=lib.float64)",
+    "x.to(dtype=lib.float64, device='cpu', non_blocking=True, copy=True)",
+    "x.sum(axis=0, keepdims=True)",
+    "x.sum(dim=0, keepdim=True, dtype=lib.float64)",
+    "x.clone(memory_format=lib.preserve_format)",
+    "x.contiguous(memory_format=lib.contiguous_format)",
+    "x.flatten(start_dim=0, end_dim=-1)",
+    "x.unfold(dimension=0, size=1, step=1)",
+    "x.repeat_interleave(repeats=2, dim=0)",
+    "x.squeeze(dim=0)",
+    "x.clone().fill_(value=1)",
+    "x.clone().masked_fill_(mask=x>0, value=1)",
+    "x.clone().clamp_(min=0)",
+    "x.clone().add_(other=1, alpha=2)",
+    "x.clone().scatter_(dim=0, index=lib.tensor([[0]]), value=1)",
+    "x.clone().scatter_(dim=0, index=lib.tensor([[0]]), src=x, reduce='add')",
+    "x.clone().index_add_(dim=0, index=lib.tensor([0]), source=lib.ones(1, 3), alpha=2)",
+    "x.clone().index_fill_(dim=0, index=lib.tensor([0]), value=1)",
+    "x.clone().index_put_(indices=(lib.tensor([0]), ), values=lib.tensor(1.), accumulate=True)",
+    "x.clone().requires_grad_(requires_grad=True)",
+    "lib.linalg.solve(A=lib.eye(2), B=x)",
+    "lib.linalg.vector_norm(x=x, ord=2)",
+    "lib.linalg.inv(A=lib.eye(2))",
+    "lib.linalg.det(A=lib.eye(2))",
+    "lib.linalg.qr(A=x)",
+    "lib.nn.utils.clip_grad_norm_(parameters=[], max_norm=1, norm_type=2, error_if_nonfinite=False, foreach=None)",
+    "lib.sum(x, (0, ), True)",
+    "lib.full((2, ), 1., dtype=lib.float64)",
+    "lib.eye(n=2, m=3)",
+    "lib.tril_indices(row=2, col=2, offset=0)",
+    "lib.dot(input=lib.ones(2), tensor=lib.ones(2))",
+    "lib.mv(input=x, vec=lib.ones(3))",
+    "lib.mm(input=x, mat2=lib.ones(3, 1))",
+    "lib.bmm(input=lib.ones(1, 1, 1), mat2=lib.ones(1, 1, 1))",
+    "lib.outer(input=lib.ones(2), vec2=lib.ones(2))",
+    "lib.kron(input=x, other=x)",
+    "lib.cross(input=x, other=x, dim=1)",
+    "lib.isin(elements=x, test_elements=x)",
+    "lib.trapezoid(y=x, dx=1, dim=0)",
+    "lib.logsumexp(input=x, dim=0)",
+    "lib.quantile(input=x, q=.5, dim=0, keepdim=True, interpolation='linear')",
+    "lib.numel(input=x)",
+    "lib.from_numpy(x.numpy())",
+    "lib.sqrt(input=x)",
+    "lib.pow(input=x, exponent=2)",
+    "lib.pow(2, x)",
+    "lib.take_along_dim(input=x, indices=lib.zeros(2, 3, dtype=lib.int64), dim=0)",
+    "lib.take_along_dim(indices=lib.zeros(2, 3, dtype=lib.int64), dim=0, input=x)",
+)
+
+RANDOM = (
+    "lib.randperm(3, requires_grad=False)",
+    "x.uniform_(to=1)",
+    "x.uniform_(**{'from': 0, 'to': 1})",
+    "x.random_(to=5)",
+    "x.random_(**{'from': 0, 'to': 5})",
+    "x.normal_(mean=0, std=1)",
+    "lib.normal(mean=0.0, std=1.0, size=(2, ))",
+    "lib.randint(low=0, high=2, size=(2, ))",
+    "lib.rand(size=(2, ))",
+)
+
+
+def call(lib, text):
+    """What a call gives where x is a tensor of two rows of ones."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return eval(text, {"lib": lib, "x": lib.ones(2, 3)})  # noqa: S307
+
+
+@pytest.mark.parametrize("text", CALLS)
+def test_gives_what_pytorch_gives(text):
+    expected = call(torch, text)
+    same_outcome(
+        outcome(call, ag, text), tuple(expected) if isinstance(expected, tuple) else expected
+    )
+
+
+@pytest.mark.parametrize("text", RANDOM)
+def test_draws_what_pytorch_draws(text):
+    expected = outcome(call, torch, text)
+    actual = outcome(call, ag, text)
+    assert (
+        actual.shape == tuple(expected.shape) and str(actual.dtype)[9:] == str(expected.dtype)[6:]
+    )
