@@ -9,7 +9,7 @@
 
 namespace autograd {
 
-/// What became of a gradient on its way; the values are those of `ag_grad_reason`.
+/// What became of a gradient on its way.
 enum class GradReason : int32_t {
   kHealthy = 0,          ///< it arrives and is not zero
   kNotReached = 1,       ///< the loss was not computed from the tensor
@@ -26,7 +26,8 @@ enum class GradReason : int32_t {
   kCustomFunction = 12,  ///< the rule of a function gave none, or zeros
   kNotUsed = 13,         ///< an op on the way used none of the elements
   kCancelled = 14,       ///< several contributions add up to zero
-  kFreed = 15            ///< the graph was freed by an earlier backward
+  kFreed = 15,           ///< the graph was freed by an earlier backward
+  kHook = 16             ///< a hook turned it into zeros
 };
 
 /// The reason's name in lower case, with underscores: "not_reached".

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "autograd/grad.hpp"
 #include "core/backward_watch.hpp"
@@ -91,6 +92,13 @@ struct History {
   std::unordered_map<const Node*, const Node*> users_;
 };
 
+bool has_hooks(const Node& node) {
+  bool found = node.extra && !node.extra->prehooks.empty();
+  for (const detail::NodeOutput& output : node.outputs)
+    found |= output.hooks && !output.hooks->list.empty();
+  return found;
+}
+
 /// Where the gradient that runs towards the tensor becomes zero.
 class Follower : public detail::BackwardWatch {
  public:
@@ -98,10 +106,18 @@ class Follower : public detail::BackwardWatch {
   void on_node(const Node& node, const Tensor* grads, const Tensor* results) override {
     const auto known = history_.number.find(&node);
     if (blocker || known == history_.number.end() || !history_.leads[known->second]) return;
+    visited_.insert(&node);
     bool arrives = false, goes_on = false;
     for (int i = 0; i < node.outputs.size(); ++i) arrives |= grads[i] && !is_zero(grads[i]);
-    for (int i = 0; i < node.inputs.size(); ++i)
-      if (history_.leads_on(node.inputs[i])) goes_on |= results[i] && !is_zero(results[i]);
+    for (int i = 0; i < node.inputs.size(); ++i) {
+      const NodeInput& input = node.inputs[i];
+      if (!history_.leads_on(input) || !results[i] || is_zero(results[i])) continue;
+      goes_on = true;
+      if (input.node) sent_to_.insert(input.node);
+      is_sent |= history_.is_target(input);
+      if (node.extra && !node.extra->hooks.empty()) hooked = &node;
+    }
+    if (!arrives && sent_to_.count(&node) && has_hooks(node)) hooked = &node;
     if (arrives && !goes_on) {
       blocker = &node;
       for (int i = 0; i < node.inputs.size(); ++i) {
@@ -111,12 +127,22 @@ class Follower : public detail::BackwardWatch {
       }
     }
   }
+  /// The node whose rule was to run next.
+  const Node* next() const {
+    for (size_t i = history_.nodes.size(); i-- > 0;)
+      if (history_.leads[i] && !visited_.count(history_.nodes[i])) return history_.nodes[i];
+    return nullptr;
+  }
+
   const Node* blocker = nullptr;
+  const Node* hooked = nullptr;  ///< has hooks that may have made a zero of its gradient
+  bool is_sent = false;          ///< something that is not zero was sent to the tensor itself
   bool gave_none = false;
   int blocked_input = 0;
 
  private:
   const History& history_;
+  std::unordered_set<const Node*> visited_, sent_to_;
 };
 
 const char* ordinal(int i) {
@@ -182,27 +208,42 @@ GradExplanation Report::blocked(const Follower& found, std::vector<PathStep> pat
                " ends in the function", at_line(at), ": its backward returned ",
                found.gave_none ? "None" : "zeros", " for its ", ordinal(found.blocked_input),
                " input");
+  if (node.op->traits & detail::kInPlace && found.blocked_input > 0)
+    return say(GradReason::kNotUsed, at, std::move(path), "The gradient of ", tensor(), " ends in ",
+               op, ": what was written there is not used afterwards");
   if (node.op->traits & detail::kInPlace)
     return say(GradReason::kOverwritten, at, std::move(path), "What was computed from ", tensor(),
                " was overwritten in place by ", op, " before it was used");
+  bool chooses = false;
   for (int i = 0; i < node.inputs.size(); ++i) {
     const NodeInput& other = node.inputs[i];
-    if (i == found.blocked_input || !other.saved || !is_zero(other.saved)) continue;
-    const uint32_t made = body(other.saved)->made_at;
+    if (i == found.blocked_input || !other.saved) continue;
+    const bool zero = is_zero(other.saved);
+    // Conditions and positions choose; only a mask of zeros can be a factor.
+    if (!is_floating(other.dtype) && !(zero && node.op->traits & detail::kPointwise)) {
+      chooses |= !other.is_number;
+      continue;
+    }
+    if (!zero) continue;
     return say(GradReason::kZeroFactor, at, std::move(path), "The gradient of ", tensor(),
-               " is multiplied by exact zeros in ", op, ": its ", ordinal(i), " input, made",
-               at_line(made), ", is zero everywhere");
+               " is multiplied by exact zeros in ", op, ": its ", ordinal(i), " input, ",
+               other.is_number ? std::string("a number")
+                               : concat("made", at_line(body(other.saved)->made_at)),
+               ", is zero", other.is_number ? "" : " everywhere");
   }
   uint32_t reads = 0;
   for (uint32_t each : node.op->reads) reads |= each;
   if (node.op->traits & detail::kPointwise && !reads)
     return say(GradReason::kFlat, at, std::move(path), "The gradient of ", tensor(), " ends in ",
                op, ", whose derivative is zero everywhere");
-  if (node.op->traits & detail::kPointwise)
+  if (node.op->traits & detail::kPointwise && !chooses)
     return say(GradReason::kDead, at, std::move(path), "The gradient of ", tensor(), " ends in ",
                op, ": all elements lie where its derivative is zero (a dead relu, or saturated)");
   return say(GradReason::kNotUsed, at, std::move(path), "The gradient of ", tensor(), " ends in ",
-             op, ": its result depends on none of the elements that come from this tensor");
+             op,
+             ": its result does not change with any of the elements that come from this tensor, or "
+             "its rule "
+             "leaves them out");
 }
 
 /// The cut nearest to the loss behind which the tensor may be.
@@ -279,14 +320,28 @@ GradExplanation explain_reached(const Report& report, const History& history, co
   BackwardOptions options;
   options.retain_graph = options.allow_unused = true;
   Tensor g;
-  {
+  try {
     const detail::WatchBackward watch(&follower);
     g = grad({loss}, {t}, {}, options)[0];
+  } catch (const Error& error) {
+    const Node* failed = follower.next();
+    if (std::string_view(error.what()).rfind("derivative for ", 0) != 0 || !failed) throw;
+    return report.say(GradReason::kNoRule, failed->location, history.path_to(failed),
+                      "The gradient of ", report.tensor(), " ends in '", failed->op->name, "'",
+                      at_line(failed->location), ": ", error.what());
   }
   if (g && !is_zero(g))
     return report.say(GradReason::kHealthy, b->made_at, history.path_to_target(),
                       "The gradient arrives and is not zero");
   if (follower.blocker) return report.blocked(follower, history.path_to(follower.blocker));
+  if (follower.hooked)
+    return report.say(GradReason::kHook, follower.hooked->location,
+                      history.path_to(follower.hooked), "The gradient of ", report.tensor(),
+                      " is turned into zeros by a hook on what '", follower.hooked->op->name, "'",
+                      at_line(follower.hooked->location), " made");
+  if (follower.is_sent && b->hooks && !b->hooks->list.empty())
+    return report.say(GradReason::kHook, b->made_at, history.path_to_target(), "The gradient of ",
+                      report.tensor(), " is turned into zeros by a hook on this tensor");
   return report.say(GradReason::kCancelled, b->made_at, history.path_to_target(),
                     "Several contributions to the gradient of ", report.tensor(),
                     " add up to exactly zero");
@@ -308,7 +363,7 @@ const char* name_of(GradReason reason) {
   constexpr const char* names[] = {
       "healthy",         "not_reached",       "detached",    "no_grad", "integer", "no_rule",
       "non_leaf",        "requires_grad_off", "zero_factor", "dead",    "flat",    "overwritten",
-      "custom_function", "not_used",          "cancelled",   "freed"};
+      "custom_function", "not_used",          "cancelled",   "freed",   "hook"};
   return names[static_cast<int>(reason)];
 }
 

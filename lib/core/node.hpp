@@ -140,7 +140,7 @@ struct Node {
   bool released = false;  ///< the saved tensors were freed by a backward
   Location location = 0;  ///< where the op was called
   const Op* op = nullptr;
-  uint64_t leaves = 0;  ///< that gradients flow to from here, as bits that may clash
+  uint64_t leaves = 0;  ///< behind this, also where they were cut off; as bits that may clash
   Attrs attrs;
   NodeList<NodeInput, 3> inputs;
   NodeList<NodeOutput, 1> outputs;

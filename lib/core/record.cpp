@@ -59,7 +59,7 @@ void record_edge(Node* node, TensorBody* b) {
   NodeInput& input = node->inputs.add();
   if (!b) return;
   set_edge(input, b);
-  if (input.needs_grad()) node->leaves |= leaves_behind(b);
+  node->leaves |= leaves_behind(b);
   if (b->node) node->depth = std::max(node->depth, b->node->depth + 1);
 }
 

@@ -308,11 +308,19 @@ constexpr PiecewiseOp kChannelPieces[] = {
     {&op_batch_norm, batch_norm_in_pieces, channel_unit, true},
     {&op_batch_norm_backward, batch_norm_backward_in_pieces, channel_unit, true}};
 
+// Statistics are no way that a gradient might have taken: they carry no mark of being cut off.
 void update_running(Tensor self, const Tensor& stats, int row, double momentum) {
   Attrs attrs;
   attrs.reals[0] = momentum;
   attrs.ints[0] = row;
+  TensorBody& b = *body(self);
+  const Cut cut = b.cut;
+  const Location cut_at = b.cut_at;
+  const uint64_t leaves = b.leaves;
   dispatch_in_place(op_running_average, {self, stats}, attrs);
+  b.cut = cut;
+  b.cut_at = cut_at;
+  b.leaves = leaves;
 }
 
 }  // namespace

@@ -24,7 +24,8 @@ class GradExplanation:
 
     reason: ``"healthy"`` if the gradient arrives and is not zero, or one of ``"not_reached"``, ``"detached"``,
     ``"no_grad"``, ``"integer"``, ``"no_rule"``, ``"non_leaf"``, ``"requires_grad_off"``, ``"zero_factor"``,
-    ``"dead"``, ``"flat"``, ``"overwritten"``, ``"custom_function"``, ``"not_used"``, ``"cancelled"``, ``"freed"``.
+    ``"dead"``, ``"flat"``, ``"overwritten"``, ``"custom_function"``, ``"not_used"``, ``"cancelled"``, ``"freed"``,
+    ``"hook"``.
     """
 
     def __init__(
