@@ -133,6 +133,7 @@ class Run {
   // threads want it, which short passes don't take.
   static constexpr int64_t kLongPass = 16 * kLongWork, kWorkOfCall = 128;
   static constexpr size_t kExpected = 64;  // nodes and leaves of a small model's graph
+  static constexpr size_t kSomeNodes = 8;  // take some microseconds
 
  public:
   Run(const BackwardOptions& options, const std::vector<Tensor>& inputs, bool accumulate)
@@ -155,6 +156,7 @@ class Run {
     start(outputs, grads);
     discover();
     if (!inputs_.empty()) mark_paths_to_inputs();
+    if (order_.size() >= kSomeNodes) alone_.emplace(GiveUp::kBriefly);
     GradMode mode(options_.create_graph);
     const LocationScope caller(known_here());
     for (int n : order_)
@@ -170,6 +172,10 @@ class Run {
   /// Fills rule_wanted_; false if no requested tensor lies behind the node.
   bool mark_wanted(const Node& node);
   void visit(int n);
+  void go_on_alone() {
+    is_long_ = true;
+    if (!alone_ || !*alone_) alone_.emplace(true);
+  }
   void send(const NodeInput& input, Tensor grad, bool owned);
   void deliver(const Target& to, Tensor grad, bool owned);
   std::vector<Tensor> finish();
@@ -211,7 +217,8 @@ class Run {
   Vector<Slot> results_;  // for inputs_
   Vector<Tensor> roots_;
   Vector<Tensor> rule_grads_, rule_results_;
-  int64_t work_ = 0;               // elements so far
+  int64_t work_ = 0;  // elements so far
+  bool is_long_ = false;
   std::optional<Unlocked> alone_;  // a long pass goes on without the interpreter's lock
   Vector<char> rule_wanted_;       // by input of the node being visited, if inputs_ were given
 
@@ -419,7 +426,7 @@ void Run::visit(int n) {
     else
       node.op->backward(rule);
     const int64_t work = n_in > 0 && results[0] ? results[0].numel() : 0;
-    if ((work_ += work + kWorkOfCall) > kLongPass && !alone_) alone_.emplace(true);
+    if ((work_ += work + kWorkOfCall) > kLongPass && !is_long_) go_on_alone();
     poll_interrupt(work);
     if (thread_state.backward_watch) [[unlikely]]
       thread_state.backward_watch->on_node(node, grads.data(), results.data());

@@ -19,6 +19,8 @@ inline bool has_lock() {
   return self && self == interpreter_lock.holder();
 }
 
+/// Gives the lock up; returns what take_lock is to get.
+void* release_lock();
 /// Takes the lock again; never returns if the interpreter has come to its end in the meantime.
 void take_lock(void* state);
 
@@ -40,7 +42,7 @@ class Unlocked {
   explicit Unlocked(GiveUp when) {
     if (when == GiveUp::kNever || !interpreter_lock.release || !has_lock()) return;
     if (when == GiveUp::kBriefly && !is_worth_giving_up()) return;
-    state_ = interpreter_lock.release();
+    state_ = release_lock();
   }
   ~Unlocked() {
     if (state_) [[unlikely]]
