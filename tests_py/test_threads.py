@@ -144,7 +144,7 @@ def triangle(n):
     a, b = ag.eye(1024), ag.rand(1024, n * 512)
     return lambda: ag.linalg.solve_triangular(a, b, upper=True)
 def image(n):
-    x, w = ag.ones(1, 64, n * 64, 64), ag.ones(64, 64, 5, 5)
+    x, w = ag.ones(1, 64, n * 256, 64), ag.ones(64, 64, 5, 5)
     return lambda: ag.nn.functional.conv2d(x, w)
 def integers(n):
     a, b = ag.ones(n * 64, 512, dtype=ag.int64), ag.ones(512, 512, dtype=ag.int64)
