@@ -26,7 +26,6 @@ using namespace autograd::capi;
     return run(__func__, [&](Arguments in) { name##_(*in.tensor(self, "self"), p, q); }); \
   }
 
-AG_ACTIVATION(softsign)
 AG_ACTIVATION(tanhshrink)
 AG_ACTIVATION_1(leaky_relu, negative_slope)
 AG_IN_PLACE_1(leaky_relu, negative_slope)

@@ -148,6 +148,7 @@ const std::map<std::string, Expected> kExpected = {
     {"selu", unary(kFloats, 4, [](const Args& i) -> Real { return 1.0507009873554805L * (i.v[0] > 0 ? i.v[0] : 1.6732632423543772L * std::expm1(i.v[0])); })},
     {"gelu", unary(kFloats, 9, [](const Args& i) -> Real { return i.v[0] * cdf(i.v[0]); }, -kInf, kInf, tiny)},
     {"gelu_tanh", unary(kFloats, 2000, [](const Args& i) -> Real { return i.v[0] * logistic(i.v[0] * (1.59576912160573071L + 0.0713548162726009292L * i.v[0] * i.v[0])); }, -kInf, kInf, tiny)},
+    {"softsign", unary(kFloats, 1.5, [](const Args& i) -> Real { return i.v[0] / (1 + std::fabs(i.v[0])); })},
     {"silu", unary(kFloats, 3, [](const Args& i) -> Real { return i.v[0] * logistic(i.v[0]); }, -kInf, kInf, tiny)},
     {"mish", unary(kFloats, 5, [](const Args& i) -> Real { return i.v[0] * std::tanh(softplus(i.v[0])); }, -kInf, kInf, tiny)},
     {"hardswish", unary(kFloats, 2, [](const Args& i) -> Real { return i.v[0] * clamped(i.v[0] + 3, 0, 6) / 6; }, -1e9, 1e9, inputs_size)},

@@ -116,7 +116,10 @@ Tensor softplus(const Tensor& x, double beta, double threshold) {
   return apply(PointwiseOp::k_softplus, {x}, beta, threshold);
 }
 
-Tensor softsign(const Tensor& x) { return x / (abs(x) + 1); }
+Tensor softsign(const Tensor& x) {
+  if (x.dtype() == DType::kBool) return abs(x);  // says that there is none
+  return apply(PointwiseOp::k_softsign, {x});
+}
 
 Tensor hardtanh(const Tensor& x, double min_val, double max_val) {
   check_limits(x, min_val, max_val);

@@ -37,6 +37,8 @@ def prelu(lib, x, weight):
 # Where PyTorch's own formula cancels or overflows, its float64 is no measure.
 # What its backward makes of NaN depends on the dtype.
 NO_NAN = {"special": tuple(value for value in NUMBERS + EXTREMES if value == value)}
+# Its gradient of softsign is a difference, of which little is right where both are nearly alike.
+APART = tuple(value for value in NUMBERS + EXTREMES if not 50 < abs(value) < 1e301)
 # Its backward of hardsigmoid has 1/6 in float32, and no derivative.
 UNMEASURED = {"ulps": float("inf")}
 
@@ -88,7 +90,7 @@ ROWS = (
     activation("silu", inplace=True, **UNMEASURED),
     activation("mish", inplace=True),
     activation("softplus", {}, {"beta": 2.0}, {"beta": 0.5, "threshold": 1.0}),
-    activation("softsign"),
+    activation("softsign", special=APART),
     activation("logsigmoid"),
     activation(
         "hardtanh",

@@ -429,6 +429,25 @@ void run_contiguous(PointwiseKernel kernel, const double* p, const Operand* oper
   if (streamed) end_stream();
 }
 
+/// Of two inputs, one of them a number: without a buffer full of it.
+void run_with_number(PointwiseRowsKernel kernel, const Operand* operands, const Layout* layouts,
+                     int64_t begin, int64_t end) {
+  alignas(sizeof(double)) char numbers[2][sizeof(double)];
+  BroadcastRows r;
+  r.out = element(operands[0], begin);
+  r.out_row = 0;
+  for (int k = 0; k < 2; ++k) {
+    const Operand& operand = operands[k + 1];
+    r.row[k] = 0;
+    r.constant[k] = layouts[k + 1] == Layout::kConstant;
+    r.in[k] = r.constant[k] ? numbers[k] : element(operand, begin);
+    if (r.constant[k]) convert(operand.data, operand.stored, 0, numbers[k], operand.as, 1, 1);
+  }
+  r.rows = 1;
+  r.n = end - begin;
+  kernel(r);
+}
+
 }  // namespace
 
 void pointwise_loop(PointwiseKernel kernel, const double* p, const Operand* operands, int inputs,
@@ -447,6 +466,10 @@ void pointwise_loop(PointwiseKernel kernel, const double* p, const Operand* oper
   for (int d = 0; d < ndim; ++d) total *= sizes[d];
   if (simple) {
     const bool streamed = streams(operands, count, layouts, total, end - begin == total);
+    const bool with_number =
+        count == 3 && (layouts[1] == Layout::kConstant || layouts[2] == Layout::kConstant);
+    if (by_rows && with_number && !streamed)
+      return run_with_number(by_rows, operands, layouts, begin, end);
     return run_contiguous(kernel, p, operands, count, layouts, streamed, begin, end);
   }
   const Space space = make_space(operands, count, sizes, ndim, begin == 0 && end == total);
