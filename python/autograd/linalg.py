@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ._capi import LinAlgError, call, lib
 from .dtypes import finfo
-from .operands import three_results, two_results
+from .operands import must_be_tensors, three_results, two_results
 from .ops.matrices import slogdet_result
 from .ops.norms import matrix_norm, norm, svdvals, vector_norm
 from .ops.products import multi_dot
@@ -256,6 +256,7 @@ def lstsq(
     "gelsy", which is the default; A's singular values for "gelsd" and "gelss". All drivers compute the pseudoinverse.
     """
     _checked("linalg.lstsq", A)
+    must_be_tensors("linalg.lstsq", B=B)
     if B.ndim < 1:
         raise RuntimeError(
             "linalg.lstsq: input.dim() must be greater or equal to 2 and other at least 1"

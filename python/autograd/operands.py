@@ -72,6 +72,15 @@ def _wrap(value: Number, known: dict[Any, Tensor]) -> Tensor:
     return wrapped
 
 
+def must_be_tensors(function: str, **named: Any) -> None:
+    """Raises TypeError naming the function and the first of the arguments that is no Tensor."""
+    for name, value in named.items():
+        if type(value) not in tensor_classes and not isinstance(value, Tensor):
+            raise TypeError(
+                f"{function}(): argument '{name}' must be Tensor, not {type(value).__name__}"
+            )
+
+
 def tensor_argument(function: str, argument: str, value: Any) -> Tensor:
     """The operand that value stands for; TypeError naming function and argument if it is neither Tensor nor number."""
     wrapped = operand(value)

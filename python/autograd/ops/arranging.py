@@ -79,6 +79,10 @@ def repeat_interleave(
     repeats is a number, or a tensor with one number per element. repeat_interleave(repeats) gives the positions.
     """
     if repeats is None:
+        if not isinstance(input, Tensor):
+            raise TypeError(
+                f"repeat_interleave(): argument 'repeats' must be Tensor, not {type(input).__name__}"
+            )
         repeats, dim = input, 0
         if input.ndim != 1:
             raise RuntimeError(

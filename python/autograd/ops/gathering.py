@@ -261,7 +261,9 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     """Returns the coordinates of the elements that are not 0: [count, ndim], or a tensor per dim with as_tuple."""
     if not bool_argument("nonzero", "as_tuple", as_tuple):
         return call(lib.ag_nonzero, input)
-    found = call(lib.ag_nonzero, input if input.ndim else input.reshape(1))
+    found = call(lib.ag_nonzero, input)
+    if not input.ndim:
+        found = call(lib.ag_nonzero, input.reshape(1))
     return tuple(call(lib.ag_select, found, 1, d) for d in range(found.shape[1]))
 
 

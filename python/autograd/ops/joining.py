@@ -92,6 +92,8 @@ def split(
 ) -> tuple[Tensor, ...]:
     """Returns views along dim: of one size (the last may be smaller), or of the sizes given."""
     sections = split_size_or_sections
+    if not isinstance(tensor, Tensor):
+        raise _no_tensor("split", tensor)
     if not isinstance(sections, (int, list, tuple)) and hasattr(type(sections), "__index__"):
         sections = sections.__index__()
     if isinstance(sections, int):

@@ -7,7 +7,7 @@ from typing import Any, Callable
 
 from .._capi import ArgumentError, argument_error, call, lib, listed, not_null, raise_last_error
 from ..binding import function_only, method, op, public_names
-from ..operands import handles
+from ..operands import handles, must_be_tensors
 from ..tensor import Tensor, tensor_classes
 
 _matmul = lib.ag_matmul
@@ -174,6 +174,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     dims is a number, n for the last n dims of a and the first n of b, or two lists of dims (or an int tensor with two
     rows). Raises RuntimeError if contracted sizes differ.
     """
+    must_be_tensors("tensordot", a=a, b=b)
     if isinstance(dims, Tensor):
         dims = dims.tolist() if dims.numel() > 1 else int(dims.item())
     if isinstance(dims, (tuple, list)):

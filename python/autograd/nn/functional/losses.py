@@ -19,6 +19,7 @@ from ..._capi import (
     not_null,
     raise_last_error,
 )
+from ...operands import must_be_tensors
 from ...ops.distances import pairwise_distance
 from ...ops.pointwise import clamp, minimum
 from ...ops.reductions import mean, sum
@@ -92,6 +93,7 @@ def _pair(native: Any, input: Tensor, target: Tensor, code: int, *numbers: Any) 
 
 
 def _warn_if_sizes_differ(input: Tensor, target: Tensor) -> None:
+    must_be_tensors("loss", input=input, target=target)
     if input.shape != target.shape:
         warnings.warn(
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will "

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import prod
 
 from ..._capi import call, lib, pack
+from ...operands import must_be_tensors
 from ...tensor import NO_TENSOR, Tensor
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"]
@@ -69,6 +70,7 @@ def group_norm(
     Raises RuntimeError for less than 2 dims, if num_groups does not divide C, or for weights of other sizes;
     ValueError if each group has one element only.
     """
+    must_be_tensors("group_norm", input=input)
     shape = input.shape
     if len(shape) < 2:
         raise RuntimeError(
@@ -111,6 +113,7 @@ def batch_norm(
     Raises RuntimeError for weights or statistics of other sizes than [C], ValueError for one value per channel.
     """
     if training:
+        must_be_tensors("batch_norm", input=input)
         _check_more_than_one(input.shape)
         if (running_mean is None) != (running_var is None):
             raise ValueError(
@@ -143,6 +146,7 @@ def instance_norm(
 
     Running statistics are those of batch_norm, averaged over the samples; they are used unless use_input_stats.
     """
+    must_be_tensors("instance_norm", input=input)
     if use_input_stats and prod(input.shape[2:]) == 1:
         raise ValueError(
             f"Expected more than 1 spatial element when training, got input size {list(input.shape)}"

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..._arguments import bool_argument
 from ..._capi import ArgumentError, argument_error, call, lib, not_null, raise_last_error
+from ...operands import must_be_tensors
 from ...tensor import Tensor
 
 __all__ = [
@@ -70,6 +71,7 @@ def dropout1d(
     Raises ValueError unless 0 <= p <= 1, RuntimeError for another number of dims.
     """
     _check(p)
+    must_be_tensors("dropout", input=input)
     if input.ndim not in (2, 3):
         raise RuntimeError(
             f"dropout1d: Expected 2D or 3D input, but received a {input.ndim}D input, sizes {list(input.shape)}. "
@@ -103,6 +105,7 @@ def dropout2d(
     An input [N, C, L] is taken as dropout1d takes it. Raises ValueError unless 0 <= p <= 1.
     """
     _check(p)
+    must_be_tensors("dropout", input=input)
     if input.ndim not in (3, 4):
         _warn("dropout2d", 2, input)
     return _whole(lib.ag_feature_dropout, input, p, training, inplace)
@@ -116,6 +119,7 @@ def dropout3d(
     Raises ValueError unless 0 <= p <= 1.
     """
     _check(p)
+    must_be_tensors("dropout", input=input)
     if input.ndim not in (4, 5):
         _warn("dropout3d", 3, input)
     if input.ndim == 5:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..._capi import call, constants, lib, listed
+from ...operands import must_be_tensors
 from ...tensor import Tensor
 
 __all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
@@ -44,6 +45,7 @@ def _per_dim(name: str, value: Any, dims: int, input: Tensor) -> list[Any]:
 
 
 def _check_mode(input: Tensor, mode: str) -> None:
+    must_be_tensors("interpolate", input=input)
     rank = input.ndim
     if mode not in _MODES or not 3 <= rank <= 5:
         raise NotImplementedError(
@@ -77,6 +79,7 @@ def interpolate(
         raise ValueError(
             "align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear"
         )
+    must_be_tensors("interpolate", input=input)
     dims = input.ndim - 2
     if size is not None and scale_factor is not None:
         raise ValueError("only one of size or scale_factor should be defined")

@@ -1,0 +1,25 @@
+"""Bad calls of every op, made from good ones: a clear error of Python's and PyTorch's classes, or a result."""
+
+import pytest
+from mutated_calls import bad_calls, good_calls, outcome_of
+
+import autograd as ag
+
+CALLS = good_calls()
+# As PyTorch's: group_norm divides by its number of groups.
+CLEAR = (TypeError, ValueError, RuntimeError, IndexError, OverflowError, ZeroDivisionError)
+
+
+def test_there_are_many():
+    assert len(CALLS) > 500
+
+
+@pytest.mark.parametrize("path", CALLS)
+def test_bad_calls_have_clear_errors(path):
+    unclear = set()
+    for good in CALLS[path]:
+        for call in bad_calls(good):
+            error = outcome_of(ag, call)
+            if isinstance(error, Exception) and not isinstance(error, CLEAR):
+                unclear.add(f"{call}: {error!r}")
+    assert not unclear, "\n".join(sorted(unclear)[:10])
