@@ -1879,8 +1879,13 @@ AG_API ag_status ag_compiled_clear(ag_compiled* compiled);
 AG_API int64_t ag_compiled_misfit(const ag_compiled* compiled, const ag_tensor* const* inputs,
                                   int64_t n, char* buffer, int64_t capacity);
 AG_API int64_t ag_compiled_difference(const ag_compiled* compiled, char* buffer, int64_t capacity);
-/* The graph of a plan, as it was captured or as it runs. */
-AG_API ag_graph* ag_compiled_graph(const ag_compiled* compiled, int64_t plan, int32_t as_captured);
+/* The graph of a plan, as it was captured or as it runs. The n tensors in `named`, the last n_buffers
+ * of which are buffers, have the names `names` in it, and the inputs those in `inputs`, by their
+ * number; "" is none. */
+AG_API ag_graph* ag_compiled_graph(const ag_compiled* compiled, int64_t plan, int32_t as_captured,
+                                   const ag_tensor* const* named, const char* const* names,
+                                   int64_t n, int64_t n_buffers, const char* const* inputs,
+                                   int64_t n_inputs);
 /* Writes all plans to a file, with the tensors from outside as they are now: parameters, buffers,
  * states of optimizers. The n named ones are found again under their names. */
 AG_API ag_status ag_compiled_save(const ag_compiled* compiled, const char* path,

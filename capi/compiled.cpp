@@ -149,9 +149,13 @@ int64_t ag_compiled_difference(const ag_compiled* compiled, char* buffer, int64_
               [&](Arguments in) { return of(in, compiled).difference(); });
 }
 
-ag_graph* ag_compiled_graph(const ag_compiled* compiled, int64_t plan, int32_t as_captured) {
+ag_graph* ag_compiled_graph(const ag_compiled* compiled, int64_t plan, int32_t as_captured,
+                            const ag_tensor* const* named, const char* const* names, int64_t n,
+                            int64_t n_buffers, const char* const* inputs, int64_t n_inputs) {
   return read<ag_graph*>(__func__, nullptr, [&](Arguments in) {
-    return new ag_graph{of(in, compiled).graph(plan, as_captured != 0)};
+    const Compiled& c = of(in, compiled);
+    return new ag_graph{c.graph(plan, as_captured != 0, graph_names(in, named, names, n, n_buffers),
+                                graph_texts(in, inputs, n_inputs, "inputs"))};
   });
 }
 

@@ -23,17 +23,13 @@ GraphNames autograd::capi::graph_names(Arguments in, const ag_tensor* const* nam
   return given;
 }
 
-namespace {
-
-std::vector<std::string> texts(Arguments in, const char* const* values, int64_t n,
-                               const char* name) {
+std::vector<std::string> autograd::capi::graph_texts(Arguments in, const char* const* values,
+                                                     int64_t n, const char* name) {
   in.array(values, n, name);
   std::vector<std::string> list;
   for (int64_t i = 0; i < n; ++i) list.emplace_back(in.pointer(values[i], name));
   return list;
 }
-
-}  // namespace
 
 ag_graph* ag_graph_from_tensor(const ag_tensor* t, const ag_tensor* const* named,
                                const char* const* names, int64_t n, int64_t n_buffers) {
@@ -190,7 +186,8 @@ ag_status ag_recording_name_modules(ag_recording* recording, const char* const* 
                                     const char* const* types, int64_t n) {
   return run(__func__, [&](Arguments in) {
     in.pointer(recording, "recording")
-        ->recording.name_scopes(texts(in, names, n, "names"), texts(in, types, n, "types"));
+        ->recording.name_scopes(graph_texts(in, names, n, "names"),
+                                graph_texts(in, types, n, "types"));
   });
 }
 

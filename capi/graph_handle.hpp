@@ -1,6 +1,7 @@
 // What a graph's handle points to.
 #pragma once
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "autograd/graph.hpp"
@@ -29,5 +30,9 @@ namespace autograd::capi {
 /// n named tensors, the last n_buffers of which are buffers.
 GraphNames graph_names(Arguments in, const ag_tensor* const* named, const char* const* names,
                        int64_t n, int64_t n_buffers);
+
+/// n texts, none of which is NULL.
+std::vector<std::string> graph_texts(Arguments in, const char* const* values, int64_t n,
+                                     const char* name);
 
 }  // namespace autograd::capi

@@ -64,9 +64,11 @@ class Functions {
 struct Watch {
   std::shared_ptr<detail::ScopeMarks> marks;
   void* list;
+  Watch* below;  ///< of the recording around this one, which sees the same calls
   Functions functions;
 };
-// Its end is left to the recording: a thread that has ended may hold no lock to release objects.
+// The innermost. Its end is left to the recording: a thread that has ended may hold no lock to
+// release objects.
 thread_local Watch* watch = nullptr;
 
 // The arguments are n, and after them the values of the keywords, a tuple or nullptr.
@@ -86,22 +88,25 @@ void* call_method(void* module, void* const* args, size_t n, void* keywords) {
   return known.call_method(known.method, with_module, 1 + n, keywords);
 }
 
-void* call_module(void* module, void* const* args, intptr_t n, void* keywords) {
-  const size_t n_args = static_cast<size_t>(n);
-  if (!watch) return call_method(module, args, n_args, keywords);
+void* call_seen(const Watch* by, void* module, void* const* args, size_t n_args, void* keywords) {
+  if (!by) return call_method(module, args, n_args, keywords);
   // What is called may end this watch and begin another one.
-  const std::shared_ptr<detail::ScopeMarks> marks = watch->marks;
+  const std::shared_ptr<detail::ScopeMarks> marks = by->marks;
   const int32_t before = marks->current;
   try {
     marks->enter();
   } catch (const std::bad_alloc&) {
-    return call_method(module, args, n_args, keywords);
+    return call_seen(by->below, module, args, n_args, keywords);
   }
   void* result = nullptr;
-  if (!known_python().append(watch->list, module))
-    result = call_method(module, args, n_args, keywords);
+  if (!known_python().append(by->list, module))
+    result = call_seen(by->below, module, args, n_args, keywords);
   marks->current = before;
   return result;
+}
+
+void* call_module(void* module, void* const* args, intptr_t n, void* keywords) {
+  return call_seen(watch, module, args, static_cast<size_t>(n), keywords);
 }
 
 // CPython's PyMethodDef.
@@ -138,8 +143,17 @@ void* get_call(void* /*self*/, void* module) {
 }  // namespace
 
 void autograd::capi::watch_python_modules(std::shared_ptr<detail::ScopeMarks> marks, void* list) {
-  const std::unique_ptr<Watch> before(std::exchange(watch, nullptr));
-  if (list) watch = new Watch{std::move(marks), list, {}};
+  // Recordings may end in any order, and leave one behind if they end in another thread.
+  for (Watch** link = &watch; *link;) {
+    Watch* const each = *link;
+    if (each->marks == marks || each->marks.use_count() == 1) {
+      *link = each->below;
+      delete each;
+    } else {
+      link = &each->below;
+    }
+  }
+  if (list) watch = new Watch{std::move(marks), list, watch, {}};
 }
 
 const void* ag_python_module_call(const void* const* functions, int64_t n_functions,

@@ -56,12 +56,15 @@ TEST_F(CapiCompiled, trains_like_the_calls_themselves) {
   ag_tensor_free(loss);
   expect_failure(ag_compiled_call(compiled, x, nullptr, x, nullptr), AG_ERROR_VALUE, "n");
 
-  ag_graph* graph = ag_compiled_graph(compiled, 0, 1);
+  const char *const names[] = {"weight"}, *const inputs[] = {"x"};
+  ag_graph* graph = ag_compiled_graph(compiled, 0, 1, &w, names, 1, 0, inputs, 1);
   EXPECT_NE(
       text_of([&](char* b, int64_t n) { return ag_graph_text(graph, b, n); }).find("sgd_step"),
       std::string::npos);
   ag_graph_free(graph);
-  EXPECT_EQ(ag_compiled_graph(compiled, 1, 0), nullptr);
+  EXPECT_EQ(ag_compiled_graph(compiled, 1, 0, nullptr, nullptr, 0, 0, nullptr, 0), nullptr);
+  EXPECT_EQ(ag_compiled_graph(compiled, 0, 0, nullptr, nullptr, 0, 0, nullptr, 1), nullptr);
+  EXPECT_EQ(ag_compiled_graph(compiled, 0, 0, &w, names, 1, 2, inputs, 1), nullptr);
   EXPECT_NE(text_of([&](char* b, int64_t n) {
               return ag_compiled_explain(compiled, 0, b, n);
             }).find("captured"),

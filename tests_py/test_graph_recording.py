@@ -451,3 +451,62 @@ def test_variables_that_hold_modules_of_other_packages():
         ag.ones(2).exp()
     assert "exp" in [op.op for op in graph.ops]
     assert theirs is not None
+
+
+class Around(nn.Module):
+    """Records its own body, while somebody may record it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(3, 3), nn.ReLU())
+        self.last = nn.Linear(3, 1)
+        self.recorded = []
+
+    def forward(self, x):
+        with ag.graph.record() as g:
+            y = self.body(x) * 2
+        self.recorded.append(g)
+        return self.last(y)
+
+
+@pytest.mark.parametrize("hooked", [False, True])
+def test_a_recording_in_another_one_has_what_ran_in_it_and_the_outer_one_has_all(hooked):
+    around, x = Around(), ag.ones(2, 3)
+    if hooked:
+        handle = around.last.register_forward_hook(lambda *_: None)
+    with ag.graph.record() as outer:
+        around(x) * 3
+    if hooked:
+        handle.remove()
+
+    def seen(g):
+        return [(node.op, node.module, node.module_type) for node in g.ops]
+
+    # The module that was entered before the inner one opened is none of its own.
+    assert seen(around.recorded[0]) == [
+        ("linear", "0", "Linear"),
+        ("relu", "1", "ReLU"),
+        ("mul", "", ""),
+    ]
+    assert seen(outer) == [
+        ("linear", "body.0", "Linear"),
+        ("relu", "body.1", "ReLU"),
+        ("mul", "", "Around"),
+        ("linear", "last", "Linear"),
+        ("mul", "", ""),
+    ]
+
+
+def test_recordings_that_end_in_another_order_see_their_modules():
+    model, x = nn.Sequential(nn.Linear(3, 3), nn.ReLU()), ag.ones(2, 3)
+    first, second = ag.graph.record(), ag.graph.record()
+    a, b = first.__enter__(), second.__enter__()
+    model(x)
+    first.__exit__(None, None, None)
+    model(x)
+    second.__exit__(None, None, None)
+    assert [node.module for node in a.ops] == ["0", "1"]
+    assert [node.module for node in b.ops] == ["0", "1"] * 2
+    with ag.graph.record() as after:
+        model(x)
+    assert [node.module for node in after.ops] == ["0", "1"]

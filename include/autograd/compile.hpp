@@ -92,8 +92,11 @@ class Compiled {
   std::string misfit(const std::vector<Tensor>& inputs) const;
   /// Why the last captured call gave no plan: "" if it did or if it was the first.
   const std::string& difference() const;
-  /// The graph of a plan: as it was captured, or as it runs. Throws Error (index).
-  Graph graph(int64_t plan, bool as_captured = false) const;
+  /// The graph of a plan: as it was captured, or as it runs. Parameters and buffers have the names
+  /// that are given for them, states and gradients such as come from these, inputs those at their
+  /// number in `inputs`, "" for none. Throws Error (index).
+  Graph graph(int64_t plan, bool as_captured = false, const GraphNames& names = {},
+              const std::vector<std::string>& inputs = {}) const;
   /// What was done to the graph of a plan, and how much memory it needs.
   std::string explain(int64_t plan) const;
 

@@ -9,6 +9,7 @@
 #include "autograd/ops.hpp"
 #include "core/node.hpp"
 #include "core/text.hpp"
+#include "graph/places.hpp"
 #include "ops/call_check.hpp"
 
 namespace autograd::detail {
@@ -279,6 +280,7 @@ void Recorder::on_call(const Call& call) {
     op.outputs.push_back(places_[static_cast<size_t>(known_place(b))].value);
   }
   if (call.n_outputs > 0 && call.out(0).node) op_by_node_[call.out(0).node] = n;
+  op.location = location_of(call, op.in_place);
   describe(call, op);
   graph_.ops.push_back(std::move(op));
 }

@@ -1,6 +1,7 @@
 // Two captures of the same function, compared: what differs would be frozen silently.
 #include <cstring>
 
+#include "autograd/location.hpp"
 #include "core/text.hpp"
 #include "graph/capture.hpp"
 
@@ -16,7 +17,8 @@ bool same_attrs(const Attrs& a, const Attrs& b) {
 
 std::string place_of(const GraphOp& op, size_t n) {
   std::string text = concat("operation ", n + 1, ", ", op.op->name);
-  if (!op.file.empty()) text += concat(" (", op.file, ":", op.line, ")");
+  const SourceLocation place = find_location(op.location);
+  if (place.known()) text += concat(" (", place.file, ":", place.line, ")");
   return text;
 }
 

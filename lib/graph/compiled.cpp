@@ -22,6 +22,7 @@
 #include "graph/passes/passes.hpp"
 #include "graph/plan.hpp"
 #include "graph/plan_file.hpp"
+#include "graph/plan_names.hpp"
 
 namespace autograd {
 
@@ -429,9 +430,12 @@ const Entry& entry_at(const std::vector<Entry>& plans, int64_t i) {
 }
 }  // namespace
 
-Graph Compiled::graph(int64_t plan, bool as_captured) const {
+Graph Compiled::graph(int64_t plan, bool as_captured, const GraphNames& names,
+                      const std::vector<std::string>& inputs) const {
+  GraphNames all = names;  // names that are given come before those of a file
+  all.tensors.insert(all.tensors.end(), state_->loaded.begin(), state_->loaded.end());
   const Plan& p = *entry_at(state_->plans, plan).plan;
-  detail::GraphData data = as_captured ? p.captured() : p.graph();
+  detail::GraphData data = detail::named_graph(p, as_captured, all, inputs);
   data.options = state_->options;
   data.outputs.erase(std::remove(data.outputs.begin(), data.outputs.end(), -1), data.outputs.end());
   return Graph::from_data(std::make_shared<const detail::GraphData>(std::move(data)));

@@ -2,6 +2,7 @@
 #pragma once
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -58,7 +59,8 @@ struct GraphOp {
   int scope = -1;    ///< index into scopes; -1 outside of any module
   std::string file;  ///< where the user's program made the call, "" if unknown
   int line = 0;
-  double seconds = -1;  ///< measured, -1 if not
+  uint32_t location = 0;  ///< the same as a number, where it has not been looked up yet
+  double seconds = -1;    ///< measured, -1 if not
   Mark mark = Mark::kNone;
   std::string what;  ///< of a changed op: what differs
   int options = -1;  ///< of a recorded step of an optimizer: index into GraphData::options
@@ -123,6 +125,28 @@ void scopes_from_names(GraphData& graph);
 /// A leaf without a name that only an op knows gets the op's word for it: the "h0" of a layer over
 /// a sequence; the next one is "h0_2".
 void name_arguments(GraphData& graph);
+
+/// The state of an optimizer that an update of "fc.weight" changes is called "fc.weight.exp_avg".
+/// `first(v)` is the value that the memory of v had before everything else.
+template <class First>
+void name_states(GraphData& graph, const GraphOp& op, const First& first) {
+  std::string_view words = op.op->inputs;
+  const auto value = [&](int v) -> GraphValue& { return graph.values[static_cast<size_t>(v)]; };
+  const std::string param =
+      op.inputs.empty() || op.inputs[0] < 0 ? "" : value(first(op.inputs[0])).name;
+  for (size_t i = 0; i < op.inputs.size(); ++i) {
+    const size_t comma = words.find(',');
+    const std::string word(words.substr(0, comma));
+    words = comma == std::string_view::npos ? "" : words.substr(comma + 1);
+    // The last one holds the options, where it is among the inputs at all.
+    if (i < 2 || words.empty() || op.inputs[i] < 0) continue;
+    GraphValue& state = value(first(op.inputs[i]));
+    if (!state.is_leaf()) continue;
+    state.role = Role::kBuffer;
+    if (param.empty() || !state.name.empty()) continue;
+    state.name = value(op.inputs[i]).name = param + "." + word;
+  }
+}
 
 /// By op: a number made of what it computes (its op, attributes, shapes and, by their numbers, the
 /// ops and leaves that it reads), not of where it stands. Equal ops after each other get different

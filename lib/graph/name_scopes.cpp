@@ -20,7 +20,8 @@ class NameScopes {
 
   void run() {
     std::vector<int> own;
-    for (const GraphOp& op : graph_.ops) own.push_back(scope_of_parameters(op));
+    for (const GraphOp& op : graph_.ops)
+      own.push_back(op.phase == Phase::kForward ? scope_of_parameters(op) : kUnknown);
     if (graph_.scopes.empty()) return;
     // An op without parameters is in the innermost module that holds what it reads from and what
     // reads it.
@@ -30,6 +31,7 @@ class NameScopes {
         if (own[i] == kUnknown && v >= 0 && maker(v) >= 0)
           before[i] = common(before[i], before[static_cast<size_t>(maker(v))]);
     for (size_t i = own.size(); i-- > 0;) {
+      if (graph_.ops[i].phase != Phase::kForward) continue;
       if (own[i] != kUnknown) after[i] = own[i];
       for (int v : graph_.ops[i].inputs)
         if (v >= 0 && maker(v) >= 0) {
@@ -41,7 +43,12 @@ class NameScopes {
       int scope = own[i];
       // What nothing reads is the end of the whole.
       if (scope == kUnknown) scope = after[i] == kUnknown ? -1 : common(before[i], after[i]);
-      graph_.ops[i].scope = std::max(scope, -1);
+      GraphOp& op = graph_.ops[i];
+      // What a gradient rule does belongs to the module whose op it belongs to.
+      if (op.phase == Phase::kForward)
+        op.scope = std::max(scope, -1);
+      else if (op.phase == Phase::kBackward && op.forward >= 0)
+        op.scope = graph_.ops[static_cast<size_t>(op.forward)].scope;
     }
     // What a gradient rule does belongs to the module of the op whose rule it is.
     for (GraphOp& op : graph_.ops)

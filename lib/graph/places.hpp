@@ -3,9 +3,18 @@
 #include <unordered_map>
 
 #include "autograd/location.hpp"
+#include "core/dispatch.hpp"
+#include "core/location.hpp"
 #include "graph/ir.hpp"
 
 namespace autograd::detail {
+
+/// The line that the program was at in a call, which the tensors have noted already.
+inline Location location_of(const Call& call, bool in_place) {
+  if (call.op.traits & kUpdate || call.n_outputs == 0) return here();
+  const TensorBody& out = call.out();
+  return in_place ? out.storage->changed_at.load(std::memory_order_relaxed) : out.made_at;
+}
 
 class Places {
  public:

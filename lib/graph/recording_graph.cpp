@@ -80,7 +80,6 @@ class Builder {
   void find_optimizer();
   void find_outputs();
   void find_roles();
-  void name_states(const GraphOp& op);
   void put_leaves_first();
 
   GraphValue& value(int v) { return graph_.values[static_cast<size_t>(v)]; }
@@ -290,23 +289,8 @@ void Builder::find_roles() {
   };
   for (const GraphOp& op : graph_.ops) {
     if (op.in_place) role_of_state(op.outputs[0]);
-    if (op.op->traits & kUpdate) name_states(op);
-  }
-}
-
-// "fc.weight" has the state "fc.weight.exp_avg".
-void Builder::name_states(const GraphOp& op) {
-  std::string_view names = op.op->inputs;
-  const std::string param = op.inputs.empty() ? "" : value(op.inputs[0]).name;
-  for (size_t i = 0; i < op.inputs.size(); ++i) {
-    const size_t comma = names.find(',');
-    const std::string name(names.substr(0, comma));
-    names = comma == std::string_view::npos ? "" : names.substr(comma + 1);
-    if (i < 2 || op.inputs[i] < 0) continue;
-    const int first = memory_of(op.inputs[i]).values.front();
-    if (value(first).op < 0) value(first).role = Role::kBuffer;
-    if (!param.empty() && value(first).name.empty())
-      for (int v : {first, op.inputs[i]}) value(v).name = param + "." + name;
+    if (op.op->traits & kUpdate)
+      name_states(graph_, op, [&](int v) { return memory_of(v).values.front(); });
   }
 }
 

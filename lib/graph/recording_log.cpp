@@ -6,6 +6,7 @@
 
 #include "core/node.hpp"
 #include "core/thread_state.hpp"
+#include "graph/places.hpp"
 #include "graph/recording.hpp"
 
 namespace autograd::detail {
@@ -82,13 +83,6 @@ const Node* node_of(const Call& call) {
     if (node && node->op == &call.op) return node;
   }
   return nullptr;
-}
-
-// The line that the program was at, which the tensors have noted already.
-Location location_of(const Call& call, bool in_place) {
-  if (call.op.traits & kUpdate || call.n_outputs == 0) return here();
-  const TensorBody& out = call.out();
-  return in_place ? out.storage->changed_at.load(std::memory_order_relaxed) : out.made_at;
 }
 
 }  // namespace

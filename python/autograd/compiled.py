@@ -16,12 +16,13 @@ from .captured import NO_PLAN, CapturedCall, CompileError, Handle, Variant, Vari
 from .creation import randperm
 from .dtypes import float64, get_default_dtype
 from .graph import Graph
-from .graph.names import Names
+from .graph.names import Names, texts
 from .loaded_plan import LoadedPlan, load_plan
 from .operands import handles, room_for
+from .python_state import PythonState
 from .random import Generator
 from .side_effects import Watch
-from .structures import Leaf, flatten, to_text, unflatten
+from .structures import Leaf, flatten, leaf_names, to_text, unflatten
 from .tensor import NO_TENSOR, Tensor
 
 __all__ = ["CompiledFunction", "CompileError", "LoadedPlan", "compile", "load_plan"]
@@ -278,16 +279,39 @@ class CompiledFunction:
 
     # ---- what was made of it ----
 
-    def graph(self, plan: int = 0, captured: bool = False) -> Graph:
-        """The graph of a plan as it runs, or as it was captured. Raises IndexError if there is no such plan yet."""
-        for variant in self._all():
-            count = lib.ag_compiled_num_plans(variant.handle)
-            if plan < count:
-                return Graph(call(lib.ag_compiled_graph, variant.handle, plan, captured))
-            plan -= count
+    def graph(self, plan: int = 0, captured: bool = False, params: Any | None = None) -> Graph:
+        """The graph of a plan as it runs, or as it was captured. Raises IndexError if there is no such plan yet.
+
+        Names come from the arguments of the function, and from the variables that it reads and the modules, lists and
+        dicts in them. params, a Module or a dict of name and tensor or module, gives others, which come first.
+        """
+        for structure, variants in self._variants.items():
+            for variant in variants.all():
+                count = lib.ag_compiled_num_plans(variant.handle)
+                if plan < count:
+                    return self._graph(structure, variant, plan, captured, params)
+                plan -= count
         raise IndexError(
             f"{self._name} has no plan {plan} yet: a plan is made of the second call that does the same"
         )
+
+    def _graph(
+        self, structure: Any, variant: Variant, plan: int, captured: bool, params: Any
+    ) -> Graph:
+        names = Names("graph", params)
+        for held in PythonState(self.function).held():
+            names.add_held(held)
+        inputs = leaf_names(structure, self.function)
+        native = call(
+            lib.ag_compiled_graph,
+            variant.handle,
+            plan,
+            captured,
+            *names.native(),
+            texts(inputs),
+            len(inputs),
+        )
+        return Graph(native)
 
     def explain(self, picture: str | Path | None = None) -> str:
         """What was made of the function: its plans, what was fused in them, what was not and why, and why calls were

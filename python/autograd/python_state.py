@@ -77,6 +77,20 @@ class PythonState:
         now += [(name, take(holder.get(name))) for name, holder in self.globals]
         return now + [(name, take(owner)) for name, owner in self.owners]
 
+    def held(self) -> tuple[list[tuple[str, Any]], list[tuple[str, Any]]]:
+        """What the objects that the functions are bound to hold, and what stands behind the names.
+
+        The names of attributes may be those of globals by chance, so that the first come first.
+        """
+        own: list[tuple[str, Any]] = []
+        for name, owner in self.owners:
+            own.append((name, owner))
+            if not isinstance(owner, (Module, type, types.FunctionType)):
+                own += list(getattr(owner, "__dict__", {}).items())
+        named = [(name, _contents(cell)) for name, cell in self.cells]
+        named += [(name, holder.get(name)) for name, holder in self.globals]
+        return own, named
+
     def guard(self) -> Guard:
         """What is looked at before each run."""
         return Guard(self.cells, self.globals, self.owners, self._names)

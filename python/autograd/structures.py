@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Callable
 
 from .tensor import Tensor
 
@@ -50,6 +51,42 @@ def unflatten(structure: Any, tensors: Sequence[Tensor]) -> Any:
         values = [unflatten(each, tensors) for each in parts]
         return kind(*values) if hasattr(kind, "_fields") else kind(values)
     return parts
+
+
+def leaf_names(structure: Any, function: Callable[..., Any]) -> list[str]:
+    """The names of the tensors in the arguments (args, kwargs) of a function, by their number: "x", "batch[0]"."""
+    names: dict[int, str] = {}
+
+    def visit(name: str, part: Any) -> None:
+        if isinstance(part, Leaf):
+            names.setdefault(part.number, name)
+            return
+        kind, parts = part
+        if kind is dict:
+            for key, each in parts:
+                visit(f"{name}[{key!r}]", each)
+        elif issubclass(kind, (tuple, list)):
+            fields = getattr(kind, "_fields", None)
+            for number, each in enumerate(parts):
+                visit(f"{name}.{fields[number]}" if fields else f"{name}[{number}]", each)
+
+    (_, args), (_, kwargs) = structure[1]
+    for name, each in zip(_positions(function, len(args)), args):
+        visit(name, each)
+    for key, each in kwargs:
+        visit(str(key), each)
+    return [names.get(number, "") for number in range(1 + max(names, default=-1))]
+
+
+def _positions(function: Callable[..., Any], count: int) -> list[str]:
+    """What the function calls its first arguments."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    rest = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), "args")
+    return names[:count] + [f"{rest}[{number}]" for number in range(count - len(names))]
 
 
 _CONSTANTS = {kind.__name__: kind for kind in (bool, int, float, str, type(None))}

@@ -38,11 +38,14 @@ std::string string_text(const std::string& text) {
   return out;
 }
 
-std::string head(const DrawOptions& options) {
+std::string head(const DrawOptions& options, bool has_clusters) {
   const Style& op = style_of(Look::kOp);
   const Scheme& page = scheme(false);
   std::string text = "digraph autograd {\n  graph [rankdir=";
   text += kDirections[static_cast<size_t>(options.direction)];
+  // By default dot ranks each cluster by itself, and gives up with "trouble in init_rank" where
+  // they stand in each other's way, as in a loop over one module.
+  if (has_clusters) text += ", newrank=true";
   text +=
       ", nodesep=0.3, ranksep=0.35, pad=0.2, fontname=\"Helvetica,Arial,sans-serif\", "
       "fontsize=11, ";
@@ -215,7 +218,8 @@ std::vector<const Style*> styles_in(const Sketch& sketch) {
 
 std::string dot_text(const GraphData& graph, const DrawOptions& options) {
   const Sketch sketch = make_sketch(graph, options);
-  return head(options) + Writer(sketch).body() + (options.legend ? legend(sketch) : "") + "}\n";
+  return head(options, !sketch.clusters.empty()) + Writer(sketch).body() +
+         (options.legend ? legend(sketch) : "") + "}\n";
 }
 
 }  // namespace autograd::detail

@@ -113,14 +113,15 @@ class Names:
         if frame is None:
             return
         variables = frame.f_locals
-        found = [
-            (name, value)
-            for name, value in list(variables.items())[:_MOST_VARIABLES]
-            if not name.startswith("_")
-        ]
+        found = list(variables.items())[:_MOST_VARIABLES]
         if sys.version_info < (3, 13) and frame.f_code.co_flags & inspect.CO_OPTIMIZED:
             # A copy that the frame keeps, and with it everything that the function deletes later.
             variables.clear()
+        self.add_held(found)
+
+    def add_held(self, variables: Iterable[tuple[str, Any]]) -> None:
+        """Names tensors after what holds them: a variable, a module, a list, tuple or dict."""
+        found = [(name, value) for name, value in variables if not name.startswith("_")]
         self.add_modules((name, value) for name, value in found if _is_own_module(value))
         for name, value in found:
             if isinstance(value, Tensor):

@@ -84,17 +84,19 @@ _kept: list[Any] = []
 
 def _watched_hooks(module: Any, *args: Any, **kwargs: Any) -> Any:
     """``module(x)`` while something is recorded and modules have hooks."""
-    running = _running.record
-    if running is None or running._handle is None:
-        return module_hooks.call(module, *args, **kwargs)
-    handle = running._handle
-    running._modules.append(module)
-    run(lib.ag_recording_enter, handle, b"", b"")
+    entered, running = [], _running.record
+    while running is not None:
+        if running._handle is not None:
+            running._modules.append(module)
+            run(lib.ag_recording_enter, running._handle, b"", b"")
+            entered.append((running, running._handle))
+        running = running._outer
     try:
         return module_hooks.call(module, *args, **kwargs)
     finally:
-        if handle is running._handle:
-            lib.ag_recording_leave(handle)
+        for running, handle in entered:
+            if handle is running._handle:
+                lib.ag_recording_leave(handle)
 
 
 def _watch_modules(change: int) -> None:
@@ -108,7 +110,9 @@ class record:
     """Records everything that this thread executes in a block: ``with ag.graph.record() as g:``.
 
     The graph holds each operation, also on tensors that need no gradient, changes in place, backward passes and steps
-    of optimizers, with the modules that they belong to. It can be used when the block has ended.
+    of optimizers, with the modules that they belong to. It can be used when the block has ended. Of two recordings, one
+    in the other, the outer one holds everything, and the inner one what ran in its block, with the modules that were
+    called there.
 
     params: a Module, a dict of names and tensors or modules, or pairs of them, for names. Modules that were called
     name their parameters without it, and the variables of the function around the block name other tensors. profile:
@@ -133,15 +137,12 @@ class record:
         _watch_modules(1)
         try:
             self._handle = call(lib.ag_recording_begin, self._profile)
-            self._watch()
+            run(lib.ag_recording_watch, self._handle, id(self._modules))
+            _running.record = self
         except BaseException:
             _watch_modules(-1)
             raise
         return self._graph
-
-    def _watch(self) -> None:
-        run(lib.ag_recording_watch, self._handle, id(self._modules))
-        _running.record = self
 
     def __exit__(self, *error: Any) -> None:
         if threading.get_ident() != self._thread:
@@ -155,9 +156,8 @@ class record:
         run(lib.ag_recording_stop, handle)
         run(lib.ag_recording_watch, handle, None)
         _watch_modules(-1)
-        _running.record = None
-        if self._outer is not None and self._outer._handle is not None:
-            self._outer._watch()
+        while _running.record is not None and _running.record._handle is None:
+            _running.record = _running.record._outer
         self._finish(handle, sys._getframe(1))
 
     def _finish(self, handle: Any, frame: Any) -> None:
