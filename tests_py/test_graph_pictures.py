@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import random
 import re
 import shutil
 import stat
+import subprocess
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -248,3 +251,73 @@ def test_large_graph_is_drawn_in_time():
     graph = ag.graph.from_tensor(x.sum())
     assert graph.num_ops > 3500
     parsed(graph.svg())
+
+
+def loop_over_a_cell():
+    cell, out = ag.nn.LSTMCell(3, 4), ag.nn.Linear(4, 3)
+    x, h, c, seen = ag.ones(2, 3), ag.zeros(2, 4), ag.zeros(2, 4), []
+    with ag.graph.record() as g:
+        for _ in range(5):
+            h, c = cell(x, (h, c))
+            x = out(h)
+            seen.append(x)
+        sum(each.sum() for each in seen).backward()
+    return g
+
+
+def physics_informed():
+    net = ag.nn.Sequential(ag.nn.Linear(1, 8), ag.nn.Tanh(), ag.nn.Linear(8, 8), ag.nn.Tanh())
+    optimizer, x = ag.optim.Adam(net.parameters()), ag.rand(10, 1, requires_grad=True)
+    with ag.graph.record() as g:
+        u = net(x)
+        (first,) = ag.autograd.grad(u.sum(), x, create_graph=True)
+        (second,) = ag.autograd.grad(first.sum(), x, create_graph=True)
+        (second + u).square().mean().backward()
+        optimizer.step()
+    return g
+
+
+class Nest(ag.nn.Module):
+    """Modules in modules that call each other's results at random."""
+
+    def __init__(self, depth: int, rng: random.Random) -> None:
+        super().__init__()
+        self.rng = rng
+        self.parts = ag.nn.ModuleList(
+            Nest(depth - 1, rng) if depth > 1 else ag.nn.Linear(4, 4)
+            for _ in range(rng.randint(1, 3))
+        )
+
+    def forward(self, *given):
+        values = list(given)
+        for _ in range(self.rng.randint(1, 3)):
+            part = self.rng.choice(list(self.parts))
+            values.append(part(*self.rng.sample(values, 1)))
+            values.append(values[-1] * self.rng.choice(values))
+        return values[-1] + self.rng.choice(values)
+
+
+def nested(seed: int):
+    rng = random.Random(seed)
+    module, x = Nest(rng.randint(1, 2), rng), ag.ones(2, 4, requires_grad=True)
+    with ag.graph.record() as g:
+        y = module(x)
+        module(x, y).sum().backward()
+    return g
+
+
+MADE = {
+    "loop": loop_over_a_cell,
+    "physics": physics_informed,
+    **{f"nest {seed}": functools.partial(nested, seed) for seed in range(8)},
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_bare_dot_draws_the_text(name):
+    assert shutil.which("dot"), "needs Graphviz: apt install graphviz, or scripts/setup"
+    graph = MADE[name]()
+    for each in (graph, graph.fuse()):
+        done = subprocess.run(["dot", "-Tsvg"], input=each.dot().encode(), capture_output=True)
+        assert done.returncode == 0, done.stderr.decode()[:300]
+        assert b"<svg" in done.stdout

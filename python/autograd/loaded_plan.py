@@ -117,9 +117,11 @@ class LoadedPlan:
         for part in self._parts:
             count = lib.ag_compiled_num_plans(part.handle)
             if 0 <= number < count:
-                return Graph(call(
-                    lib.ag_compiled_graph, part.handle, number, False, None, None, 0, 0, None, 0
-                ))
+                return Graph(
+                    call(
+                        lib.ag_compiled_graph, part.handle, number, False, None, None, 0, 0, None, 0
+                    )
+                )
             number -= count
         raise IndexError(f"the file has no plan {plan}")
 
