@@ -134,7 +134,10 @@ void detail::take_lock(void* state) {
   }
 }
 
-bool detail::is_worth_giving_up() { return brief_work.pays(); }
+// Where threads run at once anyway, there is nothing to be won.
+bool detail::is_worth_giving_up() {
+  return worth_waiting.load(std::memory_order_relaxed) && brief_work.pays();
+}
 
 void set_interpreter_lock(const InterpreterLock& lock) {
   const bool whole = lock.release && lock.take && lock.holder && lock.self;
