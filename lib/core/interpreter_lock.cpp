@@ -65,8 +65,10 @@ class BriefWork {
     // As good as equal: both threads may have been on one core so far, and will not be for long.
     gives_up_ =
         phase_ == kGiveUp || (phase_ == kTheBetter && rates_[kGiveUp] > 0.97 * rates_[kKeep]);
-    if (phase_ == kTheBetter)
-      long_ = gives_up_ == better_ ? std::min(2 * long_, kLongest) : kLong, better_ = gives_up_;
+    if (phase_ == kTheBetter) {
+      long_ = gives_up_ == better_ ? std::clamp(2 * long_, kLong, kLongest) : kLong;
+      better_ = gives_up_;
+    }
     calls_ = 0;
     begin_ = now + kSettle;  // threads are moved to other cores, and who slept is woken
     end_ = now + (phase_ == kTheBetter ? long_ : kTrial);
