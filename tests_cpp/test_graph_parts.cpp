@@ -171,6 +171,18 @@ TEST(GraphParts, a_failing_dot_says_why) {
   EXPECT_FALSE(std::filesystem::exists(folder / "x.png"));
 }
 
+TEST(GraphParts, a_dot_that_takes_too_long_is_stopped) {
+  const Folder folder;
+  std::ofstream(folder / "dot") << "#!/bin/sh\nexec sleep 30\n";
+  std::filesystem::permissions(folder / "dot", std::filesystem::perms::owner_all);
+  setenv("PATH", (folder.place + ":/bin:/usr/bin").c_str(), 1);
+  setenv("AUTOGRAD_DOT_SECONDS", "0.2", 1);
+  const std::string error = error_of([&] { step().save(folder / "x.png"); });
+  unsetenv("AUTOGRAD_DOT_SECONDS");
+  EXPECT_NE(error.find("stopped after 0.2 s"), std::string::npos) << error;
+  EXPECT_FALSE(std::filesystem::exists(folder / "x.png"));
+}
+
 TEST(GraphParts, a_graph_is_held_to_a_file) {
   const Folder folder;
   const std::string golden = folder / "golden.dot";

@@ -119,6 +119,19 @@ def test_failing_dot_says_so(monkeypatch, tmp_path):
         small_graph().save(tmp_path / "x.png")
 
 
+def test_a_dot_that_takes_too_long_is_stopped(monkeypatch, tmp_path):
+    program = tmp_path / "dot"
+    program.write_text("#!/bin/sh\nexec sleep 30\n")
+    program.chmod(program.stat().st_mode | stat.S_IEXEC)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/bin{os.pathsep}/usr/bin")
+    monkeypatch.setenv("AUTOGRAD_DOT_SECONDS", "0.2")
+    with pytest.raises(
+        RuntimeError, match=r"stopped after 0.2 s.*AUTOGRAD_DOT_SECONDS.*need nothing"
+    ):
+        small_graph().save(tmp_path / "x.png")
+    assert not (tmp_path / "x.png").exists()
+
+
 def test_graphviz_draws_the_dot_text(tmp_path):
     assert shutil.which("dot"), "needs Graphviz: apt install graphviz, or scripts/setup"
     graph = small_graph()

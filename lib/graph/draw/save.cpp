@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -12,6 +14,7 @@
 #include <memory>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "autograd/error.hpp"
@@ -49,10 +52,37 @@ std::string content_of(FILE* file) {
   return text;
 }
 
-// Files instead of pipes: a program that ends early must not send this one a signal. Returns what
-// dot said if it failed.
-std::string try_graphviz(const std::string& dot, const std::string& kind, const std::string& path,
-                         const char* more) {
+/// How long dot may take: its time grows fast with the number of modules.
+std::chrono::duration<double> patience() {
+  const char* given = std::getenv("AUTOGRAD_DOT_SECONDS");
+  const double seconds = given ? std::strtod(given, nullptr) : 0;
+  return std::chrono::duration<double>(seconds > 0 ? seconds : 60);
+}
+
+/// The exit status; ends the program and throws if it takes too long.
+int wait_for(pid_t child, const std::string& path) {
+  using std::chrono::steady_clock;
+  const auto begin = steady_clock::now();
+  const auto limit = patience();
+  for (int status = 0;;) {
+    const pid_t ended = waitpid(child, &status, WNOHANG);
+    if (ended == child) return status;
+    if (ended < 0 && errno != EINTR) return -1;
+    if (steady_clock::now() - begin > limit) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  kill(child, SIGKILL);
+  while (waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  std::remove(path.c_str());
+  fail(ErrorCode::kRuntime, "Graphviz's dot was stopped after ", limit.count(),
+       " s: the graph is large for it. Close modules (depth, roll_up), or give it more time by the "
+       "variable AUTOGRAD_DOT_SECONDS",
+       kStill);
+}
+
+// Files instead of pipes: a program that ends early must not send this one a signal.
+void run_graphviz(const std::string& dot, const std::string& kind, const std::string& path) {
   const File in = temporary(), said = temporary();
   std::fwrite(dot.data(), 1, dot.size(), in.get());
   std::fflush(in.get());
@@ -64,9 +94,7 @@ std::string try_graphviz(const std::string& dot, const std::string& kind, const 
                                    O_WRONLY | O_CREAT | O_TRUNC, 0666);
   posix_spawn_file_actions_adddup2(&actions, fileno(said.get()), STDERR_FILENO);
   std::string program = "dot", format = "-T" + kind;
-  std::string option = more;
-  char* arguments[] = {program.data(), format.data(), option.empty() ? nullptr : option.data(),
-                       nullptr};
+  char* arguments[] = {program.data(), format.data(), nullptr};
   pid_t child = 0;
   const int error = posix_spawnp(&child, "dot", &actions, nullptr, arguments, environ);
   posix_spawn_file_actions_destroy(&actions);
@@ -77,19 +105,11 @@ std::string try_graphviz(const std::string& dot, const std::string& kind, const 
          kStill);
   if (error)
     fail(ErrorCode::kRuntime, "Graphviz's dot did not start: ", std::strerror(error), kStill);
-  int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return "";
+  const int status = wait_for(child, path);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
   std::remove(path.c_str());
-  const std::string words = content_of(said.get());
-  return words.empty() ? "exit status " + std::to_string(WEXITSTATUS(status)) : words;
-}
-
-// Some graphs with many clusters dot can rank in another of its ways only.
-void run_graphviz(const std::string& dot, const std::string& kind, const std::string& path) {
-  const std::string words = try_graphviz(dot, kind, path, "");
-  if (words.empty() || try_graphviz(dot, kind, path, "-Gnewrank=true").empty()) return;
+  std::string words = content_of(said.get());
+  if (words.empty()) words = "exit status " + std::to_string(WEXITSTATUS(status));
   fail(ErrorCode::kRuntime, "Graphviz's dot failed: ", words.substr(0, words.find('\n')), kStill);
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -88,19 +89,35 @@ def _run_dot(graph: Graph, kind: str, options: dict[str, Any]) -> bytes:
         raise RuntimeError(
             f"a drawing as {kind} needs Graphviz's program `dot`, which was not found: {_INSTALL}; {_STILL}"
         )
-    said = ""
-    # Some graphs with many clusters dot can rank in another of its ways only.
-    for more in ((), ("-Gnewrank=true",)):
-        try:
-            command = [program, f"-T{kind}", *more]
-            done = subprocess.run(command, input=source.encode(), capture_output=True)
-        except OSError as error:
-            raise RuntimeError(f"Graphviz's dot did not start: {error}; {_STILL}") from error
-        if done.returncode == 0 and done.stdout:
-            return done.stdout
-        lines = done.stderr.decode(errors="replace").split("\n")
-        said = said or lines[0].strip() or f"exit status {done.returncode}"
-    raise RuntimeError(f"Graphviz's dot failed: {said}; {_STILL}")
+    try:
+        done = subprocess.run(
+            [program, f"-T{kind}"],
+            input=source.encode(),
+            capture_output=True,
+            timeout=_patience(),
+        )
+    except OSError as error:
+        raise RuntimeError(f"Graphviz's dot did not start: {error}; {_STILL}") from error
+    except subprocess.TimeoutExpired as error:
+        raise RuntimeError(
+            f"Graphviz's dot was stopped after {error.timeout:g} s: the graph is large for it. Close modules (depth, "
+            f"repeats), or give it more time by the variable AUTOGRAD_DOT_SECONDS; {_STILL}"
+        ) from None
+    if done.returncode == 0 and done.stdout:
+        return done.stdout
+    said = done.stderr.decode(errors="replace").split("\n")[0].strip()
+    raise RuntimeError(
+        f"Graphviz's dot failed: {said or f'exit status {done.returncode}'}; {_STILL}"
+    )
+
+
+def _patience() -> float:
+    """Seconds that dot may take: its time grows fast with the number of modules."""
+    try:
+        given = float(os.environ.get("AUTOGRAD_DOT_SECONDS", ""))
+    except ValueError:
+        given = 0.0
+    return given if given > 0 else 60.0
 
 
 def save(graph: Graph, path: str | Path, **options: Any) -> None:
