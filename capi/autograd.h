@@ -997,13 +997,13 @@ AG_API ag_tensor* ag_linalg_det(const ag_tensor* a);
 AG_API ag_status ag_linalg_slogdet(const ag_tensor* a, ag_tensor** sign, ag_tensor** logabsdet);
 /* q [.., m, k] of orthonormal columns and an upper triangular r [.., k, n] with q r = a; k is
  * min(m, n), or m if complete. */
-AG_API ag_status ag_linalg_qr(const ag_tensor* a, int32_t complete, ag_tensor** q, ag_tensor** r);
+AG_API ag_status ag_linalg_qr(const ag_tensor* a, ag_bool complete, ag_tensor** q, ag_tensor** r);
 /* Ascending eigenvalues [.., n] and eigenvectors, the columns of vectors, of symmetric matrices of
  * which the lower (upper) half is read. */
-AG_API ag_status ag_linalg_eigh(const ag_tensor* a, int32_t upper, ag_tensor** values,
+AG_API ag_status ag_linalg_eigh(const ag_tensor* a, ag_bool upper, ag_tensor** values,
                                 ag_tensor** vectors);
 /* u diag(s) vh = a with a descending s [.., min(m, n)]; u and vh are square if full_matrices. */
-AG_API ag_status ag_linalg_svd(const ag_tensor* a, int32_t full_matrices, ag_tensor** u,
+AG_API ag_status ag_linalg_svd(const ag_tensor* a, ag_bool full_matrices, ag_tensor** u,
                                ag_tensor** s, ag_tensor** vh);
 /* The pseudoinverse; singular values up to max(atol, rtol times the largest) count as 0. */
 AG_API ag_tensor* ag_linalg_pinv(const ag_tensor* a, double atol, double rtol);
@@ -1879,9 +1879,9 @@ AG_API ag_status ag_compiled_clear(ag_compiled* compiled);
 AG_API int64_t ag_compiled_misfit(const ag_compiled* compiled, const ag_tensor* const* inputs,
                                   int64_t n, char* buffer, int64_t capacity);
 AG_API int64_t ag_compiled_difference(const ag_compiled* compiled, char* buffer, int64_t capacity);
-/* The graph of a plan, as it was captured or as it runs. The n tensors in `named`, the last n_buffers
- * of which are buffers, have the names `names` in it, and the inputs those in `inputs`, by their
- * number; "" is none. */
+/* The graph of a plan, as it was captured or as it runs. The n tensors in `named`, the last
+ * n_buffers of which are buffers, have the names `names` in it, and the inputs those in `inputs`,
+ * by their number; "" is none. */
 AG_API ag_graph* ag_compiled_graph(const ag_compiled* compiled, int64_t plan, int32_t as_captured,
                                    const ag_tensor* const* named, const char* const* names,
                                    int64_t n, int64_t n_buffers, const char* const* inputs,

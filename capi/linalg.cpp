@@ -50,7 +50,7 @@ ag_tensor* ag_linalg_det(const ag_tensor* a) {
   return make(__func__, [&](Arguments in) { return linalg_det(in.tensor(a, "a")); });
 }
 
-ag_status ag_linalg_qr(const ag_tensor* a, int32_t complete, ag_tensor** q, ag_tensor** r) {
+ag_status ag_linalg_qr(const ag_tensor* a, ag_bool complete, ag_tensor** q, ag_tensor** r) {
   return run(__func__, [&](Arguments in) {
     in.pointer(q, "q");
     in.pointer(r, "r");
@@ -58,7 +58,7 @@ ag_status ag_linalg_qr(const ag_tensor* a, int32_t complete, ag_tensor** q, ag_t
   });
 }
 
-ag_status ag_linalg_eigh(const ag_tensor* a, int32_t upper, ag_tensor** values,
+ag_status ag_linalg_eigh(const ag_tensor* a, ag_bool upper, ag_tensor** values,
                          ag_tensor** vectors) {
   return run(__func__, [&](Arguments in) {
     in.pointer(values, "values");
@@ -67,7 +67,7 @@ ag_status ag_linalg_eigh(const ag_tensor* a, int32_t upper, ag_tensor** values,
   });
 }
 
-ag_status ag_linalg_svd(const ag_tensor* a, int32_t full_matrices, ag_tensor** u, ag_tensor** s,
+ag_status ag_linalg_svd(const ag_tensor* a, ag_bool full_matrices, ag_tensor** u, ag_tensor** s,
                         ag_tensor** vh) {
   return run(__func__, [&](Arguments in) {
     in.pointer(u, "u");
