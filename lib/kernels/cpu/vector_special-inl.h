@@ -262,12 +262,15 @@ HWY_INLINE Vec<T> lgamma(Vec<T> x) {
 template <class T>
 HWY_INLINE Vec<T> digamma(Vec<T> x) {
   const Mask<T> reflect = x < 0;
-  Vec<T> z = where(reflect, 1 - x, x), sum = 0;
-  // psi(z) = psi(z + 1) - 1 / z.
+  Vec<T> z = where(reflect, 1 - x, x), sum = 0, lost = 0;
+  // psi(z) = psi(z + 1) - 1 / z. The logarithm takes away most of the sum, so what its additions
+  // round off is kept; each term is smaller than the sum of those before.
   for (int i = 0; i < 10; ++i) {
     const Mask<T> near = z < 10;
     if (all(!near)) break;
-    sum = where(near, sum - 1 / z, sum);
+    const Vec<T> term = 1 / z, next = sum - term;
+    lost = where(near, lost + ((sum - next) - term), lost);
+    sum = where(near, next, sum);
     z = where(near, z + 1, z);
   }
   const Vec<T> inverse = 1 / z, square = inverse * inverse;
@@ -275,7 +278,7 @@ HWY_INLINE Vec<T> digamma(Vec<T> x) {
       polynomial<T>(square, 0.0833333333333333333, -0.00833333333333333333, 0.00396825396825396825,
                     -0.00416666666666666667, 0.00757575757575757576, -0.0210927960927960928,
                     0.0833333333333333333);
-  Vec<T> y = where(z == Vec<T>::kInf, z, sum + (log(z) - 0.5 * inverse - square * series));
+  Vec<T> y = where(z == Vec<T>::kInf, z, sum + (lost + (log(z) - 0.5 * inverse - square * series)));
   if (!all(!reflect)) y = where(reflect, y - kPi * cos_pi(x) / sin_pi(x), y);
   const Mask<T> pole = reflect & (x == floor(x));
   y = where(pole, std::numeric_limits<T>::quiet_NaN(), y);
