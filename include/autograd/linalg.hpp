@@ -32,8 +32,8 @@ std::pair<Tensor, Tensor> linalg_qr(const Tensor& a, bool complete = false);
 /// The gradient of V takes eigenvalues that differ.
 std::pair<Tensor, Tensor> linalg_eigh(const Tensor& a, bool upper = false);
 /// U, descending s [.., k] and Vh with U diag(s) Vh = a and k = min(m, n). U is [.., m, m] and Vh
-/// [.., n, n] if full_matrices, else [.., m, k] and [.., k, n]. Error (linalg) for NaN and infinity.
-/// The gradients of U and Vh take singular values that differ and are not 0.
+/// [.., n, n] if full_matrices, else [.., m, k] and [.., k, n]. Error (linalg) for NaN and
+/// infinity. The gradients of U and Vh take singular values that differ and are not 0.
 std::tuple<Tensor, Tensor, Tensor> linalg_svd(const Tensor& a, bool full_matrices = true);
 /// The pseudoinverse [.., n, m]; singular values up to max(atol, rtol * the largest) count as 0.
 Tensor linalg_pinv(const Tensor& a, double atol, double rtol);
