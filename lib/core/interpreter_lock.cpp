@@ -18,8 +18,6 @@ InterpreterLock detail::interpreter_lock;
 
 namespace {
 
-using detail::interpreter_lock;
-
 int64_t nanoseconds() {
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
   return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
