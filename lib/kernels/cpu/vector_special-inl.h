@@ -269,7 +269,8 @@ HWY_INLINE Vec<T> digamma(Vec<T> x) {
     const Mask<T> near = z < 10;
     if (all(!near)) break;
     const Vec<T> term = 1 / z, next = sum - term;
-    lost = where(near, lost + ((sum - next) - term), lost);
+    const Vec<T> rounded = (sum - next) - term;  // NaN where a term is infinite
+    lost = where(near & (rounded == rounded), lost + rounded, lost);
     sum = where(near, next, sum);
     z = where(near, z + 1, z);
   }
