@@ -1,6 +1,8 @@
 """What recording costs a small training step: blocks of a few steps, recorded and not, in turns; medians.
 
 A second process that never records takes its turns, too: steps that are not recorded now are compared with its steps.
+The first step of a block follows on other code, which the caches hold then: it is compared with steps that follow on a
+block that recorded nothing, too.
 
 PYTHONPATH=python .venv/bin/python bench/recording.py [steps of a block]
 """
@@ -56,17 +58,21 @@ def main() -> None:
 
     seconds_of_other(100)
     for n in [int(text) for text in sys.argv[1:]] or [1, 20, 200]:
-        plain, recorded, other = [], [], []
+        plain, recorded, other, behind = [], [], [], []
         for _ in range(max(20, 4000 // n)):
             other.append(seconds_of_other(n))
             steps.seconds(WARM)
             plain.append(steps.seconds(n))
             with ag.graph.record():
+                pass
+            behind.append(steps.seconds(n))
+            steps.seconds(WARM)
+            with ag.graph.record():
                 recorded.append(steps.seconds(n))
-        a, b, c = (statistics.median(times) for times in (plain, recorded, other))
+        a, b, c, d = (statistics.median(times) for times in (plain, recorded, other, behind))
         print(
-            f"blocks of {n:4} steps: never recording {c * 1e6:.1f} us, not recording now {a * 1e6:.1f} us, "
-            f"recorded {b * 1e6:.1f} us ({b / a - 1:+.1%})"
+            f"blocks of {n:4} steps: never recording {c * 1e6:.1f} us, not recording now {a * 1e6:.1f} us, behind an "
+            f"empty block {d * 1e6:.1f} us, recorded {b * 1e6:.1f} us ({b / a - 1:+.1%}, {b / d - 1:+.1%})"
         )
     never.stdin.close()
     never.wait()
