@@ -1,6 +1,8 @@
 // Medians and modes of rows, from the positions that sorting gives.
 #include "kernels/cpu/order.hpp"
 
+#include <algorithm>
+
 #include "kernels/cpu/element_types.hpp"
 #include "kernels/cpu/sort.hpp"
 
@@ -9,12 +11,10 @@ namespace {
 
 template <class T>
 int64_t median_of(DType dtype, const T* x, bool skip_nan, int64_t n, void* scratch) {
-  int64_t valid = n;
-  for (int64_t i = 0; i < n; ++i)
-    if (x[i] != x[i]) {
-      if (!skip_nan) return i;
-      --valid;
-    }
+  int64_t nans = 0;
+  for (int64_t i = 0; i < n; ++i) nans += x[i] != x[i];
+  if (nans > 0 && !skip_nan) return std::find_if(x, x + n, [](T v) { return v != v; }) - x;
+  const int64_t valid = n - nans;
   int64_t place;
   nth_of_rows(dtype, x, &place, 1, n, valid > 0 ? (valid - 1) / 2 : 0, scratch);
   return place;
