@@ -112,13 +112,28 @@ def _two_tensors(name: str, native: Any) -> Callable[..., Tensor]:
     return function
 
 
+def _name_second(function: Any, second: str) -> None:
+    """Calls the parameter ``other`` of a function by another name."""
+    code = function.__code__
+    names = tuple(second if name == "other" else name for name in code.co_varnames)
+    function.__code__ = code.replace(co_varnames=names)
+    function.__annotations__ = {
+        second if name == "other" else name: hint for name, hint in function.__annotations__.items()
+    }
+
+
 def binary(
-    name: str, formula: str, symbol: str | None = None, numbers: str = "one"
+    name: str,
+    formula: str,
+    symbol: str | None = None,
+    numbers: str = "one",
+    second: str = "other",
 ) -> Callable[..., Tensor]:
     """A function of two tensors, computed by ``ag_<name>``.
 
     numbers says which of them may be Python numbers: "none", the "second", any "one", or the "two" of them.
-    symbol is the name of its operator, ``"add"`` for ``__add__``, ``__radd__`` and ``__iadd__``.
+    symbol is the name of its operator, ``"add"`` for ``__add__``, ``__radd__`` and ``__iadd__``; second is the name of
+    the second parameter.
     """
     native = getattr(lib, f"ag_{name}")
 
@@ -128,7 +143,7 @@ def binary(
                 raise TypeError(
                     f"{name}(): argument 'input' must be Tensor, not {type(input).__name__}"
                 )
-            other = tensor_argument(name, "other", other)
+            other = tensor_argument(name, second, other)
         try:
             result = native(input, other)
         except ArgumentError as error:
@@ -141,20 +156,23 @@ def binary(
 
     if numbers == "none":
         function = _two_tensors(name, native)
+    if numbers in ("one", "two"):
+        function.__annotations__["input"] = "Any"  # a number may be the first
+    _name_second(function, second)
     _describe(function, name, native, f"Returns {formula}, elementwise and broadcast.")
     if hasattr(lib, f"ag_{name}_"):
-        _binary_in_place(name, formula, None if symbol in _COMPARISONS else symbol)
+        _binary_in_place(name, formula, None if symbol in _COMPARISONS else symbol, second)
     if symbol is not None:
         _operator(symbol, native)
     return op(function)
 
 
-def _binary_in_place(name: str, formula: str, symbol: str | None) -> None:
+def _binary_in_place(name: str, formula: str, symbol: str | None, second: str) -> None:
     native = getattr(lib, f"ag_{name}_")
 
     def function(self: Tensor, other: Any) -> Tensor:
         if type(other) not in tensor_classes:
-            other = tensor_argument(f"{name}_", "other", other)
+            other = tensor_argument(f"{name}_", second, other)
         if native(self, other):
             raise_last_error()
         return self
@@ -168,6 +186,7 @@ def _binary_in_place(name: str, formula: str, symbol: str | None) -> None:
             raise_last_error()
         return self
 
+    _name_second(function, second)
     _describe(
         function,
         f"{name}_",

@@ -64,8 +64,8 @@ _plain_add = binary("add", "input + other", "add", numbers="two")
 _plain_sub = binary("sub", "input - other", "sub", numbers="two")
 mul = binary("mul", "input * other", "mul", numbers="two")
 _plain_div = binary("div", "input / other", "truediv", numbers="two")
-_plain_pow = binary("pow", "input ^ other", "pow")
-_plain_float_power = binary("float_power", "input ^ other in float64")
+pow = binary("pow", "input ^ exponent", "pow", second="exponent")
+float_power = binary("float_power", "input ^ exponent in float64", second="exponent")
 remainder = binary("remainder", "input - floor(input / other) other", "mod")
 fmod = binary("fmod", "input - trunc(input / other) other", numbers="second")
 floor_divide = binary("floor_divide", "floor(input / other)", "floordiv", numbers="two")
@@ -113,13 +113,14 @@ logical_or = binary("logical_or", "whether input or other is not 0", numbers="no
 logical_xor = binary(
     "logical_xor", "whether one of input and other is 0 and one is not", numbers="none"
 )
-_plain_heaviside = binary(
-    "heaviside", "0, values or 1 for input below, at or above 0", numbers="none"
+heaviside = binary(
+    "heaviside",
+    "0, values or 1 where input is below, at or above 0",
+    numbers="none",
+    second="values",
 )
 
 _plain_add_, _plain_sub_, _plain_div_ = Tensor.add_, Tensor.sub_, Tensor.div_
-_plain_pow_, _plain_float_power_ = Tensor.pow_, Tensor.float_power_
-_plain_heaviside_ = Tensor.heaviside_
 _plain_round, _plain_round_ = round, Tensor.round_
 method(neg, "__neg__")
 method(abs, "__abs__")
@@ -214,42 +215,6 @@ def div_(self: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tenso
         raise _rounding_error(rounding_mode)
     native = lib.ag_div_floor_ if rounding_mode == "floor" else lib.ag_div_trunc_
     return in_place(native, self, tensor_argument("div_", "other", other))
-
-
-@op
-def pow(input: Any, exponent: Any) -> Tensor:
-    """Returns input ^ exponent, elementwise and broadcast. One of the two may be a number."""
-    return _plain_pow(input, exponent)
-
-
-@op
-def float_power(input: Any, exponent: Any) -> Tensor:
-    """Returns input ^ exponent in float64, elementwise and broadcast. One of the two may be a number."""
-    return _plain_float_power(input, exponent)
-
-
-@method
-def pow_(self: Tensor, exponent: Any) -> Tensor:
-    """Replaces the elements by pow() of them and returns the tensor itself."""
-    return _plain_pow_(self, exponent)
-
-
-@method
-def float_power_(self: Tensor, exponent: Any) -> Tensor:
-    """Replaces the elements by float_power() of them and returns the tensor itself."""
-    return _plain_float_power_(self, exponent)
-
-
-@method
-def heaviside_(self: Tensor, values: Tensor) -> Tensor:
-    """Replaces the elements by heaviside() of them and returns the tensor itself."""
-    return _plain_heaviside_(self, values)
-
-
-@op
-def heaviside(input: Tensor, values: Tensor) -> Tensor:
-    """Returns 0, values or 1 where input is below, at or above 0, elementwise and broadcast."""
-    return _plain_heaviside(input, values)
 
 
 def _value(function: str, value: Any) -> float:
