@@ -164,6 +164,13 @@ Tensor dispatch(const Op& op, const Arg* inputs, int n_inputs, const Attrs& attr
   return output;
 }
 
+std::pair<Tensor, Tensor> dispatch_pair(const Op& op, std::initializer_list<Arg> inputs,
+                                        const Attrs& attrs) {
+  Tensor outputs[2];
+  dispatch(op, inputs.begin(), static_cast<int>(inputs.size()), attrs, outputs, 2);
+  return {std::move(outputs[0]), std::move(outputs[1])};
+}
+
 Tensor dispatch(const Op& op, std::initializer_list<Arg> inputs, const Attrs& attrs) {
   return dispatch(op, inputs.begin(), static_cast<int>(inputs.size()), attrs);
 }

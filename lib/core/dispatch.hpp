@@ -78,11 +78,14 @@ Observer* set_observer(Observer* observer);
 
 /// Infers (the only validation), allocates, runs the kernel, records the op if a gradient is
 /// needed, and shows the call to the observer. Returns output 0; all n_outputs go to `outputs` in
-/// the second form.
+/// the last form.
 Tensor dispatch(const Op& op, std::initializer_list<Arg> inputs, const Attrs& attrs = {});
 Tensor dispatch(const Op& op, const Arg* inputs, int n_inputs, const Attrs& attrs = {});
 void dispatch(const Op& op, const Arg* inputs, int n_inputs, const Attrs& attrs, Tensor* outputs,
               int n_outputs);
+/// Both outputs of an op of two.
+std::pair<Tensor, Tensor> dispatch_pair(const Op& op, std::initializer_list<Arg> inputs,
+                                        const Attrs& attrs = {});
 
 /// Runs an op with input 0 as its output. The result must have the shape of input 0 and a dtype
 /// that converts to its dtype. Input 0 becomes the result for autograd, its version goes up.

@@ -513,10 +513,7 @@ Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, cons
   Attrs attrs;
   attrs.reals[0] = scale;
   attrs.ints[0] = options.is_causal;
-  const Arg inputs[] = {q, k, v, m};
-  Tensor outputs[2];
-  dispatch(op_attention, inputs, 4, attrs, outputs, 2);
-  return outputs[0];
+  return dispatch_pair(op_attention, {q, k, v, m}, attrs).first;
 }
 
 }  // namespace autograd

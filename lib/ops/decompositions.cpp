@@ -422,10 +422,7 @@ std::pair<Tensor, Tensor> linalg_qr(const Tensor& a, bool complete) {
   detail::check_matrices("linalg.qr", a);
   detail::Attrs attrs;
   attrs.ints[0] = complete;
-  Tensor out[2];
-  const detail::Arg inputs[] = {a};
-  detail::dispatch(detail::op_qr, inputs, 1, attrs, out, 2);
-  return {out[0], out[1]};
+  return detail::dispatch_pair(detail::op_qr, {a}, attrs);
 }
 
 std::pair<Tensor, Tensor> linalg_eigh(const Tensor& a, bool upper) {
@@ -435,10 +432,7 @@ std::pair<Tensor, Tensor> linalg_eigh(const Tensor& a, bool upper) {
          a.size(-2), " by ", a.size(-1), " matrices; got sizes ", a.sizes());
   detail::Attrs attrs;
   attrs.ints[0] = upper;
-  Tensor out[2];
-  const detail::Arg inputs[] = {a};
-  detail::dispatch(detail::op_eigh, inputs, 1, attrs, out, 2);
-  return {out[0], out[1]};
+  return detail::dispatch_pair(detail::op_eigh, {a}, attrs);
 }
 
 std::tuple<Tensor, Tensor, Tensor> linalg_svd(const Tensor& a, bool full_matrices) {

@@ -113,10 +113,7 @@ Tensor masked(const Tensor& x, double p, double scale) {
   Attrs attrs;
   attrs.reals[0] = p;
   attrs.reals[1] = scale;
-  const Arg input(x);
-  Tensor outputs[2];
-  dispatch(op_dropout, &input, 1, attrs, outputs, 2);
-  return std::move(outputs[0]);
+  return dispatch_pair(op_dropout, {x}, attrs).first;
 }
 
 void check_probability(const Tensor& x, double p) {

@@ -193,10 +193,7 @@ Tensor group_norm(const Tensor& x, int64_t num_groups, const Tensor& weight, con
   detail::Attrs attrs;
   attrs.ints[0] = num_groups;
   attrs.reals[0] = eps;
-  const detail::Arg inputs[3] = {x, weight, bias};
-  Tensor outputs[2];
-  detail::dispatch(detail::op_group_norm, inputs, 3, attrs, outputs, 2);
-  return std::move(outputs[0]);
+  return detail::dispatch_pair(detail::op_group_norm, {x, weight, bias}, attrs).first;
 }
 
 }  // namespace autograd

@@ -198,10 +198,7 @@ constexpr Op op_inv = {.name = "inv",
 std::pair<Tensor, Tensor> invert(const Tensor& a, bool check_errors) {
   Attrs attrs;
   attrs.ints[0] = check_errors;
-  Tensor out[2];
-  const Arg inputs[] = {a};
-  dispatch(op_inv, inputs, 1, attrs, out, 2);
-  return {out[0], out[1]};
+  return dispatch_pair(op_inv, {a}, attrs);
 }
 
 // ---- solve, a [..., n, n] and b [..., n, k] of the same batch; ints[0]: a is read transposed
@@ -559,10 +556,7 @@ Tensor linalg_det(const Tensor& a) {
 
 std::pair<Tensor, Tensor> linalg_slogdet(const Tensor& a) {
   check_square("linalg.slogdet", a);
-  Tensor out[2];
-  const detail::Arg inputs[] = {a};
-  detail::dispatch(detail::op_slogdet, inputs, 1, {}, out, 2);
-  return {out[0], out[1]};
+  return detail::dispatch_pair(detail::op_slogdet, {a});
 }
 
 Tensor linalg_matrix_power(const Tensor& a, int64_t n) {

@@ -389,9 +389,7 @@ Tensor first_output(const Op& op, std::initializer_list<Arg> inputs, const Shape
   Attrs attrs;
   attrs.lists[0] = shape;
   attrs.reals[0] = eps;
-  Tensor outputs[2];
-  dispatch(op, inputs.begin(), static_cast<int>(inputs.size()), attrs, outputs, 2);
-  return std::move(outputs[0]);
+  return dispatch_pair(op, inputs, attrs).first;
 }
 
 }  // namespace

@@ -356,14 +356,13 @@ Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& run
   detail::Attrs attrs;
   attrs.ints[0] = training;
   attrs.reals[0] = eps;
-  const detail::Arg inputs[5] = {x, weight, bias, running_mean, running_var};
-  Tensor outputs[2];
-  detail::dispatch(detail::op_batch_norm, inputs, 5, attrs, outputs, 2);
+  auto [y, statistics] = detail::dispatch_pair(detail::op_batch_norm,
+                                               {x, weight, bias, running_mean, running_var}, attrs);
   if (training && x.numel()) {
-    if (running_mean) detail::update_running(running_mean, outputs[1], 0, momentum);
-    if (running_var) detail::update_running(running_var, outputs[1], 2, momentum);
+    if (running_mean) detail::update_running(running_mean, statistics, 0, momentum);
+    if (running_var) detail::update_running(running_var, statistics, 2, momentum);
   }
-  return std::move(outputs[0]);
+  return y;
 }
 
 }  // namespace autograd

@@ -336,10 +336,7 @@ constexpr const Op* kPoolOps[] = {&op_max, &op_scatter, &op_gather, &op_mean, &o
 OpList pool_ops() { return {kPoolOps, std::size(kPoolOps)}; }
 
 std::pair<Tensor, Tensor> pool_max(const Tensor& x, const Attrs& attrs) {
-  const Arg inputs[1] = {x};
-  Tensor outputs[2];
-  dispatch(op_max, inputs, 1, attrs, outputs, 2);
-  return {outputs[0], outputs[1]};
+  return dispatch_pair(op_max, {x}, attrs);
 }
 
 Tensor pool_mean(const Tensor& x, const Attrs& attrs) { return dispatch(op_mean, {x}, attrs); }

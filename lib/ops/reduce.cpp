@@ -387,10 +387,7 @@ constexpr const Op* kReduceOps[] = {&op_sum,     &op_mean,      &op_var,       &
 
 std::pair<Tensor, Tensor> extreme_dim(const Op& op, const Tensor& x, int64_t dim, bool keepdim) {
   const Attrs attrs = reduce_attrs(x, {dim}, keepdim);
-  const Arg input(x);
-  Tensor outputs[2];
-  dispatch(op, &input, 1, attrs, outputs, 2);
-  return {std::move(outputs[0]), std::move(outputs[1])};
+  return dispatch_pair(op, {x}, attrs);
 }
 
 Tensor arg(const Op& op, const Tensor& x, std::optional<int64_t> dim, bool keepdim) {

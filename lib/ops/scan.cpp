@@ -462,10 +462,7 @@ constexpr const Op* kScanOps[] = {&op_linear_scan,   &op_cumsum,      &op_cumpro
                                   &op_gather_along,  &op_logcumsumexp};
 
 std::pair<Tensor, Tensor> with_places(const Op& op, const Tensor& x, int64_t dim) {
-  const Arg input(x);
-  Tensor outputs[2];
-  dispatch(op, &input, 1, scan_attrs(x, dim), outputs, 2);
-  return {std::move(outputs[0]), std::move(outputs[1])};
+  return dispatch_pair(op, {x}, scan_attrs(x, dim));
 }
 
 }  // namespace

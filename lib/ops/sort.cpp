@@ -203,10 +203,7 @@ std::pair<Tensor, Tensor> pair_of(const Op& op, const Tensor& x, int64_t dim, bo
   attrs.ints[0] = normalize_dim(dim, x.dim());
   attrs.ints[1] = flag;
   attrs.ints[2] = k;
-  const Arg input(x);
-  Tensor outputs[2];
-  dispatch(op, &input, 1, attrs, outputs, 2);
-  return {std::move(outputs[0]), std::move(outputs[1])};
+  return dispatch_pair(op, {x}, attrs);
 }
 
 }  // namespace

@@ -323,10 +323,7 @@ std::pair<Tensor, Tensor> ordered(const Op& op, const Tensor& x, int64_t dim, bo
                                   bool takes_bool = false) {
   Attrs attrs = reduce_attrs(x, {dim}, keepdim);
   if (takes_bool) attrs.ints[2] = kMaxDims;
-  const Arg input(x);
-  Tensor outputs[2];
-  dispatch(op, &input, 1, attrs, outputs, 2);
-  return {std::move(outputs[0]), std::move(outputs[1])};
+  return dispatch_pair(op, {x}, attrs);
 }
 
 Tensor median_of_all(const Op& op, const Tensor& x) {
