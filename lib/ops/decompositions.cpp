@@ -10,114 +10,27 @@
 #include "autograd/ops.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
-#include "core/parallel.hpp"
 #include "ops/broadcast.hpp"
-#include "ops/call_check.hpp"
 #include "ops/flops.hpp"
+#include "ops/matrices.hpp"
 #include "ops/registry.hpp"
 
 namespace autograd {
 namespace detail {
 namespace {
 
-constexpr int64_t kThreadWork = 1 << 18;  // m n min(m, n) worth a second thread
-
-void check_matrices(const char* op, const Tensor& a) {
-  if (a.dim() < 2)
-    fail(ErrorCode::kRuntime, op,
-         ": The input tensor A must have at least 2 dimensions, got sizes ", a.sizes());
-  if (!is_floating(a.dtype()))
-    fail(ErrorCode::kRuntime, op, ": Expected a floating point or complex tensor as input. Got ",
-         name_of(a.dtype()));
-}
-
-/// The matrices of a call's input, one after the other and converted.
-class Matrices {
- public:
-  explicit Matrices(const Call& call)
-      : dtype_(call.in(0).dtype), item_(static_cast<int64_t>(size_of(dtype_))) {
-    const Shape& sizes = call.in(0).sizes;
-    for (int d = 0; d + 2 < sizes.size(); ++d) count *= sizes[d];
-    m = sizes[sizes.size() - 2];
-    n = sizes.back();
-    least = std::min(m, n);
-    source_ = dense(call.in(0));
-  }
-
-  /// Runs work(i, a, scale) for each matrix: a [m, n] is the matrix divided by scale, in which no
-  /// square over- or underflows.
-  template <class Work>
-  void each(const Work& work) const {
-    const int64_t cost = std::max<int64_t>(1, m * n * least);
-    parallel_for(count, std::max<int64_t>(1, kThreadWork / cost), [&](int64_t begin, int64_t end) {
-      Vector<double> a(static_cast<size_t>(m * n));
-      for (int64_t i = begin; i < end; ++i) work(i, a.data(), load(i, a.data()));
-    });
-  }
-
-  /// The numbers times scale, to matrix i of an output of `size` elements each.
-  void store(const TensorBody& out, int64_t i, int64_t size, const double* numbers,
-             double scale = 1) const {
-    for (int64_t k = 0; k < size; ++k)
-      if (dtype_ == DType::kFloat64)
-        reinterpret_cast<double*>(out.data)[i * size + k] = numbers[k] * scale;
-      else
-        reinterpret_cast<float*>(out.data)[i * size + k] = static_cast<float>(numbers[k] * scale);
-  }
-
-  int64_t count = 1, m, n, least;
-
- private:
-  double load(int64_t i, double* a) const {
-    const int64_t size = m * n;
-    const char* from = static_cast<const char*>(source_.data()) + i * size * item_;
-    double largest = 0;
-    for (int64_t k = 0; k < size; ++k) {
-      a[k] = dtype_ == DType::kFloat64
-                 ? reinterpret_cast<const double*>(from)[k]
-                 : static_cast<double>(reinterpret_cast<const float*>(from)[k]);
-      largest = std::max(largest, std::abs(a[k]));
-    }
-    if (largest == 0 || !std::isfinite(largest) || (largest > 1e-60 && largest < 1e60)) return 1;
-    const double scale = std::exp2(std::floor(std::log2(largest)));
-    for (int64_t k = 0; k < size; ++k) a[k] /= scale;
-    return scale;
-  }
-
-  DType dtype_;
-  int64_t item_;
-  Tensor source_;
-};
-
 void transpose_into(int64_t m, int64_t n, const double* a, double* out) {
   for (int64_t i = 0; i < m; ++i)
     for (int64_t j = 0; j < n; ++j) out[j * m + i] = a[i * n + j];
 }
 
-/// An output with the batch of the input, and these last dims.
-void add_output(const Call& call, OutputMetas& outputs, std::initializer_list<int64_t> last) {
-  const Shape& sizes = call.in(0).sizes;
-  OutputMeta& meta = outputs.add();
-  meta.dtype = call.in(0).dtype;
-  meta.sizes = Shape(sizes.data(), sizes.size() - 2);
-  for (int64_t size : last) meta.sizes.push_back(size);
-}
-
-Tensor transposed(const Tensor& a) { return transpose(a, -2, -1); }
 Tensor column(const Tensor& numbers) { return unsqueeze(numbers, -1); }
 Tensor row(const Tensor& numbers) { return unsqueeze(numbers, -2); }
 Tensor identity_like(const Tensor& a) { return eye(a.size(-1), a.size(-1), a.dtype()); }
-Tensor skew(const Tensor& a) { return sub(a, transposed(a)); }
+Tensor skew(const Tensor& a) { return sub(a, matrix_transposed(a)); }
 /// x (I - v v^T) for columns v that are orthonormal.
 Tensor beside(const Tensor& x, const Tensor& v) {
-  return sub(x, matmul(matmul(x, v), transposed(v)));
-}
-
-template <int kOutputs>
-void check_call(const Call& call) {
-  need_counts(call, 1, 1, kOutputs);
-  need_float(call, 0);
-  need(call, call.in(0).sizes.size() >= 2, "matrices are wanted");
+  return sub(x, matmul(matmul(x, v), matrix_transposed(v)));
 }
 
 // ---- QR; outputs: Q [.., m, k], R [.., k, n]. ints[0]: k is m, else min(m, n)
@@ -153,9 +66,10 @@ void forward_qr(const Call& call) {
 // A = Q R with a square R. With M = R dR^T - dQ^T Q and S its lower triangle mirrored,
 // dA = (dQ + Q S) R^-T (Liao, Liu, Wang and Xiang 2019).
 Tensor qr_gradient(const Tensor& q, const Tensor& r, const Tensor& dq, const Tensor& dr) {
-  const Tensor product = sub(matmul(r, transposed(triu(dr))), matmul(transposed(dq), q));
-  const Tensor mirrored = add(tril(product), transposed(tril(product, -1)));
-  return linalg_solve_triangular(transposed(r), add(dq, matmul(q, mirrored)), false, false);
+  const Tensor product =
+      sub(matmul(r, matrix_transposed(triu(dr))), matmul(matrix_transposed(dq), q));
+  const Tensor mirrored = add(tril(product), matrix_transposed(tril(product, -1)));
+  return linalg_solve_triangular(matrix_transposed(r), add(dq, matmul(q, mirrored)), false, false);
 }
 
 // A wide A is [X Y] with X = Q U and Y = Q V, where R = [U V].
@@ -169,7 +83,7 @@ void backward_qr(Backward& b) {
          q.sizes(), " and R ", r.sizes(), ". Take mode='reduced'");
   if (m == n) return b.set(0, qr_gradient(q, r, dq, dr));
   const Tensor v = narrow(r, -1, m, n - m), dv = narrow(dr, -1, m, n - m);
-  const Tensor dq_too = add(dq, matmul(matmul(q, v), transposed(dv)));
+  const Tensor dq_too = add(dq, matmul(matmul(q, v), matrix_transposed(dv)));
   const Tensor dx = qr_gradient(q, narrow(r, -1, 0, m), dq_too, narrow(dr, -1, 0, m));
   b.set(0, cat({dx, matmul(q, dv)}, -1));
 }
@@ -186,7 +100,7 @@ constexpr Op op_qr = {.name = "qr",
                       .doc = "q of orthonormal columns and an upper triangular r with q r = a",
                       .flops = qr_flops,
                       .batch = {1},
-                      .check = check_call<2>};
+                      .check = check_floating_call<2>};
 
 // ---- eigenvalues of symmetric matrices; outputs: values [.., n], vectors. ints[0]: the upper
 // triangle is read
@@ -223,7 +137,7 @@ void forward_eigh(const Call& call) {
 // dA = V (diag(dw) + F * V^T dV) V^T with F_ij = 1 / (w_j - w_i) beside the diagonal; of the
 // second, what is symmetric counts.
 void backward_eigh(Backward& b) {
-  const Tensor w = b.output(0), v = b.output(1), vt = transposed(v);
+  const Tensor w = b.output(0), v = b.output(1), vt = matrix_transposed(v);
   if (!b.has_grad(1)) return b.set(0, matmul(mul(v, row(b.grad(0))), vt));
   const Tensor gaps = add(sub(row(w), column(w)), identity_like(v));
   Tensor inner = div(mul(skew(matmul(vt, b.grad(1))), scalar(0.5)), gaps);
@@ -232,7 +146,7 @@ void backward_eigh(Backward& b) {
 }
 
 void check_eigh(const Call& call) {
-  check_call<2>(call);
+  check_floating_call<2>(call);
   const Shape& a = call.in(0).sizes;
   need(call, a[a.size() - 1] == a[a.size() - 2], "square matrices are wanted");
 }
@@ -320,7 +234,7 @@ void backward_svd(Backward& b) {
   const auto first = [&](const Tensor& t, int64_t dim) {
     return t.size(dim) == least ? t : narrow(t, dim, 0, least);
   };
-  const Tensor u = first(b.output(0), -1), vt = first(b.output(2), -2), v = transposed(vt);
+  const Tensor u = first(b.output(0), -1), vt = first(b.output(2), -2), v = matrix_transposed(vt);
   if (!b.has_grad(0) && !b.has_grad(2)) return b.set(0, matmul(mul(u, row(b.grad(1))), vt));
   const Tensor gaps =
       add(mul(sub(row(s), column(s)), add(row(s), column(s))), identity_like(row(s)));
@@ -329,12 +243,13 @@ void backward_svd(Backward& b) {
   if (b.has_grad(1)) inner = diag_embed(b.grad(1));
   if (b.has_grad(0)) {
     const Tensor du = first(b.grad(0), -1);
-    inner = sum(inner, mul(div(skew(matmul(transposed(u), du)), gaps), row(s)));
-    if (u.size(-2) > least) outer = matmul(div(transposed(beside(transposed(du), u)), row(s)), vt);
+    inner = sum(inner, mul(div(skew(matmul(matrix_transposed(u), du)), gaps), row(s)));
+    if (u.size(-2) > least)
+      outer = matmul(div(matrix_transposed(beside(matrix_transposed(du), u)), row(s)), vt);
   }
   if (b.has_grad(2)) {
     const Tensor dvt = first(b.grad(2), -2);
-    inner = sum(inner, mul(div(skew(matmul(vt, transposed(dvt))), gaps), column(s)));
+    inner = sum(inner, mul(div(skew(matmul(vt, matrix_transposed(dvt))), gaps), column(s)));
     if (v.size(-2) > least) outer = sum(outer, matmul(u, div(beside(dvt, v), column(s))));
   }
   const Tensor da = matmul(matmul(u, inner), vt);
@@ -356,7 +271,7 @@ constexpr Op op_svd = {.name = "svd",
                        .doc = "u, descending s and vh with u diag(s) vh = a",
                        .flops = svd_flops,
                        .batch = {1},
-                       .check = check_call<3>};
+                       .check = check_floating_call<3>};
 
 // ---- the pseudoinverse, [.., n, m]. reals: singular values count from the larger one of the
 // first, and the second times the largest
@@ -390,7 +305,8 @@ void forward_pinv(const Call& call) {
 // dA = -P^T G P^T + (I - A P) G^T P P^T + P^T P G^T (I - P A) (Golub and Pereyra 1973), for a rank
 // that stays the same.
 void backward_pinv(Backward& b) {
-  const Tensor a = b.input(0), p = b.output(), pt = transposed(p), gt = transposed(b.grad());
+  const Tensor a = b.input(0), p = b.output(), pt = matrix_transposed(p),
+               gt = matrix_transposed(b.grad());
   const Tensor left = matmul(matmul(gt, p), pt), right = matmul(matmul(pt, p), gt);
   const Tensor turned = neg(matmul(matmul(pt, b.grad()), pt));
   const Tensor out_of_columns = sub(left, matmul(a, matmul(p, left)));
@@ -408,7 +324,7 @@ constexpr Op op_pinv = {.name = "pinv",
                         .doc = "pseudoinverse of Moore and Penrose",
                         .flops = svd_flops,
                         .batch = {1},
-                        .check = check_call<1>};
+                        .check = check_floating_call<1>};
 
 constexpr const Op* kDecompositions[] = {&op_qr, &op_eigh, &op_svd, &op_pinv};
 
@@ -419,24 +335,21 @@ OpList decomposition_ops() { return {kDecompositions, std::size(kDecompositions)
 }  // namespace detail
 
 std::pair<Tensor, Tensor> linalg_qr(const Tensor& a, bool complete) {
-  detail::check_matrices("linalg.qr", a);
+  detail::check_floating_matrices("linalg.qr", a);
   detail::Attrs attrs;
   attrs.ints[0] = complete;
   return detail::dispatch_pair(detail::op_qr, {a}, attrs);
 }
 
 std::pair<Tensor, Tensor> linalg_eigh(const Tensor& a, bool upper) {
-  detail::check_matrices("linalg.eigh", a);
-  if (a.size(-1) != a.size(-2))
-    fail(ErrorCode::kRuntime, "linalg.eigh: A must be batches of square matrices, but they are ",
-         a.size(-2), " by ", a.size(-1), " matrices; got sizes ", a.sizes());
+  detail::check_square_floating_matrices("linalg.eigh", a);
   detail::Attrs attrs;
   attrs.ints[0] = upper;
   return detail::dispatch_pair(detail::op_eigh, {a}, attrs);
 }
 
 std::tuple<Tensor, Tensor, Tensor> linalg_svd(const Tensor& a, bool full_matrices) {
-  detail::check_matrices("linalg.svd", a);
+  detail::check_floating_matrices("linalg.svd", a);
   detail::Attrs attrs;
   attrs.ints[0] = full_matrices;
   Tensor out[3];
@@ -446,7 +359,7 @@ std::tuple<Tensor, Tensor, Tensor> linalg_svd(const Tensor& a, bool full_matrice
 }
 
 Tensor linalg_pinv(const Tensor& a, double atol, double rtol) {
-  detail::check_matrices("linalg.pinv", a);
+  detail::check_floating_matrices("linalg.pinv", a);
   detail::Attrs attrs;
   attrs.reals[0] = atol;
   attrs.reals[1] = rtol;

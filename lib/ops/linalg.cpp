@@ -9,11 +9,10 @@
 #include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
-#include "core/parallel.hpp"
 #include "core/thread_state.hpp"
 #include "ops/broadcast.hpp"
-#include "ops/call_check.hpp"
 #include "ops/flops.hpp"
+#include "ops/matrices.hpp"
 #include "ops/minors.hpp"
 #include "ops/recompute.hpp"
 #include "ops/registry.hpp"
@@ -26,20 +25,8 @@ constexpr int64_t kThreadWork = 1 << 21;  // multiply-adds worth a second thread
 
 // ---- checks
 
-void check_square(const char* op, const Tensor& a) {
-  if (a.dim() < 2)
-    fail(ErrorCode::kRuntime, op,
-         ": The input tensor A must have at least 2 dimensions, got sizes ", a.sizes());
-  if (a.size(-1) != a.size(-2))
-    fail(ErrorCode::kRuntime, op, ": A must be batches of square matrices, but they are ",
-         a.size(-2), " by ", a.size(-1), " matrices; got sizes ", a.sizes());
-  if (!is_floating(a.dtype()))
-    fail(ErrorCode::kRuntime, op, ": Expected a floating point or complex tensor as input. Got ",
-         name_of(a.dtype()));
-}
-
 void check_pair(const char* op, const Tensor& a, const Tensor& b) {
-  check_square(op, a);
+  check_square_floating_matrices(op, a);
   if (a.dtype() != b.dtype())
     fail(ErrorCode::kRuntime, op, ": Expected A and B to have the same dtype, but found A of type ",
          name_of(a.dtype()), " and B of type ", name_of(b.dtype()), " instead");
@@ -81,8 +68,6 @@ struct Batch {
   DType dtype;
   int64_t item;
 };
-
-Tensor matrix_transposed(const Tensor& a) { return transpose(a, -2, -1); }
 
 /// A copy of one matrix and its factors.
 class Factors {
@@ -160,7 +145,7 @@ void backward_inv(Backward& r) {
   r.set(0, neg(matmul(matmul(t, r.grad()), t)));
 }
 
-void check_square(const Call& call) {
+void check_square_floating_matrices(const Call& call) {
   need_float(call, 0);
   const Shape& a = call.in(0).sizes;
   need(call, a.size() >= 2 && a[a.size() - 1] == a[a.size() - 2], "square matrices are wanted");
@@ -169,14 +154,14 @@ void check_square(const Call& call) {
 template <int kOutputs>
 void check_matrices(const Call& call) {
   need_counts(call, 1, 1, kOutputs);
-  check_square(call);
+  check_square_floating_matrices(call);
 }
 
 void check_inv(const Call& call) { check_matrices<2>(call); }
 
 void check_solve(const Call& call) {
   need_counts(call, 2, 2);
-  check_square(call);
+  check_square_floating_matrices(call);
   need_dtype_of(call, 1, 0);
   const Shape &a = call.in(0).sizes, &b = call.in(1).sizes;
   need(call, b.size() == a.size() && Shape(a.data(), a.size() - 1) == Shape(b.data(), b.size() - 1),
@@ -493,15 +478,15 @@ OpList linalg_ops() { return {kLinalgOps, std::size(kLinalgOps)}; }
 }  // namespace detail
 
 using detail::check_pair;
-using detail::check_square;
+using detail::check_square_floating_matrices;
 
 Tensor linalg_inv(const Tensor& a) {
-  check_square("linalg.inv", a);
+  check_square_floating_matrices("linalg.inv", a);
   return detail::invert(a, true).first;
 }
 
 std::pair<Tensor, Tensor> linalg_inv_ex(const Tensor& a, bool check_errors) {
-  check_square("linalg.inv_ex", a);
+  check_square_floating_matrices("linalg.inv_ex", a);
   return detail::invert(a, check_errors);
 }
 
@@ -543,31 +528,24 @@ Tensor linalg_solve_triangular(const Tensor& a, const Tensor& b, bool upper, boo
 }
 
 Tensor linalg_cholesky(const Tensor& a, bool upper) {
-  check_square("linalg.cholesky", a);
+  check_square_floating_matrices("linalg.cholesky", a);
   if (!upper) return detail::dispatch(detail::op_cholesky, {a});
   const Tensor l = detail::dispatch(detail::op_cholesky, {detail::matrix_transposed(a)});
   return detail::matrix_transposed(l);
 }
 
 Tensor linalg_det(const Tensor& a) {
-  check_square("linalg.det", a);
+  check_square_floating_matrices("linalg.det", a);
   return detail::dispatch(detail::op_det, {a});
 }
 
 std::pair<Tensor, Tensor> linalg_slogdet(const Tensor& a) {
-  check_square("linalg.slogdet", a);
+  check_square_floating_matrices("linalg.slogdet", a);
   return detail::dispatch_pair(detail::op_slogdet, {a});
 }
 
 Tensor linalg_matrix_power(const Tensor& a, int64_t n) {
-  constexpr const char* kName = "linalg.matrix_power";
-  if (a.dim() < 2 || a.size(-1) != a.size(-2)) {
-    if (a.dim() < 2)
-      fail(ErrorCode::kRuntime, kName, ": The input tensor A must have at least 2 dimensions, got ",
-           a.sizes());
-    fail(ErrorCode::kRuntime, kName, ": A must be batches of square matrices, but they are ",
-         a.size(-2), " by ", a.size(-1), " matrices; got sizes ", a.sizes());
-  }
+  detail::check_square_matrices("linalg.matrix_power", a);
   if (n == 0) return clone(expand(eye(a.size(-1), a.size(-1), a.dtype()), a.sizes()));
   Tensor base = n < 0 ? linalg_inv(a) : a, result;
   // The magnitude of the smallest number has no signed counterpart.
