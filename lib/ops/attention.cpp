@@ -18,6 +18,7 @@
 #include "ops/flops.hpp"
 #include "ops/recompute.hpp"
 #include "ops/registry.hpp"
+#include "ops/scratch.hpp"
 
 namespace autograd {
 namespace detail {
@@ -101,23 +102,6 @@ struct Problem {
   int64_t batch = 1, queries, keys, width, out_width, tile_queries, tile_keys, item;
   double scale;
   bool causal;
-};
-
-/// Scratch memory of one worker: buffers cut from one block.
-class Scratch {
- public:
-  explicit Scratch(size_t bytes) : bytes_(bytes), data_(static_cast<char*>(allocate(bytes))) {}
-  Scratch(const Scratch&) = delete;
-  ~Scratch() { deallocate(data_, bytes_); }
-  char* take(size_t bytes) {
-    char* p = data_ + used_;
-    used_ += (bytes + 63) / 64 * 64;
-    return p;
-  }
-
- private:
-  size_t bytes_, used_ = 0;
-  char* data_;
 };
 
 void multiply(DType dtype, int64_t m, int64_t n, int64_t k, const cpu::MatrixView& a,

@@ -8,6 +8,7 @@
 #include "kernels/cpu/element_types.hpp"
 #include "kernels/cpu/gemm.hpp"
 #include "ops/conv_geometry.hpp"
+#include "ops/scratch.hpp"
 
 namespace autograd::detail {
 namespace {

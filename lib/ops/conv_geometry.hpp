@@ -27,20 +27,6 @@ Tensor convolution(const Tensor& x, const Tensor& w, const Tensor& bias, const A
 Tensor convolution_transpose(const Tensor& x, const Tensor& w, const Tensor& bias,
                              const Attrs& attrs);
 
-/// Memory for the length of a scope; where it is floats, they are not set.
-class Scratch {
- public:
-  explicit Scratch(size_t bytes) : data_(bytes ? allocate(bytes) : nullptr), bytes_(bytes) {}
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  ~Scratch() { deallocate(data_, bytes_); }
-  char* data() const { return static_cast<char*>(data_); }
-
- private:
-  void* data_;
-  size_t bytes_;
-};
-
 /// Multiply-adds below which a second thread costs more than it brings.
 inline constexpr double kConvThreadWork = 1 << 21;
 

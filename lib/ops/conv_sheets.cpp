@@ -9,6 +9,7 @@
 #include "kernels/cpu/conv.hpp"
 #include "kernels/cpu/conv_gather.hpp"
 #include "ops/conv_geometry.hpp"
+#include "ops/scratch.hpp"
 
 namespace autograd::detail {
 namespace {

@@ -5,29 +5,13 @@
 #include "core/parallel.hpp"
 #include "ops/fused_program.hpp"
 #include "ops/product_rules.hpp"
+#include "ops/scratch.hpp"
 
 namespace autograd::detail {
 
 namespace {
 
 const FusedOp& fused_op(const Call& call) { return static_cast<const FusedOp&>(call.op); }
-
-/// Memory for the length of a scope, aligned to cache lines.
-class Scratch {
- public:
-  explicit Scratch(int64_t bytes)
-      : bytes_(static_cast<size_t>(bytes)), memory_(bytes_ ? allocate(bytes_) : nullptr) {}
-  ~Scratch() {
-    if (bytes_) deallocate(memory_, bytes_);
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  char* data() const { return static_cast<char*>(memory_); }
-
- private:
-  size_t bytes_;
-  void* memory_;
-};
 
 /// Rows [begin, end) of the product, block by block, and the steps over each.
 void run_rows(const Call& call, void** arguments, int64_t begin, int64_t end) {
@@ -36,7 +20,7 @@ void run_rows(const Call& call, void** arguments, int64_t begin, int64_t end) {
   const int64_t item = static_cast<int64_t>(size_of(p.dtype));
   const int64_t steps = (cpu::fused_workspace(op.program) + 63) / 64 * 64;
   char* const kept = static_cast<char*>(arguments[p.argument]);
-  const Scratch memory(steps + (kept ? 0 : p.block * p.columns * item));
+  const Scratch memory(static_cast<size_t>(steps + (kept ? 0 : p.block * p.columns * item)));
   cpu::GemmEpilogue epilogue;
   if (p.bias >= 0) epilogue.bias = arguments[p.bias];
   const cpu::MatrixView b{arguments[1], p.b_row, p.b_column};
@@ -56,9 +40,8 @@ void run_rows(const Call& call, void** arguments, int64_t begin, int64_t end) {
 void run_small(const FusedOp& op, void** arguments) {
   const FusedProduct& p = op.product;
   const int64_t steps = cpu::fused_workspace(op.program);
-  const Scratch memory(steps + (arguments[p.argument]
-                                    ? 0
-                                    : p.rows * p.columns * static_cast<int64_t>(size_of(p.dtype))));
+  const int64_t product = p.rows * p.columns * static_cast<int64_t>(size_of(p.dtype));
+  const Scratch memory(static_cast<size_t>(steps + (arguments[p.argument] ? 0 : product)));
   if (!arguments[p.argument]) arguments[p.argument] = memory.data() + steps;
   cpu::GemmEpilogue epilogue;
   if (p.bias >= 0) epilogue.bias = arguments[p.bias];
@@ -107,7 +90,7 @@ void infer_fused_op(const Call& call, OutputMetas& outputs) {
 }
 
 void run_steps(const FusedOp& op, void* const* arguments, int64_t begin, int64_t end) {
-  const Scratch memory(cpu::fused_workspace(op.program));
+  const Scratch memory(static_cast<size_t>(cpu::fused_workspace(op.program)));
   cpu::run_fused(op.program, arguments, memory.data(), begin, end);
 }
 

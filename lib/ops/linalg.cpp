@@ -16,6 +16,7 @@
 #include "ops/minors.hpp"
 #include "ops/recompute.hpp"
 #include "ops/registry.hpp"
+#include "ops/scratch.hpp"
 
 namespace autograd {
 namespace detail {
@@ -74,26 +75,24 @@ class Factors {
  public:
   explicit Factors(const Batch& batch)
       : batch_(batch),
-        bytes_(static_cast<size_t>(batch.n * batch.n * batch.item + 64)),
-        lu_(allocate(bytes_)),
+        bytes_(static_cast<size_t>(batch.n * batch.n * batch.item)),
+        lu_(bytes_ + 64),
         pivots_(static_cast<size_t>(batch.n) + 1) {}
-  Factors(const Factors&) = delete;
-  ~Factors() { deallocate(lu_, bytes_); }
 
   int64_t factor(const char* a) {
-    std::memcpy(lu_, a, bytes_ - 64);
-    return cpu::lu_factor(batch_.dtype, batch_.n, lu_, pivots_.data(), &sign_);
+    std::memcpy(lu_.data(), a, bytes_);
+    return cpu::lu_factor(batch_.dtype, batch_.n, lu_.data(), pivots_.data(), &sign_);
   }
   void solve(int64_t m, void* b) const {
-    cpu::lu_solve(batch_.dtype, batch_.n, m, lu_, pivots_.data(), b);
+    cpu::lu_solve(batch_.dtype, batch_.n, m, lu_.data(), pivots_.data(), b);
   }
-  void* data() const { return lu_; }
+  void* data() const { return lu_.data(); }
   int sign() const { return sign_; }
 
  private:
   const Batch& batch_;
   size_t bytes_;
-  void* lu_;
+  Scratch lu_;
   Vector<int64_t> pivots_;
   int sign_ = 1;
 };

@@ -14,6 +14,7 @@
 #include "ops/flops.hpp"
 #include "ops/product_rules.hpp"
 #include "ops/registry.hpp"
+#include "ops/scratch.hpp"
 
 namespace autograd {
 namespace detail {
@@ -34,10 +35,8 @@ cpu::MatrixView offset(const cpu::MatrixView& v, int64_t rows, int64_t cols, DTy
 }
 
 void run_one(const Product& p, const cpu::GemmEpilogue& epilogue) {
-  const size_t bytes = cpu::gemm_workspace(p.dtype, p.m, p.n, p.k, p.a, p.b);
-  void* workspace = bytes ? allocate(bytes) : nullptr;
-  cpu::gemm(p.dtype, p.m, p.n, p.k, p.a, p.b, p.c, p.c_row_stride, epilogue, workspace);
-  deallocate(workspace, bytes);
+  const Scratch workspace(cpu::gemm_workspace(p.dtype, p.m, p.n, p.k, p.a, p.b));
+  cpu::gemm(p.dtype, p.m, p.n, p.k, p.a, p.b, p.c, p.c_row_stride, epilogue, workspace.data());
 }
 
 // Large products are cut along the longer side of C; between slices of a fifth of a second Ctrl-C
