@@ -111,6 +111,7 @@ print(w.item() - done)
 ALONE = (
     *("sort", "kthvalue", "triangle", "image", "integers", "draws", "fills"),
     *("scattered", "indexed", "counted", "scan", "attention", "small_matrices", "special"),
+    *("many_keys", "gradients_of_many_keys"),
 )
 
 
@@ -172,6 +173,15 @@ def scan(n):
 def attention(n):
     x, y = ag.rand(1, 4096, 64), ag.rand(1, n * 1024, 64)
     return lambda: ag.nn.functional.scaled_dot_product_attention(x, y, y)
+def keys(n):
+    x, y = ag.rand(64, 2, requires_grad=True), ag.rand(n << 18, 2)
+    return x, lambda: ag.nn.functional.scaled_dot_product_attention(x, y, y)
+def many_keys(n):
+    return keys(n)[1]
+def gradients_of_many_keys(n):
+    x, call = keys(n)
+    y = call()
+    return lambda: ag.autograd.grad(y.sum(), x, retain_graph=True)
 def small_matrices(n):
     x = ag.rand(n << 19, 2, 2) + ag.eye(2)
     return lambda: ag.linalg.inv(x)
@@ -198,6 +208,27 @@ print((ag.ones(2, 2) @ ag.ones(2, 2)).sum().item())
 """
     program = program.replace("CALL", call).replace("THREADS", str(threads))
     assert run(program) == ["interrupted", "True", "8.0"]
+
+
+def test_ctrl_c_waits_for_an_operation_in_place():
+    """Half of it would do harm that nobody can undo."""
+    program = """
+import os, signal, threading, time
+import autograd as ag
+n = 1 << 24
+x, at, values = ag.zeros(1000), ag.randint(0, 1000, (n,)), ag.ones(n, dtype=ag.int64)
+x = x.to(ag.int64)
+start = time.perf_counter()
+x.index_add_(0, at, values)
+threading.Timer(0.1 * (time.perf_counter() - start), lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+try:
+    x.index_add_(0, at, values)
+    time.sleep(5)
+    print("finished")
+except KeyboardInterrupt:
+    print("interrupted", x.sum().item() == 2 * n)
+"""
+    assert run(program) == ["interrupted", "True"]
 
 
 def test_handlers_of_the_program():

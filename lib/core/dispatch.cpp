@@ -71,12 +71,22 @@ inline void refresh_views(const Arg* inputs, int n) {
     if (inputs[i].body && inputs[i].body->source) refresh_view(inputs[i].body);
 }
 
-// What is written to a small tensor from a large one stands last.
-bool is_long(const Call& call) {
-  if (call.out().numel >= kLongWork) return true;
-  if (call.n_inputs == 0) return false;
-  const TensorBody *in = call.inputs[0].body, *last = call.inputs[call.n_inputs - 1].body;
-  return (in && in->numel >= kLongWork) || (last && last->numel >= kLongWork);
+inline bool is_long(const TensorBody* b) { return b && b->numel >= kLongWork; }
+
+[[gnu::noinline]] bool any_is_long(const Call& call) {
+  for (int i = 1; i < call.n_outputs; ++i)
+    if (is_long(body(call.outputs[i]))) return true;
+  for (int i = 2; i < call.n_inputs; ++i)
+    if (is_long(call.inputs[i].body)) return true;
+  return false;
+}
+
+// Written out for most calls: one output, and one or two inputs.
+inline bool is_long(const Call& call) {
+  if (is_long(body(call.outputs[0]))) return true;
+  if (call.n_inputs > 0 && is_long(call.inputs[0].body)) return true;
+  if (call.n_inputs > 1 && is_long(call.inputs[1].body)) return true;
+  return (call.n_inputs > 2 || call.n_outputs > 1) && any_is_long(call);
 }
 
 bool writes_to_input(const Call& call) {

@@ -19,10 +19,17 @@ def _code(reads: tuple[str, ...]) -> types.CodeType:
     """The code of a function with three defaults for each read, h, k and v: whether h at k is v, for all of them."""
     arguments = ", ".join(f"h{i}, k{i}, v{i}" for i in range(len(reads)))
     same = " and ".join(f"{read.format(i)} is v{i}" for i, read in enumerate(reads))
-    text = f"def same({arguments}):\n try:\n  return {same}\n except (LookupError, ValueError):\n  return False"
+    # Nested, because free-threaded interpreters may keep other functions, and so their defaults, for ever.
+    text = f"""def made():
+ def same({arguments}):
+  try:
+   return {same}
+  except (LookupError, ValueError):
+   return False
+ return same"""
     scope: dict[str, Any] = {}
     exec(compile(text, "<same>", "exec"), scope)
-    return scope["same"].__code__
+    return scope["made"]().__code__
 
 
 def same_objects(
