@@ -93,6 +93,42 @@ def test_lower_ranks():
     assert ag.linalg.matrix_rank(batch, rtol=1.0).tolist() == [0, 0, 0]
 
 
+def singular(kind):
+    if kind == "columns again":
+        return np.tile(numbers(37, 16), 3)
+    if kind == "rows again":
+        return np.tile(numbers(16, 37), (3, 1))
+    if kind == "few in many":
+        return numbers(150, 3) @ numbers(3, 120)
+    if kind == "whole numbers":
+        return np.round(2 * numbers(56, 12)) @ np.round(2 * numbers(12, 57))
+    if kind == "zeros and ones":
+        return (numbers(59, 59) > 1).astype(float)
+    if kind == "powers":
+        return np.vander(np.linspace(0, 1, 55), 40)
+    return numbers(51, 20) @ (numbers(20, 57) * 10.0 ** np.linspace(-12, 0, 57))
+
+
+SINGULAR = ["columns again", "rows again", "few in many", "whole numbers", "zeros and ones"]
+
+
+@pytest.mark.parametrize("kind", [*SINGULAR, "powers", "columns of all sizes"])
+def test_singular_matrices(kind):
+    a = singular(kind)
+    a /= np.linalg.norm(a)
+    u, s, vh = (part.numpy() for part in ag.linalg.svd(ag.tensor(a)))
+    assert_near(s, np.linalg.svd(a, compute_uv=False))
+    assert_orthonormal(u)
+    assert_orthonormal(vh.T)
+    k = len(s)
+    assert_near((u[:, :k] * s) @ vh[:k], a)
+    for square in (a.T @ a, a @ a.T):
+        w, v = (part.numpy() for part in ag.linalg.eigh(ag.tensor(square)))
+        assert_near(w, np.linalg.eigvalsh(square))
+        assert_orthonormal(v)
+        assert_near((v * w) @ v.T, square)
+
+
 @pytest.mark.parametrize("scale", [1e-300, 1e-200, 1e-30, 1e30, 1e200, 1e300])
 def test_numbers_whose_squares_overflow(scale):
     a = numbers(5, 4)

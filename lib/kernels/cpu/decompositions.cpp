@@ -112,11 +112,17 @@ void tridiagonal(int64_t n, double* a, double* d, double* e, double* v, double* 
 /// d and e of a tridiagonal matrix become its eigenvalues and 0; the rows of v turn with them.
 bool ql(int64_t n, double* d, double* e, double* v) {
   constexpr int kMostSteps = 60;
+  // Far below what making the matrix tridiagonal has rounded off.
+  double nothing = 0;
+  for (int64_t i = 0; i < n; ++i) nothing = std::max(nothing, std::abs(d[i]) + std::abs(e[i]));
+  if (!(nothing <= std::numeric_limits<double>::max())) return false;
+  nothing *= kEpsilon / 64;
   for (int64_t first = 0; first < n; ++first) {
     for (int step = 0;; ++step) {
       int64_t last = first;  // the block that is still coupled
       while (last + 1 < n &&
-             !(std::abs(e[last]) <= kEpsilon / 2 * (std::abs(d[last]) + std::abs(d[last + 1]))))
+             !(std::abs(e[last]) <=
+               nothing + kEpsilon / 2 * (std::abs(d[last]) + std::abs(d[last + 1]))))
         ++last;
       if (last == first) break;
       if (step == kMostSteps) return false;
@@ -227,6 +233,8 @@ bool singular_values(int64_t m, int64_t n, int64_t n_left, double* a, double* s,
   // Columns are turned in pairs until all are orthogonal to each other, up to what dot() rounds
   // off.
   const double small = kEpsilon * std::sqrt(static_cast<double>(m));
+  // A column this short is what others' rotations have rounded off: it has no direction to turn.
+  const double nothing = small * small * dot(a, a, m * n);
   for (int sweep = 0, turned = 1; turned; ++sweep) {
     if (sweep == kMostSweeps) return false;
     turned = 0;
@@ -236,7 +244,7 @@ bool singular_values(int64_t m, int64_t n, int64_t n_left, double* a, double* s,
         const double xx = dot(x, x, m), yy = dot(y, y, m), xy = dot(x, y, m);
         pause_after(m);
         if (!(xy == xy)) return false;
-        if (std::abs(xy) <= small * std::sqrt(xx * yy)) continue;
+        if (std::abs(xy) <= small * std::sqrt(xx * yy) || std::min(xx, yy) <= nothing) continue;
         const double ratio = (yy - xx) / (2 * xy);
         const double t = std::copysign(1 / (std::abs(ratio) + std::hypot(ratio, 1.0)), ratio);
         const double c = 1 / std::hypot(t, 1.0);
