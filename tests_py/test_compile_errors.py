@@ -1,6 +1,7 @@
 """What cannot be compiled is refused with its line, or runs as it is; nothing is lost on the way."""
 
 import gc
+import inspect
 import random
 import signal
 import threading
@@ -12,6 +13,7 @@ import pytest
 from test_compile import batches, mlp, same, training_step
 
 import autograd as ag
+from autograd.identity import ITEM, same_objects
 from autograd.nn import functional as F
 
 
@@ -303,6 +305,13 @@ def test_parameters_that_are_freed_outside_live_on_in_the_plan():
     del compiled
     gc.collect()
     assert model() is None
+
+
+def test_checks_are_functions_that_every_interpreter_frees():
+    """Free-threaded ones keep functions that are not nested, with all that they hold, once a second thread ran."""
+    same_as_before = same_objects([(ITEM, {"a": gc}, "a")], [gc])
+    assert same_as_before()
+    assert same_as_before.__code__.co_flags & inspect.CO_NESTED
 
 
 def test_a_parameter_that_is_deleted_is_an_error_of_the_function():
