@@ -41,7 +41,7 @@ void expect_products(const ScanShape& s, const std::vector<T>& x) {
   const double tolerance = sizeof(T) == 4 ? 1e-6 : 1e-13;
   std::vector<T> y(static_cast<size_t>(s.outer * s.inner)), g(y.size()), dx(x.size());
   for (size_t k = 0; k < g.size(); ++k) g[k] = static_cast<T>(k % 3) - T{1};
-  prod(dtype_of<T>(), x.data(), y.data(), s);
+  prod(dtype_of<T>(), x.data(), dtype_of<T>(), y.data(), s);
   float_products_backward(dtype_of<T>(), g.data(), x.data(), dx.data(), s);
   for (int64_t o = 0; o < s.outer; ++o)
     for (int64_t i = 0; i < s.inner; ++i) {
@@ -84,10 +84,68 @@ TEST(ScanKernels, products_beyond_the_range_of_float64_have_gradients_of_zero) {
   EXPECT_EQ(dx, std::vector<double>(2000, 0));
 }
 
+/// Rows of n float32 numbers made by `number`, against a plain loop in float64, whose lanes the
+/// kernel's are like.
+template <class Number>
+void expect_row_products(int64_t rows, int64_t n, const Number& number) {
+  std::vector<float> x(static_cast<size_t>(rows * n)), y(static_cast<size_t>(rows));
+  for (int64_t i = 0; i < rows * n; ++i) x[static_cast<size_t>(i)] = number(i / n, i % n);
+  prod(DType::kFloat32, x.data(), DType::kFloat32, y.data(), {rows, n, 1});
+  std::vector<double> wide(y.size());
+  prod(DType::kFloat32, x.data(), DType::kFloat64, wide.data(), {rows, n, 1});
+  for (int64_t o = 0; o < rows; ++o) {
+    double expected = 1;
+    for (int64_t j = 0; j < n; ++j)
+      expected *= static_cast<double>(x[static_cast<size_t>(o * n + j)]);
+    const float rounded = static_cast<float>(expected);
+    EXPECT_TRUE(close(wide[static_cast<size_t>(o)], expected,
+                      std::abs(expected) * static_cast<double>(n) * 6e-8))
+        << o << " of " << n;
+    const float got = y[static_cast<size_t>(o)];
+    EXPECT_TRUE(
+        close(static_cast<double>(got), static_cast<double>(rounded),
+              std::abs(static_cast<double>(rounded)) * static_cast<double>(n) * 6e-8 + 2e-45))
+        << o << " of " << n;
+    if (expected == 0) {
+      EXPECT_EQ(std::signbit(got), std::signbit(expected)) << o << " of " << n;
+    }
+  }
+}
+
+TEST(ScanKernels, long_products_of_float32_keep_to_the_range_of_float64) {
+  constexpr float kTiny = 1e-42f, kHuge = 3e38f;  // the first is denormal
+  for_each_target([] {
+    for (const int64_t n : {255, 256, 1024, 1025, 2047, 5000}) {
+      const auto one = [](int64_t j) { return j % 2 ? -1.25f : 0.8f; };
+      expect_row_products(5, n, [&](int64_t, int64_t j) { return one(j); });
+      // Neighbours in a lane lie up to 64 apart: both orders of large and small ones.
+      for (const int64_t apart : {1, 8, 64, 100, 128})
+        for (const float x : {1e30f, 1e-30f, kTiny, kHuge})
+          expect_row_products(5, n, [&](int64_t o, int64_t j) {
+            if (j == o) return x;
+            return j == o + apart ? 1 / x : one(j);
+          });
+      // One number that is not like the others, at the ends and in the middle.
+      for (const int64_t place : {int64_t{0}, n / 2, n - 1})
+        for (const float x : {0.0f, -0.0f, kTiny, -kTiny, HUGE_VALF, -HUGE_VALF, NAN}) {
+          expect_row_products(
+              5, n, [&](int64_t o, int64_t j) { return j == place && o > 1 ? x : one(j); });
+          // An infinite one beside 0 is NaN, a denormal one is not 0.
+          expect_row_products(5, n, [&](int64_t, int64_t j) {
+            return j == place ? x : j == (place + 64) % n ? 0.0f : one(j);
+          });
+          expect_row_products(5, n, [&](int64_t, int64_t j) {
+            return j == place ? x : j == (place + 64) % n ? HUGE_VALF : one(j);
+          });
+        }
+    }
+  });
+}
+
 TEST(ScanKernels, integer_products_wrap_around) {
   const std::vector<int64_t> x = {INT64_MAX, 3, 2, -1, 5, 7};
   std::vector<int64_t> y(2);
-  prod(DType::kInt64, x.data(), y.data(), {1, 3, 2});
+  prod(DType::kInt64, x.data(), DType::kInt64, y.data(), {1, 3, 2});
   EXPECT_EQ(y, (std::vector<int64_t>{static_cast<int64_t>(static_cast<uint64_t>(INT64_MAX) * 2 * 5),
                                      -21}));
 }

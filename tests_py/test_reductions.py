@@ -151,6 +151,14 @@ def test_nan_in_a_long_row():
     assert x.argmax().item() == x.argmin().item() == 250_000
 
 
+def test_a_product_within_range_of_parts_that_are_not():
+    """Each half lies far outside of float32, in one part of the work; the whole does not."""
+    data = np.repeat([1.0009765625, 1 / 1.0009765625], 150_000).astype("float32")
+    expected = np.exp(np.log(data.astype("float64")).sum())
+    for x in (data, data.reshape(3000, 100)):
+        assert np.allclose(ag.tensor(x).prod().item(), expected, rtol=1e-3)
+
+
 def test_product_of_a_long_row():
     data = 1 + RNG.standard_normal(200_001) * 1e-3
     x = ag.tensor(data.tolist(), dtype=ag.float64, requires_grad=True)

@@ -227,17 +227,21 @@ void forward_prod(const Call& call) {
   const int64_t length = std::max<int64_t>(1, kChunk / std::max<int64_t>(1, s.inner));
   if (s.outer == 1 && s.inner > 0 && s.n > 4 * length && s.n * s.inner > 2 * kChunk) {
     const int64_t chunks = (s.n + length - 1) / length, step = length * s.inner * item;
-    const Tensor parts = make_tensor({chunks, s.inner}, compute);
+    // Products of parts may lie outside of the range of float32 where the whole does not.
+    const DType wide = is_floating(compute) ? DType::kFloat64 : compute;
+    const Tensor parts = make_tensor({chunks, s.inner}, wide);
     char* part = static_cast<char*>(parts.data());
+    const int64_t part_size = s.inner * static_cast<int64_t>(size_of(wide));
     parallel_for(chunks, 1, [&](int64_t begin, int64_t end) {
       for (int64_t c = begin; c < end; ++c)
-        cpu::prod(compute, from + c * step, part + c * s.inner * item,
+        cpu::prod(compute, from + c * step, wide, part + c * part_size,
                   {1, std::min(length, s.n - c * length), s.inner});
     });
-    cpu::prod(compute, part, to, {1, chunks, s.inner});
+    cpu::prod(wide, part, compute, to, {1, chunks, s.inner});
   } else if (out.numel) {
     over_outer(s, kGrain, [&](int64_t first, const cpu::ScanShape& part) {
-      cpu::prod(compute, from + first * s.n * s.inner * item, to + first * s.inner * item, part);
+      cpu::prod(compute, from + first * s.n * s.inner * item, compute, to + first * s.inner * item,
+                part);
     });
   }
   if (out.dtype != compute) copy_into(out, *body(y));

@@ -1,11 +1,13 @@
 // Products in float64 for every instruction set: a row runs through the lanes, columns lie across
-// them. The gradient divides the product by each factor, unless there is a zero or the product has
+// them. Of a long row of float32, eight factors at a time are first multiplied as they are. The
+// gradient divides the product by each factor, unless there is a zero or the product has
 // left the range of float64; then it multiplies what is before by what is behind.
 #include "kernels/cpu/product.hpp"
 
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/cpu/denormals.hpp"
 #include "kernels/cpu/simd_targets.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -39,7 +41,7 @@ HWY_INLINE void store(V v, float* p) {
 
 constexpr int kVectors = 4;
 constexpr int kRowVectors = 8;    // more of them hide how long a product takes
-constexpr int64_t kAhead = 8192;  // bytes that are fetched before they are needed
+constexpr int64_t kAhead = 4096;  // bytes that are fetched before they are needed
 
 /// In halves, so that few products wait for each other.
 template <class Tag>
@@ -53,24 +55,151 @@ HWY_INLINE double product_of_lanes([[maybe_unused]] Tag d, hn::Vec<Tag> v) {
   return hn::GetLane(v);
 }
 
-template <class T>
-double row_product(const T* x, int64_t n) {
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(D())), step = kRowVectors * lanes;
-  V acc[kRowVectors];
-  for (V& a : acc) a = hn::Set(D(), 1.0);
-  int64_t j = 0;
-  for (; j + step <= n; j += step) {
-    const char* const ahead = reinterpret_cast<const char*>(x + j) + kAhead;
-    for (int64_t i = 0; i < step * static_cast<int64_t>(sizeof(T)); i += 64) {
-      hwy::Prefetch(ahead + i);
-    }
-    for (int k = 0; k < kRowVectors; ++k) acc[k] = hn::Mul(acc[k], load(x + j + k * lanes));
-  }
+HWY_INLINE void fetch(const void* from, int64_t bytes) {
+  const char* const ahead = static_cast<const char*>(from) + kAhead;
+  for (int64_t i = 0; i < bytes; i += 64) hwy::Prefetch(ahead + i);
+}
+
+HWY_INLINE double product_of(V* acc) {
   for (int k = kRowVectors / 2; k > 0; k /= 2)
     for (int i = 0; i < k; ++i) acc[i] = hn::Mul(acc[i], acc[i + k]);
-  double product = product_of_lanes(D(), acc[0]);
+  return product_of_lanes(D(), acc[0]);
+}
+
+/// Multiplies the lanes of acc by whole steps of factors; returns how many those are.
+template <class T>
+HWY_INLINE int64_t multiply_lanes(const T* x, int64_t n, V* acc) {
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(D())), step = kRowVectors * lanes;
+  int64_t j = 0;
+  for (; j + step <= n; j += step) {
+    fetch(x + j, step * static_cast<int64_t>(sizeof(T)));
+    for (int k = 0; k < kRowVectors; ++k) acc[k] = hn::Mul(acc[k], load(x + j + k * lanes));
+  }
+  return j;
+}
+
+template <class T>
+double row_product(const T* x, int64_t n) {
+  V acc[kRowVectors];
+  for (V& a : acc) a = hn::Set(D(), 1.0);
+  int64_t j = multiply_lanes(x, n, acc);
+  double product = product_of(acc);
   for (; j < n; ++j) product *= static_cast<double>(x[j]);
   return product;
+}
+
+#undef AG_HAS_CHAINS
+#define AG_HAS_CHAINS (AG_CAN_FLUSH_DENORMALS && HWY_TARGET != HWY_SCALAR)
+#if AG_HAS_CHAINS
+// Factors in float32 go through the lanes as in row_product, but kChain of a lane are multiplied as
+// they are before they meet its product. While denormals are flushed, a chain that leaves the
+// normal numbers on its way ends as 0, infinite or NaN.
+
+using DF = hn::ScalableTag<float>;
+using VF = hn::Vec<DF>;
+
+constexpr int kChain = 8, kChains = kRowVectors / 2;
+
+int64_t chain_step() { return kChain * kChains * static_cast<int64_t>(hn::Lanes(DF())); }
+
+[[gnu::noinline]] double exact_row_product(const float* x, int64_t n) {
+  const DenormalsFlushed normal(false);
+  return row_product(x, n);
+}
+
+/// Denormals are none, flushed or not.
+[[gnu::noinline]] bool has_zero(const float* x, int64_t n) {
+  const DF d;
+  const hn::RebindToUnsigned<DF> bits;
+  const auto size = hn::Set(bits, 0x7fffffffu);
+  for (int64_t j = 0; j < n; j += static_cast<int64_t>(hn::Lanes(d))) {
+    const auto sizes = hn::And(hn::BitCast(bits, hn::LoadU(d, x + j)), size);
+    if (!hn::AllFalse(bits, hn::Eq(sizes, hn::Zero(bits)))) return true;
+  }
+  return false;
+}
+
+/// One step: the products of its chains.
+HWY_INLINE void multiply_chains(const float* x, VF* chain) {
+  const DF d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d)), width = kChains * lanes;
+  fetch(x, width * static_cast<int64_t>(sizeof(float)));
+  for (int c = 0; c < kChains; ++c) chain[c] = hn::LoadU(d, x + c * lanes);
+// Fetched and read in turns, as many fetches in a row would hold up the reading.
+#pragma GCC unroll 1
+  for (int i = 1; i < kChain; ++i) {
+    x += width;
+    fetch(x, width * static_cast<int64_t>(sizeof(float)));
+    for (int c = 0; c < kChains; ++c) chain[c] = hn::Mul(chain[c], hn::LoadU(d, x + c * lanes));
+  }
+}
+
+/// A row while denormals are flushed; false if float32 has not the range for its chains. A factor
+/// of 0 makes it 0, so that from there on chains may vanish.
+HWY_INLINE bool chained_row_product(const float* x, int64_t n, double* out) {
+  const DF d;
+  const hn::Half<DF> half;
+  const int64_t step = chain_step();
+  const auto infinite = hn::Inf(d);
+  V acc[kRowVectors];
+  for (V& a : acc) a = hn::Set(D(), 1.0);
+  bool is_zero = false;
+  int64_t j = 0;
+  for (; j + step <= n; j += step) {
+    VF chain[kChains];
+    multiply_chains(x + j, chain);
+    auto finite = hn::Eq(infinite, infinite), normal = finite;
+    for (const VF& product : chain) {
+      const auto size = hn::Abs(product);
+      finite = hn::And(finite, hn::Lt(size, infinite));
+      normal = hn::And(normal, hn::Gt(size, hn::Zero(d)));
+    }
+    if (!hn::AllTrue(d, hn::And(finite, normal)) && !is_zero) is_zero = has_zero(x + j, step);
+    if (!hn::AllTrue(d, finite) || !(is_zero || hn::AllTrue(d, normal))) return false;
+    for (int c = 0; c < kChains; ++c) {
+      acc[2 * c] = hn::Mul(acc[2 * c], hn::PromoteTo(D(), hn::LowerHalf(half, chain[c])));
+      acc[2 * c + 1] = hn::Mul(acc[2 * c + 1], hn::PromoteTo(D(), hn::UpperHalf(half, chain[c])));
+    }
+  }
+  *out = product_of(acc);
+  if (j < n) *out *= exact_row_product(x + j, n - j);
+  return true;
+}
+
+/// The products of rows of n, until two of them have not the range; returns how many it has
+/// written.
+int64_t chained_row_products(const float* x, double* y, int64_t count, int64_t n, int& tries) {
+  const DenormalsFlushed flushed(true);
+  int64_t o = 0;
+  for (; o < count && tries > 0; ++o, x += n) {
+    if (chained_row_product(x, n, y + o)) continue;
+    y[o] = exact_row_product(x, n);
+    --tries;
+  }
+  return o;
+}
+#endif
+
+/// Products that are formed together.
+constexpr int64_t kTogether = 256;
+
+/// The products of `count` rows of n, one after the other.
+template <class T, class R>
+void row_products(const T* x, R* y, int64_t count, int64_t n) {
+  int64_t o = 0;
+#if AG_HAS_CHAINS
+  if constexpr (sizeof(T) == 4) {
+    double found[kTogether];
+    int tries = n < 2 * chain_step() ? 0 : 2;
+    while (o < count && tries > 0) {
+      const int64_t done =
+          chained_row_products(x + o * n, found, std::min(kTogether, count - o), n, tries);
+      for (int64_t i = 0; i < done; ++i) y[o + i] = static_cast<R>(found[i]);
+      o += done;
+    }
+  }
+#endif
+  for (; o < count; ++o) y[o] = static_cast<R>(row_product(x + o * n, n));
 }
 
 /// The products of `count` columns of a matrix with rows `stride` apart, to y.
@@ -91,21 +220,15 @@ void column_products(const T* x, int64_t n, int64_t stride, int64_t count, doubl
     for (int64_t i = c; i < count; ++i) y[i] *= static_cast<double>(x[j * stride + i]);
 }
 
-/// Columns whose products are formed together.
-constexpr int64_t kColumns = 256;
-
-template <class T>
-void products(const T* x, T* y, const ScanShape& s) {
-  double found[kColumns];
+template <class T, class R>
+void products(const T* x, R* y, const ScanShape& s) {
+  if (s.inner == 1) return row_products(x, y, s.outer, s.n);
+  double found[kTogether];
   for (int64_t o = 0; o < s.outer; ++o, x += s.n * s.inner, y += s.inner) {
-    if (s.inner == 1) {
-      *y = static_cast<T>(row_product(x, s.n));
-      continue;
-    }
-    for (int64_t i = 0; i < s.inner; i += kColumns) {
-      const int64_t count = std::min(kColumns, s.inner - i);
+    for (int64_t i = 0; i < s.inner; i += kTogether) {
+      const int64_t count = std::min(kTogether, s.inner - i);
       column_products(x + i, s.n, s.inner, count, found);
-      for (int64_t k = 0; k < count; ++k) y[i + k] = static_cast<T>(found[k]);
+      for (int64_t k = 0; k < count; ++k) y[i + k] = static_cast<R>(found[k]);
     }
   }
 }
@@ -176,12 +299,12 @@ void row_backward(double g, const T* x, T* dx, int64_t n) {
   }
 }
 
-/// Up to kColumns columns, row by row.
+/// Up to kTogether columns, row by row.
 template <class T>
 void columns_backward(const T* g, const T* x, T* dx, int64_t n, int64_t stride, int64_t count) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(D()));
-  double total[kColumns], product[kColumns];
-  int64_t zeros[kColumns] = {};
+  double total[kTogether], product[kTogether];
+  int64_t zeros[kTogether] = {};
   column_products(x, n, stride, count, product);
   bool all_safe = true;
   for (int64_t i = 0; i < count; ++i) {
@@ -218,18 +341,26 @@ void products_backward(const T* g, const T* x, T* dx, const ScanShape& s) {
       row_backward(static_cast<double>(*g), x, dx, s.n);
       continue;
     }
-    for (int64_t i = 0; i < s.inner; i += kColumns)
-      columns_backward(g + i, x + i, dx + i, s.n, s.inner, std::min(kColumns, s.inner - i));
+    for (int64_t i = 0; i < s.inner; i += kTogether)
+      columns_backward(g + i, x + i, dx + i, s.n, s.inner, std::min(kTogether, s.inner - i));
   }
 }
 
 }  // namespace
 
-void forward_of(DType dtype, const void* x, void* y, const ScanShape& s) {
-  if (dtype == DType::kFloat64)
-    products(static_cast<const double*>(x), static_cast<double*>(y), s);
+template <class T>
+void forward_from(const T* x, DType to, void* y, const ScanShape& s) {
+  if (to == DType::kFloat64)
+    products(x, static_cast<double*>(y), s);
   else
-    products(static_cast<const float*>(x), static_cast<float*>(y), s);
+    products(x, static_cast<float*>(y), s);
+}
+
+void forward_of(DType dtype, const void* x, DType to, void* y, const ScanShape& s) {
+  if (dtype == DType::kFloat64)
+    forward_from(static_cast<const double*>(x), to, y, s);
+  else
+    forward_from(static_cast<const float*>(x), to, y, s);
 }
 
 void backward_of(DType dtype, const void* g, const void* x, void* dx, const ScanShape& s) {
@@ -251,8 +382,8 @@ namespace autograd::cpu {
 HWY_EXPORT(forward_of);
 HWY_EXPORT(backward_of);
 
-void float_products(DType dtype, const void* x, void* y, const ScanShape& s) {
-  HWY_DYNAMIC_DISPATCH(forward_of)(dtype, x, y, s);
+void float_products(DType dtype, const void* x, DType to, void* y, const ScanShape& s) {
+  HWY_DYNAMIC_DISPATCH(forward_of)(dtype, x, to, y, s);
 }
 
 void float_products_backward(DType dtype, const void* g, const void* x, void* dx,

@@ -205,9 +205,9 @@ void cumprod(DType dtype, const void* x, void* y, const ScanShape& s) {
   });
 }
 
-void prod(DType dtype, const void* x, void* y, const ScanShape& s) {
+void prod(DType dtype, const void* x, DType to, void* y, const ScanShape& s) {
   if (dtype == DType::kInt64) return products(in<int64_t>(x), out_as<int64_t>(y), s);
-  float_products(dtype, x, y, s);
+  float_products(dtype, x, to, y, s);
 }
 
 void cumulative_extreme(DType dtype, bool largest, const void* x, void* y, int64_t* index,

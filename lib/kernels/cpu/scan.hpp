@@ -16,8 +16,9 @@ struct ScanShape {
 void cumsum(DType dtype, bool reverse, const void* x, void* y, const ScanShape& s);
 /// y = x[0] * ... * x[j]; the same dtypes.
 void cumprod(DType dtype, const void* x, void* y, const ScanShape& s);
-/// y = x[0] * ... * x[n-1], one for each outer and inner; the same dtypes.
-void prod(DType dtype, const void* x, void* y, const ScanShape& s);
+/// y = x[0] * ... * x[n-1], one for each outer and inner; the same dtypes. `to` is the dtype of y:
+/// int64 for int64, any float for a float.
+void prod(DType dtype, const void* x, DType to, void* y, const ScanShape& s);
 /// The largest (smallest) so far and the last place where it stood; NaN wins. Any dtype.
 void cumulative_extreme(DType dtype, bool largest, const void* x, void* y, int64_t* index,
                         const ScanShape& s);
