@@ -235,7 +235,7 @@ _ready: dict[
 # ---- both sides ----------------------------------------------------------------------------------
 
 
-def _made(lib: Any, value: Any) -> Any:
+def made(lib: Any, value: Any) -> Any:
     """An argument for one of the libraries."""
     if isinstance(value, Array):
         key = (lib, id(value))
@@ -245,9 +245,9 @@ def _made(lib: Any, value: Any) -> Any:
     if isinstance(value, Kind):
         return getattr(lib, value.name)
     if isinstance(value, (tuple, list)):
-        return type(value)(_made(lib, one) for one in value)
+        return type(value)(made(lib, one) for one in value)
     if isinstance(value, dict):
-        return {key: _made(lib, one) for key, one in value.items()}
+        return {key: made(lib, one) for key, one in value.items()}
     return value
 
 
@@ -256,7 +256,7 @@ def outcome_of(lib: Any, call: Call) -> Any:
     function = lib
     for part in call.path.split("."):
         function = getattr(function, part)
-    args, kwargs = _made(lib, call.args), _made(lib, call.kwargs)
+    args, kwargs = made(lib, call.args), made(lib, call.kwargs)
     if call.path.startswith("Tensor."):
         if not args or not isinstance(args[0], lib.Tensor):
             return None  # no method is called

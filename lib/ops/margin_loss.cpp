@@ -71,6 +71,8 @@ Tensor normalize(const Tensor& x, double p, int64_t dim, double eps) {
 }
 
 Tensor cosine_similarity(const Tensor& x1, const Tensor& x2, int64_t dim, double eps) {
+  if (!(eps >= 0))
+    fail(ErrorCode::kRuntime, "cosine_similarity: eps must be non-negative, got: ", eps);
   const DType common = promote(x1.dtype(), x2.dtype());
   if (!is_floating(common))
     fail(ErrorCode::kRuntime, "expected common dtype to be floating point, yet common dtype is ",

@@ -342,6 +342,9 @@ OpList channel_norm_ops() { return {kChannelOps, std::size(kChannelOps)}; }
 Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var,
                   const Tensor& weight, const Tensor& bias, bool training, double momentum,
                   double eps) {
+  if (eps < 0 || (training && eps == 0))
+    fail(ErrorCode::kValue, "batch_norm eps must be ",
+         training ? "positive during training" : "non-negative", ", but got ", eps);
   if (training) detail::check_statistics_of_examples(x, running_mean, running_var);
   // The statistics are the same for all examples of vmap if only the scales differ.
   if (detail::has_elements(x) &&

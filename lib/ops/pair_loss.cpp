@@ -301,6 +301,19 @@ using detail::pair_loss;
 using detail::PairLoss;
 using detail::reduced;
 
+namespace {
+
+/// Fails unless b may be expanded to the sizes of a.
+void must_have_common_sizes(const char* what, const Tensor& a, const Tensor& b) {
+  if (a.sizes() == b.sizes()) return;
+  const Shape common = detail::broadcast_sizes(what, a.sizes(), b.sizes());
+  if (common != a.sizes())
+    fail(ErrorCode::kRuntime, what, " with shape ", a.sizes(),
+         " doesn't match the broadcast shape ", common);
+}
+
+}  // namespace
+
 Tensor mse_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
   return pair_loss(PairLoss::kMse, input, target, reduction);
 }
@@ -327,10 +340,14 @@ Tensor huber_loss(const Tensor& input, const Tensor& target, Reduction reduction
 }
 
 Tensor soft_margin_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
+  must_have_common_sizes("soft_margin_loss: input", input, target);
   return pair_loss(PairLoss::kSoftMargin, input, target, reduction);
 }
 
 Tensor kl_div(const Tensor& input, const Tensor& target, Reduction reduction, bool log_target) {
+  if (!is_floating(input.dtype()))
+    fail(ErrorCode::kRuntime, "kl_div: Integral inputs not supported, got ",
+         name_of(input.dtype()));
   return pair_loss(log_target ? PairLoss::kKlLog : PairLoss::kKl, input, target, reduction);
 }
 
@@ -345,6 +362,7 @@ Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const Ten
          " but expected ", name_of(input.dtype()));
   if (!weight) return pair_loss(PairLoss::kBce, input, target, reduction);
   const Tensor loss = pair_loss(PairLoss::kBce, input, target, Reduction::kNone);
+  must_have_common_sizes("binary_cross_entropy: input", input, weight);
   return reduced(loss * to(weight, input.dtype()), reduction);
 }
 
@@ -355,6 +373,8 @@ Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& targe
     fail(ErrorCode::kValue, "Target size (", target.sizes(), ") must be the same as input size (",
          input.sizes(), ")");
   if (!weight && !pos_weight) return pair_loss(PairLoss::kBceLogits, input, target, reduction);
+  for (const Tensor* factor : {&weight, &pos_weight})
+    if (*factor) must_have_common_sizes("binary_cross_entropy_with_logits: input", input, *factor);
   Tensor loss;
   if (pos_weight) {
     // (1 - t) x + (1 + (w - 1) t) log(1 + exp(-x)): the second factor is the loss of t = 1.

@@ -20,7 +20,7 @@ _BOOL = constants["AG_BOOL"]
 
 def _finish(result: Tensor, requires_grad: bool, place: Any = None) -> Tensor:
     if place is not None and place is not CPU:
-        device(str(place))
+        device(place)
     if requires_grad:
         check(lib.ag_tensor_set_requires_grad(result, True))
     return result

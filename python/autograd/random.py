@@ -134,7 +134,7 @@ def _get_default_generator() -> Generator:
 
 def _check_device(name: Any) -> None:
     if name is not None and not isinstance(name, device):
-        device(str(name))
+        device(name)
 
 
 class _Drawing:

@@ -56,7 +56,7 @@ def load(f: File, map_location: Any = None, *, weights_only: bool = True, mmap: 
     from the system's cache into the tensors. Raises SafetensorError, a RuntimeError, if the file is damaged.
     """
     if map_location is not None:
-        device(str(map_location))
+        device(map_location)
     tensors, metadata = load_file(f)
     if _KEY not in metadata:
         return tensors

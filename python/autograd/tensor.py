@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Union
 from weakref import ref
 
 from . import dtypes
-from ._arguments import int_argument
+from ._arguments import bool_argument, int_argument
 from ._capi import (
     MAX_DIMS,
     ONE,
@@ -68,7 +68,9 @@ class device:
 
     __slots__ = ("index", "type")
 
-    def __init__(self, name: str = "cpu") -> None:
+    def __init__(self, name: str | device = "cpu") -> None:
+        if not isinstance(name, (str, int, device)):
+            raise TypeError(f"a device must be str or device, not {type(name).__name__}")
         if str(name) != "cpu":
             raise RuntimeError(
                 f"device {str(name)!r} is not available: this build of autograd computes on 'cpu'"
@@ -249,11 +251,14 @@ class Tensor(Handle):
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
-        check(lib.ag_tensor_set_requires_grad(self, bool(value)))
+        if value is not True and value is not False:
+            raise RuntimeError(f"requires_grad must be a bool, not {type(value).__name__}")
+        check(lib.ag_tensor_set_requires_grad(self, value))
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """This tensor, with requires_grad set."""
-        check(lib.ag_tensor_set_requires_grad(self, bool(requires_grad)))
+        wanted = bool_argument("requires_grad_", "requires_grad", requires_grad)
+        check(lib.ag_tensor_set_requires_grad(self, wanted))
         return self
 
     @property

@@ -8,6 +8,7 @@ from .. import ops
 from ..creation import full
 from ..dtypes import dtype as _dtype
 from ..dtypes import get_default_dtype
+from ..operands import must_be_tensors
 from ..tensor import Tensor
 from ..tensor import device as _device
 from . import functional
@@ -65,7 +66,9 @@ class PReLU(Module):
         super().__init__()
         self.num_parameters = num_parameters
         self.init = init
-        self.weight = Parameter(full((num_parameters,), init, dtype=dtype or get_default_dtype()))
+        self.weight = Parameter(
+            full((num_parameters,), init, dtype=dtype or get_default_dtype(), device=device)
+        )
 
     def forward(self, input: Tensor) -> Tensor:
         """x where x > 0, else weight * x."""
@@ -428,6 +431,7 @@ class Softmax2d(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Softmax over the channels."""
+        must_be_tensors("Softmax2d", input=input)
         if input.dim() not in (3, 4):
             raise ValueError(
                 f"Softmax2d: expected input to be 3D or 4D, got {input.dim()}D instead"

@@ -7,6 +7,7 @@ from typing import Any
 from ..creation import empty
 from ..dtypes import dtype as DType
 from ..grad_mode import no_grad
+from ..operands import must_be_tensors
 from ..tensor import Tensor
 from . import functional, init
 from .layers import Linear
@@ -117,6 +118,8 @@ class MultiheadAttention(Module):
         key_padding_mask [N, S]. is_causal promises that attn_mask is the causal one. Without need_weights the fused
         attention is used.
         """
+        if self.batch_first:
+            must_be_tensors("MultiheadAttention", query=query, key=key, value=value)
         swap = self.batch_first and query.ndim == 3
         if swap:
             q = query.transpose(0, 1)

@@ -22,6 +22,19 @@ def _packed(places: list[int], values: Sequence[Any], size: int) -> Gradients:
     return tuple(packed)
 
 
+def _changed(hook: str, what: str, returned: Any, size: int) -> Gradients:
+    """The gradients that a hook returned."""
+    changed = tuple(returned) if isinstance(returned, (tuple, list)) else (returned,)
+    if len(changed) != size:
+        raise RuntimeError(
+            f"{hook} returned an invalid number of {what}, got {len(changed)}, but expected {size}"
+        )
+    for one in changed:
+        if one is not None and not isinstance(one, Tensor):
+            raise TypeError(f"{hook}: expected Tensor, but hook returned '{type(one).__name__}'")
+    return changed
+
+
 class BackwardHooks:
     """Puts a function that changes nothing around the inputs and around the outputs of a module.
 
@@ -81,13 +94,7 @@ class BackwardHooks:
             changed = hook(self.module, found, self.grad_outputs)
             if changed is None:
                 continue
-            changed = changed if isinstance(changed, tuple) else (changed,)
-            if len(changed) != len(found):
-                raise RuntimeError(
-                    f"Backward hook returned an invalid number of grad_input, got {len(changed)}, "
-                    f"but expected {len(found)}"
-                )
-            found = changed
+            found = _changed("Backward hook", "grad_input", changed, len(found))
         self.grad_outputs = None
         return [found[i] for i in places]
 
@@ -97,13 +104,7 @@ class BackwardHooks:
             changed = hook(self.module, found)
             if changed is None:
                 continue
-            changed = changed if isinstance(changed, tuple) else (changed,)
-            if len(changed) != size:
-                raise RuntimeError(
-                    f"Backward pre hook returned an invalid number of grad_output, got {len(changed)}, "
-                    f"but expected {size}"
-                )
-            found = changed
+            found = _changed("Backward pre hook", "grad_output", changed, size)
         self.grad_outputs = found
         if self.input_places is None:
             self._run_without_inputs(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Union
 
 from .._capi import lib, not_null, raise_last_error
@@ -22,7 +22,7 @@ _PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 
 def _entries(value: Ints, dims: int) -> tuple[int, ...]:
-    return tuple(value) if isinstance(value, (tuple, list)) else (value,) * dims  # type: ignore
+    return tuple(value) if isinstance(value, Iterable) else (value,) * dims
 
 
 class _Conv(Module):

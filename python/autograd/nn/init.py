@@ -8,6 +8,7 @@ import warnings
 from .. import creation, ops, ranges
 from ..dtypes import float64
 from ..grad_mode import no_grad
+from ..operands import must_be_tensors
 from ..random import takes_generator
 from ..tensor import Tensor
 
@@ -50,6 +51,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 @no_grad()
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     """Uniform in [a, b)."""
+    must_be_tensors("nn.init", tensor=tensor)
     return tensor.uniform_(a, b)
 
 
@@ -57,6 +59,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
 @no_grad()
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     """Normal with mean and std."""
+    must_be_tensors("nn.init", tensor=tensor)
     return tensor.normal_(mean, std)
 
 
@@ -74,6 +77,7 @@ def trunc_normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0
 ) -> Tensor:
     """Normal with mean and std, drawn again as long as it lies outside [a, b]."""
+    must_be_tensors("nn.init", tensor=tensor)
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
             "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. "
@@ -111,6 +115,7 @@ def trunc_normal_(
 @no_grad()
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """val everywhere."""
+    must_be_tensors("nn.init", tensor=tensor)
     return tensor.fill_(val)
 
 
@@ -127,6 +132,7 @@ def zeros_(tensor: Tensor) -> Tensor:
 @no_grad()
 def eye_(tensor: Tensor) -> Tensor:
     """1 on the diagonal of a matrix, 0 elsewhere."""
+    must_be_tensors("nn.init", tensor=tensor)
     if tensor.ndim != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
     return tensor.copy_(ranges.eye(*tensor.shape, dtype=tensor.dtype))
@@ -135,6 +141,7 @@ def eye_(tensor: Tensor) -> Tensor:
 @no_grad()
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     """The weight [out, in / groups, ...] of a convolution that passes its input on, as far as channels go."""
+    must_be_tensors("nn.init", tensor=tensor)
     if tensor.ndim not in (3, 4, 5):
         raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
     out, into, *kernel = tensor.shape
@@ -151,6 +158,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
 
 def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
     """How many inputs an output of this weight depends on, and the other way round."""
+    must_be_tensors("nn.init", tensor=tensor)
     if tensor.ndim < 2:
         raise ValueError(
             "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions"
@@ -188,6 +196,7 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
 
 def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float | None:
     """The standard deviation; None, with a warning, for a tensor without elements."""
+    must_be_tensors("nn.init", tensor=tensor)
     if 0 in tensor.shape:
         warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=3)
         return None
@@ -219,6 +228,7 @@ def kaiming_normal_(
 @no_grad()
 def orthogonal_(tensor: Tensor, gain: float = 1) -> Tensor:
     """A random matrix with orthonormal rows or columns, whichever are fewer, times gain; later dims count as one."""
+    must_be_tensors("nn.init", tensor=tensor)
     if tensor.ndim < 2:
         raise ValueError("Only tensors with 2 or more dimensions are supported")
     if tensor.numel() == 0:
@@ -241,6 +251,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1) -> Tensor:
 @no_grad()
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01) -> Tensor:
     """A matrix of normal numbers of which a fraction of each column, sparsity, is 0."""
+    must_be_tensors("nn.init", tensor=tensor)
     if tensor.ndim != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
     rows, columns = tensor.shape

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._capi import lib
+from ..operands import must_be_tensors
 from ..tensor import Size, Tensor
 from .conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from .layers import Linear
@@ -88,6 +89,7 @@ class LazyModule(Module):
 
     def _size_of(self, input: Tensor) -> int:
         """The size that is not known yet, read from an input."""
+        must_be_tensors(type(self).__name__, input=input)
         dim = input.ndim - 1 - self._spatial
         if dim < 0:
             raise RuntimeError(

@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
-__all__ = ["BUFFER", "MODULE", "PARAMETER", "Members"]
+__all__ = ["BUFFER", "MODULE", "PARAMETER", "Members", "NotInitialized"]
 
 PARAMETER, BUFFER, MODULE = "parameter", "buffer", "module"
+
+
+class NotInitialized:
+    """What a module has for a table of kinds as long as ``Module.__init__`` was not called."""
+
+    def __get__(self, module: Any, owner: type) -> Any:
+        raise AttributeError(
+            f"Module.__init__() of this {owner.__name__} was not called: "
+            f"call super().__init__() first in {owner.__name__}.__init__()"
+        )
 
 
 class Members(MutableMapping[str, Any]):
@@ -32,17 +42,15 @@ class Members(MutableMapping[str, Any]):
         self._module._set_member(self._kind, name, value)
 
     def __delitem__(self, name: str) -> None:
-        if self._module.__dict__["_kinds"].get(name) != self._kind:
+        if self._module._kinds.get(name) != self._kind:
             raise KeyError(name)
         self._module._drop_member(name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(
-            [name for name, kind in self._module.__dict__["_kinds"].items() if kind == self._kind]
-        )
+        return iter([name for name, kind in self._module._kinds.items() if kind == self._kind])
 
     def __len__(self) -> int:
-        return sum(kind == self._kind for kind in self._module.__dict__["_kinds"].values())
+        return sum(kind == self._kind for kind in self._module._kinds.values())
 
     def __repr__(self) -> str:
         return repr(dict(self))

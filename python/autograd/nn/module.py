@@ -11,7 +11,7 @@ from .._capi import lib, raise_last_error
 from ..dtypes import dtype as DType
 from ..dtypes import float32, float64
 from ..tensor import Tensor, device, replace
-from .members import BUFFER, MODULE, PARAMETER, Members
+from .members import BUFFER, MODULE, PARAMETER, Members, NotInitialized
 from .module_hooks import Forward, ModuleHooks, follow_hooks
 from .module_state import IncompatibleKeys, ModuleState
 from .parameter import Buffer, Parameter
@@ -30,6 +30,9 @@ class Module(ModuleHooks, ModuleState):
     training: bool
     # Part of the metadata of state_dict(); a subclass that changes its keys counts up.
     _version: int = 1
+
+    # Instead of it, where __init__ was not called.
+    _kinds: dict[str, str] = NotInitialized()  # type: ignore[assignment]
 
     def __init__(self) -> None:
         attributes = self.__dict__
@@ -92,7 +95,7 @@ class Module(ModuleHooks, ModuleState):
         attributes = self.__dict__
         return [
             (name, attributes[name])
-            for name, each in attributes["_kinds"].items()
+            for name, each in self._kinds.items()
             if each == kind and attributes[name] is not None
         ]
 
@@ -133,8 +136,6 @@ class Module(ModuleHooks, ModuleState):
             persistent = name not in attributes.get("_non_persistent_buffers_set", ())
             if isinstance(value, Buffer):
                 persistent = value.persistent
-                if kind is None:
-                    attributes.pop(name, None)
             self.register_buffer(name, value, persistent)
         else:
             # A setting that a compiled function may have read, such as `training`. Tensors are looked at elsewhere.
@@ -249,7 +250,7 @@ class Module(ModuleHooks, ModuleState):
             memo.add(self)
         found.append((prefix, self))
         attributes = self.__dict__
-        for name, kind in attributes["_kinds"].items():
+        for name, kind in self._kinds.items():
             if kind == MODULE and attributes[name] is not None:
                 below = f"{prefix}.{name}" if prefix else name
                 attributes[name]._collect_modules(memo, below, remove_duplicate, found)
@@ -269,7 +270,7 @@ class Module(ModuleHooks, ModuleState):
             modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
         for path, module in modules:
             attributes = module.__dict__
-            for name, each in attributes["_kinds"].items():
+            for name, each in module._kinds.items():
                 if each != kind:
                     continue
                 value = attributes[name]
@@ -416,7 +417,7 @@ class Module(ModuleHooks, ModuleState):
             if isinstance(found, DType):
                 dtype = found
             elif isinstance(found, (str, device)):
-                device(str(found))
+                device(found)
             elif found is not None and not isinstance(found, bool):
                 raise TypeError(
                     f"to() received an invalid combination of arguments - got {type(found).__name__}, but "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 from .._capi import lib, not_null, pack, raise_last_error
@@ -11,6 +12,7 @@ from ..creation import empty, ones, tensor, zeros
 from ..dtypes import dtype as DType
 from ..dtypes import int64
 from ..grad_mode import no_grad
+from ..operands import must_be_tensors
 from ..tensor import NO_TENSOR, Tensor
 from . import functional
 from .module import Module
@@ -78,6 +80,14 @@ class _Channels(Module):
         self.reset_running_stats()
         _start(self)
 
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, local_metadata: dict[str, Any], *rest: Any
+    ) -> None:
+        # States of version 1, and those that don't say theirs, need not have the number of batches.
+        if self.num_batches_tracked is not None and (local_metadata.get("version") or 1) < 2:
+            state_dict.setdefault(prefix + "num_batches_tracked", self.num_batches_tracked)
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
+
     def extra_repr(self) -> str:
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
@@ -89,6 +99,8 @@ class _BatchNorm(_Channels):
     _dims: tuple[int, ...]
 
     def _check_input_dim(self, input: Tensor) -> None:
+        if type(input) is not Tensor:
+            must_be_tensors(type(self).__name__, input=input)
         if input.ndim not in self._dims:
             expected = " or ".join(f"{n}D" for n in self._dims)
             raise ValueError(f"expected {expected} input (got {input.ndim}D input)")
@@ -167,6 +179,8 @@ class _InstanceNorm(_Channels):
         )
 
     def _check_input_dim(self, input: Tensor) -> None:
+        if type(input) is not Tensor:
+            must_be_tensors(type(self).__name__, input=input)
         low = self._spatial + 1
         if input.ndim not in (low, low + 1):
             raise ValueError(f"expected {low}D or {low + 1}D input (got {input.ndim}D input)")
@@ -278,7 +292,7 @@ class GroupNorm(Module):
 
 
 def _shape(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
-    if isinstance(normalized_shape, int):
+    if isinstance(normalized_shape, Integral):
         return (normalized_shape,)
     return tuple(normalized_shape)
 
@@ -369,9 +383,9 @@ class RMSNorm(Module):
         """Sets weight to 1."""
         _start(self)
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """The input with its last dims normalized."""
-        return functional.rms_norm(input, self.normalized_shape, self.weight, self.eps)
+        return functional.rms_norm(x, self.normalized_shape, self.weight, self.eps)
 
     def extra_repr(self) -> str:
         return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._arguments import bool_argument
 from .._capi import call, lib, set_fast_classes
 from ..creation import empty
 from ..tensor import Size, Tensor, take
@@ -27,7 +28,7 @@ class Parameter(Tensor):
                 f"Parameter(): argument 'data' must be Tensor, not {type(data).__name__}"
             )
         leaf = call(lib.ag_detach, data)
-        if requires_grad:
+        if bool_argument("Parameter", "requires_grad", requires_grad):
             leaf.requires_grad = True
         return take(cls, leaf)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Union
 
 from ..tensor import Tensor
@@ -86,7 +86,7 @@ class AvgPool1d(Module):
         super().__init__()
 
         def single(value: Ints) -> tuple[int, ...]:
-            return tuple(value) if isinstance(value, (tuple, list)) else (value,)  # type: ignore
+            return tuple(value) if isinstance(value, Iterable) else (value,)
 
         self.kernel_size = single(kernel_size)
         self.stride = single(kernel_size if stride is None else stride)

@@ -10,6 +10,7 @@ from typing import Any
 from ..creation import empty
 from ..dtypes import dtype as DType
 from ..grad_mode import no_grad
+from ..operands import must_be_tensors
 from ..ops import cat, recurrent
 from ..ops.shaping import squeeze, unsqueeze
 from ..tensor import Tensor
@@ -66,11 +67,9 @@ class RNNBase(Module):
         dtype: DType | None = None,
     ) -> None:
         super().__init__()
-        if (
-            not isinstance(dropout, numbers.Number)
-            or isinstance(dropout, bool)
-            or not 0 <= dropout <= 1  # type: ignore[operator]
-        ):
+        if not isinstance(dropout, numbers.Number):
+            raise TypeError(f"dropout should be a number, not {type(dropout).__name__}")
+        if isinstance(dropout, bool) or not 0 <= dropout <= 1:  # type: ignore[operator]
             raise ValueError(
                 "dropout should be a number in range [0, 1] representing the probability of an element being zeroed"
             )
@@ -224,6 +223,8 @@ class RNNBase(Module):
             packed, (last,) = self._run_packed(input, None if hx is None else (hx,))
             return packed, last
         is_batched = self._batched(input)
+        if hx is not None and type(hx) is not Tensor:
+            must_be_tensors(type(self).__name__, hx=hx)
         if hx is not None and hx.ndim != (3 if is_batched else 2):
             kind, ndim = ("batched 3-D", 3) if is_batched else ("unbatched 2-D", 2)
             raise RuntimeError(
@@ -270,7 +271,7 @@ class RNN(RNNBase):
         else:
             self_nonlinearity = kwargs.pop("nonlinearity", "tanh")
         modes = {"tanh": "RNN_TANH", "relu": "RNN_RELU"}
-        if self_nonlinearity not in modes:
+        if not isinstance(self_nonlinearity, str) or self_nonlinearity not in modes:
             raise ValueError(
                 f"Unknown nonlinearity '{self_nonlinearity}'. Select from 'tanh' or 'relu'."
             )
@@ -317,7 +318,10 @@ class LSTM(RNNBase):
         if not is_batched:
             input = unsqueeze(input, batch_dim)
         if hx is not None:
-            h, c = hx[0], hx[1]
+            if len(hx) != 2:
+                raise RuntimeError(f"lstm expects two hidden states, got {len(hx)}")
+            h, c = hx
+            must_be_tensors("LSTM", hx=h, cx=c)
             ndim = 3 if is_batched else 2
             if h.ndim != ndim or c.ndim != ndim:
                 kind = "batched 3-D" if is_batched else "unbatched 2-D"
@@ -365,6 +369,8 @@ class RNNCellBase(Module):
         _draw(self, self.hidden_size)
 
     def _check(self, what: str, tensor: Tensor) -> None:
+        if type(tensor) is not Tensor:
+            must_be_tensors(type(self).__name__, **{what: tensor})
         if tensor.ndim not in (1, 2):
             raise ValueError(
                 f"{type(self).__name__}: Expected {what} to be 1D or 2D, got {tensor.ndim}D instead"
@@ -399,7 +405,7 @@ class RNNCell(RNNCellBase):
         if hx is not None:
             self._check("hidden", hx)
         functions = {"tanh": recurrent.rnn_tanh_cell, "relu": recurrent.rnn_relu_cell}
-        if self.nonlinearity not in functions:
+        if not isinstance(self.nonlinearity, str) or self.nonlinearity not in functions:
             raise RuntimeError(f"Unknown nonlinearity: {self.nonlinearity}")
         return self._step(functions[self.nonlinearity], input, hx)
 

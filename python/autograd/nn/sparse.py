@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._arguments import int_argument
 from ..creation import empty
 from ..dtypes import dtype as DType
 from ..grad_mode import no_grad
+from ..operands import must_be_tensors
 from ..tensor import Tensor
 from . import functional
 from .module import Module
@@ -39,6 +41,7 @@ class Embedding(Module):
         super().__init__()
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         if padding_idx is not None:
+            padding_idx = int_argument("Embedding", "padding_idx", padding_idx)
             if not -num_embeddings <= padding_idx < num_embeddings:
                 raise AssertionError("Padding_idx must be within num_embeddings")
             padding_idx += num_embeddings if padding_idx < 0 else 0
@@ -50,6 +53,7 @@ class Embedding(Module):
             self.weight = Parameter(table, requires_grad=not _freeze)
             self.reset_parameters()
         else:
+            must_be_tensors("Embedding", _weight=_weight)
             if list(_weight.shape) != [num_embeddings, embedding_dim]:
                 raise AssertionError(
                     "Shape of weight does not match num_embeddings and embedding_dim: got "
@@ -102,6 +106,7 @@ class Embedding(Module):
         sparse: bool = False,
     ) -> Embedding:
         """An Embedding over a table [n, d]; freeze: it gets no gradient."""
+        must_be_tensors("from_pretrained", embeddings=embeddings)
         if embeddings.ndim != 2:
             raise AssertionError("Embeddings parameter is expected to be 2-dimensional")
         rows, width = embeddings.shape

@@ -8,6 +8,7 @@ from typing import Any, Callable, Union
 from ..creation import full
 from ..dtypes import bool_
 from ..dtypes import dtype as DType
+from ..operands import must_be_tensors
 from ..tensor import Tensor
 from . import functional, init
 from .attention import MultiheadAttention
@@ -37,12 +38,15 @@ def _is_causal(mask: Tensor | None, is_causal: bool | None, size: int) -> bool:
     """The hint if it is given, else whether the mask is the causal one."""
     if is_causal is not None:
         return is_causal is True
+    if mask is not None:
+        must_be_tensors("Transformer", mask=mask)
     if mask is None or mask.dtype is bool_ or tuple(mask.shape[-2:]) != (size, size):
         return False
     return bool((mask == causal_mask(size, mask.dtype)).all())
 
 
 def _length(x: Tensor, batch_first: bool) -> int:
+    must_be_tensors("Transformer", src=x)
     return x.shape[1 if batch_first and x.ndim == 3 else 0]
 
 
@@ -338,6 +342,7 @@ class Transformer(Module):
         memory_is_causal: bool = False,
     ) -> Tensor:
         """The decoder's output for tgt, given src; see MultiheadAttention for sizes and masks."""
+        must_be_tensors("Transformer", src=src, tgt=tgt)
         batch_dim = 0 if self.batch_first else 1
         if src.ndim == 3 and src.shape[batch_dim] != tgt.shape[batch_dim]:
             raise RuntimeError("the batch number of src and tgt must be equal")

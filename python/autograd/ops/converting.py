@@ -88,7 +88,7 @@ def to(self: Tensor, *args: Any, **options: Any) -> Tensor:
             )
     for place in places:
         if place is not None and place is not CPU:
-            device(str(place))
+            device(place)
     result = self if dtype is None else convert(self, dtype)
     return call(lib.ag_clone, self) if copy and result is self else result
 

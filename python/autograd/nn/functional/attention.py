@@ -8,6 +8,7 @@ from ..._capi import ArgumentError, argument_error, lib, not_null, raise_last_er
 from ...creation import zeros
 from ...dtypes import bool_
 from ...dtypes import dtype as DType
+from ...operands import must_be_tensors
 from ...ops.joining import cat
 from ...ops.pointwise import where
 from ...ops.probabilities import softmax
@@ -68,6 +69,12 @@ def _check_dims(
     attn_mask: Tensor | None,
 ) -> bool:
     """True for a batch; AssertionError unless all tensors have the dims that query asks for."""
+    function = "multi_head_attention_forward"
+    must_be_tensors(function, query=query, key=key, value=value)
+    if key_padding_mask is not None:
+        must_be_tensors(function, key_padding_mask=key_padding_mask)
+    if attn_mask is not None:
+        must_be_tensors(function, attn_mask=attn_mask)
     ndim = query.ndim
     if ndim not in (2, 3):
         raise AssertionError(

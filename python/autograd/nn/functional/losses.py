@@ -143,8 +143,10 @@ def cross_entropy(
         target,
         NO_TENSOR if weight is None else weight,
         code,
-        _MINUS_100 if ignore_index == -100 else ignore_index,
-        label_smoothing or _NO_SMOOTHING,
+        _MINUS_100 if type(ignore_index) is int and ignore_index == -100 else ignore_index,
+        _NO_SMOOTHING
+        if type(label_smoothing) is float and not label_smoothing
+        else label_smoothing,
     )
     try:
         result = native(*arguments)
@@ -468,6 +470,9 @@ def triplet_margin_with_distance_loss(
     code = reduction_code(reduction)
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
+    must_be_tensors(
+        "triplet_margin_with_distance_loss", anchor=anchor, positive=positive, negative=negative
+    )
     if not anchor.ndim == positive.ndim == negative.ndim:
         raise RuntimeError(
             "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but "

@@ -116,7 +116,11 @@ def _avg_pool(dims: int, native: Any) -> Any:
 
 def _output_size(name: str, dims: int, input: Any, size: Sizes) -> tuple[Any, Any]:
     if isinstance(size, (tuple, list)) and None in size and dims > 1:
-        if isinstance(input, Tensor) and len(size) <= input.dim():
+        if isinstance(input, Tensor):
+            if len(size) >= input.dim():
+                raise ValueError(
+                    f"Input dimension should be at least {len(size) + 1}, got {list(input.shape)}"
+                )
             kept = input.shape[input.dim() - len(size) :]
             size = [k if s is None else s for s, k in zip(size, kept)]
     elif type(size) is int:

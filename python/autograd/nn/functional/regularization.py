@@ -23,8 +23,9 @@ _dropout = lib.ag_dropout
 
 
 def _check(p: float) -> None:
-    if p < 0.0 or p > 1.0:
-        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+    if not 0.0 <= p <= 1.0:
+        kind = ValueError if p == p else RuntimeError
+        raise kind(f"dropout probability has to be between 0 and 1, but got {p}")
 
 
 def _as_it_is(name: str, input: Tensor, training: bool) -> Tensor:

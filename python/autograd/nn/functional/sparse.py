@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..._arguments import bool_argument, int_argument
 from ..._capi import ArgumentError, argument_error, call, lib, not_null, raise_last_error
 from ...grad_mode import no_grad
 from ...operands import in_place
@@ -16,6 +17,7 @@ def _padding(padding_idx: int | None, rows: int) -> int:
     """The number of the padding row, -1 if there is none."""
     if padding_idx is None:
         return -1
+    padding_idx = int_argument("embedding", "padding_idx", padding_idx)
     if not -rows <= padding_idx < rows:
         raise AssertionError(
             f"Padding_idx must be within num_embeddings, got {padding_idx} for {rows} rows"
@@ -39,6 +41,8 @@ def embedding(
     Raises IndexError for a number that is no row.
     """
     padding = -1 if padding_idx is None else _padding(padding_idx, weight.size(0))
+    if sparse is not False:
+        bool_argument("embedding", "sparse", sparse)
     if max_norm is not None:
         with no_grad():
             in_place(lib.ag_embedding_renorm_, weight.detach(), input, max_norm, norm_type)

@@ -1,0 +1,245 @@
+"""Modules, containers and hooks used wrongly: every method with every kind of thing, against PyTorch."""
+
+import numpy as np
+import pytest
+import torch
+from compare import outcome, same_outcome
+
+import autograd as ag
+
+THINGS = {
+    "None": lambda lib: None,
+    "an int": lambda lib: 1,
+    "a float": lambda lib: 1.5,
+    "a bool": lambda lib: True,
+    "a negative int": lambda lib: -1,
+    "a text": lambda lib: "x",
+    "an empty text": lambda lib: "",
+    "a dotted text": lambda lib: "a.b",
+    "a name that is taken": lambda lib: "weight",
+    "a list": lambda lib: [lib.nn.ReLU()],
+    "a list of None": lambda lib: [None],
+    "a tuple": lambda lib: (1, 2),
+    "a dict": lambda lib: {},
+    "a set": lambda lib: {1},
+    "a slice": lambda lib: slice(0, 1),
+    "an object": lambda lib: object(),
+    "a function": lambda lib: lambda *args: None,
+    "an array": lambda lib: np.ones(2),
+    "a tensor": lambda lib: lib.zeros(2),
+    "a parameter": lambda lib: lib.nn.Parameter(lib.zeros(2)),
+    "a buffer": lambda lib: lib.nn.Buffer(lib.zeros(2)),
+    "a result": lambda lib: lib.zeros(2, requires_grad=True) * 2,
+    "a module": lambda lib: lib.nn.ReLU(),
+    "a class": lambda lib: lib.nn.ReLU,
+    "a dtype": lambda lib: lib.int64,
+}
+NAMES = ("a", "", "a.b", "weight", "bias", "forward", "training", None, 1, b"x", (1,), "0")
+# What Python code stumbles over, where a class that tells what is wrong is as good.
+STUMBLES = (AttributeError, KeyError, AssertionError)
+
+
+def _linear(lib):
+    return lib.nn.Linear(3, 2)
+
+
+def _made(lib):
+    """One container of each kind, by name."""
+    return {
+        "ModuleList": lib.nn.ModuleList([lib.nn.ReLU(), lib.nn.Tanh()]),
+        "Sequential": lib.nn.Sequential(lib.nn.ReLU(), lib.nn.Tanh()),
+        "ModuleDict": lib.nn.ModuleDict({"a": lib.nn.ReLU(), "b": lib.nn.Tanh()}),
+        "ParameterList": lib.nn.ParameterList([lib.zeros(2), lib.ones(2)]),
+        "ParameterDict": lib.nn.ParameterDict({"a": lib.zeros(2), "b": lib.zeros(3)}),
+    }
+
+
+CONTAINERS = tuple(_made(ag))
+
+
+def agrees(function, *, length=False):
+    """What is wrong with the outcome in this package, "" if nothing is."""
+    expected, actual = outcome(function, torch), outcome(function, ag)
+    if isinstance(expected, STUMBLES) and isinstance(actual, (TypeError, ValueError)):
+        return ""
+    if not isinstance(expected, Exception):
+        if isinstance(actual, Exception):
+            return f"raised {actual!r}, PyTorch has a result"
+        return "" if not length or actual == expected else f"{actual}, PyTorch has {expected}"
+    try:
+        same_outcome(actual, expected)
+    except AssertionError as error:
+        return str(error)
+    return ""
+
+
+def check(cases, **options):
+    wrong = [f"{name}: {fault}" for name, one in cases if (fault := agrees(one, **options))]
+    assert not wrong, "\n".join(wrong[:20])
+
+
+@pytest.mark.parametrize(
+    "method", ["register_buffer", "register_parameter", "add_module", "__setattr__"]
+)
+def test_members(method):
+    check(
+        (f"{name!r} = {thing}", lambda lib, n=name, m=make: getattr(_linear(lib), method)(n, m(lib)))
+        for name in NAMES
+        for thing, make in THINGS.items()
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ["get_parameter", "get_buffer", "get_submodule", "__delattr__"])
+def test_names(method):
+    paths = ("weight", "a", "", "a.b", "0.weight", "0", "0.", ".0", "0..weight", "0.weight.x", 1)
+    for build in (_linear, lambda lib: lib.nn.Sequential(_linear(lib), lib.nn.BatchNorm1d(2))):
+        check(
+            (repr(path), lambda lib, b=build, p=path: getattr(b(lib), method)(p) and None)
+            for path in paths
+        )
+
+
+@pytest.mark.parametrize(
+    "method",
+    ["apply", "train", "requires_grad_", "load_state_dict", "eval", "float", "double", "__call__"],
+)
+def test_arguments_of_methods(method):
+    check(
+        (thing, lambda lib, m=make: getattr(_linear(lib), method)(m(lib)) and None)
+        for thing, make in THINGS.items()
+    )
+
+
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_containers_made_of_anything(kind):
+    check(
+        (thing, lambda lib, m=make: len(getattr(lib.nn, kind)(m(lib))))
+        for thing, make in THINGS.items()
+    )
+
+
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_methods_of_containers(kind):
+    def call(lib, method, make):
+        container = _made(lib)[kind]
+        getattr(container, method)(make(lib))
+        return len(container)
+
+    methods = ("__getitem__", "__delitem__", "append", "extend", "pop", "update", "get", "insert")
+    operators = ("setdefault", "__contains__", "__add__", "__iadd__", "fromkeys", "copy")
+    check(
+        (f"{method} {thing}", lambda lib, n=method, m=make: call(lib, n, m))
+        for method in (*methods, *operators)
+        for thing, make in THINGS.items()
+    )
+
+
+@pytest.mark.parametrize("kind", ["ModuleList", "Sequential", "ParameterList"])
+def test_places_in_containers(kind):
+    def one_more(lib):
+        return lib.nn.Parameter(lib.zeros(3)) if kind == "ParameterList" else lib.nn.ReLU()
+
+    def call(lib, method, *args):
+        container = _made(lib)[kind]
+        getattr(container, method)(*args)
+        return [type(each).__name__ for each in container]
+
+    places = (0, 1, 2, -1, -2, -3, 5, True, 1.0, "0", None, slice(0, 1), slice(5, 9), (0,), 10**30)
+    check(
+        (
+            (f"{method}({place!r})", lambda lib, n=method, p=place: call(lib, n, p))
+            for method in ("__getitem__", "__delitem__", "pop")
+            for place in places
+        ),
+        length=True,
+    )
+    check(
+        (
+            (f"{method}({place!r})", lambda lib, n=method, p=place: call(lib, n, p, one_more(lib)))
+            for method in ("__setitem__", "insert")
+            for place in places
+        ),
+        length=True,
+    )
+
+
+@pytest.mark.parametrize(
+    "register",
+    [
+        "register_forward_hook",
+        "register_forward_pre_hook",
+        "register_full_backward_hook",
+        "register_full_backward_pre_hook",
+    ],
+)
+def test_hooks_that_return_anything(register):
+    def run(lib, make):
+        layer = _linear(lib)
+        getattr(layer, register)(lambda *args: make(lib))
+        x = lib.ones(1, 3, requires_grad=True)
+        layer(x).sum().backward()
+        # Usable afterwards.
+        plain = _linear(lib)
+        plain(x).sum().backward()
+
+    # PyTorch takes the letters of a text, and the elements of an array, for gradients.
+    lengths = {"a text", "an empty text", "a dotted text", "a name that is taken", "a dict"}
+    lengths |= {"an array", "a list of None"}
+    check(
+        (thing, lambda lib, m=make: run(lib, m))
+        for thing, make in THINGS.items()
+        if not ("backward" in register and thing in lengths)
+    )
+
+
+def test_backward_hooks_that_return_no_gradients():
+    for thing in ("text", {}, np.ones(1), 1.5):
+        layer = _linear(ag)
+        layer.register_full_backward_hook(lambda *args, thing=thing: thing)
+        with pytest.raises(TypeError, match="expected Tensor, but hook returned"):
+            layer(ag.ones(1, 3, requires_grad=True)).sum().backward()
+
+
+@pytest.mark.parametrize("assign", [False, True])
+def test_anything_as_a_value_of_a_state(assign):
+    def load(lib, make):
+        layer = _linear(lib)
+        layer.load_state_dict({**layer.state_dict(), "weight": make(lib)}, assign=assign)
+
+    check((thing, lambda lib, m=make: load(lib, m)) for thing, make in THINGS.items())
+
+
+def test_a_module_whose_init_was_not_called():
+    class Forgetful(ag.nn.Module):
+        def __init__(self):
+            pass
+
+    for use in (list, repr, lambda m: m.eval(), lambda m: m.state_dict(), lambda m: m.parameters()):
+        with pytest.raises(AttributeError, match=r"super\(\).__init__\(\)|has no attribute"):
+            use(Forgetful()) if use is not list else list(Forgetful().parameters())
+    with pytest.raises(AttributeError, match="before Module.__init__"):
+        Forgetful().weight = ag.nn.Parameter(ag.zeros(1))
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_states_without_a_number_of_batches(plain):
+    """States that don't say their version are those of version 1, which had none."""
+
+    def load(lib):
+        layer = lib.nn.BatchNorm1d(2)
+        state = layer.state_dict()
+        del state["num_batches_tracked"]
+        return [list(keys) for keys in layer.load_state_dict(dict(state) if plain else state)]
+
+    same_outcome(outcome(load, ag), outcome(load, torch))
+
+
+def test_requires_grad_is_a_bool():
+    for set_it in (
+        lambda lib: lib.zeros(2).requires_grad_(1),
+        lambda lib: setattr(lib.zeros(2), "requires_grad", 1),
+        lambda lib: lib.nn.Parameter(lib.zeros(2), 1),
+    ):
+        expected = outcome(set_it, torch)
+        assert isinstance(expected, Exception)
+        same_outcome(outcome(set_it, ag), expected)
