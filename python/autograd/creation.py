@@ -405,6 +405,13 @@ def randn_like(
     )
 
 
+def hold_everywhere(conditions: Tensor) -> bool:
+    """Whether all are true, inside vmap those of all examples."""
+    while lib.ag_vmap_depth_of(conditions) > 0:
+        conditions = call(lib.ag_vmap_value, conditions)
+    return bool(conditions.all())
+
+
 def _varying(made: Tensor, like: Tensor) -> Tensor:
     """What was made to be written to, inside vmap as different from example to example as like is."""
     return call(lib.ag_vmap_like, made, like) if lib.ag_vmap_depth_of(like) > 0 else made

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import inspect
 import struct
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from random import SystemRandom
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 from . import changes, dtypes
 from ._capi import call, check, lib, pack
@@ -167,6 +168,11 @@ def drawing(generator: Generator | None) -> AbstractContextManager[None]:
     return _Drawing(generator)  # type: ignore[return-value]
 
 
+_GENERATOR = inspect.Parameter(
+    "generator", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Optional[Generator]
+)
+
+
 def takes_generator(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function with a further keyword, generator: the stream that it draws from."""
 
@@ -177,6 +183,10 @@ def takes_generator(function: Callable[..., Any]) -> Callable[..., Any]:
         with drawing(generator):
             return function(*args, **kwargs)
 
+    of = inspect.signature(function)
+    named = [p for p in of.parameters.values() if p.kind != p.VAR_KEYWORD]
+    others = [p for p in of.parameters.values() if p.kind == p.VAR_KEYWORD]
+    draw.__signature__ = of.replace(parameters=[*named, _GENERATOR, *others])  # type: ignore[attr-defined]
     return draw
 
 

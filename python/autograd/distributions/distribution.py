@@ -145,7 +145,7 @@ class Distribution:
         if not isinstance(value, Tensor):
             raise ValueError(f"{type(self).__name__}: {what} must be a tensor")
         with no_grad():
-            if not holds(value).all().item():
+            if not creation.hold_everywhere(holds(value)):
                 raise ValueError(
                     f"Expected {what} (Tensor of shape {tuple(value.shape)}) of distribution "
                     f"{self!r} to be {condition}, but found invalid values:\n{value}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
+from ..creation import hold_everywhere
 from ..nn.functional import logsigmoid
 from ..ops import digamma, lgamma, where
 from ..tensor import Tensor
@@ -80,7 +81,7 @@ def _bernoulli(p: Bernoulli, q: Bernoulli) -> Tensor:
 
 @register_kl(Binomial, Binomial)
 def _binomial(p: Binomial, q: Binomial) -> Tensor:
-    if (p.total_count < q.total_count).any().item():
+    if not hold_everywhere(p.total_count >= q.total_count):
         raise NotImplementedError("KL between Binomials where q.total_count > p.total_count")
     one = p.probs * (p.logits - q.logits)
     divergence = p.total_count * (one + (-p.probs).log1p() - (-q.probs).log1p())

@@ -12,12 +12,14 @@ from ..binding import method, op, public_names
 from ..dtypes import dtype as _dtype
 from ..dtypes import float64
 from ..operands import in_place
+from ..random import takes_generator
 from ..tensor import Tensor
 
 _MANTISSA = {"float32": 24, "float64": 53, "int32": 31, "int64": 63, "uint8": 8, "bool": 1}
 
 
 @op
+@takes_generator
 def bernoulli(input: Tensor, p: float | None = None) -> Tensor:
     """Returns 1 with probability input (or p, if given), else 0, in the dtype of input; no gradient.
 
@@ -25,20 +27,33 @@ def bernoulli(input: Tensor, p: float | None = None) -> Tensor:
     """
     if p is None:
         return call(lib.ag_bernoulli, input)
-    return creation.empty_like(input).bernoulli_(p)
+    chances = creation.full((), _chance(p), dtype=float64).expand(input.shape)
+    return call(lib.ag_bernoulli, chances).to(input.dtype)
+
+
+def _chance(p: float) -> float:
+    if not 0 <= p <= 1:
+        raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p}")
+    return p
 
 
 @method
+@takes_generator
 def bernoulli_(self: Tensor, p: Any = 0.5) -> Tensor:
     """Fills with 1 with probability p, a number or a tensor, else 0, and returns the tensor itself."""
     if not isinstance(p, Tensor):
-        if not 0 <= p <= 1:
-            raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p}")
-        p = creation.full((), p, dtype=float64)
-    return self.copy_(call(lib.ag_bernoulli, p.detach().expand(self.shape)))
+        p = creation.full((), _chance(p), dtype=float64)
+    drawn = call(lib.ag_bernoulli, p.detach().expand(self.shape))
+    if lib.ag_vmap_depth_of(p) < lib.ag_vmap_depth_of(drawn) > lib.ag_vmap_depth_of(self):
+        raise RuntimeError(
+            "vmap: Cannot ask for different inplace randomness on an unbatched tensor. This will appear like same "
+            "randomness (bernoulli_)"
+        )
+    return self.copy_(drawn)
 
 
 @op
+@takes_generator
 def poisson(input: Tensor) -> Tensor:
     """Returns how many events of each rate, input, there are in a unit of time, in the dtype of input.
 
@@ -48,6 +63,7 @@ def poisson(input: Tensor) -> Tensor:
 
 
 @function
+@takes_generator
 def binomial(count: Tensor, prob: Tensor) -> Tensor:
     """Returns how many of count trials succeed, with probability prob each, in the dtype of both.
 
@@ -57,6 +73,7 @@ def binomial(count: Tensor, prob: Tensor) -> Tensor:
 
 
 @function
+@takes_generator
 def standard_gamma(input: Tensor) -> Tensor:
     """Returns a number of the gamma distribution of each shape, input > 0, and rate 1.
 
@@ -67,6 +84,7 @@ def standard_gamma(input: Tensor) -> Tensor:
 
 
 @op
+@takes_generator
 def multinomial(input: Tensor, num_samples: int, replacement: bool = False) -> Tensor:
     """Returns int64 positions drawn with the weights of each row of [n] or [rows, n], different unless replacement.
 
@@ -76,6 +94,7 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False) -> T
 
 
 @function
+@takes_generator
 def normal(
     mean: Any,
     std: Any = 1.0,
@@ -87,18 +106,18 @@ def normal(
 ) -> Tensor:
     """Returns normal numbers of the given mean and deviation: tensors that broadcast, or two numbers and a size.
 
-    Raises RuntimeError for a negative deviation.
+    Raises RuntimeError for a negative deviation, except while a compiled function is captured.
     """
     if isinstance(std, Tensor):
-        if std.numel() and bool((std < 0).any()):
-            raise RuntimeError("normal expects all elements of std >= 0.0")
         std = std.detach()
+        if not lib.ag_compiled_is_capturing() and not creation.hold_everywhere(~(std < 0)):
+            raise RuntimeError("normal expects all elements of std >= 0.0")
     elif not std >= 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
     if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
         if size is None:
             raise TypeError("normal(): argument 'size' is missing: normal(mean, std, size)")
-        result = creation.empty(size, dtype=dtype, device=device).normal_(mean, std)
+        result = creation.randn(size, dtype=dtype, device=device).mul_(std).add_(mean)
         return result.requires_grad_() if requires_grad else result
     model = mean.detach() if isinstance(mean, Tensor) else std * 0
     center = model if isinstance(mean, Tensor) else mean
@@ -109,6 +128,7 @@ def normal(
 
 
 @function
+@takes_generator
 def randint_like(
     input: Tensor,
     low: int,
@@ -132,6 +152,7 @@ def randint_like(
 
 
 @method
+@takes_generator
 def random_(self: Tensor, low: int | None = None, high: int | None = None, **named: Any) -> Tensor:
     """Fills with integers uniform in [low, high), [0, low), or all the dtype holds exactly; returns itself.
 
@@ -149,24 +170,28 @@ def random_(self: Tensor, low: int | None = None, high: int | None = None, **nam
 
 
 @method
+@takes_generator
 def exponential_(self: Tensor, lambd: float = 1.0) -> Tensor:
     """Fills with numbers of the density lambd e^(-lambd x) and returns the tensor itself."""
     return in_place(lib.ag_exponential_, self, lambd)
 
 
 @method
+@takes_generator
 def log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0) -> Tensor:
     """Fills with e to normal numbers and returns the tensor itself."""
     return in_place(lib.ag_log_normal_, self, mean, std)
 
 
 @method
+@takes_generator
 def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0) -> Tensor:
     """Fills with numbers of the density sigma / (pi (sigma^2 + (x - median)^2)) and returns the tensor itself."""
     return in_place(lib.ag_cauchy_, self, median, sigma)
 
 
 @method
+@takes_generator
 def geometric_(self: Tensor, p: float) -> Tensor:
     """Fills with trials to the first success, each with probability p in (0, 1), and returns the tensor itself."""
     return in_place(lib.ag_geometric_, self, p)
