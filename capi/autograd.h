@@ -992,6 +992,10 @@ AG_API ag_tensor* ag_linalg_solve_triangular(const ag_tensor* a, const ag_tensor
                                              ag_bool left, ag_bool unitriangular);
 /* l with l l^T = a, from the lower half of a; or u with u^T u = a, from the upper. */
 AG_API ag_tensor* ag_linalg_cholesky(const ag_tensor* a, ag_bool upper);
+/* The factor without that error (unless check_errors), and per matrix (int32) the order of the
+ * leading minor that is not positive, or 0. */
+AG_API ag_status ag_linalg_cholesky_ex(const ag_tensor* a, ag_bool upper, ag_bool check_errors,
+                                       ag_tensor** factor, ag_tensor** info);
 AG_API ag_tensor* ag_linalg_det(const ag_tensor* a);
 /* Sign and log of the absolute value of the determinant; 0 and -inf for a singular matrix. */
 AG_API ag_status ag_linalg_slogdet(const ag_tensor* a, ag_tensor** sign, ag_tensor** logabsdet);
@@ -1007,6 +1011,19 @@ AG_API ag_status ag_linalg_svd(const ag_tensor* a, ag_bool full_matrices, ag_ten
                                ag_tensor** s, ag_tensor** vh);
 /* The pseudoinverse; singular values up to max(atol, rtol times the largest) count as 0. */
 AG_API ag_tensor* ag_linalg_pinv(const ag_tensor* a, double atol, double rtol);
+/* Of a [.., m, n]: l (unit diagonal, strictly below it) and u (on it and above) in one tensor, the
+ * row, from 1, that each of the first k = min(m, n) was exchanged with (int32, [.., k]), and per
+ * matrix (int32) the number of the first pivot that is 0, or 0; an error if check_errors. */
+AG_API ag_status ag_linalg_lu_factor_ex(const ag_tensor* a, ag_bool check_errors, ag_tensor** lu,
+                                        ag_tensor** pivots, ag_tensor** info);
+/* The permutation p [.., m, m], l [.., m, k] and u [.., k, n] of a = p l u from those. */
+AG_API ag_status ag_lu_unpack(const ag_tensor* lu, const ag_tensor* pivots, ag_tensor** p,
+                              ag_tensor** l, ag_tensor** u);
+/* x with a x = b (x a = b if not left; of the transposed a if adjoint), b a matrix, from those. */
+AG_API ag_tensor* ag_linalg_lu_solve(const ag_tensor* lu, const ag_tensor* pivots,
+                                     const ag_tensor* b, ag_bool left, ag_bool adjoint);
+/* The sum of a^i / i!, [.., n, n]. */
+AG_API ag_tensor* ag_linalg_matrix_exp(const ag_tensor* a);
 /* a to an integer power; any dtype but bool for n >= 0. */
 AG_API ag_tensor* ag_linalg_matrix_power(const ag_tensor* a, int64_t n);
 /* The cross product of vectors of 3 along dim. */

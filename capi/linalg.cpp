@@ -12,6 +12,15 @@ void give(std::pair<Tensor, Tensor>&& results, ag_tensor** first, ag_tensor** se
   *second = to_handle(std::move(results.second));
 }
 
+/// Three of them.
+void give(std::tuple<Tensor, Tensor, Tensor>&& results, ag_tensor** first, ag_tensor** second,
+          ag_tensor** third) {
+  auto& [a, b, c] = results;
+  *first = to_handle(std::move(a));
+  *second = to_handle(std::move(b));
+  *third = to_handle(std::move(c));
+}
+
 }  // namespace
 
 ag_tensor* ag_linalg_inv(const ag_tensor* a) {
@@ -46,6 +55,47 @@ ag_tensor* ag_linalg_cholesky(const ag_tensor* a, int32_t upper) {
               [&](Arguments in) { return linalg_cholesky(in.tensor(a, "a"), upper != 0); });
 }
 
+ag_status ag_linalg_cholesky_ex(const ag_tensor* a, ag_bool upper, ag_bool check_errors,
+                                ag_tensor** factor, ag_tensor** info) {
+  return run(__func__, [&](Arguments in) {
+    in.pointer(factor, "factor");
+    in.pointer(info, "info");
+    give(linalg_cholesky_ex(in.tensor(a, "a"), upper != 0, check_errors != 0), factor, info);
+  });
+}
+
+ag_status ag_linalg_lu_factor_ex(const ag_tensor* a, ag_bool check_errors, ag_tensor** lu,
+                                 ag_tensor** pivots, ag_tensor** info) {
+  return run(__func__, [&](Arguments in) {
+    in.pointer(lu, "lu");
+    in.pointer(pivots, "pivots");
+    in.pointer(info, "info");
+    give(linalg_lu_factor_ex(in.tensor(a, "a"), check_errors != 0), lu, pivots, info);
+  });
+}
+
+ag_status ag_lu_unpack(const ag_tensor* lu, const ag_tensor* pivots, ag_tensor** p, ag_tensor** l,
+                       ag_tensor** u) {
+  return run(__func__, [&](Arguments in) {
+    in.pointer(p, "p");
+    in.pointer(l, "l");
+    in.pointer(u, "u");
+    give(lu_unpack(in.tensor(lu, "lu"), in.tensor(pivots, "pivots")), p, l, u);
+  });
+}
+
+ag_tensor* ag_linalg_lu_solve(const ag_tensor* lu, const ag_tensor* pivots, const ag_tensor* b,
+                              ag_bool left, ag_bool adjoint) {
+  return make(__func__, [&](Arguments in) {
+    return linalg_lu_solve(in.tensor(lu, "lu"), in.tensor(pivots, "pivots"), in.tensor(b, "b"),
+                           left != 0, adjoint != 0);
+  });
+}
+
+ag_tensor* ag_linalg_matrix_exp(const ag_tensor* a) {
+  return make(__func__, [&](Arguments in) { return linalg_matrix_exp(in.tensor(a, "a")); });
+}
+
 ag_tensor* ag_linalg_det(const ag_tensor* a) {
   return make(__func__, [&](Arguments in) { return linalg_det(in.tensor(a, "a")); });
 }
@@ -73,10 +123,7 @@ ag_status ag_linalg_svd(const ag_tensor* a, ag_bool full_matrices, ag_tensor** u
     in.pointer(u, "u");
     in.pointer(s, "s");
     in.pointer(vh, "vh");
-    auto [left, values, right] = linalg_svd(in.tensor(a, "a"), full_matrices != 0);
-    *u = to_handle(std::move(left));
-    *s = to_handle(std::move(values));
-    *vh = to_handle(std::move(right));
+    give(linalg_svd(in.tensor(a, "a"), full_matrices != 0), u, s, vh);
   });
 }
 

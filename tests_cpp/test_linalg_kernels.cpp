@@ -1,6 +1,7 @@
 // Factorisations and solves, every instruction set: factors multiplied give the matrix back.
 #include "kernel_test.hpp"
 #include "kernels/cpu/linalg.hpp"
+#include "kernels/cpu/matrix_exp.hpp"
 
 namespace autograd::cpu {
 namespace {
@@ -33,7 +34,7 @@ void check_solves() {
       std::vector<T> lu = a, x = b;
       std::vector<int64_t> pivots(n);
       int sign = 0;
-      ASSERT_EQ(lu_factor(dtype_of<T>(), n, lu.data(), pivots.data(), &sign), 0);
+      ASSERT_EQ(lu_factor(dtype_of<T>(), n, n, lu.data(), pivots.data(), &sign), 0);
       lu_solve(dtype_of<T>(), n, m, lu.data(), pivots.data(), x.data());
       expect_near(product(a, x, n, m), b, eps);
       for (const bool upper : {false, true})
@@ -57,19 +58,103 @@ TEST(LinalgKernels, Solves) {
   });
 }
 
+template <class T>
+void check_factors(int64_t m, int64_t n) {
+  const int64_t k = std::min(m, n);
+  const std::vector<T> a = normal_numbers<T>(m * n, 3);
+  std::vector<T> lu = a, back(m * n);
+  std::vector<int64_t> pivots(k);
+  int sign;
+  ASSERT_EQ(lu_factor(dtype_of<T>(), m, n, lu.data(), pivots.data(), &sign), 0);
+  for (int64_t i = 0; i < m; ++i)
+    for (int64_t j = 0; j < n; ++j)
+      for (int64_t r = 0; r <= std::min({i, j, k - 1}); ++r)
+        back[i * n + j] += (r == i ? T{1} : lu[i * n + r]) * lu[r * n + j];
+  for (int64_t r = k - 1; r >= 0; --r) {
+    EXPECT_GE(pivots[r], r);
+    std::swap_ranges(back.begin() + r * n, back.begin() + (r + 1) * n,
+                     back.begin() + pivots[r] * n);
+  }
+  expect_near(back, a, 1000 * std::numeric_limits<T>::epsilon());
+  for (int64_t i = 0; i < m; ++i)
+    for (int64_t j = 0; j < std::min(i, k); ++j) EXPECT_LE(std::abs(lu[i * n + j]), 1);
+}
+
+TEST(LinalgKernels, FactorsOfAnySizes) {
+  for_each_target([] {
+    for (const auto& [m, n] : {std::pair{5, 5}, {7, 3}, {3, 7}, {1, 9}, {9, 1}, {33, 18}}) {
+      check_factors<float>(m, n);
+      check_factors<double>(m, n);
+    }
+  });
+}
+
+/// exp(a) by its series, of a small part of a, which is then squared.
+std::vector<double> exponential(int64_t n, const std::vector<double>& a) {
+  constexpr int kSquarings = 6;
+  std::vector<long double> sum(n * n), term(n * n), next(n * n);
+  const auto multiply = [&](const std::vector<long double>& x, const auto& y, long double factor) {
+    std::fill(next.begin(), next.end(), 0);
+    for (int64_t i = 0; i < n; ++i)
+      for (int64_t k = 0; k < n; ++k)
+        for (int64_t j = 0; j < n; ++j)
+          next[i * n + j] += x[i * n + k] * static_cast<long double>(y[k * n + j]) * factor;
+  };
+  for (int64_t i = 0; i < n; ++i) sum[i * (n + 1)] = term[i * (n + 1)] = 1;
+  for (int power = 1; power < 40; ++power) {
+    multiply(term, a, std::ldexp(1.0L, -kSquarings) / power);
+    term = next;
+    for (int64_t i = 0; i < n * n; ++i) sum[i] += term[i];
+  }
+  for (int i = 0; i < kSquarings; ++i) {
+    multiply(sum, sum, 1);
+    sum = next;
+  }
+  return {sum.begin(), sum.end()};
+}
+
+void run_exponential(int64_t n, double* a) {
+  std::vector<int64_t> pivots(n);
+  std::vector<char> memory(matrix_exp_room(n) + 64);
+  matrix_exp(n, a, pivots.data(),
+             memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64) % 64);
+}
+
+TEST(LinalgKernels, Exponential) {
+  for (const int64_t n : {1, 2, 3, 8, 17})
+    for (const double size : {0.0, 1e-3, 0.3, 1.0, 4.0, 25.0}) {
+      std::vector<double> a = normal_numbers<double>(n * n, 5);
+      for (double& x : a) x *= size / static_cast<double>(n);
+      const std::vector<double> want = exponential(n, a);
+      run_exponential(n, a.data());
+      const double largest = std::abs(*std::max_element(
+          want.begin(), want.end(), [](double x, double y) { return std::abs(x) < std::abs(y); }));
+      for (int64_t i = 0; i < n * n; ++i)
+        ASSERT_NEAR(a[i], want[i], 1e-14 * largest) << n << ", " << size;
+    }
+}
+
+TEST(LinalgKernels, ExponentialOfWhatIsNotFinite) {
+  for (const double bad : {kInf, -kInf, std::nan("")}) {
+    double a[] = {1, bad, 0, 1};
+    run_exponential(2, a);
+    for (const double x : a) EXPECT_TRUE(std::isnan(x));
+  }
+}
+
 TEST(LinalgKernels, Determinants) {
   for_each_target([] {
     double a[] = {0, 2, 3, 4}, det, log, s;
     int64_t pivots[2];
     int sign;
-    EXPECT_EQ(lu_factor(DType::kFloat64, 2, a, pivots, &sign), 0);
+    EXPECT_EQ(lu_factor(DType::kFloat64, 2, 2, a, pivots, &sign), 0);
     lu_determinant(DType::kFloat64, 2, a, sign, &det);
     lu_log_determinant(DType::kFloat64, 2, a, sign, &s, &log);
     EXPECT_DOUBLE_EQ(det, -6);
     EXPECT_EQ(s, -1);
     EXPECT_DOUBLE_EQ(log, std::log(6.0));
     double flat[] = {1, 2, 2, 4};
-    EXPECT_EQ(lu_factor(DType::kFloat64, 2, flat, pivots, &sign), 2);
+    EXPECT_EQ(lu_factor(DType::kFloat64, 2, 2, flat, pivots, &sign), 2);
     lu_log_determinant(DType::kFloat64, 2, flat, sign, &s, &log);
     EXPECT_EQ(s, 0);
     EXPECT_EQ(log, -kInf);

@@ -20,6 +20,10 @@ Tensor linalg_solve_triangular(const Tensor& a, const Tensor& b, bool upper, boo
                                bool unitriangular = false);
 /// L with L L^T = a (U with U^T U = a), from the lower (upper) half of a.
 Tensor linalg_cholesky(const Tensor& a, bool upper = false);
+/// The factor without checks, and per matrix 0 or the order of the leading minor that is not
+/// positive (int32); what the factor holds from there on is unspecified.
+std::pair<Tensor, Tensor> linalg_cholesky_ex(const Tensor& a, bool upper = false,
+                                             bool check_errors = false);
 /// The determinants, [...].
 Tensor linalg_det(const Tensor& a);
 /// Sign and log of the absolute value of the determinant.
@@ -37,6 +41,18 @@ std::pair<Tensor, Tensor> linalg_eigh(const Tensor& a, bool upper = false);
 std::tuple<Tensor, Tensor, Tensor> linalg_svd(const Tensor& a, bool full_matrices = true);
 /// The pseudoinverse [.., n, m]; singular values up to max(atol, rtol * the largest) count as 0.
 Tensor linalg_pinv(const Tensor& a, double atol, double rtol);
+/// L (unit diagonal, strictly below it) and U (on it and above) in one [.., m, n], the rows that
+/// were exchanged with rows 1 to k = min(m, n) (int32, from 1, [.., k]), and per matrix 0 or the
+/// number of the first pivot that is 0 (int32), an Error (runtime) if check_errors.
+std::tuple<Tensor, Tensor, Tensor> linalg_lu_factor_ex(const Tensor& a, bool check_errors = false);
+/// P [.., m, m], L [.., m, k] and U [.., k, n] of a = P L U, from those.
+std::tuple<Tensor, Tensor, Tensor> lu_unpack(const Tensor& lu, const Tensor& pivots);
+/// x with a x = b (x a = b if not left; with adjoint a is transposed) from the factors of a. b is a
+/// matrix; batches broadcast but for those of lu and pivots.
+Tensor linalg_lu_solve(const Tensor& lu, const Tensor& pivots, const Tensor& b, bool left = true,
+                       bool adjoint = false);
+/// exp(a) = I + a + a^2 / 2 + ... by scaling, a quotient of polynomials and squaring (Higham 2005).
+Tensor linalg_matrix_exp(const Tensor& a);
 /// a to an integer power; a negative one inverts.
 Tensor linalg_matrix_power(const Tensor& a, int64_t n);
 /// The cross product of vectors of 3 along dim; other dims broadcast.

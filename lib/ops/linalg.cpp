@@ -24,26 +24,6 @@ namespace {
 
 constexpr int64_t kThreadWork = 1 << 21;  // multiply-adds worth a second thread
 
-// ---- checks
-
-void check_pair(const char* op, const Tensor& a, const Tensor& b) {
-  check_square_floating_matrices(op, a);
-  if (a.dtype() != b.dtype())
-    fail(ErrorCode::kRuntime, op, ": Expected A and B to have the same dtype, but found A of type ",
-         name_of(a.dtype()), " and B of type ", name_of(b.dtype()), " instead");
-}
-
-void check_right_side(const char* op, const Tensor& a, const Tensor& b, bool left) {
-  if (a.size(-1) != b.size(left ? -2 : -1))
-    fail(ErrorCode::kRuntime, op, ": Incompatible shapes of A and B for the equation ",
-         left ? "AX = B" : "XA = B", " (", a.size(-2), "x", a.size(-1), " and ", b.size(-2), "x",
-         b.size(-1), "); got sizes ", a.sizes(), " and ", b.sizes());
-}
-
-std::string batch_note(int64_t index, bool is_batch) {
-  return is_batch ? "(Batch element " + std::to_string(index) + "): " : "";
-}
-
 // ---- shapes
 
 Shape batch_of(const Shape& sizes) { return Shape(sizes.data(), sizes.size() - 2); }
@@ -81,7 +61,7 @@ class Factors {
 
   int64_t factor(const char* a) {
     std::memcpy(lu_.data(), a, bytes_);
-    return cpu::lu_factor(batch_.dtype, batch_.n, lu_.data(), pivots_.data(), &sign_);
+    return cpu::lu_factor(batch_.dtype, batch_.n, batch_.n, lu_.data(), pivots_.data(), &sign_);
   }
   void solve(int64_t m, void* b) const {
     cpu::lu_solve(batch_.dtype, batch_.n, m, lu_.data(), pivots_.data(), b);
@@ -144,7 +124,7 @@ void backward_inv(Backward& r) {
   r.set(0, neg(matmul(matmul(t, r.grad()), t)));
 }
 
-void check_square_floating_matrices(const Call& call) {
+void need_squares(const Call& call) {
   need_float(call, 0);
   const Shape& a = call.in(0).sizes;
   need(call, a.size() >= 2 && a[a.size() - 1] == a[a.size() - 2], "square matrices are wanted");
@@ -153,14 +133,14 @@ void check_square_floating_matrices(const Call& call) {
 template <int kOutputs>
 void check_matrices(const Call& call) {
   need_counts(call, 1, 1, kOutputs);
-  check_square_floating_matrices(call);
+  need_squares(call);
 }
 
 void check_inv(const Call& call) { check_matrices<2>(call); }
 
 void check_solve(const Call& call) {
   need_counts(call, 2, 2);
-  check_square_floating_matrices(call);
+  need_squares(call);
   need_dtype_of(call, 1, 0);
   const Shape &a = call.in(0).sizes, &b = call.in(1).sizes;
   need(call, b.size() == a.size() && Shape(a.data(), a.size() - 1) == Shape(b.data(), b.size() - 1),
@@ -295,7 +275,7 @@ Tensor solve_triangle(const Tensor& a, const Tensor& b, bool upper, bool unit) {
   return dispatch(op_triangular, {a, b}, attrs);
 }
 
-// ---- Cholesky, the lower factor
+// ---- Cholesky; outputs: the lower factor, info. ints[0]: matrices without one are errors
 
 void infer_same(const Call& call, OutputMetas& outputs) {
   add_output(outputs, call.in(0).dtype, call.in(0).sizes);
@@ -303,26 +283,28 @@ void infer_same(const Call& call, OutputMetas& outputs) {
 
 void forward_cholesky(const Call& call) {
   const Batch batch(call.in(0));
-  TensorBody& out = call.out();
+  TensorBody& out = call.out(0);
   copy_into(out, call.in(0));
+  int32_t* info = reinterpret_cast<int32_t*>(call.out(1).data);
+  std::fill_n(info, batch.count, 0);
   if (out.numel == 0) return;
-  Vector<int64_t> info(static_cast<size_t>(batch.count), 0);
   batch.each([&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
-      info[static_cast<size_t>(i)] =
-          cpu::cholesky_factor(batch.dtype, batch.n, out.data + i * batch.n * batch.n * batch.item);
+      info[i] = static_cast<int32_t>(cpu::cholesky_factor(
+          batch.dtype, batch.n, out.data + i * batch.n * batch.n * batch.item));
   });
+  if (!call.attrs.ints[0]) return;
   for (int64_t i = 0; i < batch.count; ++i)
-    if (info[static_cast<size_t>(i)])
+    if (info[i])
       fail(ErrorCode::kLinalg, "linalg.cholesky: ", batch_note(i, out.sizes.size() > 2),
            "The factorization could not be completed because the input is not positive-definite "
            "(the leading minor of order ",
-           info[static_cast<size_t>(i)], " is not positive-definite).");
+           info[i], " is not positive-definite).");
 }
 
 // dA = L^-T S L^-1 with S the symmetric half of tril(L^T dL).
 void backward_cholesky(Backward& r) {
-  const Tensor l = r.output(), lt = matrix_transposed(l);
+  const Tensor l = r.output(0), lt = matrix_transposed(l);
   const Tensor p = tril(matmul(lt, tril(r.grad())));
   const Tensor s = mul(add(p, matrix_transposed(tril(p, -1))), scalar(0.5));
   const Tensor y = solve_triangle(lt, s, true, false);
@@ -331,14 +313,23 @@ void backward_cholesky(Backward& r) {
 
 constexpr Op op_cholesky = {.name = "cholesky",
                             .traits = kProduct,
-                            .infer = infer_same,
+                            .infer = infer_inv,
                             .forward = {forward_cholesky},
                             .backward = backward_cholesky,
                             .reads = {reads_output()},
+                            .attrs = ";;check_errors",
                             .doc = "l with l l^T = a",
                             .flops = cholesky_flops,
                             .batch = {1},
-                            .check = check_matrices<1>};
+                            .check = check_matrices<2>};
+
+std::pair<Tensor, Tensor> factor_positive(const Tensor& a, bool upper, bool check_errors) {
+  Attrs attrs;
+  attrs.ints[0] = check_errors;
+  if (!upper) return dispatch_pair(op_cholesky, {a}, attrs);
+  auto [l, info] = dispatch_pair(op_cholesky, {matrix_transposed(a)}, attrs);
+  return {matrix_transposed(l), info};
+}
 
 // ---- determinants
 
@@ -528,9 +519,12 @@ Tensor linalg_solve_triangular(const Tensor& a, const Tensor& b, bool upper, boo
 
 Tensor linalg_cholesky(const Tensor& a, bool upper) {
   check_square_floating_matrices("linalg.cholesky", a);
-  if (!upper) return detail::dispatch(detail::op_cholesky, {a});
-  const Tensor l = detail::dispatch(detail::op_cholesky, {detail::matrix_transposed(a)});
-  return detail::matrix_transposed(l);
+  return detail::factor_positive(a, upper, true).first;
+}
+
+std::pair<Tensor, Tensor> linalg_cholesky_ex(const Tensor& a, bool upper, bool check_errors) {
+  check_square_floating_matrices("linalg.cholesky_ex", a);
+  return detail::factor_positive(a, upper, check_errors);
 }
 
 Tensor linalg_det(const Tensor& a) {

@@ -2,6 +2,8 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <optional>
+#include <string>
 
 #include "autograd/ops.hpp"
 #include "core/dispatch.hpp"
@@ -32,6 +34,26 @@ inline void check_floating_matrices(const char* op, const Tensor& a) {
 inline void check_square_floating_matrices(const char* op, const Tensor& a) {
   check_square_matrices(op, a);
   check_floating_matrices(op, a);
+}
+
+inline void check_pair(const char* op, const Tensor& a, const Tensor& b) {
+  check_square_floating_matrices(op, a);
+  if (a.dtype() != b.dtype())
+    fail(ErrorCode::kRuntime, op, ": Expected A and B to have the same dtype, but found A of type ",
+         name_of(a.dtype()), " and B of type ", name_of(b.dtype()), " instead");
+}
+
+/// a [.., n, n] and b [.., n, k], or [.., k, n] if not left.
+inline void check_right_side(const char* op, const Tensor& a, const Tensor& b, bool left) {
+  if (a.size(-1) != b.size(left ? -2 : -1))
+    fail(ErrorCode::kRuntime, op, ": Incompatible shapes of A and B for the equation ",
+         left ? "AX = B" : "XA = B", " (", a.size(-2), "x", a.size(-1), " and ", b.size(-2), "x",
+         b.size(-1), "); got sizes ", a.sizes(), " and ", b.sizes());
+}
+
+/// Which matrix of a batch an error is about.
+inline std::string batch_note(int64_t index, bool is_batch) {
+  return is_batch ? "(Batch element " + std::to_string(index) + "): " : "";
 }
 
 inline Tensor matrix_transposed(const Tensor& a) { return transpose(a, -2, -1); }
@@ -95,12 +117,12 @@ class Matrices {
   Tensor source_;
 };
 
-/// An output with the batch of the input, and these last dims.
-inline void add_output(const Call& call, OutputMetas& outputs,
-                       std::initializer_list<int64_t> last) {
+/// An output with the batch of the input, and these last dims; without a dtype that of the input.
+inline void add_output(const Call& call, OutputMetas& outputs, std::initializer_list<int64_t> last,
+                       std::optional<DType> dtype = {}) {
   const Shape& sizes = call.in(0).sizes;
   OutputMeta& meta = outputs.add();
-  meta.dtype = call.in(0).dtype;
+  meta.dtype = dtype.value_or(call.in(0).dtype);
   meta.sizes = Shape(sizes.data(), sizes.size() - 2);
   for (int64_t size : last) meta.sizes.push_back(size);
 }

@@ -11,45 +11,48 @@ const std::vector<const Op*>& all_ops() {
     std::vector<const Op*> all;
     const OpList families[] = {
         // One a line.
-        pointwise_ops(),                          //
-        copy_ops(),                               //
-        product_ops(),       product_pair_ops(),  //
-        attention_ops(),                          //
-        recurrent_ops(),                          //
-        linalg_ops(),                             //
-        decomposition_ops(),                      //
-        cross_ops(),                              //
-        reduce_ops(),                             //
-        view_ops(),                               //
-        join_ops(),                               //
-        index_ops(),                              //
-        index_take_ops(),                         //
-        mask_ops(),                               //
-        scatter_ops(),                            //
-        sort_ops(),                               //
-        search_ops(),                             //
-        embedding_ops(),                          //
-        softmax_ops(),                            //
-        interpolate_ops(),                        //
-        nll_ops(),                                //
-        pair_loss_ops(),                          //
-        loss_ops(),          linear_loss_ops(),   //
-        conv_ops(),                               //
-        fold_ops(),                               //
-        pool_ops(),                               //
-        random_ops(),                             //
-        sampling_ops(),                           //
-        normalize_ops(),                          //
-        channel_norm_ops(),                       //
-        group_norm_ops(),                         //
-        dropout_ops(),                            //
-        window_ops(),                             //
-        arrange_ops(),                            //
-        pixel_ops(),                              //
-        triangle_ops(),                           //
-        scan_ops(),                               //
-        norm_ops(),                               //
-        statistics_ops(),                         //
+        pointwise_ops(),  //
+        copy_ops(),       //
+        product_ops(),
+        product_pair_ops(),     //
+        attention_ops(),        //
+        recurrent_ops(),        //
+        linalg_ops(),           //
+        decomposition_ops(),    //
+        matrix_function_ops(),  //
+        cross_ops(),            //
+        reduce_ops(),           //
+        view_ops(),             //
+        join_ops(),             //
+        index_ops(),            //
+        index_take_ops(),       //
+        mask_ops(),             //
+        scatter_ops(),          //
+        sort_ops(),             //
+        search_ops(),           //
+        embedding_ops(),        //
+        softmax_ops(),          //
+        interpolate_ops(),      //
+        nll_ops(),              //
+        pair_loss_ops(),        //
+        loss_ops(),
+        linear_loss_ops(),   //
+        conv_ops(),          //
+        fold_ops(),          //
+        pool_ops(),          //
+        random_ops(),        //
+        sampling_ops(),      //
+        normalize_ops(),     //
+        channel_norm_ops(),  //
+        group_norm_ops(),    //
+        dropout_ops(),       //
+        window_ops(),        //
+        arrange_ops(),       //
+        pixel_ops(),         //
+        triangle_ops(),      //
+        scan_ops(),          //
+        norm_ops(),          //
+        statistics_ops(),    //
     };
     for (const OpList& family : families) all.insert(all.end(), family.begin(), family.end());
     return all;

@@ -23,6 +23,7 @@ OpList attention_ops();
 OpList recurrent_ops();
 OpList linalg_ops();
 OpList decomposition_ops();
+OpList matrix_function_ops();
 OpList cross_ops();
 OpList reduce_ops();
 OpList view_ops();

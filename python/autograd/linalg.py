@@ -6,27 +6,38 @@ LinAlgError, sizes or dtypes that do not fit RuntimeError.
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, NamedTuple
 
+from ._arguments import int_argument
 from ._capi import LinAlgError, call, lib
-from .dtypes import finfo
-from .operands import must_be_tensors, three_results, two_results
-from .ops.matrices import slogdet_result
+from .dtypes import bool_, finfo
+from .operands import Dims, must_be_tensors, three_results, two_results
+from .ops.matrices import lu_unpack, matrix_exp, slogdet_result
 from .ops.norms import matrix_norm, norm, svdvals, vector_norm
-from .ops.products import multi_dot
+from .ops.products import matmul, multi_dot
+from .ranges import arange
 from .tensor import Tensor
 
 __all__ = [
     "LinAlgError",
     "cholesky",
+    "cholesky_ex",
     "cond",
     "cross",
     "det",
+    "diagonal",
     "eigh",
     "eigvalsh",
     "inv",
     "inv_ex",
     "lstsq",
+    "lu",
+    "lu_factor",
+    "lu_factor_ex",
+    "lu_solve",
+    "matmul",
+    "matrix_exp",
     "matrix_norm",
     "matrix_power",
     "matrix_rank",
@@ -39,6 +50,10 @@ __all__ = [
     "solve_triangular",
     "svd",
     "svdvals",
+    "tensorinv",
+    "tensorsolve",
+    "vander",
+    "vecdot",
     "vector_norm",
 ]
 
@@ -120,6 +135,151 @@ class lstsq_result(NamedTuple):
     residuals: Tensor
     rank: Tensor
     singular_values: Tensor
+
+
+class cholesky_ex_result(NamedTuple):
+    """The factor, and per matrix 0 or the order of the leading minor that is not positive."""
+
+    L: Tensor
+    info: Tensor
+
+
+def cholesky_ex(
+    A: Tensor, *, upper: bool = False, check_errors: bool = False
+) -> cholesky_ex_result:
+    """Returns (L, info), as cholesky() does; a matrix that has no factor gives info > 0 instead of an error."""
+    return cholesky_ex_result(*two_results(lib.ag_linalg_cholesky_ex, A, upper, check_errors))
+
+
+class lu_result(NamedTuple):
+    """The factors of A = P L U: a permutation, lower with a diagonal of 1, and upper triangular."""
+
+    P: Tensor
+    L: Tensor
+    U: Tensor
+
+
+class lu_factor_result(NamedTuple):
+    """L and U in one matrix, and the rows, from 1, that rows 1, 2 ... were exchanged with."""
+
+    LU: Tensor
+    pivots: Tensor
+
+
+class lu_factor_ex_result(NamedTuple):
+    """What lu_factor() returns, and per matrix 0 or the number of the first pivot that is 0."""
+
+    LU: Tensor
+    pivots: Tensor
+    info: Tensor
+
+
+def _lu_parts(name: str, A: Tensor, pivot: bool, check_errors: bool) -> tuple[Tensor, ...]:
+    if not pivot:
+        raise RuntimeError(f"linalg.{name}: LU without pivoting is not implemented on the CPU")
+    return three_results(lib.ag_linalg_lu_factor_ex, A, check_errors)
+
+
+def lu(A: Tensor, *, pivot: bool = True) -> lu_result:
+    """Returns P [..., m, m], L [..., m, k] and U [..., k, n] with P L U = A [..., m, n] and k = min(m, n)."""
+    LU, pivots, _ = _lu_parts("lu", A, pivot, False)
+    return lu_result(*lu_unpack(LU, pivots))
+
+
+def lu_factor(A: Tensor, *, pivot: bool = True) -> lu_factor_result:
+    """Returns (LU, pivots): L strictly below the diagonal, U on it and above; int32 pivots [..., k] from 1.
+
+    Raises RuntimeError if a pivot is 0, as for singular matrices.
+    """
+    return lu_factor_result(*_lu_parts("lu_factor", A, pivot, True)[:2])
+
+
+def lu_factor_ex(
+    A: Tensor, *, pivot: bool = True, check_errors: bool = False
+) -> lu_factor_ex_result:
+    """Returns (LU, pivots, info), as lu_factor() does; a pivot of 0 gives info > 0 instead of an error."""
+    return lu_factor_ex_result(*_lu_parts("lu_factor_ex", A, pivot, check_errors))
+
+
+def lu_solve(
+    LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False
+) -> Tensor:
+    """Returns X with A X = B (X A = B if not left; A^T for A if adjoint) from the factors lu_factor() makes of A.
+
+    B is [..., n, k], [..., k, n] if not left; batches broadcast but for those of LU and pivots.
+    """
+    return call(lib.ag_linalg_lu_solve, LU, pivots, B, left, adjoint)
+
+
+def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
+    """Returns the sums of x y along dim; x and y broadcast."""
+    must_be_tensors("linalg.vecdot", x=x, y=y)
+    if x.dtype is not y.dtype:
+        raise RuntimeError(
+            "linalg.vecdot: Expected x and y to have the same dtype, "
+            f"but found x of type {x.dtype} and y of type {y.dtype} instead"
+        )
+    if not x.is_floating_point():
+        raise RuntimeError(
+            f"linalg.vecdot: Expected a floating point or complex tensor as input. Got {x.dtype}"
+        )
+    return (x * y).sum(dim)
+
+
+def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """Returns a view of the diagonals of the matrices in dim1 and dim2, as the last dim."""
+    must_be_tensors("linalg.diagonal", A=A)
+    return A.diagonal(offset, dim1, dim2)
+
+
+def vander(x: Tensor, *, N: int | None = None) -> Tensor:
+    """Returns the powers 0 to N-1 of x [..., n], [..., n, N]; N is n by default."""
+    must_be_tensors("linalg.vander", x=x)
+    if x.dtype is bool_:
+        raise RuntimeError(
+            "linalg.vander supports floating point and integer tensors, but got bool"
+        )
+    columns = (
+        int_argument("linalg.vander", "N", N) if N is not None else x.shape[-1] if x.ndim else 1
+    )
+    if columns <= 1:
+        raise RuntimeError(f"N must be greater than 1, got {columns}")
+    base = x if x.is_floating_point() else x.long()
+    return base.unsqueeze(-1) ** arange(columns)
+
+
+def _square(name: str, A: Tensor, lead: int) -> int:
+    """The size of the matrix whose rows are the first dims of A and whose columns the rest."""
+    rows, columns = prod(A.shape[:lead]), prod(A.shape[lead:])
+    if rows != columns:
+        raise RuntimeError(
+            f"linalg.{name}: the first {lead} and the other dims should have the same number of elements, "
+            f"but these are {rows} and {columns} for sizes {list(A.shape)}"
+        )
+    return rows
+
+
+def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
+    """Returns X with tensordot(X, A, ind) the identity: the inverse of A seen as a matrix.
+
+    The first ind dims of A are its rows and the others its columns; X has the sizes A.shape[ind:] + A.shape[:ind].
+    """
+    must_be_tensors("linalg.tensorinv", A=A)
+    ind = int_argument("linalg.tensorinv", "ind", ind)
+    if ind <= 0:
+        raise RuntimeError(f"Expected a strictly positive integer for 'ind', but got {ind}")
+    n = _square("tensorinv", A, ind)
+    return inv(A.reshape(n, n)).reshape(A.shape[ind:] + A.shape[:ind])
+
+
+def tensorsolve(A: Tensor, B: Tensor, dims: Dims = None) -> Tensor:
+    """Returns X with tensordot(A, X, X.ndim) = B, after dims of A were moved to its end; A.shape begins with B's."""
+    must_be_tensors("linalg.tensorsolve", A=A, B=B)
+    if dims is not None:
+        dims = (dims,) if isinstance(dims, int) else tuple(dims)
+        A = A.movedim(dims, tuple(range(A.ndim - len(dims), A.ndim)))
+    n = _square("tensorsolve", A, B.ndim)
+    return solve(A.reshape(n, n), B.reshape(-1)).reshape(A.shape[B.ndim :])
 
 
 def qr(A: Tensor, mode: str = "reduced") -> qr_result:

@@ -49,13 +49,13 @@ HWY_INLINE T dot(const T* x, const T* y, int64_t n) {
 }
 
 template <class T>
-int64_t factor(int64_t n, T* a, int64_t* pivots, int* sign) {
+int64_t factor(int64_t m, int64_t n, T* a, int64_t* pivots, int* sign) {
   int64_t info = 0;
   *sign = 1;
-  for (int64_t k = 0; k < n; ++k) {
+  for (int64_t k = 0; k < std::min(m, n); ++k) {
     int64_t pivot = k;
     T largest = std::abs(a[k * n + k]);
-    for (int64_t i = k + 1; i < n; ++i)
+    for (int64_t i = k + 1; i < m; ++i)
       if (std::abs(a[i * n + k]) > largest) largest = std::abs(a[(pivot = i) * n + k]);
     pivots[k] = pivot;
     if (pivot != k) {
@@ -67,11 +67,11 @@ int64_t factor(int64_t n, T* a, int64_t* pivots, int* sign) {
       if (!info) info = k + 1;
       continue;
     }
-    for (int64_t i = k + 1; i < n; ++i) {
+    for (int64_t i = k + 1; i < m; ++i) {
       const T f = a[i * n + k] /= p;
       if (f != 0) subtract(a + i * n + k + 1, f, a + k * n + k + 1, n - k - 1);
     }
-    pause_after((n - k) * (n - k));
+    pause_after((m - k) * (n - k));
   }
   return info;
 }
@@ -117,8 +117,8 @@ int64_t cholesky(int64_t n, T* a) {
 }
 
 #define AUTOGRAD_LINALG(suffix, T)                                                              \
-  int64_t factor_##suffix(int64_t n, void* a, int64_t* pivots, int* sign) {                     \
-    return factor(n, static_cast<T*>(a), pivots, sign);                                         \
+  int64_t factor_##suffix(int64_t m, int64_t n, void* a, int64_t* pivots, int* sign) {          \
+    return factor(m, n, static_cast<T*>(a), pivots, sign);                                      \
   }                                                                                             \
   void solve_##suffix(int64_t n, int64_t m, const void* lu, const int64_t* pivots, void* b) {   \
     solve(n, m, static_cast<const T*>(lu), pivots, static_cast<T*>(b));                         \
@@ -189,9 +189,9 @@ void lift(int64_t n, T* lu) {
 
 }  // namespace
 
-int64_t lu_factor(DType dtype, int64_t n, void* a, int64_t* pivots, int* sign) {
-  return dtype == DType::kFloat64 ? HWY_DYNAMIC_DISPATCH(factor_double)(n, a, pivots, sign)
-                                  : HWY_DYNAMIC_DISPATCH(factor_float)(n, a, pivots, sign);
+int64_t lu_factor(DType dtype, int64_t m, int64_t n, void* a, int64_t* pivots, int* sign) {
+  return dtype == DType::kFloat64 ? HWY_DYNAMIC_DISPATCH(factor_double)(m, n, a, pivots, sign)
+                                  : HWY_DYNAMIC_DISPATCH(factor_float)(m, n, a, pivots, sign);
 }
 
 void lu_solve(DType dtype, int64_t n, int64_t m, const void* lu, const int64_t* pivots, void* b) {

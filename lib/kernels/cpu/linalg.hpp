@@ -6,10 +6,10 @@
 
 namespace autograd::cpu {
 
-/// a [n, n] becomes its factors L (unit diagonal) and U, rows exchanged: row k with pivots[k] at
-/// step k. Returns k + 1 for the first pivot k that is 0, or 0. `sign` is -1 for an odd number of
-/// exchanges.
-int64_t lu_factor(DType dtype, int64_t n, void* a, int64_t* pivots, int* sign);
+/// a [m, n] becomes its factors L (unit diagonal) and U, rows exchanged: row k with pivots[k] at
+/// each of min(m, n) steps. Returns k + 1 for the first pivot k that is 0, or 0. `sign` is -1 for
+/// an odd number of exchanges.
+int64_t lu_factor(DType dtype, int64_t m, int64_t n, void* a, int64_t* pivots, int* sign);
 
 /// b [n, m] becomes the solution of A x = b, from the factors of A.
 void lu_solve(DType dtype, int64_t n, int64_t m, const void* lu, const int64_t* pivots, void* b);

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from .._capi import call, lib
 from ..binding import function_only as function
-from ..binding import public_names
-from ..operands import Dims, in_place
+from ..binding import op, public_names
+from ..operands import Dims, in_place, must_be_tensors
+from ..ranges import triu_indices
 from ..tensor import Tensor
 from .reductions import norm
 
@@ -47,6 +48,24 @@ _MODES = (
     "use_mm_for_euclid_dist",
     "donot_use_mm_for_euclid_dist",
 )
+
+
+@op
+def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
+    """Returns the p-norm of all elements of input - other, which broadcast."""
+    return norm(input - other, p)
+
+
+@function
+def pdist(input: Tensor, p: float = 2) -> Tensor:
+    """Returns the p-norms of the differences of rows i < j of input [N, M], [N (N - 1) / 2]."""
+    must_be_tensors("pdist", input=input)
+    if input.ndim != 2:
+        raise RuntimeError(f"pdist only supports 2D tensors, got sizes {list(input.shape)}")
+    if p < 0:
+        raise RuntimeError(f"pdist only supports non-negative p values, got {p}")
+    i, j = triu_indices(len(input), len(input), 1)
+    return norm(input[i] - input[j], p, -1)
 
 
 def normalize(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .._capi import call, lib
+from ..binding import function_only as function
 from ..binding import op, public_names
-from ..operands import two_results
+from ..operands import three_results, two_results
 from ..tensor import Tensor
 
 
@@ -53,6 +54,66 @@ def cholesky(input: Tensor, upper: bool = False) -> Tensor:
 def matrix_power(input: Tensor, n: int) -> Tensor:
     """Returns linalg.matrix_power(input, n)."""
     return call(lib.ag_linalg_matrix_power, input, n)
+
+
+@op
+def matrix_exp(A: Tensor) -> Tensor:
+    """Returns the sum of A^i / i! for square A [..., n, n].
+
+    By scaling, a quotient of polynomials of degree 13, and squaring (Higham, 2005). Raises RuntimeError for integers.
+    """
+    return call(lib.ag_linalg_matrix_exp, A)
+
+
+@op
+def cholesky_solve(input: Tensor, input2: Tensor, upper: bool = False) -> Tensor:
+    """Returns X with A X = input [..., n, k] from the factor input2 of A: L of L L^T, or U of U^T U if upper."""
+    half = call(
+        lib.ag_linalg_solve_triangular, _transposed_if(upper, input2), input, False, True, False
+    )
+    return call(
+        lib.ag_linalg_solve_triangular, _transposed_if(not upper, input2), half, True, True, False
+    )
+
+
+@op
+def cholesky_inverse(input: Tensor, upper: bool = False) -> Tensor:
+    """Returns the inverse of A from its factor: L of A = L L^T, or U of U^T U if upper."""
+    identity = call(lib.ag_linalg_matrix_power, input, 0)
+    return cholesky_solve(identity, input, upper)
+
+
+def _transposed_if(wanted: bool, matrix: Tensor) -> Tensor:
+    return matrix.transpose(-2, -1) if wanted else matrix
+
+
+class lu_unpack_result(NamedTuple):
+    """The factors of A = P L U: a permutation, lower with a diagonal of 1, and upper triangular."""
+
+    P: Tensor
+    L: Tensor
+    U: Tensor
+
+
+@function
+def lu_unpack(
+    LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpack_pivots: bool = True
+) -> lu_unpack_result:
+    """Returns P [..., m, m], L [..., m, k] and U [..., k, n] of A = P L U, from what linalg.lu_factor() returns.
+
+    k is min(m, n). Without unpack_data L and U are empty, without unpack_pivots P is.
+    """
+    parts = three_results(lib.ag_lu_unpack, LU_data, LU_pivots)
+    wanted = (unpack_pivots, unpack_data, unpack_data)
+    return lu_unpack_result(
+        *(part if keep else LU_data.new_empty((0,)) for part, keep in zip(parts, wanted))
+    )
+
+
+@op
+def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
+    """Returns linalg.pinv(input, rtol=rcond)."""
+    return call(lib.ag_linalg_pinv, input, 0.0, rcond)
 
 
 @op

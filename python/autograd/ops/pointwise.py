@@ -463,6 +463,7 @@ def _alias(name: str, original: str) -> Any:
 
 
 absolute, negative = _alias("absolute", "abs"), _alias("negative", "neg")
+sgn = _alias("sgn", "sign")
 subtract, multiply = _alias("subtract", "sub"), _alias("multiply", "mul")
 divide, true_divide = _alias("divide", "div"), _alias("true_divide", "div")
 clip, fix = _alias("clip", "clamp"), _alias("fix", "trunc")

@@ -1,7 +1,7 @@
 """What layers and losses compute, as functions; one file per family."""
 
 from ...ops.arranging import pixel_shuffle, pixel_unshuffle
-from ...ops.distances import cosine_similarity, normalize, pairwise_distance
+from ...ops.distances import cosine_similarity, normalize, pairwise_distance, pdist
 from . import (
     activations,
     affine,
@@ -33,6 +33,7 @@ __all__: list[str] = [
     "cosine_similarity",
     "normalize",
     "pairwise_distance",
+    "pdist",
     "pixel_shuffle",
     "pixel_unshuffle",
 ]
