@@ -149,9 +149,10 @@ def test_calling_a_module_is_as_before_and_after(no_hooks):
     model = two_layers()
     call = nn.Module.__dict__["__call__"]
     plain, x, many = call.fget, ag.randn(1, 3), TakesMany()
-    assert inspect.signature(model).parameters
+    assert inspect.signature(model).parameters and model.__call__ == model.forward
     with ag.graph.record() as g:
-        assert nn.Module.__dict__["__call__"] is call and call.fget is not plain
+        assert nn.Module.__dict__["__call__"] is call and call.fget is plain
+        assert model.__call__ != model.forward
         assert inspect.signature(model).parameters
         with pytest.raises(TypeError):
             model()
@@ -172,7 +173,27 @@ def test_calling_a_module_is_as_before_and_after(no_hooks):
     assert [n.module for n in g.ops] == ["0", "1", "2"] * 4
     assert [n.op for n in g.ops if n.module == "1"][-1] == "exp"
     assert nn.Module.__dict__["__call__"] is call and call.fget is plain
+    assert model.__call__ == model.forward
     assert later(x).shape == (1, 2)
+
+
+def test_calls_with_many_tensors_and_of_many_dims():
+    parts = [ag.full((1, 3), float(i)) for i in range(5000)]
+    x = ag.randn(2, 3, 1, 4, 5, requires_grad=True)
+    with ag.graph.record() as g:
+        for _ in range(3):
+            ag.cat(parts).sum()
+        y = x.permute(4, 0, 2, 1, 3).unsqueeze(0)
+        for _ in range(1500):  # more than one block of the log
+            y = y + 1
+        y.transpose(1, -1)
+    cats = [n for n in g.ops if n.op == "cat"]
+    assert [len(set(n.inputs)) for n in cats] == [5000] * 3
+    assert all(n.shape == (5000, 3) for n in cats)
+    assert sum(n.op == "add" for n in g.ops) == 1500
+    shapes = [n.shape for n in g.ops if n.op not in ("cat", "sum")]
+    assert shapes[0] == (5, 2, 1, 3, 4)
+    assert set(shapes[1:-1]) == {(1, 5, 2, 1, 3, 4)} and shapes[-1] == (1, 4, 2, 1, 3, 5)
 
 
 def test_a_module_is_freed_after_the_recording_that_called_it():
@@ -421,7 +442,7 @@ def test_a_tensor_that_looks_otherwise_than_before_is_described_anew():
         y.sin()
         y.requires_grad_()
         y.sin()
-        for _ in range(100):  # more than are remembered
+        for _ in range(300):  # more than are remembered
             x = x.relu()
         y.sin()
     read = {node.key: [] for node in g.nodes}
@@ -429,7 +450,7 @@ def test_a_tensor_that_looks_otherwise_than_before_is_described_anew():
         read[edge.target].append(edge.shape)
     assert [read[op.key] for op in g.ops if op.op == "exp"] == [[(2, 3)], [(2, 3)], [(3, 2)]]
     assert [read[op.key] for op in g.ops if op.op == "sin"] == [[(2, 3)]] * 3
-    assert len([op for op in g.ops if op.op == "relu"]) == 100
+    assert len([op for op in g.ops if op.op == "relu"]) == 300
 
 
 def test_several_models_are_told_apart_by_the_variables_that_hold_them():

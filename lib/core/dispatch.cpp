@@ -94,7 +94,7 @@ bool writes_to_input(const Call& call) {
 }
 
 // A kernel's own calls are not the program's.
-[[gnu::cold, gnu::noinline]] void run_unobserved(const Call& call) {
+[[gnu::noinline]] void run_unobserved(const Call& call) {
   const Unobserved pause;
   call.op.forward[kCpu](call);
 }

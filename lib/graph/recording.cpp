@@ -14,18 +14,11 @@ int64_t now() {
       .count();
 }
 
-// The processor's own counter where there is one: a third of the price of the clock.
-uint64_t ticks() {
-#if defined(__x86_64__)
-  return __builtin_ia32_rdtsc();
-#else
-  return static_cast<uint64_t>(now());
-#endif
-}
-
 }  // namespace
 
 CallRecorder::CallRecorder(bool timed) : timed_(timed), thread_(&thread_state) {
+  constexpr size_t kFewModules = 32;
+  marks->parents.reserve(kFewModules);
   add_observer(*this);
   began_ = now();
   began_ticks_ = ticks();
@@ -38,16 +31,8 @@ void CallRecorder::close() {
   ended_ticks_ = ticks();
   ended_ = now();
   open_ = false;
+  log_.end_block();
   remove_observer(*this);
-}
-
-void CallRecorder::on_call(const Call& call) {
-  if (abandoned.load(std::memory_order_relaxed)) {
-    remove_observer(*this);
-    delete this;
-    return;
-  }
-  log_.add(call, ticks(), marks->current);
 }
 
 void CallRecorder::on_read(const TensorBody& t, const char* what) {

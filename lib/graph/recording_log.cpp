@@ -1,4 +1,4 @@
-// Calls as bytes in a log: a few stores per call, so that what is watched runs nearly as fast.
+// Calls as words in a log: a few stores per call, so that what is watched runs nearly as fast.
 #include <algorithm>
 #include <atomic>
 #include <cstring>
@@ -19,51 +19,38 @@ const T* pointer(uint64_t bits) {
   return reinterpret_cast<const T*>(static_cast<uintptr_t>(bits));
 }
 
-// Flags of a call.
-constexpr int32_t kBackward = 1, kInPlaceCall = 2, kHasAttrs = 4, kRecorded = 8, kVisited = 16;
+// A call: these words, what its flags announce, its tensors.
+enum CallWord { kOp, kTime, kCounts, kWhere, kCallWords };
+constexpr uint64_t kBackward = 1, kHasAttrs = 2, kHasLists = 4, kRecorded = 8, kVisited = 16;
+constexpr int kInputsAt = 8, kOutputsAt = 36;  // bits of kCounts; the flags are below
+constexpr uint64_t kMostTensors = (uint64_t{1} << (kOutputsAt - kInputsAt)) - 1;
+constexpr int kScopeAt = 32;  // bits of kWhere; the location is below
 
-/// What every call has.
-struct CallHead {
-  uint64_t op, time;
-  int32_t flags, n_inputs, n_outputs, scope;
-  uint32_t location;
-};
+// A tensor: one word, and behind it, if it is described, these words and its sizes and strides.
+constexpr uint64_t kNeedsGrad = 1, kAbsent = 2, kNumber = 4, kAsBefore = 8;
+constexpr int kDTypeAt = 8, kRankAt = 16;  // bits of the first word; the flags are below
+enum TensorWord { kLook, kId, kStorage, kData, kTensorWords };
 
-// Flags of a tensor; the rank is in the bits above, or:
-constexpr uint8_t kAbsent = 1, kNeedsGrad = 2, kNumber = 4, kDense = 8;
-constexpr int kTensorFlags = 4, kAsBefore = 15;
-static_assert(kMaxDims < kAsBefore);
-
-/// What every tensor has that is described.
-struct TensorPlace {
-  uint64_t id, storage, data;
-};
-constexpr int kKnownRank = 3;  // with the number of elements two sizes tell the third
-
-constexpr size_t kAttrsBytes = 6 * 8 + 4 + 3 * 8 * kMaxDims;
-constexpr size_t kCallBytes = sizeof(CallHead) + 4 * 8 + kAttrsBytes;
-constexpr size_t kTensorBytes = 2 + sizeof(TensorPlace) + 8 + 2 * 8 * kMaxDims;
+constexpr size_t kAttrWords = 6;
+constexpr size_t kMostCallWords = kCallWords + 4 + kAttrWords + 1 + 3 * kMaxDims;
+constexpr size_t kMostTensorWords = kTensorWords + 1 + 2 * kMaxDims;
 constexpr size_t kMostOptions = 64;
-constexpr size_t kOptionsBytes = 2 * 8 + 8 * kMostOptions;
-constexpr size_t kFirstBlock = 1 << 15, kBlock = 1 << 18;
+constexpr size_t kMostOptionWords = 2 + kMostOptions;
+constexpr int kUsualTensors = 8;
+constexpr size_t most_words(uint64_t tensors) {
+  return kMostCallWords + tensors * kMostTensorWords + kMostOptionWords;
+}
+constexpr size_t kUsualWords = most_words(kUsualTensors);
+constexpr size_t kBlockWords = 1 << 13;
 
 /// A block for the next recording: fresh memory costs more than what is written to it.
-std::atomic<uint8_t*> spare{nullptr};
+std::atomic<uint64_t*> spare{nullptr};
 
 // The element of a number that was written in the program, in the eight bytes of its own type.
 uint64_t number_bits(const TensorBody& b) {
   uint64_t bits = 0;
   std::memcpy(&bits, b.data, size_of(b.dtype));
   return bits;
-}
-
-int64_t size_of(const TensorBody& b, int d) { return d < b.sizes.size() ? b.sizes[d] : 0; }
-
-bool is_dense(const TensorBody& b) {
-  int64_t dense = 1;
-  for (int d = b.sizes.size(); d-- > 0; dense *= std::max<int64_t>(b.sizes[d], 1))
-    if (b.strides[d] != dense) return false;
-  return true;
 }
 
 // Bit i: the node keeps input i; bit 32 + i: output i.
@@ -85,186 +72,206 @@ const Node* node_of(const Call& call) {
   return nullptr;
 }
 
-}  // namespace
-
-namespace {
-
 // These write into room that was made before, and return what is behind.
-template <class T>
-uint8_t* put(uint8_t* at, const T& value) {
-  std::memcpy(at, &value, sizeof(value));
-  return at + sizeof(value);
+inline uint64_t* put(uint64_t* at, const Shape& shape) {
+  std::memcpy(at, shape.data(), static_cast<size_t>(shape.size()) * sizeof(uint64_t));
+  return at + shape.size();
 }
-uint8_t* put(uint8_t* at, const Shape& shape) {
-  for (int64_t value : shape) at = put(at, value);
-  return at;
+inline uint64_t* put_numbers(uint64_t* at, const Attrs& attrs) {
+  static_assert(sizeof(attrs.reals) + sizeof(attrs.ints) == kAttrWords * sizeof(uint64_t));
+  std::memcpy(at, attrs.reals, sizeof(attrs.reals));
+  std::memcpy(at + 3, attrs.ints, sizeof(attrs.ints));
+  return at + kAttrWords;
 }
-uint8_t* put(uint8_t* at, const Attrs& attrs) {
-  at = put(put(at, attrs.reals), attrs.ints);
-  uint32_t lengths = 0;
-  for (int i = 0; i < 3; ++i) lengths |= static_cast<uint32_t>(attrs.lists[i].size()) << (8 * i);
-  at = put(at, lengths);
-  if (lengths == 0) return at;
+inline uint64_t* put_lists(uint64_t* at, const Attrs& attrs) {
+  uint64_t lengths = 0;
+  for (int i = 0; i < 3; ++i) lengths |= static_cast<uint64_t>(attrs.lists[i].size()) << (8 * i);
+  *at++ = lengths;
   for (const Shape& list : attrs.lists) at = put(at, list);
   return at;
 }
 
 }  // namespace
 
-// One that looks as it did when it was written last is two bytes.
-inline uint8_t* CallLog::write_tensor(uint8_t* at, const TensorBody* b) {
-  if (!b) return put(at, kAbsent);
-  const size_t slot = b->id % kKnown;
-  const Known& known = known_[slot];
-  if (known.id != b->id || known.data != b->data || known.storage != b->storage->id ||
-      known.numel != b->numel || !b->is_contiguous || known.rank != b->sizes.size() ||
-      known.sizes[0] != size_of(*b, 0) || known.sizes[1] != size_of(*b, 1) ||
-      known.dtype != b->dtype)
-    return describe(at, *b, known_[slot]);
-  at[0] = static_cast<uint8_t>((b->needs_grad() ? kNeedsGrad : 0) | kAsBefore << kTensorFlags);
-  at[1] = static_cast<uint8_t>(slot);
-  return at + 2;
+// One that was described before is one word: geometry and memory of a tensor never change.
+inline uint64_t* CallLog::write_tensor(uint64_t* at, const TensorBody* b) {
+  if (!b) {
+    *at = kAbsent;
+    return at + 1;
+  }
+  static_assert(kNeedsGrad == 1);
+  const uint64_t needs_grad = b->needs_grad();
+  if (known_[b->id % kKnown] != b->id) return describe(at, *b, needs_grad);
+  *at = needs_grad | kAsBefore | b->id << kRankAt;
+  return at + 1;
 }
 
-uint8_t* CallLog::describe(uint8_t* at, const TensorBody& b, Known& known) {
+inline uint64_t* CallLog::describe(uint64_t* at, const TensorBody& b, uint64_t needs_grad) {
   const int rank = b.sizes.size();
-  const bool needs_grad = b.needs_grad(), is_number = rank == 0 && !needs_grad, dense = is_dense(b);
-  at[0] = static_cast<uint8_t>((needs_grad ? kNeedsGrad : 0) | (is_number ? kNumber : 0) |
-                               (dense ? kDense : 0) | rank << kTensorFlags);
-  at[1] = static_cast<uint8_t>(b.dtype);
-  at = put(at + 2, TensorPlace{b.id, b.storage->id, word(b.data)});
-  if (is_number) at = put(at, number_bits(b));
-  at = put(at, b.sizes);
-  if (!dense) at = put(at, b.strides);
-  // Strides of dims of size 1 may differ though the elements lie as if they did not.
-  const bool may_be_known = !is_number && dense && rank <= kKnownRank;
-  known.id = may_be_known ? b.id : ~uint64_t{0};
-  known.storage = b.storage->id;
-  known.data = b.data;
-  known.numel = b.numel;
-  for (int d = 0; d < 2; ++d) known.sizes[d] = size_of(b, d);
-  known.rank = rank;
-  known.dtype = b.dtype;
-  return at;
+  at[kLook] = needs_grad | static_cast<uint64_t>(b.dtype) << kDTypeAt |
+              static_cast<uint64_t>(rank) << kRankAt;
+  at[kId] = b.id;
+  at[kStorage] = b.storage->id;
+  at[kData] = word(b.data);
+  if (rank == 0 && !needs_grad) {
+    at[kLook] |= kNumber;
+    at[kTensorWords] = number_bits(b);  // which may be another one next time
+    return at + kTensorWords + 1;
+  }
+  at += kTensorWords;
+  known_[b.id % kKnown] = b.id;
+  if (rank > 2) return put(put(at, b.sizes), b.strides);
+  // What is copied too much is overwritten.
+  std::memcpy(at, b.sizes.data(), 2 * sizeof(uint64_t));
+  std::memcpy(at + rank, b.strides.data(), 2 * sizeof(uint64_t));
+  return at + 2 * rank;
 }
 
 // An optimizer's options are the same for all parameters of a step, and written once.
-uint8_t* CallLog::write_options(uint8_t* at, const TensorBody& b) {
+uint64_t* CallLog::write_options(uint64_t* at, const TensorBody& b) {
   const bool is_new = options_ != b.id;
-  options_ = b.id;
-  at = put(at, b.id);
+  *at++ = options_ = b.id;
   if (!is_new) return at;
   const uint64_t n = std::min<uint64_t>(static_cast<uint64_t>(b.numel), kMostOptions);
-  at = put(at, n);
+  *at++ = n;
   std::memcpy(at, b.data, n * sizeof(double));
-  return at + n * sizeof(double);
+  return at + n;
 }
+
+CallLog::CallLog() { std::fill_n(known_, kKnown, ~uint64_t{0}); }
 
 CallLog::~CallLog() {
   for (Block& block : blocks_)
-    if (block.capacity == kBlock) delete[] spare.exchange(block.bytes.release());
+    if (block.capacity == kBlockWords) delete[] spare.exchange(block.words.release());
+}
+
+void CallLog::end_block() {
+  if (!blocks_.empty()) blocks_.back().used = static_cast<size_t>(at_ - blocks_.back().words.get());
 }
 
 void CallLog::make_room(size_t n) {
-  uint8_t* const warm = n <= kBlock ? spare.exchange(nullptr) : nullptr;
-  const size_t capacity = warm ? kBlock : std::max(n, blocks_.empty() ? kFirstBlock : kBlock);
-  std::unique_ptr<uint8_t[]> bytes(warm ? warm : new uint8_t[capacity]);
-  blocks_.push_back({std::move(bytes), 0, capacity});
-  left_ = capacity;
+  if (static_cast<size_t>(end_ - at_) >= n) return;
+  end_block();
+  const size_t capacity = std::max(n, kBlockWords);
+  uint64_t* const warm = capacity == kBlockWords ? spare.exchange(nullptr) : nullptr;
+  std::unique_ptr<uint64_t[]> words(warm ? warm : new uint64_t[capacity]);
+  blocks_.push_back({std::move(words), 0, capacity});
+  at_ = blocks_.back().words.get();
+  end_ = at_ + blocks_.back().capacity;
+  near_end_ = end_ - kUsualWords;
 }
 
-void CallLog::add(const Call& call, uint64_t time, int32_t scope) {
-  const size_t tensors = static_cast<size_t>(call.n_inputs + call.n_outputs);
-  const size_t most = kCallBytes + tensors * kTensorBytes + kOptionsBytes;
-  if (left_ < most) [[unlikely]]
-    make_room(most);
-  Block& block = blocks_.back();
-  uint8_t* const begin = block.bytes.get() + block.used;
-  uint8_t* at = begin;
-  // The last input of an optimizer's step holds its options, which are no part of the computation.
-  const bool is_update = call.op.traits & kUpdate;
-  const int n_shown = is_update ? call.n_inputs - 1 : call.n_inputs;
+[[gnu::always_inline]] inline void CallLog::add(const Call& call, uint64_t time, int32_t scope) {
+  if (const int n = call.n_inputs + call.n_outputs; at_ >= near_end_ || n > kUsualTensors)
+      [[unlikely]]
+    make_room(most_words(static_cast<uint64_t>(n)));
   const ThreadState& state = thread_state;
-  const Node* node = state.grad_enabled && call.op.backward ? node_of(call) : nullptr;
-  const bool in_place = call.n_inputs > 0 && call.n_outputs > 0 && call.inputs[0].body &&
-                        call.inputs[0].body == body(call.outputs[0]);
-  const bool has_attrs = call.op.attrs[0] != '\0';
-  const int32_t flags = (state.in_backward ? kBackward : 0) | (in_place ? kInPlaceCall : 0) |
-                        (has_attrs ? kHasAttrs : 0) | (node ? kRecorded : 0) |
-                        (state.visiting ? kVisited : 0);
-  at = put(at, CallHead{word(&call.op), time, flags, n_shown, call.n_outputs, scope,
-                        location_of(call, in_place)});
-  if (node) at = put(put(at, word(node)), saved_bits(*node));
-  if (state.visiting) at = put(put(at, word(state.visiting)), word(state.visiting->op));
-  if (has_attrs) at = put(at, call.attrs);
+  const Op& op = call.op;
+  // The last input of an optimizer's step holds its options, which are no part of the computation.
+  const bool is_update = op.traits & kUpdate;
+  const int n_shown = call.n_inputs - is_update;
+  const TensorBody* const out = call.n_outputs > 0 ? body_or_null(call.outputs[0]) : nullptr;
+  const bool in_place = out && call.n_inputs > 0 && call.inputs[0].body == out;
+  uint64_t* const head = at_;
+  static_assert(kBackward == 1 && kUsualWords < kBlockWords);
+  uint64_t counts = static_cast<uint64_t>(state.in_backward) |
+                    static_cast<uint64_t>(n_shown) << kInputsAt |
+                    static_cast<uint64_t>(call.n_outputs) << kOutputsAt;
+  head[kOp] = word(&op);
+  head[kTime] = time;
+  head[kWhere] = location_of(call, in_place) | static_cast<uint64_t>(scope) << kScopeAt;
+  uint64_t* at = head + kCallWords;
+  if (const Node* node = state.grad_enabled && op.backward ? node_of(call) : nullptr) {
+    counts |= kRecorded;
+    at[0] = word(node);
+    at[1] = saved_bits(*node);
+    at += 2;
+  }
+  if (state.visiting) {
+    counts |= kVisited;
+    at[0] = word(state.visiting);
+    at[1] = word(state.visiting->op);
+    at += 2;
+  }
+  if (const char lists = op.attrs[0]) {
+    counts |= kHasAttrs;
+    at = put_numbers(at, call.attrs);
+    if (lists != ';') {
+      counts |= kHasLists;
+      at = put_lists(at, call.attrs);
+    }
+  }
+  head[kCounts] = counts;
   if (is_update) at = write_options(at, call.in(n_shown));
   for (int i = 0; i < n_shown; ++i) at = write_tensor(at, call.inputs[i].body);
-  for (int i = 0; i < call.n_outputs; ++i) at = write_tensor(at, body(call.outputs[i]));
-  const size_t written = static_cast<size_t>(at - begin);
-  block.used += written;
-  left_ -= written;
+  for (int i = 0; i < call.n_outputs; ++i) at = write_tensor(at, body_or_null(call.outputs[i]));
+  at_ = at;
 }
 
-struct CallReader::Bytes {
-  const uint8_t* at;
+// Here, where adding to the log is a part of it.
+void CallRecorder::on_call(const Call& call) {
+  if (abandoned.load(std::memory_order_relaxed)) [[unlikely]] {
+    remove_observer(*this);
+    delete this;
+    return;
+  }
+  log_.add(call, ticks(), marks->current);
+}
 
-  template <class T>
-  T raw() {
-    T value;
-    std::memcpy(&value, at, sizeof(value));
-    at += sizeof(value);
+struct CallReader::Words {
+  const uint64_t* at;
+
+  uint64_t next() { return *at++; }
+  double real() {
+    double value;
+    std::memcpy(&value, at++, sizeof(value));
     return value;
   }
-  Shape shape(uint32_t length) {
+  Shape shape(uint64_t length) {
     Shape list;
-    for (uint32_t i = 0; i < length; ++i) list.push_back(raw<int64_t>());
+    for (uint64_t i = 0; i < length; ++i) list.push_back(static_cast<int64_t>(next()));
     return list;
   }
-  void attrs(Attrs& attrs) {
-    std::memcpy(attrs.reals, at, sizeof(attrs.reals));
-    std::memcpy(attrs.ints, at + sizeof(attrs.reals), sizeof(attrs.ints));
-    at += sizeof(attrs.reals) + sizeof(attrs.ints);
-    const uint32_t lengths = raw<uint32_t>();
+  void numbers(Attrs& attrs) {
+    for (double& value : attrs.reals) value = real();
+    for (int64_t& value : attrs.ints) value = static_cast<int64_t>(next());
+  }
+  void lists(Attrs& attrs) {
+    const uint64_t lengths = next();
     for (int i = 0; i < 3; ++i) attrs.lists[i] = shape(lengths >> (8 * i) & 0xFF);
   }
 };
 
-void CallReader::read_options(Bytes& from, LoggedCall& call) {
+void CallReader::read_options(Words& from, LoggedCall& call) {
   const uint64_t before = options_;
-  call.options = options_ = from.raw<uint64_t>();
+  call.options = options_ = from.next();
   call.option_numbers.clear();
   if (options_ == before) return;
-  for (uint64_t n = from.raw<uint64_t>(); n > 0; --n)
-    call.option_numbers.push_back(from.raw<double>());
+  for (uint64_t n = from.next(); n > 0; --n) call.option_numbers.push_back(from.real());
 }
 
-LoggedTensor CallReader::read_tensor(Bytes& from) {
+LoggedTensor CallReader::read_tensor(Words& from) {
   LoggedTensor t;
-  const uint8_t flags = from.raw<uint8_t>();
-  t.is_absent = flags & kAbsent;
+  const uint64_t look = from.next();
+  t.is_absent = look & kAbsent;
   if (t.is_absent) return t;
-  if (flags >> kTensorFlags == kAsBefore) {
-    t = known_[from.raw<uint8_t>()];
-    t.needs_grad = flags & kNeedsGrad;
+  if (look & kAsBefore) {
+    t = known_[(look >> kRankAt) % CallLog::kKnown];
+    t.needs_grad = look & kNeedsGrad;
     return t;
   }
-  t.needs_grad = flags & kNeedsGrad;
-  t.is_number = flags & kNumber;
-  t.dtype = static_cast<DType>(from.raw<uint8_t>());
-  const TensorPlace head = from.raw<TensorPlace>();
-  t.id = head.id;
-  t.storage = head.storage;
-  t.data = head.data;
-  if (t.is_number) t.number = from.raw<uint64_t>();
-  t.sizes = from.shape(flags >> kTensorFlags);
-  if (flags & kDense) {
-    t.strides = t.sizes;
-    int64_t dense = 1;
-    for (int d = t.sizes.size(); d-- > 0; dense *= std::max<int64_t>(t.sizes[d], 1))
-      t.strides[d] = dense;
-  } else {
-    t.strides = from.shape(flags >> kTensorFlags);
+  t.needs_grad = look & kNeedsGrad;
+  t.is_number = look & kNumber;
+  t.dtype = static_cast<DType>(look >> kDTypeAt & 0xFF);
+  t.id = from.next();
+  t.storage = from.next();
+  t.data = from.next();
+  if (t.is_number) {
+    t.number = from.next();
+    return t;
   }
+  t.sizes = from.shape(look >> kRankAt);
+  t.strides = from.shape(look >> kRankAt);
   known_[t.id % CallLog::kKnown] = t;
   return t;
 }
@@ -276,27 +283,32 @@ bool CallReader::next(LoggedCall& call) {
     at_ = 0;
   }
   if (block_ == blocks.size()) return false;
-  Bytes from{blocks[block_].bytes.get() + at_};
-  const CallHead head = from.raw<CallHead>();
-  call.in_backward = head.flags & kBackward;
-  call.in_place = head.flags & kInPlaceCall;
-  call.op = pointer<Op>(head.op);
-  call.time = head.time;
-  call.scope = head.scope;
-  call.location = head.location;
-  call.node = head.flags & kRecorded ? pointer<void>(from.raw<uint64_t>()) : nullptr;
-  call.saved = head.flags & kRecorded ? from.raw<uint64_t>() : 0;
-  call.visiting = head.flags & kVisited ? pointer<void>(from.raw<uint64_t>()) : nullptr;
-  call.visiting_op = head.flags & kVisited ? pointer<Op>(from.raw<uint64_t>()) : nullptr;
+  Words from{blocks[block_].words.get() + at_};
+  const uint64_t* const head = from.at;
+  from.at += kCallWords;
+  const uint64_t flags = head[kCounts];
+  call.in_backward = flags & kBackward;
+  call.op = pointer<Op>(head[kOp]);
+  call.time = head[kTime];
+  call.scope = static_cast<int32_t>(head[kWhere] >> kScopeAt);
+  call.location = static_cast<uint32_t>(head[kWhere]);
+  call.node = flags & kRecorded ? pointer<void>(from.next()) : nullptr;
+  call.saved = flags & kRecorded ? from.next() : 0;
+  call.visiting = flags & kVisited ? pointer<void>(from.next()) : nullptr;
+  call.visiting_op = flags & kVisited ? pointer<Op>(from.next()) : nullptr;
   call.attrs = Attrs();
-  if (head.flags & kHasAttrs) from.attrs(call.attrs);
+  if (flags & kHasAttrs) from.numbers(call.attrs);
+  if (flags & kHasLists) from.lists(call.attrs);
   call.options = 0;
   if (call.op->traits & kUpdate) read_options(from, call);
   call.inputs.clear();
   call.outputs.clear();
-  for (int32_t i = 0; i < head.n_inputs; ++i) call.inputs.push_back(read_tensor(from));
-  for (int32_t i = 0; i < head.n_outputs; ++i) call.outputs.push_back(read_tensor(from));
-  at_ = static_cast<size_t>(from.at - blocks[block_].bytes.get());
+  for (uint64_t n = flags >> kInputsAt & kMostTensors; n > 0; --n)
+    call.inputs.push_back(read_tensor(from));
+  for (uint64_t n = flags >> kOutputsAt; n > 0; --n) call.outputs.push_back(read_tensor(from));
+  call.in_place = !call.inputs.empty() && !call.outputs.empty() && !call.inputs[0].is_absent &&
+                  call.inputs[0].id == call.outputs[0].id;
+  at_ = static_cast<size_t>(from.at - blocks[block_].words.get());
   return true;
 }
 

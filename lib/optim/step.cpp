@@ -218,14 +218,19 @@ void apply(const Recipe& recipe, const detail::Op& op, const Target& target, Ten
 
 /// The same step as a call of its op: (param, grad, states..., options), of which all but the
 /// gradient and the options are written to.
-[[gnu::cold, gnu::noinline]] void apply_observed(const List& list, int64_t i, const Target& target,
-                                                 TensorBody& gradient, const Counters& counters,
-                                                 Planner& planner) {
-  std::vector<detail::Arg> inputs = {list.params[i], detail::Arg(&gradient)};
-  std::vector<Tensor> outputs = {list.params[i]};
+[[gnu::noinline]] void apply_observed(const List& list, int64_t i, const Target& target,
+                                      TensorBody& gradient, const Counters& counters,
+                                      Planner& planner) {
+  detail::Vector<detail::Arg> inputs;
+  detail::Vector<Tensor> outputs;
+  inputs.reserve(3 + kMaxStates);
+  outputs.reserve(1 + kMaxStates);
+  inputs.push_back(list.params[i]);
+  inputs.emplace_back(&gradient);
+  outputs.push_back(list.params[i]);
   for (int k = 0; k < kMaxStates; ++k) {
     if (!list.recipe.states[k].name) continue;
-    inputs.push_back(list.uses(k) ? detail::Arg(list.state(k, i)) : detail::Arg(nullptr));
+    inputs.emplace_back(list.uses(k) ? body(list.state(k, i)) : nullptr);
     if (list.uses(k)) outputs.push_back(list.state(k, i));
   }
   inputs.push_back(list.options);

@@ -53,7 +53,7 @@ _FUNCTIONS = (
 
 
 def _make_getter() -> Any:
-    """What finds the function that ``module(x)`` calls while something is recorded.
+    """What finds the function that ``module(x)`` calls.
 
     It is ``module.forward``; in a thread that records, a function that calls it, and marks in the recording where the
     call begins and ends.
@@ -66,7 +66,7 @@ def _make_getter() -> Any:
     return new_function(MethodDef(b"forward", address, _ONE_ARGUMENT, None), None)
 
 
-_getter = _make_getter()
+module_hooks.find_calls(_make_getter())
 
 
 class _Running(threading.local):
@@ -103,7 +103,7 @@ def _watch_modules(change: int) -> None:
     global _count
     with _lock:
         _count += change
-        module_hooks.watch_calls(*((_getter, _watched_hooks) if _count else (None, None)))
+        module_hooks.watch_calls(_watched_hooks if _count else None)
 
 
 class record:
@@ -120,7 +120,7 @@ class record:
     """
 
     def __init__(self, params: Any | None = None, *, profile: bool = False) -> None:
-        self._names: Any = Names("record", params)
+        self._names: Any = Names("record", params) if params is not None else None
         self._profile = bool(profile)
         self._graph: Graph | None = None
         self._handle: Any = None
@@ -161,7 +161,7 @@ class record:
         self._finish(handle, sys._getframe(1))
 
     def _finish(self, handle: Any, frame: Any) -> None:
-        modules, names = self._modules, self._names
+        modules, names = self._modules, self._names or Names("record")
         parents = (ctypes.c_int64 * len(modules))()
         lib.ag_recording_parents(handle, parents, len(modules))
         called = names_of_several([m for m, p in zip(modules, parents) if p < 0], frame)

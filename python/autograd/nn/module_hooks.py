@@ -50,15 +50,14 @@ class Forward(property):
     """
 
     def __init__(self) -> None:
-        self._plain = operator.attrgetter("forward")
-        self.read_with(None)
+        self.read_with(operator.attrgetter("forward"))
 
-    def read_with(self, getter: Callable[[Any], Callable[..., Any]] | None) -> None:
-        """Finds forward by the getter from now on, or None, by itself.
+    def read_with(self, getter: Callable[[Any], Callable[..., Any]]) -> None:
+        """Finds forward by another getter from now on.
 
         The class stays as it is: what the interpreter has learnt of it would be lost with any other __call__.
         """
-        super().__init__(getter or self._plain, None, None, "Calls forward().")
+        super().__init__(getter, None, None, "Calls forward().")
 
     def __call__(self, module: Any, *args: Any, **kwargs: Any) -> Any:
         return self.fget(module)(*args, **kwargs)
@@ -99,12 +98,16 @@ def follow_hooks(module_class: Any) -> None:
     _Calls.module_class, _Calls.plain = module_class, module_class.__dict__["__call__"]
 
 
-def watch_calls(getter: Any, with_hooks: Any) -> None:
-    """Has the getter find what ``module(x)`` calls as long as no module has a hook, and makes with_hooks, which goes on
-    with call(), ``Module.__call__`` else. None ends it."""
+def find_calls(getter: Callable[[Any], Callable[..., Any]]) -> None:
+    """Has the getter find what ``module(x)`` calls as long as no module has a hook."""
     _Calls.plain.read_with(getter)
+
+
+def watch_calls(with_hooks: Any) -> None:
+    """Makes with_hooks, which goes on with call(), ``Module.__call__`` as long as a module has a hook. None ends it."""
     _Calls.watcher = with_hooks
-    _Calls.choose()
+    if _Calls.hooked:
+        _Calls.choose()
 
 
 def call(module: Any, *args: Any, **kwargs: Any) -> Any:
