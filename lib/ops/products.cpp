@@ -323,9 +323,9 @@ Tensor bilinear(const Tensor& x1, const Tensor& x2, const Tensor& weight, const 
          bias.dim() ? bias.sizes()[0] : 1, " but expected ", out, "; got bias ", bias.sizes());
   for (const Tensor* each : {&x2, &weight, &bias})
     if (*each && each->dtype() != x1.dtype())
-      fail(ErrorCode::kRuntime, "bilinear(): All tensors must have the same dtype, got input1: ",
-           name_of(x1.dtype()), ", input2: ", name_of(x2.dtype()),
-           ", weight: ", name_of(weight.dtype()),
+      fail(ErrorCode::kRuntime,
+           "bilinear(): All tensors must have the same dtype, got input1: ", name_of(x1.dtype()),
+           ", input2: ", name_of(x2.dtype()), ", weight: ", name_of(weight.dtype()),
            ", bias: ", bias ? name_of(bias.dtype()) : "none");
   Shape sizes = x1.sizes();
   sizes[sizes.size() - 1] = out;
