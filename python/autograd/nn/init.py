@@ -6,6 +6,7 @@ import math
 import warnings
 
 from .. import creation, ops, ranges
+from .._arguments import text_argument
 from ..dtypes import float64
 from ..grad_mode import no_grad
 from ..operands import must_be_tensors
@@ -42,7 +43,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
         elif isinstance(param, bool) or not isinstance(param, (int, float)):
             raise ValueError(f"negative_slope {param} not a valid number")
         return math.sqrt(2.0 / (1 + param**2))
-    if nonlinearity not in _GAINS:
+    if not isinstance(nonlinearity, str) or nonlinearity not in _GAINS:
         raise ValueError(f"Unsupported nonlinearity {nonlinearity}")
     return _GAINS[nonlinearity]
 
@@ -169,7 +170,7 @@ def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
 
 
 def _calculate_correct_fan(tensor: Tensor, mode: str) -> int:
-    mode = mode.lower()
+    mode = text_argument("nn.init", "mode", mode).lower()
     modes = ["fan_in", "fan_out"]
     if mode not in modes:
         raise ValueError(f"Mode {mode} not supported, please use one of {modes}")

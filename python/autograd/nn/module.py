@@ -496,6 +496,12 @@ class Module(ModuleHooks, ModuleState):
         self._restore_hooks()
 
 
+def must_be_module(function: str, module: Any) -> None:
+    """Raises TypeError for what is no Module."""
+    if not isinstance(module, Module):
+        raise TypeError(f"{function}(): argument 'module' must be Module, not {_name_of(module)}")
+
+
 def _name_of(value: Any) -> str:
     return type(value).__name__
 

@@ -7,7 +7,7 @@ import functools
 import operator
 import warnings
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from itertools import chain
 from typing import Any, Callable, Union
@@ -32,6 +32,12 @@ _HOOKS = (
     "_optimizer_load_state_dict_pre_hooks",
     "_optimizer_load_state_dict_post_hooks",
 )
+
+
+def must_be_dict(what: str, value: Any) -> None:
+    """Raises TypeError for what is no mapping."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{what} must be dict, not {type(value).__name__}")
 
 
 class _Required:
@@ -105,6 +111,14 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
     return hooked
 
 
+def _must_be_optimized(param: Any) -> None:
+    """Raises TypeError for what is no Tensor."""
+    if not isinstance(param, Tensor):
+        raise TypeError(
+            f"optimizer can only optimize Tensors, but one of the params is {type(param).__name__}"
+        )
+
+
 class Handles:
     """The handles of tensors as a native array, made anew only when the tensors change."""
 
@@ -112,6 +126,8 @@ class Handles:
 
     def __init__(self, tensors: list[Tensor]) -> None:
         self.tensors = list(tensors)
+        for tensor in self.tensors:
+            _must_be_optimized(tensor)
         self.changes = _tensor.handle_changes
         self.count = ctypes.c_int64(len(tensors))
         self.array = (ctypes.c_void_p * len(tensors))(*tensors)
@@ -191,10 +207,7 @@ class Optimizer:
         if names:
             param_group["param_names"] = names
         for param in params:
-            if not isinstance(param, Tensor):
-                raise TypeError(
-                    f"optimizer can only optimize Tensors, but one of the params is {type(param).__name__}"
-                )
+            _must_be_optimized(param)
             if not (param.is_leaf or param.retains_grad):
                 raise ValueError("can't optimize a non-leaf Tensor")
         for name, value in self.defaults.items():
@@ -308,10 +321,13 @@ class Optimizer:
 
         Raises ValueError if the groups or their numbers of parameters differ.
         """
-        state_dict = state_dict.copy()
+        must_be_dict("state_dict", state_dict)
+        state_dict = dict(state_dict)
         for hook in self._optimizer_load_state_dict_pre_hooks.values():
             changed = hook(self, state_dict)
             state_dict = state_dict if changed is None else changed
+            must_be_dict("state_dict", state_dict)
+        must_be_dict("state_dict['state']", state_dict["state"])
         saved = deepcopy(state_dict["param_groups"])
         if len(saved) != len(self.param_groups):
             raise ValueError("loaded state dict has a different number of parameter groups")
@@ -329,6 +345,7 @@ class Optimizer:
         state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         for key, values in state_dict["state"].items():
             if key in params:
+                must_be_dict(f"the state of parameter {key}", values)
                 state[params[key]] = _copied(params[key], values)
             else:
                 state[key] = values

@@ -14,7 +14,7 @@ from ..creation import tensor
 from ..grad_mode import enable_grad
 from ..identity import GET, ITEM, LENGTH, same_objects
 from ..tensor import Tensor, adopt
-from .optimizer import Handles, Optimizer, Params
+from .optimizer import Handles, Optimizer, Params, must_be_dict
 
 
 def check_not_negative(what: str, value: Any) -> None:
@@ -119,8 +119,8 @@ class SteppedOptimizer(Optimizer):
         known = self._numbers.get(number)
         if known is None or known[0] != values:
             flat: list[Any] = []
-            for value in values:
-                flat += value if isinstance(value, (tuple, list)) else (value,)
+            for name, value in zip(self.options, values):
+                flat += _pair(name, value) if name in _PAIRS else (value,)
             numbers = tuple(
                 bool(value)
                 if kind is not float
@@ -135,15 +135,37 @@ class SteppedOptimizer(Optimizer):
         return known[1]
 
 
+# Options of two numbers.
+_PAIRS = ("betas", "etas", "step_sizes")
+
+
+def _pair(name: str, value: Any) -> Sequence[Any]:
+    """An option of two numbers; ValueError for more or less."""
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        raise ValueError(f"{name} must be two numbers, got {value!r}")
+    return value
+
+
 def _number(value: Any) -> float:
     """An option as a number; of a tensor, without a captured call taking it for a read value."""
     if not isinstance(value, Tensor):
-        if isinstance(value, (str, list)):
+        if isinstance(value, (str, list, tuple)):
             raise TypeError(f"an option of an optimizer must be a number, not {value!r}")
         return float(value)
     number = ctypes.c_double()
     check(lib.ag_optim_number(value, ctypes.byref(number)))
     return number.value
+
+
+def _state(held: Any, name: str) -> Tensor | None:
+    """A state of a parameter by name, None if there is none yet."""
+    must_be_dict("the state of a parameter", held)
+    value = held.get(name)
+    if value is not None and not isinstance(value, Tensor):
+        raise TypeError(
+            f"the state '{name}' of a parameter must be Tensor, not {type(value).__name__}"
+        )
+    return value
 
 
 class _States:
@@ -160,7 +182,8 @@ class _States:
         self.handles = handles
         self.names = names
         rows = [
-            [state[p].get(name) if p in state else None for p in handles.tensors] for name in names
+            [_state(state[p], name) if p in state else None for p in handles.tensors]
+            for name in names
         ]
         self.array = (ctypes.c_void_p * (len(names) * len(handles.tensors)))(*chain(*rows))
         self._remember(state)

@@ -4,22 +4,37 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..._arguments import int_argument
 from ...grad_mode import no_grad
 from ...linalg import vector_norm
 from ...tensor import Tensor
 from .. import functional
 from ..conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
-from ..module import Module
+from ..module import Module, must_be_module
 from .parametrize import register_parametrization
 
 __all__ = ["spectral_norm", "weight_norm"]
 
 
 def norm_except(weight: Tensor, dim: int | None) -> Tensor:
-    """The norms of the slices of weight along dim, which stays; of all elements if dim is None or -1."""
-    if dim is None or dim == -1:
+    """The norms of the slices of weight along dim, which stays; of all elements if dim is None."""
+    if dim is None:
         return vector_norm(weight)
     return vector_norm(weight, dim=[d for d in range(weight.ndim) if d != dim], keepdim=True)
+
+
+def checked_dim(weight: Tensor, dim: int | None) -> int | None:
+    """dim, counted from the front; None and -1 stand for all elements. IndexError for a dim that is not there."""
+    if dim is None:
+        return None
+    dim, ndim = int_argument("weight_norm", "dim", dim), weight.ndim
+    if dim == -1:
+        return None
+    if not -ndim <= dim < ndim:
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [{-ndim}, {ndim - 1}], but got {dim})"
+        )
+    return dim % ndim
 
 
 def scaled(magnitude: Tensor, direction: Tensor, dim: int | None) -> Tensor:
@@ -46,6 +61,10 @@ def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Mo
     v, ``original1``, has the weight's shape. States saved with the older :func:`nn.utils.weight_norm` can be loaded.
     T. Salimans, D. P. Kingma, "Weight Normalization", 2016.
     """
+    must_be_module("weight_norm", module)
+    weight = getattr(module, name, None)
+    if isinstance(weight, Tensor):
+        dim = checked_dim(weight, dim)
     register_parametrization(module, name, _WeightNorm(dim), unsafe=True)
 
     def rename(module: Any, state: dict[str, Any], prefix: str, *rest: Any) -> None:

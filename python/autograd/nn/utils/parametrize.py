@@ -10,7 +10,7 @@ from typing import Any
 from ...grad_mode import no_grad
 from ...tensor import Tensor
 from ..containers import ModuleDict, ModuleList
-from ..module import Module
+from ..module import Module, must_be_module
 from ..parameter import Parameter
 
 __all__ = [
@@ -219,6 +219,8 @@ def register_parametrization(
 
     Raises ValueError if there is no such tensor, and if the result has another dtype or shape, unless unsafe.
     """
+    must_be_module("register_parametrization", module)
+    must_be_module("register_parametrization", parametrization)
     parametrization.train(module.training)
     if is_parametrized(module, tensor_name):
         chain = module.parametrizations[tensor_name]
@@ -244,7 +246,7 @@ def register_parametrization(
 
 def is_parametrized(module: Module, tensor_name: str | None = None) -> bool:
     """Returns True if the tensor of that name, or any tensor if None, of the module is computed."""
-    lists = module.__dict__.get("parametrizations")
+    lists = module.__dict__.get("parametrizations") if isinstance(module, Module) else None
     if not isinstance(lists, ModuleDict):
         return False
     return len(lists) > 0 if tensor_name is None else tensor_name in lists
@@ -258,6 +260,7 @@ def remove_parametrizations(
     It keeps its present value; with leave_parametrized=False it becomes the original one again.
     Raises ValueError if the tensor is not parametrized, or if it has several originals that would be left.
     """
+    must_be_module("remove_parametrizations", module)
     if not is_parametrized(module, tensor_name):
         raise ValueError(f"Module {module} does not have a parametrization on {tensor_name}")
     chain = module.parametrizations[tensor_name]

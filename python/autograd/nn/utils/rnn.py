@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from ... import dtypes, ops
+from ..._arguments import bool_argument, int_argument, text_argument
 from ...creation import full, tensor
+from ...operands import must_be_tensors
 from ...ranges import arange
 from ...tensor import Tensor
 
@@ -32,7 +34,8 @@ def pad_sequence(
 
     Raises RuntimeError for an unknown padding_side or sequences whose other sizes differ.
     """
-    if padding_side not in ("left", "right"):
+    bool_argument("pad_sequence", "batch_first", batch_first)
+    if text_argument("pad_sequence", "padding_side", padding_side) not in ("left", "right"):
         raise RuntimeError(
             f"padding_side should be one of 'left' or 'right', but got {padding_side}"
         )
@@ -43,6 +46,8 @@ def pad_sequence(
     entries = list(sequences)
     if not entries:
         raise RuntimeError("received an empty list of sequences")
+    for entry in entries:
+        must_be_tensors("pad_sequence", sequences=entry)
     longest = max(len(entry) for entry in entries)
     padded = []
     for entry in entries:
@@ -58,7 +63,8 @@ def unpad_sequence(
     padded_sequences: Tensor, lengths: Tensor, batch_first: bool = False
 ) -> list[Tensor]:
     """Returns the sequences that pad_sequence() has put together, of the given lengths."""
-    if not batch_first:
+    must_be_tensors("unpad_sequence", padded_sequences=padded_sequences, lengths=lengths)
+    if not bool_argument("unpad_sequence", "batch_first", batch_first):
         padded_sequences = padded_sequences.transpose(0, 1)
     return [row[: int(length)] for row, length in zip(padded_sequences, lengths.tolist())]
 
@@ -131,7 +137,12 @@ def pack_padded_sequence(
     With enforce_sorted they have to come with the longest first; otherwise they are sorted. RuntimeError for lengths
     that are not in order, below 1, above T, or not N of them.
     """
-    lengths = tensor([int(n) for n in lengths]) if not isinstance(lengths, Tensor) else lengths
+    must_be_tensors("pack_padded_sequence", input=input)
+    bool_argument("pack_padded_sequence", "batch_first", batch_first)
+    if not isinstance(lengths, Tensor):
+        if isinstance(lengths, str):
+            raise TypeError("pack_padded_sequence(): argument 'lengths' must be ints, not str")
+        lengths = tensor([int(n) for n in lengths])
     lengths = lengths.to(dtypes.int64)
     if input.ndim < 2:
         raise RuntimeError(
@@ -177,6 +188,14 @@ def pad_packed_sequence(
 
     The inverse of pack_padded_sequence(). ValueError for a total_length below the longest.
     """
+    if not isinstance(sequence, PackedSequence):
+        raise TypeError(
+            "pad_packed_sequence(): argument 'sequence' must be PackedSequence, not "
+            f"{type(sequence).__name__}"
+        )
+    bool_argument("pad_packed_sequence", "batch_first", batch_first)
+    if total_length is not None:
+        total_length = int_argument("pad_packed_sequence", "total_length", total_length)
     lengths = tensor(sequence.lengths())
     longest = sequence.batch_sizes.shape[0]
     if total_length is not None and total_length < longest:

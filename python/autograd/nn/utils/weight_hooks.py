@@ -6,9 +6,9 @@ from typing import Any
 
 from ...grad_mode import no_grad
 from ...tensor import Tensor
-from ..module import Module
+from ..module import Module, must_be_module
 from ..parameter import Parameter
-from .parametrizations import PowerIteration, norm_except, rows_of, scaled
+from .parametrizations import PowerIteration, checked_dim, norm_except, rows_of, scaled
 
 __all__ = ["remove_spectral_norm", "remove_weight_norm", "spectral_norm", "weight_norm"]
 
@@ -55,7 +55,8 @@ class SpectralNorm(_Hook):
 
 
 def _hook_of(module: Module, kind: type, name: str) -> int | None:
-    """The place of a module's hook of that kind for the weight of that name."""
+    """The place of a module's hook of that kind for the weight of that name; TypeError for what is no module."""
+    must_be_module("weight_norm" if kind is WeightNorm else "spectral_norm", module)
     for place, hook in module._forward_pre_hooks.items():
         if isinstance(hook, kind) and hook.name == name:  # type: ignore[attr-defined]
             return place
@@ -106,7 +107,7 @@ def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Mo
     Raises RuntimeError if the weight is computed so already, ValueError if there is no such parameter.
     """
     weight = _weight_of(module, WeightNorm, name, "weight_norm")
-    hook = WeightNorm(name, dim)
+    hook = WeightNorm(name, checked_dim(weight, dim))
     module.register_parameter(f"{name}_g", Parameter(norm_except(weight.detach(), dim)))
     module.register_parameter(f"{name}_v", Parameter(weight.detach()))
     return _attach(module, hook, hook.compute(module))

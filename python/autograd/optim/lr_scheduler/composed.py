@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
-from ..optimizer import Optimizer
+from ..optimizer import Optimizer, must_be_dict
 from .plateau import ReduceLROnPlateau
 from .schedule import LRScheduler, group_values, set_group_value
 
@@ -16,7 +16,7 @@ class _Composed(LRScheduler):
 
     _schedulers: Sequence[LRScheduler]
 
-    def _check_parts(self, optimizer: Optimizer, schedulers: Sequence[LRScheduler]) -> None:
+    def _check_parts(self, optimizer: Optimizer | None, schedulers: Sequence[LRScheduler]) -> None:
         own = type(self).__name__
         for place, part in enumerate(schedulers):
             if not hasattr(part, "optimizer"):
@@ -41,6 +41,7 @@ class _Composed(LRScheduler):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes over the own state and those of all parts."""
+        must_be_dict("state_dict", state_dict)
         own = {name: value for name, value in state_dict.items() if name != "_schedulers"}
         self.__dict__.update(own)
         for part, state in zip(self._schedulers, state_dict["_schedulers"]):
@@ -111,7 +112,7 @@ class ChainedScheduler(_Composed):
             raise ValueError(
                 f"{type(self).__name__} expects at least one scheduler to be chained, but got no scheduler."
             )
-        optimizer = optimizer or schedulers[0].optimizer
+        optimizer = optimizer or getattr(schedulers[0], "optimizer", None)
         self._check_parts(optimizer, schedulers)
         self._schedulers = schedulers
         self.optimizer = optimizer

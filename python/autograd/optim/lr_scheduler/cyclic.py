@@ -6,7 +6,7 @@ import math
 from functools import partial
 from typing import Any, Callable
 
-from ..optimizer import Optimizer
+from ..optimizer import Optimizer, must_be_dict
 from .schedule import LRScheduler, check_optimizer, one_per_group, own_state, set_group_value
 
 
@@ -104,7 +104,8 @@ class CyclicLR(_WithMomentum):
 
     def scale_fn(self, x: float) -> float:
         """The amplitude in cycle x, or at step x."""
-        return (self._scale_fn_custom or self._scale_fn_ref)(x)
+        custom = self._scale_fn_custom
+        return self._scale_fn_ref(x) if custom is None else custom(x)
 
     def get_lr(self) -> list[Any]:
         """The learning rates of all groups for last_epoch; sets the momenta."""
@@ -134,6 +135,7 @@ class CyclicLR(_WithMomentum):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes over the state of a state_dict()."""
+        must_be_dict("state_dict", state_dict)
         rest = {name: value for name, value in state_dict.items() if name != "_scale_fn_custom"}
         super().load_state_dict(rest)
         if state_dict["_scale_fn_custom"] is not None:

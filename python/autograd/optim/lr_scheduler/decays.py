@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Callable, Union
 
-from ..optimizer import Optimizer
-from .schedule import LRScheduler, group_values, own_state
+from ..optimizer import Optimizer, must_be_dict
+from .schedule import LRScheduler, check_optimizer, group_values, own_state
 
 Factor = Callable[[int], float]
 Factors = Union[Factor, list[Factor]]
@@ -21,6 +21,7 @@ class _OfFunctions(LRScheduler):
     lr_lambdas: list[Factor]
 
     def _take_functions(self, optimizer: Optimizer, functions: Factors) -> None:
+        check_optimizer(optimizer)
         self.optimizer = optimizer
         count = len(optimizer.param_groups)
         if not isinstance(functions, (list, tuple)):
@@ -38,6 +39,7 @@ class _OfFunctions(LRScheduler):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes over a state; functions stay, callable objects get their attributes back."""
+        must_be_dict("state_dict", state_dict)
         rest = {name: value for name, value in state_dict.items() if name != "lr_lambdas"}
         self.__dict__.update(rest)
         for function, attributes in zip(self.lr_lambdas, state_dict["lr_lambdas"]):

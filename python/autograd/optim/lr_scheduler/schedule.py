@@ -11,7 +11,7 @@ from typing import Any, Callable
 
 from ... import changes
 from ...tensor import Tensor
-from ..optimizer import Optimizer
+from ..optimizer import Optimizer, must_be_dict
 
 EPOCH_WARNING = (
     "The epoch parameter in `scheduler.step()` was not necessary and is being deprecated where possible. Please use "
@@ -195,6 +195,7 @@ class LRScheduler:
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes over the state of a state_dict()."""
+        must_be_dict("state_dict", state_dict)
         self.__dict__.update(state_dict)
 
 

@@ -10,6 +10,7 @@ from itertools import accumulate
 from typing import Any, Generic, TypeVar
 
 from ...creation import randperm
+from ...operands import must_be_tensors
 from ...random import Generator, default_generator
 from ...tensor import Tensor
 
@@ -37,6 +38,8 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
     """Tensors of equal first size: sample i is the tuple of their rows i. AssertionError where the sizes differ."""
 
     def __init__(self, *tensors: Tensor) -> None:
+        for tensor in tensors:
+            must_be_tensors("TensorDataset", tensors=tensor)
         if any(tensor.size(0) != tensors[0].size(0) for tensor in tensors):
             raise AssertionError("Size mismatch between tensors")
         self.tensors = tensors
