@@ -137,6 +137,39 @@ def placed(row, one, arrays, kinds):
     return function
 
 
+def verdict(lib, row, one):
+    """What gradgradcheck says of the row: True, or its error."""
+    inputs = leaves(lib, row, one, "float64")
+
+    def function(*inputs):
+        return tuple(
+            y for y in as_tuple(row(lib, *inputs, **one.kwargs)) if is_float(name_of(y.dtype))
+        )
+
+    lib.manual_seed(0)
+    try:
+        many = sum(x.numel() for x in inputs) > 40
+        return lib.autograd.gradgradcheck(function, inputs, fast_mode=many)
+    except (RuntimeError, NotImplementedError) as error:
+        return error
+
+
+@of(lambda row: row.order == 2 and not row.random)
+def test_gradgradcheck(row):
+    """Of one small case: true, as PyTorch's is wherever it has second derivatives."""
+
+    def elements(one):
+        return sum(int(np.prod(shape)) for shape in one.shapes)
+
+    some = sorted((one for one in smooth_cases(row) if elements(one) > 0), key=elements)
+    one = some[max(sum(elements(one) <= 24 for one in some), 1) - 1]
+    if one.kwargs.get("to") == "float32":  # too narrow for finite differences
+        one = next(one for one in some if one.kwargs["to"] == "float64")
+    expected = verdict(torch, row, one)
+    assert expected is True or "is not implemented" in str(expected), expected
+    assert verdict(ag, row, one) is True
+
+
 def test_finite_differences_find_a_wrong_gradient():
     """The check above can fail, at both orders."""
     rng = np.random.default_rng(0)
