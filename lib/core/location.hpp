@@ -22,14 +22,14 @@ constexpr Location kNowhere = 1;
 extern std::atomic<uint64_t> python_epoch;
 
 /// The innermost frame of this thread's Python that belongs to the user, in an epoch that is not 0.
-extern std::atomic<Location (*)(uint64_t epoch) noexcept> python_location;
+Location locate_in_python(uint64_t epoch) noexcept;
 
 /// Where this thread is: the scope's location if one is set, else the line that Python runs.
 inline Location here() noexcept {
   const Location set = thread_state.location;
   if (set) return set;
   const uint64_t epoch = python_epoch.load(std::memory_order_relaxed);
-  return epoch ? python_location.load(std::memory_order_relaxed)(epoch) : 0;
+  return epoch ? locate_in_python(epoch) : 0;
 }
 
 /// The same, never 0: for a scope in which it need not be found again.

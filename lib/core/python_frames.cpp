@@ -18,7 +18,6 @@ namespace autograd {
 namespace detail {
 
 std::atomic<uint64_t> python_epoch{0};
-std::atomic<Location (*)(uint64_t) noexcept> python_location{nullptr};
 
 namespace {
 
@@ -26,7 +25,8 @@ using Layout = PythonLayout;
 
 constexpr int kMostFrames = 128;  // passed by on the way to one of the user's
 
-PythonInterpreter python;  // written once, before python_epoch
+PythonInterpreter python;  // written once, before what follows
+std::atomic<const PythonLayout*> layout_in_use{nullptr};
 
 std::atomic<CodeResolver> resolver{nullptr};
 std::atomic<int> asking{0};
@@ -328,7 +328,7 @@ template <const Layout* known>
 
 /// Few instructions, for they lie in nobody's cache when an op of a large program needs them.
 template <const Layout* known>
-[[gnu::aligned(64)]] Location locate(uint64_t epoch) noexcept {
+[[gnu::always_inline]] inline Location locate(uint64_t epoch) noexcept {
   const uint32_t before = call_location;
   if (before != NativeCall::kOutside && before != NativeCall::kUnread) return before;
   const ThreadFrames& mine = thread_frames;
@@ -338,7 +338,23 @@ template <const Layout* known>
   return frame ? follow_way<known>(*mine.ways, frame) : 0;
 }
 
+/// The same, of an interpreter of that layout: each lies in cache lines of its own.
+template <const Layout* known>
+[[gnu::noinline, gnu::aligned(64)]] Location locate_in(uint64_t epoch) noexcept {
+  return locate<known>(epoch);
+}
+
 }  // namespace
+
+// Called at once, and not by an address that is read first: a processor that has forgotten where
+// that led to goes astray, which costs as much as all the rest.
+[[gnu::aligned(64)]] Location locate_in_python(uint64_t epoch) noexcept {
+  const Layout* const used = layout_in_use.load(std::memory_order_acquire);
+  if (used == &kPython311) [[likely]]
+    return locate<&kPython311>(epoch);
+  if (used == &kPython312) return locate_in<&kPython312>(epoch);
+  return locate_in<nullptr>(epoch);
+}
 
 }  // namespace detail
 
@@ -368,10 +384,7 @@ bool follow_python(CodeResolver resolver) {
                                                });
   (void)registered;
   detail::resolver.store(resolver);
-  const auto& of = python.known;
-  python_location.store(of == &kPython311   ? locate<&kPython311>
-                        : of == &kPython312 ? locate<&kPython312>
-                                            : locate<nullptr>);
+  layout_in_use.store(python.known ? python.known : &python.layout);
   thread_frames.state = static_cast<const char*>(python.thread_state());
   thread_frames.start = last_start.fetch_add(1) + 1;
   std::lock_guard epoch_lock(mutex);

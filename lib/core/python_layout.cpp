@@ -69,7 +69,7 @@ class CarefulReader {
   int ends_[2];
 };
 
-/// Walks this thread's frames as python_location does, trusting nothing.
+/// Walks this thread's frames as locate_in_python does, trusting nothing.
 bool frames_are_as_expected(const PythonInterpreter& p) {
   const PythonLayout& at = p.layout;
   CarefulReader memory;
