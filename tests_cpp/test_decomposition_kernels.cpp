@@ -82,7 +82,9 @@ TEST(DecompositionKernels, SingularValues) {
         for (int64_t i = rank; i < n; ++i)
           for (int64_t j = 0; j < m; ++j) columns[i * m + j] = rank ? columns[j] * (1.0 + i) : 0;
         Numbers s(n), v(n * n), u(n_left * m), destroyed = columns;
-        ASSERT_TRUE(singular_values(m, n, n_left, destroyed.data(), s.data(), v.data(), u.data()));
+        Numbers room(singular_values_room(m, n));
+        ASSERT_TRUE(singular_values(m, n, n_left, destroyed.data(), s.data(), v.data(), u.data(),
+                                    room.data()));
         EXPECT_TRUE(std::is_sorted(s.rbegin(), s.rend()));
         expect_orthonormal(v, n, n);
         expect_orthonormal(u, n_left, m);
@@ -91,8 +93,8 @@ TEST(DecompositionKernels, SingularValues) {
           for (int64_t j = 0; j < m; ++j) scaled[i * m + j] *= s[i];
         expect_near(product(transposed(v, n, n), scaled, n, n, m), columns);
       }
-  Numbers a(4, std::nan("")), s(2), v(4), u(4);
-  EXPECT_FALSE(singular_values(2, 2, 2, a.data(), s.data(), v.data(), u.data()));
+  Numbers a(4, std::nan("")), s(2), v(4), u(4), room(singular_values_room(2, 2));
+  EXPECT_FALSE(singular_values(2, 2, 2, a.data(), s.data(), v.data(), u.data(), room.data()));
 }
 
 }  // namespace

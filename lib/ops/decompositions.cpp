@@ -169,29 +169,31 @@ constexpr Op op_eigh = {.name = "eigh",
 
 /// One matrix decomposed: the rows of `left` are columns of U, those of `right` rows of Vh.
 struct Singular {
-  Singular(const Matrices& in, bool full)
+  Singular(const Matrices& in, bool full, bool vectors = true)
       : m(in.m),
         n(in.n),
         least(in.least),
         n_left(full ? m : least),
         n_right(full ? n : least),
         s(static_cast<size_t>(least)),
-        left(static_cast<size_t>(n_left * m)),
-        right(static_cast<size_t>(n_right * n)),
-        columns(static_cast<size_t>(m * n)) {}
+        left(vectors ? static_cast<size_t>(n_left * m) : 0),
+        right(vectors ? static_cast<size_t>(n_right * n) : 0),
+        columns(static_cast<size_t>(m * n)),
+        room(static_cast<size_t>(cpu::singular_values_room(std::max(m, n), least))) {}
 
   bool decompose(const double* a) {
+    double *const u = left.empty() ? nullptr : left.data(), *const v = right.empty() ? nullptr
+                                                                                     : right.data();
     if (m >= n) {
       transpose_into(m, n, a, columns.data());
-      return cpu::singular_values(m, n, n_left, columns.data(), s.data(), right.data(),
-                                  left.data());
+      return cpu::singular_values(m, n, n_left, columns.data(), s.data(), v, u, room.data());
     }
     std::copy_n(a, m * n, columns.data());
-    return cpu::singular_values(n, m, n_right, columns.data(), s.data(), left.data(), right.data());
+    return cpu::singular_values(n, m, n_right, columns.data(), s.data(), u, v, room.data());
   }
 
   int64_t m, n, least, n_left, n_right;
-  Vector<double> s, left, right, columns;
+  Vector<double> s, left, right, columns, room;
 };
 
 [[noreturn]] void fail_svd(const char* op, const Call& call) {

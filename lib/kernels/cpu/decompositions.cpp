@@ -1,9 +1,8 @@
-// QR, eigenvalues of symmetric matrices and singular values.
+// QR and eigenvalues of symmetric matrices.
 #include "kernels/cpu/decompositions.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <limits>
 #include <utility>
 
@@ -13,16 +12,6 @@ namespace autograd::cpu {
 namespace {
 
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
-
-/// Four sums at a time, which the compiler may keep in vectors.
-double dot(const double* x, const double* y, int64_t n) {
-  double sums[4] = {};
-  int64_t i = 0;
-  for (; i + 4 <= n; i += 4)
-    for (int k = 0; k < 4; ++k) sums[k] += x[i + k] * y[i + k];
-  for (; i < n; ++i) sums[0] += x[i] * y[i];
-  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
-}
 
 /// y += factor x
 void add(double* y, double factor, const double* x, int64_t n) {
@@ -161,39 +150,14 @@ bool ql(int64_t n, double* d, double* e, double* v) {
   return true;
 }
 
-/// Exchanges numbers, and rows of their vectors, until the numbers are in order.
-template <class Before>
-void sort_rows(int64_t n, double* numbers, double* x, int64_t x_size, double* y, int64_t y_size,
-               const Before& before) {
+/// Exchanges numbers, and rows of their vectors, until the numbers ascend.
+void sort_rows(int64_t n, double* numbers, double* x) {
   for (int64_t i = 0; i < n; ++i) {
-    const int64_t best = std::min_element(numbers + i, numbers + n, before) - numbers;
+    const int64_t best = std::min_element(numbers + i, numbers + n) - numbers;
     if (best == i) continue;
     std::swap(numbers[i], numbers[best]);
-    std::swap_ranges(x + i * x_size, x + (i + 1) * x_size, x + best * x_size);
-    if (y) std::swap_ranges(y + i * y_size, y + (i + 1) * y_size, y + best * y_size);
+    std::swap_ranges(x + i * n, x + (i + 1) * n, x + best * n);
   }
-}
-
-/// Row `next` of u [.., m] becomes orthogonal to the `next` rows before it, which are orthonormal.
-void complete(int64_t m, int64_t next, double* u) {
-  // The unit vector of which the rows hold least.
-  int64_t axis = 0;
-  double least = std::numeric_limits<double>::infinity();
-  for (int64_t i = 0; i < m; ++i) {
-    double held = 0;
-    for (int64_t j = 0; j < next; ++j) held += u[j * m + i] * u[j * m + i];
-    if (held < least) {
-      least = held;
-      axis = i;
-    }
-  }
-  double* row = u + next * m;
-  std::fill_n(row, m, 0.0);
-  row[axis] = 1;
-  for (int again = 0; again < 2; ++again)
-    for (int64_t j = 0; j < next; ++j) add(row, -dot(row, u + j * m, m), u + j * m, m);
-  const double length = std::sqrt(dot(row, row, m));
-  for (int64_t i = 0; i < m; ++i) row[i] /= length;
 }
 
 }  // namespace
@@ -221,49 +185,7 @@ bool symmetric_eigen(int64_t n, double* a, double* w, double* v, double* room) {
   if (n == 0) return true;
   tridiagonal(n, a, w, room, v, room + n);
   if (!ql(n, w, room, v)) return false;
-  sort_rows(n, w, v, n, nullptr, 0, std::less<double>());
-  return true;
-}
-
-bool singular_values(int64_t m, int64_t n, int64_t n_left, double* a, double* s, double* v,
-                     double* u) {
-  constexpr int kMostSweeps = 60;
-  std::fill_n(v, n * n, 0.0);
-  for (int64_t i = 0; i < n; ++i) v[i * (n + 1)] = 1;
-  // Columns are turned in pairs until all are orthogonal to each other, up to what dot() rounds
-  // off.
-  const double small = kEpsilon * std::sqrt(static_cast<double>(m));
-  // A column this short is what others' rotations have rounded off: it has no direction to turn.
-  const double nothing = small * small * dot(a, a, m * n);
-  for (int sweep = 0, turned = 1; turned; ++sweep) {
-    if (sweep == kMostSweeps) return false;
-    turned = 0;
-    for (int64_t i = 0; i < n; ++i)
-      for (int64_t j = i + 1; j < n; ++j) {
-        double *x = a + i * m, *y = a + j * m;
-        const double xx = dot(x, x, m), yy = dot(y, y, m), xy = dot(x, y, m);
-        pause_after(m);
-        if (!(xy == xy)) return false;
-        if (std::abs(xy) <= small * std::sqrt(xx * yy) || std::min(xx, yy) <= nothing) continue;
-        const double ratio = (yy - xx) / (2 * xy);
-        const double t = std::copysign(1 / (std::abs(ratio) + std::hypot(ratio, 1.0)), ratio);
-        const double c = 1 / std::hypot(t, 1.0);
-        rotate(x, y, c, t * c, m);
-        rotate(v + i * n, v + j * n, c, t * c, n);
-        turned = 1;
-      }
-  }
-  for (int64_t i = 0; i < n; ++i) s[i] = std::sqrt(dot(a + i * m, a + i * m, m));
-  sort_rows(n, s, a, m, v, n, std::greater<double>());
-  // What is left of a column that belongs to a singular value of 0 is rounding.
-  const double least = n ? s[0] * kEpsilon * static_cast<double>(m) : 0;
-  for (int64_t i = 0; i < n_left; ++i) {
-    if (i >= n || s[i] <= least) {
-      complete(m, i, u);
-      continue;
-    }
-    for (int64_t k = 0; k < m; ++k) u[i * m + k] = a[i * m + k] / s[i];
-  }
+  sort_rows(n, w, v);
   return true;
 }
 

@@ -22,9 +22,15 @@ bool symmetric_eigen(int64_t n, double* a, double* w, double* v, double* room);
 
 /// The singular values of the matrix [m, n], m >= n, whose columns are the rows of a [n, m]:
 /// descending in s [n]. Right singular vectors go to the rows of v [n, n], left ones to those of u
-/// [n_left, m], n <= n_left <= m; a is destroyed. One-sided Jacobi rotations (Hestenes 1958). False
-/// if they do not converge, as for NaN.
+/// [n_left, m], n <= n_left <= m, unless v and u are nullptr; a is destroyed. Bidiagonal by
+/// reflections (Golub and Kahan 1965), then QR with implicit shifts (Demmel and Kahan 1990). room
+/// has singular_values_room numbers. False if that does not converge, as for NaN.
 bool singular_values(int64_t m, int64_t n, int64_t n_left, double* a, double* s, double* v,
-                     double* u);
+                     double* u, double* room);
+int64_t singular_values_room(int64_t m, int64_t n);
+
+/// The matrix [m, n], m >= n, whose columns are the rows of a [n, m], is Q R: the columns of Q
+/// replace those of a, the columns of R go to the rows of r [n, n]. room has 2 n numbers.
+void column_qr(int64_t m, int64_t n, double* a, double* r, double* room);
 
 }  // namespace autograd::cpu
