@@ -1009,6 +1009,8 @@ AG_API ag_status ag_linalg_eigh(const ag_tensor* a, ag_bool upper, ag_tensor** v
 /* u diag(s) vh = a with a descending s [.., min(m, n)]; u and vh are square if full_matrices. */
 AG_API ag_status ag_linalg_svd(const ag_tensor* a, ag_bool full_matrices, ag_tensor** u,
                                ag_tensor** s, ag_tensor** vh);
+/* The s of ag_linalg_svd alone. */
+AG_API ag_tensor* ag_linalg_svdvals(const ag_tensor* a);
 /* The pseudoinverse; singular values up to max(atol, rtol times the largest) count as 0. */
 AG_API ag_tensor* ag_linalg_pinv(const ag_tensor* a, double atol, double rtol);
 /* Of a [.., m, n]: l (unit diagonal, strictly below it) and u (on it and above) in one tensor, the
@@ -1024,6 +1026,10 @@ AG_API ag_tensor* ag_linalg_lu_solve(const ag_tensor* lu, const ag_tensor* pivot
                                      const ag_tensor* b, ag_bool left, ag_bool adjoint);
 /* The sum of a^i / i!, [.., n, n]. */
 AG_API ag_tensor* ag_linalg_matrix_exp(const ag_tensor* a);
+/* The x [.., n, k] of smallest norm with the least |a x - b| for b [.., m, k], and the ranks of a
+ * (int64); singular values up to rtol times the largest count as 0. */
+AG_API ag_status ag_linalg_lstsq(const ag_tensor* a, const ag_tensor* b, double rtol,
+                                 ag_tensor** x, ag_tensor** rank);
 /* a to an integer power; any dtype but bool for n >= 0. */
 AG_API ag_tensor* ag_linalg_matrix_power(const ag_tensor* a, int64_t n);
 /* The cross product of vectors of 3 along dim. */

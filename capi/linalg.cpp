@@ -127,6 +127,19 @@ ag_status ag_linalg_svd(const ag_tensor* a, ag_bool full_matrices, ag_tensor** u
   });
 }
 
+ag_tensor* ag_linalg_svdvals(const ag_tensor* a) {
+  return make(__func__, [&](Arguments in) { return linalg_svdvals(in.tensor(a, "a")); });
+}
+
+ag_status ag_linalg_lstsq(const ag_tensor* a, const ag_tensor* b, double rtol, ag_tensor** x,
+                          ag_tensor** rank) {
+  return run(__func__, [&](Arguments in) {
+    in.pointer(x, "x");
+    in.pointer(rank, "rank");
+    give(linalg_lstsq(in.tensor(a, "a"), in.tensor(b, "b"), rtol), x, rank);
+  });
+}
+
 ag_tensor* ag_linalg_pinv(const ag_tensor* a, double atol, double rtol) {
   return make(__func__, [&](Arguments in) { return linalg_pinv(in.tensor(a, "a"), atol, rtol); });
 }

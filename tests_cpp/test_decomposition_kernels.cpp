@@ -43,15 +43,19 @@ void expect_orthonormal(const Numbers& rows, int64_t n, int64_t m) {
 TEST(DecompositionKernels, Qr) {
   for (const auto& [m, n] : {std::pair{1, 1}, {4, 4}, {9, 3}, {3, 9}, {17, 16}, {2, 0}})
     for (const int64_t k : {std::min(m, n), m}) {
-      const Numbers a = normal_numbers<double>(m * n, 1);
-      Numbers r = a, tau(std::min(m, n)), q(m * k), room(std::max<int64_t>({m, n, 1}));
-      qr_factor(m, n, r.data(), tau.data(), room.data());
-      qr_columns(m, n, k, r.data(), tau.data(), q.data(), room.data());
-      expect_orthonormal(transposed(q, m, k), k, m);
-      Numbers upper(k * n);
-      for (int64_t i = 0; i < k; ++i)
-        for (int64_t j = i; j < n; ++j) upper[i * n + j] = r[i * n + j];
-      expect_near(product(q, upper, m, k, n), a);
+      for_each_target([m = m, n = n, k] {
+        const Numbers columns = normal_numbers<double>(n * m, 1);
+        Numbers r = columns, q(k * m), room(2 * std::min(m, n));
+        column_qr(m, n, k, r.data(), q.data(), room.data());
+        expect_orthonormal(q, k, m);
+        Numbers upper(n * k);
+        for (int64_t j = 0; j < n; ++j)
+          for (int64_t i = 0; i < m; ++i) {
+            if (i > j) EXPECT_EQ(r[j * m + i], 0);
+            if (i < k) upper[j * k + i] = r[j * m + i];
+          }
+        expect_near(product(upper, q, n, k, m), columns);
+      });
     }
 }
 
@@ -73,26 +77,55 @@ TEST(DecompositionKernels, SymmetricEigenvalues) {
   EXPECT_FALSE(symmetric_eigen(2, a.data(), w.data(), v.data(), room.data()));
 }
 
+/// `columns` [n, m] are those of the matrix.
+void expect_singular_values(int64_t m, int64_t n, int64_t n_left, const Numbers& columns) {
+  Numbers s(n), v(n * n), u(n_left * m), room(singular_values_room(m, n));
+  Numbers alone(n), destroyed = columns, destroyed_too = columns;
+  ASSERT_TRUE(
+      singular_values(m, n, n_left, destroyed.data(), s.data(), v.data(), u.data(), room.data()));
+  EXPECT_TRUE(std::is_sorted(s.rbegin(), s.rend()));
+  expect_orthonormal(v, n, n);
+  expect_orthonormal(u, n_left, m);
+  Numbers scaled(u.begin(), u.begin() + n * m);
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t j = 0; j < m; ++j) scaled[i * m + j] *= s[i];
+  expect_near(product(transposed(v, n, n), scaled, n, n, m), columns);
+  ASSERT_TRUE(singular_values(m, n, n_left, destroyed_too.data(), alone.data(), nullptr, nullptr,
+                              room.data()));
+  expect_near(alone, s);
+}
+
 TEST(DecompositionKernels, SingularValues) {
-  for (const auto& [m, n] : {std::pair{1, 1}, {4, 4}, {9, 3}, {33, 32}, {3, 0}})
-    for (const int64_t rank : {n, n / 2})
-      for (const int64_t n_left : {n, m}) {
-        // The rows of `columns` are the columns of the matrix; only `rank` of them are independent.
-        Numbers columns = normal_numbers<double>(n * m, 3);
-        for (int64_t i = rank; i < n; ++i)
-          for (int64_t j = 0; j < m; ++j) columns[i * m + j] = rank ? columns[j] * (1.0 + i) : 0;
-        Numbers s(n), v(n * n), u(n_left * m), destroyed = columns;
-        Numbers room(singular_values_room(m, n));
-        ASSERT_TRUE(singular_values(m, n, n_left, destroyed.data(), s.data(), v.data(), u.data(),
-                                    room.data()));
-        EXPECT_TRUE(std::is_sorted(s.rbegin(), s.rend()));
-        expect_orthonormal(v, n, n);
-        expect_orthonormal(u, n_left, m);
-        Numbers scaled(u.begin(), u.begin() + n * m);
-        for (int64_t i = 0; i < n; ++i)
-          for (int64_t j = 0; j < m; ++j) scaled[i * m + j] *= s[i];
-        expect_near(product(transposed(v, n, n), scaled, n, n, m), columns);
-      }
+  for_each_target([] {
+    for (const auto& [m, n] :
+         {std::pair{1, 1}, {2, 2}, {4, 4}, {9, 3}, {33, 32}, {40, 30}, {64, 17}, {3, 0}})
+      for (const int64_t rank : {n, n / 2})
+        for (const int64_t n_left : {n, m}) {
+          // Only `rank` of the columns are independent.
+          Numbers columns = normal_numbers<double>(n * m, 3);
+          for (int64_t i = rank; i < n; ++i)
+            for (int64_t j = 0; j < m; ++j) columns[i * m + j] = rank ? columns[j] * (1.0 + i) : 0;
+          expect_singular_values(m, n, n_left, columns);
+        }
+  });
+}
+
+TEST(DecompositionKernels, SingularValuesOfBidiagonalMatrices) {
+  // Zeros and numbers of all sizes on the diagonal, growing and shrinking, and beside it.
+  constexpr int64_t n = 9;
+  const double numbers[] = {0, 1, -1, 1e-8, 1e-16, 1e-170};
+  std::mt19937 random(4);
+  for (int repeat = 0; repeat < 300; ++repeat) {
+    Numbers columns(n * n);
+    for (int64_t i = 0; i < n; ++i) {
+      columns[i * (n + 1)] = numbers[random() % 6];
+      if (i > 0) columns[i * (n + 1) - 1] = numbers[random() % 6];
+    }
+    expect_singular_values(n, n, n, columns);
+  }
+}
+
+TEST(DecompositionKernels, SingularValuesOfNaN) {
   Numbers a(4, std::nan("")), s(2), v(4), u(4), room(singular_values_room(2, 2));
   EXPECT_FALSE(singular_values(2, 2, 2, a.data(), s.data(), v.data(), u.data(), room.data()));
 }

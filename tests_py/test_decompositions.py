@@ -7,7 +7,7 @@ from compare import same
 
 import autograd as ag
 
-SHAPES = [(5, 5), (7, 3), (3, 7), (2, 4, 3), (40, 40), (1, 6), (6, 1), (3, 0), (0, 3)]
+SHAPES = [(5, 5), (7, 3), (3, 7), (2, 4, 3), (40, 40), (40, 29), (1, 6), (6, 1), (3, 0), (0, 3)]
 
 
 def numbers(*shape, seed=0):
@@ -139,7 +139,7 @@ def test_numbers_whose_squares_overflow(scale):
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-@pytest.mark.parametrize("name", ["svd", "svdvals", "eigh", "eigvalsh", "pinv"])
+@pytest.mark.parametrize("name", ["svd", "svdvals", "eigh", "eigvalsh", "pinv", "matrix_rank"])
 def test_what_is_not_finite_is_an_error(name, bad):
     """PyTorch's answer depends on the place: an error, or NaN, or numbers."""
     for place in ((0, 0), (2, 0), (2, 1), (2, 2)):
@@ -167,6 +167,77 @@ def test_least_squares(case):
     a, b, options = numbers(*case[0]), numbers(*case[1], seed=1), case[2]
     ours = ag.linalg.lstsq(ag.tensor(a), ag.tensor(b), **options)
     same(tuple(ours), tuple(torch.linalg.lstsq(torch.tensor(a), torch.tensor(b), **options)))
+
+
+@pytest.mark.parametrize("shape", [(9, 5), (5, 9), (7, 7), (2, 30, 11)], ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("rank", [0, 1, 3])
+def test_least_squares_of_a_lower_rank(shape, dtype, rank):
+    """Whole numbers, so that PyTorch sees the rank in float32, too; its gelsy may find one less."""
+    left = np.round(3 * numbers(*shape[:-1], rank))
+    right = np.round(3 * numbers(*shape[:-2], rank, shape[-1], seed=1))
+    a, b = (left @ right).astype(dtype), numbers(*shape[:-1], 2, seed=2).astype(dtype)
+    for driver in ("gelsy", "gelsd"):
+        ours = ag.linalg.lstsq(ag.tensor(a), ag.tensor(b), rcond=1e-5, driver=driver)
+        theirs = torch.linalg.lstsq(torch.tensor(a), torch.tensor(b), rcond=1e-5, driver="gelsd")
+        assert ours.rank.tolist() == theirs.rank.tolist()
+        assert_near(ours.solution, theirs.solution, 1e-4 if dtype == "float32" else 1e-12)
+    x = ours.solution.numpy().astype(float)
+    assert_near(x, np.linalg.pinv(a.astype(float), 1e-5) @ b, 1e-6 if dtype == "float32" else 1e-12)
+
+
+def test_least_squares_counts_singular_values_where_the_rank_is_in_doubt():
+    """From a matrix of full rank to one without: the numbers are those of the pseudoinverse."""
+    u, v = np.linalg.qr(numbers(8, 5))[0], np.linalg.qr(numbers(5, 5, seed=1))[0]
+    b = numbers(8, 3, seed=2)
+    for least in (1e-1, 1e-5, 1.1e-6, 0.9e-6, 1e-9, 1e-17, 0.0):
+        a = (u * [1, 0.5, 0.1, 0.01, least]) @ v
+        for matrix, side in ((a, b), (a.T.copy(), numbers(5, 3))):
+            ours = ag.linalg.lstsq(ag.tensor(matrix), ag.tensor(side), rcond=1e-6)
+            expected = np.linalg.pinv(matrix, 1e-6)
+            assert ours.rank.item() == 4 + (least > 1e-6)
+            condition = 1 / least if least > 1e-6 else 100
+            near = 1e-14 * condition**2  # what the last digit of the matrix is worth
+            assert_near(ours.solution, expected @ side, near)
+            inverse = ag.linalg.pinv(ag.tensor(matrix), rtol=1e-6)
+            assert_near(inverse, expected, near)
+
+
+def test_least_squares_of_other_batches_and_bad_sizes():
+    a, b = numbers(2, 1, 5, 3), numbers(4, 5, 2, seed=1)
+    ours = ag.linalg.lstsq(ag.tensor(a), ag.tensor(b))
+    assert ours.rank.tolist() == [[3] * 4] * 2
+    assert_near(ours.solution, np.linalg.pinv(a) @ b)
+    with pytest.raises(RuntimeError, match="must match the size"):
+        ag.linalg.lstsq(ag.tensor(numbers(2, 5, 3)), ag.tensor(numbers(3, 5, 2)))
+    for bad in (float("nan"), float("inf")):
+        a[1, 0, 2, 2] = bad
+        with pytest.raises(ag.linalg.LinAlgError, match="finite"):
+            ag.linalg.lstsq(ag.tensor(a), ag.tensor(b))
+
+
+@pytest.mark.parametrize("shape", [(30, 30), (90, 20), (20, 90), (120, 100), (200, 170)], ids=str)
+def test_singular_values_of_any_size_alone_and_with_vectors(shape):
+    """Values from 1 to 1e-15, some of them equal."""
+    k = min(shape)
+    values = np.sort(10.0 ** -np.round(np.linspace(0, 15, k)))[::-1]
+    left, right = (np.linalg.qr(numbers(n, k, seed=n))[0] for n in shape)
+    a = (left * values) @ right.T
+    alone = ag.linalg.svdvals(ag.tensor(a)).numpy()
+    u, s, vh = (part.numpy() for part in ag.linalg.svd(ag.tensor(a)))
+    assert_near(alone, np.linalg.svd(a, compute_uv=False), 1e-14)
+    assert_near(s, alone, 1e-14)
+    assert_orthonormal(u)
+    assert_orthonormal(vh.T)
+    assert_near((u[:, :k] * s) @ vh[:k], a, 1e-14)
+
+
+def test_small_singular_values_of_a_bidiagonal_matrix_keep_their_digits():
+    d = 10.0 ** np.arange(-14, 0)
+    for a in (np.diag(d), np.diag(d[::-1]), np.diag(d) + np.diag(d[1:] / 4, 1)):
+        expected = np.linalg.svd(a, compute_uv=False)
+        found = ag.linalg.svdvals(ag.tensor(a)).numpy()
+        assert (np.abs(found - expected) <= 1e-12 * expected).all()
 
 
 def test_norms_of_singular_values():

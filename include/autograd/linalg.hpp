@@ -39,6 +39,8 @@ std::pair<Tensor, Tensor> linalg_eigh(const Tensor& a, bool upper = false);
 /// [.., n, n] if full_matrices, else [.., m, k] and [.., k, n]. Error (linalg) for NaN and
 /// infinity. The gradients of U and Vh take singular values that differ and are not 0.
 std::tuple<Tensor, Tensor, Tensor> linalg_svd(const Tensor& a, bool full_matrices = true);
+/// The s of linalg_svd alone; its gradient exists where some are equal or 0, too.
+Tensor linalg_svdvals(const Tensor& a);
 /// The pseudoinverse [.., n, m]; singular values up to max(atol, rtol * the largest) count as 0.
 Tensor linalg_pinv(const Tensor& a, double atol, double rtol);
 /// L (unit diagonal, strictly below it) and U (on it and above) in one [.., m, n], the rows that
@@ -53,6 +55,10 @@ Tensor linalg_lu_solve(const Tensor& lu, const Tensor& pivots, const Tensor& b, 
                        bool adjoint = false);
 /// exp(a) = I + a + a^2 / 2 + ... by scaling, a quotient of polynomials and squaring (Higham 2005).
 Tensor linalg_matrix_exp(const Tensor& a);
+/// The x [.., n, k] of smallest norm among those with the least |a x - b| for b [.., m, k], and the
+/// ranks of a (int64); singular values up to rtol * the largest count as 0. Batches broadcast.
+/// Error (linalg) for NaN and infinity in a.
+std::pair<Tensor, Tensor> linalg_lstsq(const Tensor& a, const Tensor& b, double rtol);
 /// a to an integer power; a negative one inverts.
 Tensor linalg_matrix_power(const Tensor& a, int64_t n);
 /// The cross product of vectors of 3 along dim; other dims broadcast.

@@ -1,5 +1,5 @@
-// QR, eigenvalues of symmetric matrices, singular values and the pseudoinverse. They are computed
-// in float64; float32 is converted.
+// QR, eigenvalues of symmetric matrices and singular values. They are computed in float64; float32
+// is converted.
 #include "kernels/cpu/decompositions.hpp"
 
 #include <algorithm>
@@ -14,15 +14,11 @@
 #include "ops/flops.hpp"
 #include "ops/matrices.hpp"
 #include "ops/registry.hpp"
+#include "ops/singular.hpp"
 
 namespace autograd {
 namespace detail {
 namespace {
-
-void transpose_into(int64_t m, int64_t n, const double* a, double* out) {
-  for (int64_t i = 0; i < m; ++i)
-    for (int64_t j = 0; j < n; ++j) out[j * m + i] = a[i * n + j];
-}
 
 Tensor column(const Tensor& numbers) { return unsqueeze(numbers, -1); }
 Tensor row(const Tensor& numbers) { return unsqueeze(numbers, -2); }
@@ -52,14 +48,16 @@ void forward_qr(const Call& call) {
   const Matrices in(call);
   const int64_t m = in.m, n = in.n, k = columns_of_q(call);
   in.each([&](int64_t i, double* a, double scale) {
-    Vector<double> tau(static_cast<size_t>(in.least)), q(static_cast<size_t>(m * k)),
-        room(static_cast<size_t>(std::max(n, k)));
-    cpu::qr_factor(m, n, a, tau.data(), room.data());
-    cpu::qr_columns(m, n, k, a, tau.data(), q.data(), room.data());
-    // Below the diagonal lie the reflections; rows of a complete R that a has not are 0.
-    for (int64_t r = 1; r < m; ++r) std::fill_n(a + r * n, std::min(r, n), 0.0);
-    in.store(call.out(0), i, m * k, q.data());
-    in.store(call.out(1), i, k * n, a, scale);
+    Vector<double> columns(static_cast<size_t>(n * m)), q(static_cast<size_t>(k * m)),
+        out(static_cast<size_t>(std::max(m * k, k * n))), room(static_cast<size_t>(2 * in.least));
+    transpose_into(m, n, a, columns.data());
+    cpu::column_qr(m, n, k, columns.data(), q.data(), room.data());
+    transpose_into(k, m, q.data(), out.data());
+    in.store(call.out(0), i, m * k, out.data());
+    for (int64_t r = 0; r < k; ++r)
+      for (int64_t c = 0; c < n; ++c)
+        out[static_cast<size_t>(r * n + c)] = columns[static_cast<size_t>(c * m + r)];
+    in.store(call.out(1), i, k * n, out.data(), scale);
   });
 }
 
@@ -167,42 +165,6 @@ constexpr Op op_eigh = {.name = "eigh",
 
 // ---- singular values; outputs: U, S, Vh. ints[0]: U and Vh are square
 
-/// One matrix decomposed: the rows of `left` are columns of U, those of `right` rows of Vh.
-struct Singular {
-  Singular(const Matrices& in, bool full, bool vectors = true)
-      : m(in.m),
-        n(in.n),
-        least(in.least),
-        n_left(full ? m : least),
-        n_right(full ? n : least),
-        s(static_cast<size_t>(least)),
-        left(vectors ? static_cast<size_t>(n_left * m) : 0),
-        right(vectors ? static_cast<size_t>(n_right * n) : 0),
-        columns(static_cast<size_t>(m * n)),
-        room(static_cast<size_t>(cpu::singular_values_room(std::max(m, n), least))) {}
-
-  bool decompose(const double* a) {
-    double *const u = left.empty() ? nullptr : left.data(), *const v = right.empty() ? nullptr
-                                                                                     : right.data();
-    if (m >= n) {
-      transpose_into(m, n, a, columns.data());
-      return cpu::singular_values(m, n, n_left, columns.data(), s.data(), v, u, room.data());
-    }
-    std::copy_n(a, m * n, columns.data());
-    return cpu::singular_values(n, m, n_right, columns.data(), s.data(), u, v, room.data());
-  }
-
-  int64_t m, n, least, n_left, n_right;
-  Vector<double> s, left, right, columns, room;
-};
-
-[[noreturn]] void fail_svd(const char* op, const Call& call) {
-  fail(ErrorCode::kLinalg, op,
-       ": The algorithm failed to converge because the input matrix contained non-finite values; "
-       "got sizes ",
-       call.in(0).sizes);
-}
-
 void infer_svd(const Call& call, OutputMetas& outputs) {
   const Shape& sizes = call.in(0).sizes;
   const int64_t m = sizes[sizes.size() - 2], n = sizes.back(), least = std::min(m, n);
@@ -258,11 +220,6 @@ void backward_svd(Backward& b) {
   b.set(0, outer ? add(da, outer) : da);
 }
 
-double svd_flops(const CallSizes& s) {
-  const Shape& a = s.in(0);
-  return 20 * count_of(a) * static_cast<double>(std::min(a[a.size() - 2], a.back()));
-}
-
 constexpr Op op_svd = {.name = "svd",
                        .traits = kProduct,
                        .infer = infer_svd,
@@ -275,60 +232,43 @@ constexpr Op op_svd = {.name = "svd",
                        .batch = {1},
                        .check = check_floating_call<3>};
 
-// ---- the pseudoinverse, [.., n, m]. reals: singular values count from the larger one of the
-// first, and the second times the largest
+// ---- singular values alone
 
-void infer_pinv(const Call& call, OutputMetas& outputs) {
+void infer_svdvals(const Call& call, OutputMetas& outputs) {
   const Shape& sizes = call.in(0).sizes;
-  add_output(call, outputs, {sizes.back(), sizes[sizes.size() - 2]});
+  add_output(call, outputs, {std::min(sizes[sizes.size() - 2], sizes.back())});
 }
 
-void forward_pinv(const Call& call) {
+void forward_svdvals(const Call& call) {
   const Matrices in(call);
   std::atomic<bool> failed{false};
   in.each([&](int64_t i, double* a, double scale) {
-    Singular found(in, false);
+    Singular found(in, false, false);
     if (!found.decompose(a)) failed = true;
-    Vector<double> out(static_cast<size_t>(in.n * in.m), 0.0);
-    const double* s = found.s.data();
-    for (int64_t k = 0; k < in.least; ++k) {
-      if (!(s[k] > std::max(call.attrs.reals[0] / scale, call.attrs.reals[1] * s[0]))) break;
-      for (int64_t r = 0; r < in.n; ++r) {
-        const double factor = found.right.data()[k * in.n + r] / s[k];
-        for (int64_t c = 0; c < in.m; ++c)
-          out[static_cast<size_t>(r * in.m + c)] += factor * found.left.data()[k * in.m + c];
-      }
-    }
-    in.store(call.out(), i, in.n * in.m, out.data(), 1 / scale);
+    in.store(call.out(), i, in.least, found.s.data(), scale);
   });
-  if (failed) fail_svd("linalg.pinv", call);
+  if (failed) fail_svd("linalg.svdvals", call);
 }
 
-// dA = -P^T G P^T + (I - A P) G^T P P^T + P^T P G^T (I - P A) (Golub and Pereyra 1973), for a rank
-// that stays the same.
-void backward_pinv(Backward& b) {
-  const Tensor a = b.input(0), p = b.output(), pt = matrix_transposed(p),
-               gt = matrix_transposed(b.grad());
-  const Tensor left = matmul(matmul(gt, p), pt), right = matmul(matmul(pt, p), gt);
-  const Tensor turned = neg(matmul(matmul(pt, b.grad()), pt));
-  const Tensor out_of_columns = sub(left, matmul(a, matmul(p, left)));
-  const Tensor out_of_rows = sub(right, matmul(matmul(right, p), a));
-  b.set(0, add(turned, add(out_of_columns, out_of_rows)));
+void backward_svdvals(Backward& b) {
+  const auto [u, s, vh] = linalg_svd(b.input(0), false);
+  b.set(0, matmul(mul(u, row(b.grad())), vh));
 }
 
-constexpr Op op_pinv = {.name = "pinv",
-                        .traits = kProduct,
-                        .infer = infer_pinv,
-                        .forward = {forward_pinv},
-                        .backward = backward_pinv,
-                        .reads = {reads_input(0) | reads_output()},
-                        .attrs = ";atol,rtol",
-                        .doc = "pseudoinverse of Moore and Penrose",
-                        .flops = svd_flops,
-                        .batch = {1},
-                        .check = check_floating_call<1>};
+double svdvals_flops(const CallSizes& s) { return svd_flops(s) / 5; }
 
-constexpr const Op* kDecompositions[] = {&op_qr, &op_eigh, &op_svd, &op_pinv};
+constexpr Op op_svdvals = {.name = "svdvals",
+                           .traits = kProduct,
+                           .infer = infer_svdvals,
+                           .forward = {forward_svdvals},
+                           .backward = backward_svdvals,
+                           .reads = {reads_input(0)},
+                           .doc = "descending singular values",
+                           .flops = svdvals_flops,
+                           .batch = {1},
+                           .check = check_floating_call<1>};
+
+constexpr const Op* kDecompositions[] = {&op_qr, &op_eigh, &op_svd, &op_svdvals};
 
 }  // namespace
 
@@ -360,12 +300,11 @@ std::tuple<Tensor, Tensor, Tensor> linalg_svd(const Tensor& a, bool full_matrice
   return {out[0], out[1], out[2]};
 }
 
-Tensor linalg_pinv(const Tensor& a, double atol, double rtol) {
-  detail::check_floating_matrices("linalg.pinv", a);
-  detail::Attrs attrs;
-  attrs.reals[0] = atol;
-  attrs.reals[1] = rtol;
-  return detail::dispatch(detail::op_pinv, {a}, attrs);
+Tensor linalg_svdvals(const Tensor& a) {
+  detail::check_floating_matrices("linalg.svdvals", a);
+  // The gradient takes the vectors.
+  if (a.requires_grad() && grad_enabled()) return std::get<1>(linalg_svd(a, false));
+  return detail::dispatch(detail::op_svdvals, {a});
 }
 
 }  // namespace autograd

@@ -26,8 +26,6 @@ constexpr int64_t kThreadWork = 1 << 21;  // multiply-adds worth a second thread
 
 // ---- shapes
 
-Shape batch_of(const Shape& sizes) { return Shape(sizes.data(), sizes.size() - 2); }
-
 OutputMeta& add_output(OutputMetas& outputs, DType dtype, const Shape& sizes) {
   OutputMeta& meta = outputs.add();
   meta.dtype = dtype;
@@ -446,20 +444,6 @@ constexpr Op op_slogdet = {.name = "slogdet",
 
 constexpr const Op* kLinalgOps[] = {&op_inv,       &op_solve, &op_triangular, &op_cholesky,
                                     &op_cofactors, &op_det,   &op_slogdet};
-
-Tensor with_batch(const Tensor& t, const Shape& batch) {
-  Shape sizes = batch;
-  sizes.push_back(t.size(-2));
-  sizes.push_back(t.size(-1));
-  return t.sizes() == sizes ? t : expand(t, sizes);
-}
-
-/// Both with the batch that they broadcast to.
-std::pair<Tensor, Tensor> broadcast_matrices(const char* op, const Tensor& a, const Tensor& b) {
-  const Shape x = batch_of(a.sizes()), y = batch_of(b.sizes());
-  const Shape batch = x == y ? x : broadcast_sizes(op, x, y);
-  return {with_batch(a, batch), with_batch(b, batch)};
-}
 
 }  // namespace
 

@@ -8,6 +8,7 @@
 #include "autograd/ops.hpp"
 #include "core/dispatch.hpp"
 #include "core/parallel.hpp"
+#include "ops/broadcast.hpp"
 #include "ops/call_check.hpp"
 
 namespace autograd::detail {
@@ -54,6 +55,22 @@ inline void check_right_side(const char* op, const Tensor& a, const Tensor& b, b
 /// Which matrix of a batch an error is about.
 inline std::string batch_note(int64_t index, bool is_batch) {
   return is_batch ? "(Batch element " + std::to_string(index) + "): " : "";
+}
+
+inline Shape batch_of(const Shape& sizes) { return Shape(sizes.data(), sizes.size() - 2); }
+inline Tensor with_batch(const Tensor& t, const Shape& batch) {
+  Shape sizes = batch;
+  sizes.push_back(t.size(-2));
+  sizes.push_back(t.size(-1));
+  return t.sizes() == sizes ? t : expand(t, sizes);
+}
+
+/// Both with the batch that they broadcast to.
+inline std::pair<Tensor, Tensor> broadcast_matrices(const char* op, const Tensor& a,
+                                                    const Tensor& b) {
+  const Shape x = batch_of(a.sizes()), y = batch_of(b.sizes());
+  const Shape batch = x == y ? x : broadcast_sizes(op, x, y);
+  return {with_batch(a, batch), with_batch(b, batch)};
 }
 
 inline Tensor matrix_transposed(const Tensor& a) { return transpose(a, -2, -1); }

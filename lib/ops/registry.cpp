@@ -19,6 +19,7 @@ const std::vector<const Op*>& all_ops() {
         recurrent_ops(),        //
         linalg_ops(),           //
         decomposition_ops(),    //
+        least_squares_ops(),    //
         matrix_function_ops(),  //
         cross_ops(),            //
         reduce_ops(),           //

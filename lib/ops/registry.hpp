@@ -24,6 +24,7 @@ OpList recurrent_ops();
 OpList linalg_ops();
 OpList decomposition_ops();
 OpList matrix_function_ops();
+OpList least_squares_ops();
 OpList cross_ops();
 OpList reduce_ops();
 OpList view_ops();

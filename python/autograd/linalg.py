@@ -320,9 +320,10 @@ def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
 def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> svd_result:
     """Returns (U, S, Vh) with U diag(S) Vh = A [..., m, n] and descending S [..., min(m, n)].
 
-    U is [..., m, m] and Vh [..., n, n]; without full_matrices [..., m, k] and [..., k, n] with k = min(m, n). By
-    Jacobi rotations (Hestenes, 1958). Raises LinAlgError for elements that are not finite. The gradients of U and Vh
-    take singular values that differ and are not 0. driver is for GPUs and has to be None.
+    U is [..., m, m] and Vh [..., n, n]; without full_matrices [..., m, k] and [..., k, n] with k = min(m, n).
+    Bidiagonal form by reflections, then QR with implicit shifts (Golub and Kahan, 1965; Demmel and Kahan, 1990).
+    Raises LinAlgError for elements that are not finite. The gradients of U and Vh take singular values that differ
+    and are not 0. driver is for GPUs and has to be None.
     """
     if driver is not None:
         raise RuntimeError(
@@ -413,7 +414,8 @@ def lstsq(
 
     By rcond (the dtype's eps times max(m, n) unless given) singular values count as 0. The result has what PyTorch's
     has: the rank of A but for the driver "gels"; the squared residuals [..., k], if m > n and the rank is n, but for
-    "gelsy", which is the default; A's singular values for "gelsd" and "gelss". All drivers compute the pseudoinverse.
+    "gelsy", which is the default; A's singular values for "gelsd" and "gelss". All drivers compute the same: by QR if
+    the rank is full beyond doubt, else by singular values.
     """
     _checked("linalg.lstsq", A)
     must_be_tensors("linalg.lstsq", B=B)
@@ -440,9 +442,8 @@ def lstsq(
         )
     rows, columns = A.shape[-2:]
     rtol = finfo(A.dtype).eps * max(rows, columns) if rcond is None else rcond
-    solution = call(lib.ag_linalg_pinv, A, 0.0, rtol) @ right
+    solution, rank = two_results(lib.ag_linalg_lstsq, A, right, rtol)
     nothing = A.detach().new_empty((0,))
-    rank = matrix_rank(A, rtol=rtol)
     residuals = nothing
     if driver != "gelsy" and rows > columns and bool((rank == columns).all()):
         residuals = (A @ solution - right).square().sum(-2)

@@ -1,4 +1,4 @@
-// QR and eigenvalues of symmetric matrices.
+// Eigenvalues of symmetric matrices.
 #include "kernels/cpu/decompositions.hpp"
 
 #include <algorithm>
@@ -161,25 +161,6 @@ void sort_rows(int64_t n, double* numbers, double* x) {
 }
 
 }  // namespace
-
-void qr_factor(int64_t m, int64_t n, double* a, double* tau, double* room) {
-  for (int64_t k = 0; k < std::min(m, n); ++k) {
-    double* corner = a + k * (n + 1);
-    tau[k] = reflection(m - k, corner, n);
-    reflect(tau[k], corner, n, corner + 1, n, m - k, n - k - 1, room);
-    pause_after((m - k) * (n - k));
-  }
-}
-
-void qr_columns(int64_t m, int64_t n, int64_t k, const double* a, const double* tau, double* q,
-                double* room) {
-  std::fill_n(q, m * k, 0.0);
-  for (int64_t i = 0; i < k; ++i) q[i * (k + 1)] = 1;
-  for (int64_t i = std::min(m, n) - 1; i >= 0; --i) {
-    reflect(tau[i], a + i * (n + 1), n, q + i * (k + 1), k, m - i, k - i, room);
-    pause_after((m - i) * (k - i));
-  }
-}
 
 bool symmetric_eigen(int64_t n, double* a, double* w, double* v, double* room) {
   if (n == 0) return true;

@@ -4,15 +4,10 @@
 
 namespace autograd::cpu {
 
-/// a [m, n] becomes R with A = Q R, and below its diagonal the vectors of the reflections that Q is
-/// made of; their factors go to tau [min(m, n)]. Householder (1958), with the signs of LAPACK's
-/// geqrf. room has n numbers.
-void qr_factor(int64_t m, int64_t n, double* a, double* tau, double* room);
-
-/// The first k columns of Q, [m, k], from what qr_factor made of n columns; min(m, n) <= k <= m.
-/// room has k numbers.
-void qr_columns(int64_t m, int64_t n, int64_t k, const double* a, const double* tau, double* q,
-                double* room);
+/// The matrix [m, n] whose columns are the rows of a [n, m] is Q R: they become the columns of R,
+/// and the rows of q [k, m] the first k columns of Q, min(m, n) <= k <= m. Householder (1958), with
+/// the signs of LAPACK's geqrf. room has 2 min(m, n) numbers.
+void column_qr(int64_t m, int64_t n, int64_t k, double* a, double* q, double* room);
 
 /// The eigenvalues of a symmetric a [n, n], of which the lower triangle is read and which is
 /// destroyed: ascending in w [n], eigenvector i in row i of v [n, n]. Tridiagonal by reflections,
@@ -28,9 +23,5 @@ bool symmetric_eigen(int64_t n, double* a, double* w, double* v, double* room);
 bool singular_values(int64_t m, int64_t n, int64_t n_left, double* a, double* s, double* v,
                      double* u, double* room);
 int64_t singular_values_room(int64_t m, int64_t n);
-
-/// The matrix [m, n], m >= n, whose columns are the rows of a [n, m], is Q R: the columns of Q
-/// replace those of a, the columns of R go to the rows of r [n, n]. room has 2 n numbers.
-void column_qr(int64_t m, int64_t n, double* a, double* r, double* room);
 
 }  // namespace autograd::cpu

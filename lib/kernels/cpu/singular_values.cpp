@@ -1,6 +1,6 @@
-// Singular values for every instruction set: reflections make the matrix bidiagonal (Golub and
-// Kahan 1965), rotations diagonal. Matrices lie column by column, so that reflections from both
-// sides run along memory.
+// QR and singular values for every instruction set: reflections make the matrix triangular
+// (Householder 1958) or bidiagonal (Golub and Kahan 1965), rotations diagonal. Matrices lie column
+// by column, so that reflections from both sides run along memory.
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -109,10 +109,10 @@ HWY_INLINE void reflect(double tau, const double* x, double* y, int64_t n) {
   add(y, -tau * dot(x, y, n), x, n);
 }
 
-/// The columns [n, m], n <= m, become the vectors of reflections and, above the diagonal, R, whose
+/// The columns [n, m] become the vectors of min(m, n) reflections and, above the diagonal, R, whose
 /// diagonal goes to `diagonal`.
 void reflect_columns(int64_t m, int64_t n, double* a, double* tau, double* diagonal) {
-  for (int64_t k = 0; k < n; ++k) {
+  for (int64_t k = 0; k < std::min(m, n); ++k) {
     double* const column = a + k * m + k;
     diagonal[k] = reflection(m - k, column, tau + k);
     if (tau[k] != 0)
@@ -433,15 +433,17 @@ bool singular_values_of(int64_t m, int64_t n, int64_t n_left, double* a, double*
   return true;
 }
 
-void column_qr_of(int64_t m, int64_t n, double* a, double* r, double* room) {
-  double *const tau = room, *const diagonal = room + n;
+void column_qr_of(int64_t m, int64_t n, int64_t k, double* a, double* q, double* room) {
+  const int64_t least = std::min(m, n);
+  double *const tau = room, *const diagonal = room + least;
   reflect_columns(m, n, a, tau, diagonal);
-  for (int64_t j = 0; j < n; ++j) {
-    std::copy_n(a + j * m, j, r + j * n);
-    r[j * (n + 1)] = diagonal[j];
-    std::fill_n(r + j * (n + 1) + 1, n - j - 1, 0.0);
+  for (int64_t j = 0; j < least; ++j) {
+    double* const corner = a + j * (m + 1);
+    std::copy_n(corner, m - j, q + j * (m + 1));
+    corner[0] = diagonal[j];
+    std::fill_n(corner + 1, m - j - 1, 0.0);
   }
-  make_rows(n, m, 0, n, tau, a);
+  make_rows(k, m, 0, least, tau, q);
 }
 
 }  // namespace
@@ -450,8 +452,8 @@ bool singular_values_all(int64_t m, int64_t n, int64_t n_left, double* a, double
                          double* u, double* room) {
   return singular_values_of(m, n, n_left, a, s, v, u, room);
 }
-void column_qr_all(int64_t m, int64_t n, double* a, double* r, double* room) {
-  column_qr_of(m, n, a, r, room);
+void column_qr_all(int64_t m, int64_t n, int64_t k, double* a, double* q, double* room) {
+  column_qr_of(m, n, k, a, q, room);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -471,8 +473,8 @@ bool singular_values(int64_t m, int64_t n, int64_t n_left, double* a, double* s,
   return HWY_DYNAMIC_DISPATCH(singular_values_all)(m, n, n_left, a, s, v, u, room);
 }
 
-void column_qr(int64_t m, int64_t n, double* a, double* r, double* room) {
-  HWY_DYNAMIC_DISPATCH(column_qr_all)(m, n, a, r, room);
+void column_qr(int64_t m, int64_t n, int64_t k, double* a, double* q, double* room) {
+  HWY_DYNAMIC_DISPATCH(column_qr_all)(m, n, k, a, q, room);
 }
 
 }  // namespace autograd::cpu
