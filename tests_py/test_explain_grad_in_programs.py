@@ -208,6 +208,35 @@ def test_a_hook_on_the_parameter_itself():
     assert ag.autograd.explain_grad(p, (p * 2).sum()).reason == "hook"
 
 
+def test_steps_that_are_compiled():
+    """What a plan makes is explained like what the captured calls made, and like what the function makes itself."""
+    w, v, unused = (ag.ones(3, requires_grad=True) for _ in range(3))
+
+    def step(x):
+        loss = (w * x).sum()
+        loss.backward()
+        with ag.no_grad():
+            norm = v.norm()
+        return loss.detach(), norm, x * 2
+
+    compiled = ag.compile(step)
+
+    def found(results):
+        pairs = [(t, y.sum()) for t in (w, v, unused) for y in results]
+        found = [ag.autograd.explain_grad(*pair) for pair in pairs]
+        return [(each.reason, each.location.line, str(each)) for each in found]
+
+    expected = found(step(ag.ones(3)))
+    assert [reason for reason, *_ in expected] == [
+        *("detached", "not_reached", "not_reached"),
+        *("not_reached", "no_grad", "not_reached"),
+        *("not_reached", "not_reached", "not_reached"),
+    ]
+    for _ in range(4):
+        lines = [(reason, line) for reason, line, _ in found(compiled(ag.ones(3)))]
+        assert lines == [(reason, line) for reason, line, _ in expected]
+
+
 def test_statistics_of_an_earlier_call_are_no_way_of_a_gradient():
     norm, p = ag.nn.BatchNorm1d(3), ag.ones(2, 3, requires_grad=True)
     norm(p * 2)
@@ -318,6 +347,16 @@ def cut_off(kind, a, b):
     return gate + b, line
 
 
+def compiled(b):
+    """A value of b and, in a compiled function, of a layer of its own; that layer, and the line of its cut."""
+    layer, x = ag.nn.Linear(4, 4), ag.ones(3, 4)
+    line = inspect.currentframe().f_lineno + 1
+    call = ag.compile(lambda x: layer(x).detach())
+    for _ in range(4):
+        gate = call(x)
+    return b * gate, layer, line
+
+
 def random_program(seed):
     """Leaves, a loss, the leaves that it reaches, and the cuts in front of others."""
     rng = np.random.default_rng(seed)
@@ -333,7 +372,13 @@ def random_program(seed):
     for _ in range(int(rng.integers(4, 22))):
         a, b = (values[int(i)] for i in rng.integers(0, len(values), 2))
         choice = rng.random()
-        if choice < 0.15:
+        if choice < 0.05:
+            tensor, layer, line = compiled(b.tensor)
+            own = range(len(leaves), len(leaves) + 2)
+            leaves += layer.parameters()
+            hidden = Value(None, (), {i: {("detached", line)} for i in own})
+            reach, cuts = merged(b, hidden)
+        elif choice < 0.15:
             kind = str(rng.choice(["detached", "integer", "no_grad"]))
             tensor, line = cut_off(kind, a.tensor, b.tensor)
             reach, cuts = merged(b, Value(None, (), a.cut(kind, line)))

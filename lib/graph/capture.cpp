@@ -371,7 +371,11 @@ Capture Recorder::finish(const std::vector<Tensor>& outputs) {
   stop();
   Capture capture;
   std::vector<int> results;
-  for (const Tensor& t : outputs) results.push_back(t ? value_of(*body(t)) : -1);
+  for (const Tensor& t : outputs) {
+    results.push_back(t ? value_of(*body(t)) : -1);
+    const TensorBody* b = body_or_null(t);
+    capture.cuts.push_back(b ? CapturedCut{b->cut, b->cut_at, b->leaves} : CapturedCut{});
+  }
   for (size_t i = 0; i < grads_.size(); ++i) {
     TensorBody* now = body(grads_[i].of)->grad;
     grads_[i].end_value = now ? value_of(*now) : -1;

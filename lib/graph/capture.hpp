@@ -49,9 +49,17 @@ struct CapturedGrad {
   int end_value = -1;   ///< -1: none
 };
 
+/// Why an output has no history, and from which leaves it comes.
+struct CapturedCut {
+  Cut kind = Cut::kNone;
+  uint32_t at = 0;
+  uint64_t leaves = 0;
+};
+
 /// A captured graph with the tensors behind its leaves: leaves[i] is that of values[i].
 struct Capture {
   GraphData graph;
+  std::vector<CapturedCut> cuts;  ///< by output
   std::vector<CapturedInput> inputs;
   std::vector<CapturedLeaf> leaves;
   std::vector<CapturedGrad> grads;

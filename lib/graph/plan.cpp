@@ -56,6 +56,7 @@ Plan::Plan(Capture capture, GraphData graph)
     }
     Result result;
     result.value = graph_.outputs[i];
+    if (i < capture_.cuts.size()) result.cut = capture_.cuts[i];
     if (result.value < 0) fail(ErrorCode::kRuntime, "compile: an output is an undefined tensor");
     results_.push_back(result);
   }

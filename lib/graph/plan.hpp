@@ -86,6 +86,7 @@ class Plan {
   struct Result {
     int value = -1;
     int input = -1;  ///< the result is this input itself
+    CapturedCut cut;
   };
   struct Reset {
     char* to;

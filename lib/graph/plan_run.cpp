@@ -88,6 +88,16 @@ void Plan::bind_inputs(const Tensor* inputs) {
   if (moved) direct_.bind();
 }
 
+namespace {
+// What explains a gradient that is missing finds what it would without a plan.
+Tensor cut_off(Tensor t, const CapturedCut& cut) {
+  body(t)->cut = cut.kind;
+  body(t)->cut_at = cut.at;
+  body(t)->leaves = cut.leaves;
+  return t;
+}
+}  // namespace
+
 Tensor Plan::result_of(const Result& result, const Tensor* inputs) const {
   if (result.input >= 0) return inputs[result.input];
   const Memory& memory = memory_of(result.value);
@@ -117,13 +127,13 @@ Tensor Plan::result_of(const Result& result, const Tensor* inputs) const {
     default: {
       Tensor copy = make_tensor(b->sizes, b->dtype);
       copy_into(*body(copy), *b);
-      return copy;
+      return cut_off(std::move(copy), result.cut);
     }
   }
   storage->retain();
   Tensor t = make_over(storage, b->dtype, b->sizes, b->strides);
   body(t)->data = b->data;
-  return t;
+  return cut_off(std::move(t), result.cut);
 }
 
 void Plan::count_changes(const Tensor* inputs) {
