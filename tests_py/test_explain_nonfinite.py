@@ -365,10 +365,44 @@ def test_gradients_that_overflow_when_they_are_added():
 def test_what_was_not_kept():
     """A constant that no gradient needs and no variable holds is gone; what is known is said."""
     w = ag.ones(2, requires_grad=True)
-    loss = (w + ag.tensor([math.nan, 0.0])).sum()
+    losses = {
+        "add": (w + ag.tensor([math.nan, 0.0])).sum(),
+        "sub": (w * 2 - ag.tensor([100.0, -100.0])).exp().sum(),
+        "cat": ag.cat([w, ag.tensor([math.inf])]).sum(),
+    }
+    for op, loss in losses.items():
+        found = ag.autograd.explain_nonfinite(loss)
+        assert (found.reason, found.op, found.element) == ("unknown_input", op, None)
+        sizes = "[1]" if op == "cat" else "[2]"
+        told = f"the data without gradient, of sizes {sizes}, that '{op}' at {found.location} was"
+        assert told in str(found)
+        assert "hold it or lead to it" in str(found)
+        assert found.location.file == __file__
+
+
+def test_data_that_were_not_kept_of_a_result_that_was():
+    w = ag.ones(2, requires_grad=True)
+    loss = (ag.where(ag.tensor([True, False]), ag.tensor([math.inf, 0.0]), w) * w).sum()
     found = ag.autograd.explain_nonfinite(loss)
-    assert found.reason == "unknown_input"
-    assert "must hold it" in str(found)
+    assert (found.reason, found.op, found.element) == ("unknown_input", "where", (0,))
+    assert "inf, is element [0] of what was made by 'where' at" in str(found)
+    assert "the data without gradient, of sizes [2], that it was called with, hold it" in str(found)
+
+
+def test_two_that_were_not_kept():
+    w = ag.ones(2, requires_grad=True)
+    loss = ((w + ag.tensor([3e38, 0.0])) - ag.tensor([-3e38, 0.0])).sum()
+    found = ag.autograd.explain_nonfinite(loss)
+    assert (found.reason, found.op) == ("unknown_input", "add")
+    assert f"or those of 'sub' at {found.location}" in str(found)
+
+
+def test_what_a_variable_keeps():
+    w = ag.ones(2, requires_grad=True)
+    kept = ag.tensor([0.0, math.nan])
+    found = ag.autograd.explain_nonfinite((w * 2 + kept).sum())
+    assert (found.reason, found.element) == ("constant", (1,))
+    assert "the data without gradient that 'add' at" in str(found)
 
 
 def test_nothing_is_changed():

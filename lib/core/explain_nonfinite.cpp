@@ -111,6 +111,12 @@ class Trial {
   std::vector<Tensor> inputs_;
 };
 
+/// True for an input without history whose values are not known.
+bool is_gone(const ValuesBehind& values, const Node& node, int k) {
+  const NodeInput& input = node.inputs[k];
+  return input.id && !input.node && !values.input(node, k);
+}
+
 /// Finds out which bad inputs made an output bad, by giving the op others in their place.
 class Blame {
  public:
@@ -209,8 +215,11 @@ class Tracer {
     for (size_t i = 0; i < pending_.size(); ++i) visit(Visit(pending_[i]));
     if (origins_.empty())
       origins_.push_back({NonfiniteReason::kUnknownInput, from, nullptr, 0, 0, "", 0});
-    return *std::min_element(origins_.begin(), origins_.end(),
-                             [](const Origin& a, const Origin& b) { return a.order < b.order; });
+    std::stable_sort(origins_.begin(), origins_.end(),
+                     [](const Origin& a, const Origin& b) { return a.order < b.order; });
+    Origin found = origins_.front();
+    if (found.reason == NonfiniteReason::kUnknownInput) found.from = others_like(found);
+    return found;
   }
 
  private:
@@ -225,6 +234,8 @@ class Tracer {
   void end_at_input(const Visit& v, int input, double value);
   void end_at_op(const Visit& v, const Trial& trial, double value);
   void meet(const Spot& spot, const std::string& from);
+  /// The calls of other ops whose inputs are not known either, some of them.
+  std::string others_like(const Origin& first) const;
   NonfiniteReason reason_of(const Trial& trial, const Node& node, double value) const;
 
   const ValuesBehind& values_;
@@ -276,9 +287,12 @@ bool Tracer::look_behind(const Visit& v) {
   for (const Node* node : unknown)
     if (node->op->traits & kFunction || !values_.knows_inputs(*node)) {
       const bool is_function = node->op->traits & kFunction;
-      bool is_first = true;
-      for (const NodeInput& input : node->inputs) is_first &= !seen.count(input.node);
-      if (is_function || is_first)
+      bool is_first = true, has_gone = false;
+      for (int k = 0; k < node->inputs.size(); ++k) {
+        is_first &= !seen.count(node->inputs[k].node);
+        has_gone |= is_gone(values_, *node, k);
+      }
+      if (is_function || is_first || has_gone)
         origins_.push_back(
             {is_function ? NonfiniteReason::kCustomFunction : NonfiniteReason::kUnknownInput,
              {node, 0, -1},
@@ -295,6 +309,17 @@ void Tracer::meet(const Spot& spot, const std::string& from) {
   const double value = element_of(values_.output(*spot.node, spot.index), spot.element);
   origins_.push_back(
       {NonfiniteReason::kInfinities, spot, nullptr, 0, value, from, time_of(*spot.node)});
+}
+
+std::string Tracer::others_like(const Origin& first) const {
+  constexpr int kMost = 3;
+  std::string text;
+  int count = 0;
+  for (const Origin& other : origins_) {
+    if (other.reason != first.reason || other.spot.node == first.spot.node) continue;
+    if (++count <= kMost) text += concat(", or those of ", op_text(*other.spot.node));
+  }
+  return count > kMost ? text + " and others" : text;
 }
 
 void Tracer::end_at_input(const Visit& v, int i, double value) {
@@ -428,13 +453,38 @@ std::string what_happened(const Origin& origin, const NonfiniteExplanation& foun
     case NonfiniteReason::kCustomFunction:
       return concat("made by the function ", op_text(*origin.spot.node),
                     from.empty() ? "" : ", called with " + from);
-    case NonfiniteReason::kUnknownInput:
-      return concat(made,
-                    ": an input that was not kept, and has no gradient, must hold it. Look at "
-                    "the tensors of that line");
     default:
       return concat("put there by ", op_text(*origin.spot.node));
   }
+}
+
+/// What of a call is not known any more.
+std::string gone_text(const ValuesBehind& values, const Node& node) {
+  std::string text;
+  for (int k = 0; k < node.inputs.size(); ++k) {
+    const NodeInput& input = node.inputs[k];
+    if (!is_gone(values, node, k)) continue;
+    if (!text.empty()) text += " and ";
+    if (input.leaf)
+      text += concat("the values that ", leaf_text(values, input.leaf), " had then");
+    else
+      text += concat("the data without gradient, of sizes ", input.sizes, ",");
+  }
+  return text.empty() ? "the inputs" : text;
+}
+
+std::string gone_sentence(const ValuesBehind& values, const Origin& origin) {
+  const Node& node = *origin.spot.node;
+  const bool is_known = origin.spot.element >= 0;
+  const std::string start =
+      is_known ? concat("the first bad value that is known, ", value_text(origin.value), ", is ",
+                        element_text(node.outputs[origin.spot.index].sizes, origin.spot.element),
+                        "what was made by ", op_text(node), ": ")
+               : "the first bad value was not kept: ";
+  return concat(start, gone_text(values, node), " that ", is_known ? "it" : op_text(node),
+                " was called with", origin.from,
+                ", hold it or lead to it. Keep them in variables where explain_nonfinite() is "
+                "called, and they are looked at, too");
 }
 
 void describe_start(NonfiniteExplanation& found, const ValuesBehind& values, const Origin& origin) {
@@ -486,12 +536,15 @@ NonfiniteExplanation explain_bad_value(ValuesBehind& values, const Tensor& loss)
     found.path = values.path_to(&node);
     const TensorBody* leaf = values.leaf_behind(&node);
     set_parameter(found, values, leaf);
-    found.sentence =
-        concat("the first bad value, ",
-               found.has_element ? value_text(found.value) + ", is " : "which was not kept, is in ",
-               element_text(output.sizes, origin.spot.element), "what was ",
-               what_happened(origin, found, output.dtype),
-               leaf ? concat(". It was computed from ", leaf_text(values, leaf)) : std::string());
+    found.sentence = origin.reason == NonfiniteReason::kUnknownInput
+                         ? gone_sentence(values, origin)
+                         : concat("the first bad value, ",
+                                  found.has_element ? value_text(found.value) + ", is "
+                                                    : "which was not kept, is in ",
+                                  element_text(output.sizes, origin.spot.element), "what was ",
+                                  what_happened(origin, found, output.dtype),
+                                  leaf ? concat(". It was computed from ", leaf_text(values, leaf))
+                                       : std::string());
   }
   found.sentence =
       concat("The loss made", at_line(root->made_at), " is not finite: ", found.sentence);
