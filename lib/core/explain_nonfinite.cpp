@@ -483,8 +483,8 @@ std::string gone_sentence(const ValuesBehind& values, const Origin& origin) {
                : "the first bad value was not kept: ";
   return concat(start, gone_text(values, node), " that ", is_known ? "it" : op_text(node),
                 " was called with", origin.from,
-                ", hold it or lead to it. Keep them in variables where explain_nonfinite() is "
-                "called, and they are looked at, too");
+                ", hold it or lead to it. Keep them, unchanged, and they are looked at, "
+                "too");
 }
 
 void describe_start(NonfiniteExplanation& found, const ValuesBehind& values, const Origin& origin) {

@@ -144,7 +144,8 @@ def explain_nonfinite(loss: Tensor, params: Any | None = None) -> NonfiniteExpla
 
     params names the leaves, as for graph.from_tensor: a Module, a dict, or pairs. Other leaves get the names of the
     caller's variables. Ask before ``loss.backward()``, which frees the graph, and before the optimizer's step, which
-    changes the leaves. What the graph has not kept is computed again from what it has; a backward runs that
+    changes the leaves. What the graph has not kept is computed again from what it has, and from data that are still
+    there, unchanged; a backward runs that
     accumulates and frees nothing; hooks are called. Raises TypeError if loss is not a Tensor.
     """
     from ..graph.names import Names
@@ -156,4 +157,7 @@ def explain_nonfinite(loss: Tensor, params: Any | None = None) -> NonfiniteExpla
     names = Names("explain_nonfinite", params)
     names.add_variables(sys._getframe(1))
     text = text_once(lib.ag_explain_nonfinite, loss, *names.native())
+    if text.startswith("unknown_input"):
+        names.add_living()
+        text = text_once(lib.ag_explain_nonfinite, loss, *names.native())
     return NonfiniteExplanation(text.split("\n"))

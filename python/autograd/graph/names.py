@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import inspect
 import itertools
 import sys
@@ -129,6 +130,13 @@ class Names:
         for name, value in found:
             for key, part in _parts(value):
                 self.add(f"{name}[{key}]", part)
+
+    def add_living(self) -> None:
+        """Adds all tensors that live somewhere, without names: the data of past calls may be among them."""
+        address = ctypes._SimpleCData.value.__get__  # type: ignore[attr-defined]
+        for each in gc.get_objects():
+            if type(each) is Tensor and address(each):
+                self.add("", each)
 
     def native(self) -> tuple[Any, Any, int, int]:
         """Handles, names, their number and how many buffers are at their end, as the C functions take them."""
