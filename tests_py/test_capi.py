@@ -15,6 +15,8 @@ import pytest
 import autograd as ag
 from autograd import _capi
 
+pytestmark = pytest.mark.alone
+
 PACKAGE = Path(ag.__file__).parent
 HEADER = """
 /* A file comment. */

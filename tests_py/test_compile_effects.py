@@ -15,6 +15,8 @@ import pytest
 import autograd as ag
 from autograd import nn
 
+pytestmark = pytest.mark.alone
+
 
 class Box:
     def __init__(self, **members):

@@ -11,6 +11,8 @@ import pytest
 
 import autograd as ag
 
+pytestmark = pytest.mark.alone
+
 BENCH = Path(__file__).resolve().parent.parent / "bench"
 
 # Counts calls of the C library, which it stands in front of.

@@ -11,6 +11,8 @@ from compare import make, same, vs_torch
 
 import autograd as ag
 
+pytestmark = pytest.mark.alone
+
 
 def leaf(lib, *shape, seed=0, requires_grad=True, dtype="float64"):
     """A leaf of normal numbers."""

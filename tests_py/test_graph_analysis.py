@@ -9,6 +9,8 @@ import autograd as ag
 
 nn, F = ag.nn, ag.nn.functional
 
+pytestmark = pytest.mark.alone
+
 
 def one_op(run):
     with ag.graph.record() as g:

@@ -9,6 +9,8 @@ from browser import browser, opened
 
 import autograd as ag
 
+pytestmark = pytest.mark.alone
+
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'&{{data}} ☃"
 
 

@@ -121,3 +121,13 @@ def test_small_systems_in_float32():
         x = rng.standard_normal((n, n)) + 4 * np.eye(n)
         a, b = (lib.linalg.solve(make(lib, x), make(lib, x[:, 0])) for lib in (ag, torch))
         same(a, b)
+
+
+@vs_torch
+def test_unpacking_a_part(lib):
+    LU, pivots = lib.linalg.lu_factor(lib.tensor([[0.0, 2.0], [4.0, 1.0]]))
+    return (
+        *lib.lu_unpack(LU, pivots),
+        *lib.lu_unpack(LU, pivots, unpack_data=False),
+        *lib.lu_unpack(LU, pivots, unpack_pivots=False),
+    )

@@ -11,6 +11,8 @@ import pytest
 
 import autograd as ag
 
+pytestmark = pytest.mark.alone
+
 # Programs that a shell has started in the background ignore Ctrl-C unless they ask for it.
 ASKS_FOR_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
 
