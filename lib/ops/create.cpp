@@ -5,6 +5,7 @@
 
 #include "autograd/ops.hpp"
 #include "core/batching.hpp"
+#include "core/interrupt.hpp"
 #include "core/tensor_body.hpp"
 #include "core/text.hpp"
 #include "kernels/cpu/pointwise.hpp"
@@ -14,13 +15,36 @@ namespace {
 
 using detail::make_tensor;
 
-void store(const Scalar& value, Tensor& out) {
-  const int64_t integer = value.integer();
-  const double real = value.real();
-  const bool is_real = value.dtype() == DType::kFloat64;
-  cpu::convert(is_real ? static_cast<const void*>(&real) : &integer,
-               is_real ? DType::kFloat64 : DType::kInt64, 0, out.data(), out.dtype(), 1,
-               out.numel());
+/// Calls write(address, first, count) for consecutive elements of a new tensor, that is, of memory
+/// that Ctrl-C may leave half written.
+template <class Write>
+void write_parts(Tensor& t, const Write& write) {
+  constexpr int64_t kPart = 1 << 21;
+  const int64_t n = t.numel(), item = static_cast<int64_t>(size_of(t.dtype()));
+  if (n == 0) return;
+  char* const data = static_cast<char*>(t.data());
+  if (n < detail::kLongWork) return write(data, int64_t{0}, n);
+  const detail::LongKernel kernel(n);
+  for (int64_t first = 0; first < n; first += kPart) {
+    if (first > 0) detail::poll_in_kernel();
+    write(data + first * item, first, std::min(kPart, n - first));
+  }
+}
+
+/// Element i becomes number(i).
+template <class Number>
+void write_numbers(Tensor& t, const Number& number) {
+  constexpr int64_t kBlock = 256;
+  const DType dtype = t.dtype();
+  const int64_t item = static_cast<int64_t>(size_of(dtype));
+  write_parts(t, [&](char* out, int64_t first, int64_t count) {
+    double numbers[kBlock];
+    for (int64_t at = 0; at < count; at += kBlock) {
+      const int64_t n = std::min(kBlock, count - at);
+      for (int64_t i = 0; i < n; ++i) numbers[i] = number(first + at + i);
+      cpu::convert(numbers, DType::kFloat64, 1, out + at * item, dtype, 1, n);
+    }
+  });
 }
 
 }  // namespace
@@ -29,13 +53,21 @@ Tensor empty(const Shape& sizes, DType dtype) { return make_tensor(sizes, dtype)
 
 Tensor zeros(const Shape& sizes, DType dtype) {
   Tensor t = make_tensor(sizes, dtype);
-  if (t.numel()) std::memset(t.data(), 0, static_cast<size_t>(t.numel()) * size_of(dtype));
+  write_parts(t, [&](char* out, int64_t, int64_t count) {
+    std::memset(out, 0, static_cast<size_t>(count) * size_of(dtype));
+  });
   return t;
 }
 
 Tensor full(const Shape& sizes, const Scalar& value, DType dtype) {
   Tensor t = make_tensor(sizes, dtype);
-  store(value, t);
+  const int64_t integer = value.integer();
+  const double real = value.real();
+  const bool is_real = value.dtype() == DType::kFloat64;
+  write_parts(t, [&](char* out, int64_t, int64_t count) {
+    cpu::convert(is_real ? static_cast<const void*>(&real) : &integer,
+                 is_real ? DType::kFloat64 : DType::kInt64, 0, out, dtype, 1, count);
+  });
   return t;
 }
 
@@ -74,13 +106,7 @@ Tensor arange(double start, double end, double step, DType dtype) {
   const double count = std::ceil((end - start) / step);
   if (!(count < 9e18)) fail(ErrorCode::kRuntime, "arange: invalid size, possible overflow");
   Tensor t = make_tensor({static_cast<int64_t>(count)}, dtype);
-  double value[1];
-  for (int64_t i = 0; i < t.numel(); ++i) {
-    value[0] = start + static_cast<double>(i) * step;
-    cpu::convert(value, DType::kFloat64, 1,
-                 static_cast<char*>(t.data()) + static_cast<size_t>(i) * size_of(dtype), dtype, 1,
-                 1);
-  }
+  write_numbers(t, [&](int64_t i) { return start + static_cast<double>(i) * step; });
   return t;
 }
 
@@ -89,15 +115,12 @@ Tensor linspace(double start, double end, int64_t steps, DType dtype) {
     fail(ErrorCode::kRuntime, "linspace: number of steps must be non-negative, got ", steps);
   Tensor t = make_tensor({steps}, dtype);
   const double step = steps > 1 ? (end - start) / static_cast<double>(steps - 1) : 0;
-  for (int64_t i = 0; i < steps; ++i) {
-    // From both ends, so that the last number is exactly `end`.
-    const double value = i < steps / 2 ? start + step * static_cast<double>(i)
-                                       : end - step * static_cast<double>(steps - 1 - i);
-    const double only = steps == 1 ? start : value;
-    cpu::convert(&only, DType::kFloat64, 1,
-                 static_cast<char*>(t.data()) + static_cast<size_t>(i) * size_of(dtype), dtype, 1,
-                 1);
-  }
+  // From both ends, so that the last number is exactly `end`.
+  write_numbers(t, [&](int64_t i) {
+    if (steps == 1) return start;
+    return i < steps / 2 ? start + step * static_cast<double>(i)
+                         : end - step * static_cast<double>(steps - 1 - i);
+  });
   return t;
 }
 
@@ -118,10 +141,14 @@ Tensor from_data(const void* data, DType dtype, const Shape& sizes) {
     if (!data)
       fail(ErrorCode::kValue, "from_data: data is NULL but the tensor has ", t.numel(),
            " elements");
-    if (dtype == DType::kBool)
-      cpu::convert(data, DType::kUInt8, 1, t.data(), DType::kBool, 1, t.numel());
-    else
-      std::memcpy(t.data(), data, static_cast<size_t>(t.numel()) * size_of(dtype));
+    const char* const from = static_cast<const char*>(data);
+    const int64_t item = static_cast<int64_t>(size_of(dtype));
+    write_parts(t, [&](char* out, int64_t first, int64_t count) {
+      if (dtype == DType::kBool)
+        cpu::convert(from + first, DType::kUInt8, 1, out, DType::kBool, 1, count);
+      else
+        std::memcpy(out, from + first * item, static_cast<size_t>(count * item));
+    });
   }
   return t;
 }

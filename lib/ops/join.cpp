@@ -7,6 +7,7 @@
 #include "autograd/runtime.hpp"
 #include "core/batching.hpp"
 #include "core/dispatch.hpp"
+#include "core/interrupt.hpp"
 #include "core/node.hpp"
 #include "core/parallel.hpp"
 #include "kernels/cpu/pointwise.hpp"
@@ -199,6 +200,7 @@ std::vector<Tensor> split(const Tensor& x, const std::vector<int64_t>& sizes, in
       break;
     }
     parts.push_back(slice(x, d, at, at + size));
+    detail::poll_interrupt(0);  // there may be millions
     at += size;
   }
   if (at != x.sizes()[d])
@@ -232,6 +234,7 @@ std::vector<Tensor> tensor_split(const Tensor& x, const std::vector<int64_t>& in
   int64_t at = 0;
   for (int64_t end : indices) {
     parts.push_back(slice(x, d, at, end));
+    detail::poll_interrupt(0);
     at = end;
   }
   parts.push_back(slice(x, d, at, std::numeric_limits<int64_t>::max()));
@@ -245,7 +248,10 @@ std::vector<Tensor> unbind(const Tensor& x, int64_t dim) {
   const int d = detail::normalize_dim(dim, x.dim());
   detail::check_parts("unbind", x.sizes()[d], x);
   std::vector<Tensor> parts;
-  for (int64_t i = 0; i < x.sizes()[d]; ++i) parts.push_back(select(x, d, i));
+  for (int64_t i = 0; i < x.sizes()[d]; ++i) {
+    parts.push_back(select(x, d, i));
+    detail::poll_interrupt(0);
+  }
   return parts;
 }
 
