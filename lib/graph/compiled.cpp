@@ -438,7 +438,7 @@ Graph Compiled::graph(int64_t plan, bool as_captured, const GraphNames& names,
   detail::GraphData data = detail::named_graph(p, as_captured, all, inputs);
   data.options = state_->options;
   data.outputs.erase(std::remove(data.outputs.begin(), data.outputs.end(), -1), data.outputs.end());
-  return Graph::from_data(std::make_shared<const detail::GraphData>(std::move(data)));
+  return Graph::from_data(detail::hold(std::move(data)));
 }
 
 namespace {

@@ -187,7 +187,7 @@ Graph Graph::fuse() const {
   detail::hide_options(fused, static_cast<int>(data().options.size()));
   fused.options = data().options;
   fused.report = detail::report_text(report, data(), fused);
-  return from_data(std::make_shared<const detail::GraphData>(std::move(fused)));
+  return from_data(detail::hold(std::move(fused)));
 }
 
 std::string Graph::report() const { return data().report; }

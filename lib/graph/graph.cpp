@@ -32,7 +32,7 @@ GraphDiff Graph::diff(const Graph& other) const {
 }
 
 Graph Graph::diff_graph(const Graph& other) const {
-  return from_data(std::make_shared<const detail::GraphData>(detail::marked(data(), other.data())));
+  return from_data(detail::hold(detail::marked(data(), other.data())));
 }
 
 namespace {
@@ -82,7 +82,7 @@ Graph Recording::finish(const GraphNames& names) {
   for (const auto& [name, tensor] : names.tensors) given.push_back({name, tensor, false});
   for (const auto& [name, tensor] : names.buffers) given.push_back({name, tensor, true});
   for (const detail::GivenName& each : given) detail::body(each.tensor);
-  return Graph::from_data(std::make_shared<const detail::GraphData>(recorder_->graph(given)));
+  return Graph::from_data(detail::hold(recorder_->graph(given)));
 }
 
 void Recording::enter(const std::string& name, const std::string& type) {

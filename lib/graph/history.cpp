@@ -213,7 +213,7 @@ void History::name_results(const GraphNames& names) {
 }  // namespace detail
 
 Graph Graph::from_tensor(const Tensor& t, const GraphNames& names) {
-  return from_data(std::make_shared<const detail::GraphData>(detail::History(t, names).take()));
+  return from_data(detail::hold(detail::History(t, names).take()));
 }
 
 }  // namespace autograd

@@ -153,4 +153,8 @@ void name_states(GraphData& graph, const GraphOp& op, const First& first) {
 /// ones.
 std::vector<uint64_t> content_ids(const GraphData& graph);
 
+/// The data of a public graph. The time that it takes to free it does not count in a recording: in
+/// `with record() as g` the last g goes when the next recording has begun.
+std::shared_ptr<const GraphData> hold(GraphData graph);
+
 }  // namespace autograd::detail

@@ -223,7 +223,7 @@ Graph Graph::profile(int64_t runs) const {
     detail::show_times(graph);
   else
     detail::measure(graph, runs ? runs : detail::kRuns);
-  return from_data(std::make_shared<const detail::GraphData>(std::move(graph)));
+  return from_data(detail::hold(std::move(graph)));
 }
 
 }  // namespace autograd

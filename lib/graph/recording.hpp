@@ -41,6 +41,7 @@ class CallLog {
   /// To be called before it is read.
   void end_block();
   const std::vector<Block>& blocks() const { return blocks_; }
+  bool is_empty() const { return blocks_.empty(); }
 
  private:
   void make_room(size_t n);
@@ -78,6 +79,8 @@ class CallRecorder : public Observer {
   bool is_open() const { return open_; }
   bool is_own_thread() const;
 
+  /// The time until now does not count if there was no call yet.
+  void begin_anew();
   void on_call(const Call& call) override;
   void on_read(const TensorBody& t, const char* what) override;
   /// Set from another thread that gives the recorder up: it ends and deletes itself at its next

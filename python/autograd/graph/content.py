@@ -37,9 +37,10 @@ class Graph:
     """
 
     def __init__(self, handle: Any) -> None:
-        self._native = handle
         self._read: dict[str, Any] | None = None
         self._objects: tuple[list[Node], list[Edge]] | None = None
+        # Last, and last to go: the library does not count the time of a recording up to there.
+        self._native = handle
 
     def __copy__(self) -> Graph:
         return self  # what a graph computes never changes
