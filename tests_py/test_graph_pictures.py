@@ -90,6 +90,64 @@ def test_options_that_are_none(options, message):
         small_graph().svg(**options)
 
 
+@pytest.mark.parametrize(
+    "call, error, message",
+    [
+        (
+            lambda g: g.svg(angle=3),
+            TypeError,
+            "svg() has no option 'angle': options are 'direction', 'depth'",
+        ),
+        (lambda g: g.dot(angle=3), TypeError, "dot() has no option 'angle'"),
+        (lambda g: g.html(angle=3), TypeError, "html() has no option 'angle'"),
+        (lambda g: g.save("x.json", angle=3), TypeError, "save() has no option 'angle'"),
+        (lambda g: g.svg(phases=3), TypeError, "phases must be a str or several of them, not int"),
+        (lambda g: g.svg(phases=[]), ValueError, "phases must name at least one of 'forward'"),
+        (lambda g: g.svg(phases=[["forward"]]), ValueError, "phases must be among 'forward'"),
+        (lambda g: g.svg(direction=["TB"]), ValueError, "direction must be one of 'TB'"),
+        (
+            lambda g: g.html(others={"a": 3}),
+            TypeError,
+            "others must be graphs by name, but 'a' is int",
+        ),
+        (lambda g: g.html(others=[g]), TypeError, "others must be graphs by name, not list"),
+        (
+            lambda g: g.html(others={"recorded": g}),
+            ValueError,
+            "'recorded' is the name of two graphs",
+        ),
+        (
+            lambda g: ag.graph.assert_graph(3, "x.dot"),
+            TypeError,
+            "assert_graph(): argument 'graph' must be a Graph",
+        ),
+        (
+            lambda g: ag.graph.from_tensor(None),
+            TypeError,
+            "from_tensor(): argument 't' must be a Tensor, not NoneType",
+        ),
+        (
+            lambda g: ag.graph.from_tensor([1]),
+            TypeError,
+            "from_tensor(): argument 't' must be a Tensor, not list",
+        ),
+    ],
+)
+def test_arguments_that_are_none(call, error, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error, match=re.escape(message)):
+        call(small_graph())
+    assert not list(tmp_path.iterdir())
+
+
+def test_titles_and_names_of_any_kind(tmp_path):
+    g = small_graph()
+    page = g.html(title="a\0b\ud800</title>", name="c\0d\udfff", others={"e\ud800": g})
+    assert "a b?&lt;/title&gt;" in page and "c d?" in page and "e?" in page
+    g.save(os.fsencode(tmp_path / "bytes.svg"))
+    assert (tmp_path / "bytes.svg").read_text().startswith("<svg")
+
+
 def test_legend_can_be_left_out():
     graph = small_graph()
     assert "operation" in graph.svg() and "operation" in graph.dot()

@@ -61,7 +61,7 @@ class GraphDiff:
 
     def save(self, path: str | Path, **options: Any) -> None:
         """Writes :attr:`graph` to a file, as :meth:`Graph.save`; a page shows both graphs beside it."""
-        if Path(path).suffix.lower() in (".html", ".htm"):
+        if Path(os.fsdecode(path)).suffix.lower() in (".html", ".htm"):
             options.setdefault("name", "difference")
             options.setdefault("others", {"before": self.before, "after": self.after})
         self.graph.save(path, **options)
@@ -111,11 +111,17 @@ def assert_graph(graph: Graph, golden: str | Path, update: bool = False, **optio
     A file that does not exist, or any with update=True or the environment variable AUTOGRAD_UPDATE_GRAPHS=1, is
     written instead. options: those of Graph.dot(), the same each time.
     """
-    path = Path(golden)
+    from .content import Graph
+
+    if not isinstance(graph, Graph):
+        raise TypeError(
+            f"assert_graph(): argument 'graph' must be a Graph, not {type(graph).__name__}"
+        )
+    path = Path(os.fsdecode(golden))
     now = graph.dot(**options)
     if update or os.environ.get("AUTOGRAD_UPDATE_GRAPHS") == "1" or not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(now, encoding="utf-8", newline="\n")
+        path.write_bytes(now.encode())
         return
     before = path.read_text(encoding="utf-8")
     if before == now:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._capi import lib, text
+from .names import texts
 
 if TYPE_CHECKING:
     from .content import Graph
@@ -24,7 +25,7 @@ _STILL = "graph.save('graph.svg'), graph.save('graph.html') and graph.save('grap
 
 def dot(graph: Graph, **options: Any) -> str:
     """The graph in Graphviz's DOT language."""
-    return text(lib.ag_graph_dot, graph._handle, *_native(**options), room=1 << 14)
+    return text(lib.ag_graph_dot, graph._handle, *_native("dot", options), room=1 << 14)
 
 
 def svg(graph: Graph, engine: str = "auto", **options: Any) -> str:
@@ -34,7 +35,7 @@ def svg(graph: Graph, engine: str = "auto", **options: Any) -> str:
     if engine == "dot":
         return _run_dot(graph, "svg", options).decode("utf-8")
     room = 1 << 14 | 1500 * graph.num_values
-    return text(lib.ag_graph_svg, graph._handle, *_native(**options), room=room)
+    return text(lib.ag_graph_svg, graph._handle, *_native("svg", options), room=room)
 
 
 def html(
@@ -45,33 +46,65 @@ def html(
     **options: Any,
 ) -> str:
     """One HTML page that needs no network and shows the graph, or one of the others."""
+    native = _native("html", options)
     if others is None:
         others = {"fused": graph.fuse()} if graph.report is None and graph.num_ops else {}
-    shown = {name: graph, **others}
+    shown = {str(name): graph, **_checked(others)}
+    if len(shown) != 1 + len(others):
+        raise ValueError(f"html(): {str(name)!r} is the name of two graphs")
     graphs = (ctypes.c_void_p * len(shown))(*[g._handle.value for g in shown.values()])
-    names = (ctypes.c_char_p * len(shown))(*[str(key).encode() for key in shown])
     room = 1 << 17 | 1500 * sum(g.num_values for g in shown.values())
-    arguments = (graphs, names, len(shown), str(title).encode(), *_native(**options))
+    arguments = (graphs, texts(shown), len(shown), texts([str(title)])[0], *native)
     return text(lib.ag_graph_html, *arguments, room=room)
 
 
-def _native(
-    direction: str = "TB",
-    depth: int | None = None,
-    phases: str | Iterable[str] | None = None,
-    repeats: bool = True,
-    legend: bool = True,
-    once: bool = True,
-) -> tuple[int, int, int, int]:
+def _checked(others: Mapping[str, Graph]) -> dict[str, Graph]:
+    from .content import Graph
+
+    if not isinstance(others, Mapping):
+        raise TypeError(f"html(): others must be graphs by name, not {type(others).__name__}")
+    for key, graph in others.items():
+        if not isinstance(graph, Graph):
+            raise TypeError(
+                f"html(): others must be graphs by name, but {key!r} is {type(graph).__name__}"
+            )
+    return {str(key): graph for key, graph in others.items()}
+
+
+_OPTIONS = {
+    "direction": "TB",
+    "depth": None,
+    "phases": None,
+    "repeats": True,
+    "legend": True,
+    "once": True,
+}
+
+
+def _check_options(function: str, options: Iterable[str], known: Iterable[str] = _OPTIONS) -> None:
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        raise TypeError(
+            f"{function}() has no option {unknown[0]!r}: options are {', '.join(map(repr, known))}"
+        )
+
+
+def _native(function: str, options: Mapping[str, Any]) -> tuple[int, int, int, int]:
     """The options of a drawing as the C functions take them."""
-    if direction not in _DIRECTIONS:
+    _check_options(function, options)
+    direction, depth, phases, repeats, legend, once = {**_OPTIONS, **options}.values()
+    if direction not in tuple(_DIRECTIONS):
         raise ValueError(
             f"direction must be one of {', '.join(map(repr, _DIRECTIONS))}, not {direction!r}"
         )
     if depth is not None and (isinstance(depth, bool) or not isinstance(depth, int) or depth < 0):
         raise ValueError(f"depth must be an int of at least 0 or None, not {depth!r}")
-    names = (phases,) if isinstance(phases, str) else tuple(phases or ())
-    unknown = [name for name in names if name not in _PHASES]
+    if phases is not None and not isinstance(phases, Iterable):
+        raise TypeError(f"phases must be a str or several of them, not {type(phases).__name__}")
+    names = (phases,) if isinstance(phases, str) else tuple(_PHASES if phases is None else phases)
+    if not names:
+        raise ValueError(f"phases must name at least one of {', '.join(map(repr, _PHASES))}")
+    unknown = [name for name in names if name not in tuple(_PHASES)]
     if unknown:
         raise ValueError(
             f"phases must be among {', '.join(map(repr, _PHASES))}, not {unknown[0]!r}"
@@ -122,8 +155,9 @@ def _patience() -> float:
 
 def save(graph: Graph, path: str | Path, **options: Any) -> None:
     """Writes a graph to a file in the format of its suffix. Raises ValueError for an unknown one."""
-    path = Path(path)
+    path = Path(os.fsdecode(path))
     kind = path.suffix[1:].lower()
+    _check_options("save", options, (*_OPTIONS, "engine", "title", "others", "name"))
     if kind in ("dot", "gv"):
         data = dot(graph, **options).encode()
     elif kind == "txt":
