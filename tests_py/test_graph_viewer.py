@@ -130,6 +130,25 @@ def test_search_finds_steps_and_clears(page):
     assert page.input_value("#search") == "" and page.locator(".box.match").count() == 0
 
 
+def test_what_is_found_is_seen_and_the_window_stays_full(page):
+    """A drawing is taller than the window, or all of it is shown."""
+    rect = (
+        "e => (({x, y, width, height}) => [x, y, x + width, y + height])(e.getBoundingClientRect())"
+    )
+    canvas = page.eval_on_selector("#canvas", rect)
+    page.keyboard.press("/")
+    page.keyboard.type("l")
+    for _ in range(int(page.inner_text("#matches").split()[-1])):
+        page.keyboard.press("Enter")
+        box = page.eval_on_selector(".box.chosen", rect)
+        details = page.eval_on_selector("#details", rect)
+        drawing = page.eval_on_selector("#world", rect)
+        assert box[2] < details[0] or box[1] > details[3], "not behind the details"
+        assert canvas[0] < box[0] and canvas[1] < box[1] and box[3] < canvas[3]
+        assert drawing[1] < canvas[1] + 30
+        assert drawing[3] > canvas[3] - 70
+
+
 def test_modules_close_and_open(page):
     before = set(boxes(page))
     page.locator(".head", has_text="1: Block").first.click()

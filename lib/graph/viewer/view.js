@@ -80,13 +80,21 @@ class View {
     this.place({ x: (w - width * zoom) / 2, y: (h - 36 - height * zoom) / 2, zoom });
   }
 
+  // Moves a box into sight, not behind the details. The drawing goes on filling the window's height.
   bring(key) {
     const rect = this.rectOf(key);
     if (!rect) return;
     const { clientWidth: w, clientHeight: h } = this.canvas, zoom = Math.max(this.at.zoom, 0.7);
+    const details = document.getElementById("details");
+    const right = details.hidden || details.offsetLeft < w / 2 ? w : details.offsetLeft;
     const x = rect.x * zoom + this.at.x, y = rect.y * zoom + this.at.y;
-    const inside = zoom === this.at.zoom && x > 20 && y > 20 && x + rect.width * zoom < w - 20 && y + rect.height * zoom < h - 60;
-    if (!inside) this.place({ x: w / 2 - (rect.x + rect.width / 2) * zoom, y: h / 2 - (rect.y + rect.height / 2) * zoom, zoom });
+    if (zoom === this.at.zoom && x > 20 && y > 20 && x + rect.width * zoom < right - 20 && y + rect.height * zoom < h - 60) return;
+    const last = h - 60 - this.picture.height * zoom, middle = h / 2 - (rect.y + rect.height / 2) * zoom;
+    this.place({
+      x: right / 2 - (rect.x + rect.width / 2) * zoom,
+      y: Math.max(Math.min(24, last), Math.min(Math.max(24, last), middle)),
+      zoom,
+    });
   }
 
   rectOf(key) {
