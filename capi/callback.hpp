@@ -29,8 +29,8 @@ std::shared_ptr<Callback<Function>> make_callback(Function function, void* conte
 }
 
 /// Runs `call`, which calls the caller's code and returns its status. A failure is thrown: that of
-/// the library's function whose status the code has passed on, else one that says that `what`
-/// reported it.
+/// the library's function whose status the code has passed on, else one of that status that says
+/// that `what` reported it; a runtime error where there is no such status.
 template <class Call>
 void run_callback(const std::string& what, const Call& call) {
   const uint64_t before = failures();
@@ -38,7 +38,9 @@ void run_callback(const std::string& what, const Call& call) {
   if (status == AG_OK) return;
   if (failures() != before && ag_last_status() == status)
     throw Error(static_cast<ErrorCode>(status), ag_last_error());
-  throw Error(ErrorCode::kRuntime, what + " reported a failure");
+  const bool is_known = status >= AG_ERROR_RUNTIME && status <= AG_ERROR_LINALG;
+  throw Error(is_known ? static_cast<ErrorCode>(status) : ErrorCode::kRuntime,
+              what + " reported a failure");
 }
 
 inline Tensor adopt(ag_tensor* handle) {

@@ -555,6 +555,28 @@ std::vector<Tensor> Run::finish() {
   return results;
 }
 
+/// How many backward passes run within each other, as when rules or hooks run them.
+constinit thread_local int depth_of_backward
+#if defined(__ELF__)
+    __attribute__((tls_model("initial-exec")))
+#endif
+    = 0;
+
+/// Counts one more; without an end, they would take the whole stack.
+class Nested {
+ public:
+  Nested() {
+    constexpr int kMost = 200;
+    if (depth_of_backward == kMost)
+      fail(ErrorCode::kRuntime, "backward: there are ", kMost,
+           " backward passes within each other: does a gradient rule, or a hook, call itself?");
+    ++depth_of_backward;
+  }
+  ~Nested() { --depth_of_backward; }
+  Nested(const Nested&) = delete;
+  Nested& operator=(const Nested&) = delete;
+};
+
 void check_all_defined(const std::vector<Tensor>& tensors, const char* what) {
   if (tensors.empty()) fail(ErrorCode::kRuntime, what, ": no tensors were given");
   for (const Tensor& t : tensors) body(t);
@@ -571,6 +593,7 @@ void backward(const std::vector<Tensor>& tensors, const std::vector<Tensor>& gra
          "backward() called inside a function being transformed by vmap. This is not supported, "
          "please use func.grad or func.vjp instead or call backward() outside of the transform");
   for (const Tensor& t : inputs) detail::body(t);
+  const detail::Nested nested;
   detail::Run(options, inputs, true)(tensors, grads);
 }
 
@@ -580,6 +603,7 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
   detail::check_all_defined(inputs, "grad");
   if (detail::any_batched(outputs) || detail::any_batched(inputs)) [[unlikely]]
     return detail::batched_grad(outputs, inputs, grad_outputs, options);
+  const detail::Nested nested;
   std::vector<Tensor> results = detail::Run(options, inputs, false)(outputs, grad_outputs);
   for (size_t i = 0; i < results.size(); ++i)
     if (!results[i] && !options.allow_unused)
