@@ -16,6 +16,7 @@
 #include "core/fork.hpp"
 #include "core/interpreter_lock.hpp"
 #include "core/interrupt.hpp"
+#include "core/nested_backward.hpp"
 #include "core/node.hpp"
 #include "core/record.hpp"
 
@@ -554,28 +555,6 @@ std::vector<Tensor> Run::finish() {
   }
   return results;
 }
-
-/// How many backward passes run within each other, as when rules or hooks run them.
-constinit thread_local int depth_of_backward
-#if defined(__ELF__)
-    __attribute__((tls_model("initial-exec")))
-#endif
-    = 0;
-
-/// Counts one more; without an end, they would take the whole stack.
-class Nested {
- public:
-  Nested() {
-    constexpr int kMost = 200;
-    if (depth_of_backward == kMost)
-      fail(ErrorCode::kRuntime, "backward: there are ", kMost,
-           " backward passes within each other: does a gradient rule, or a hook, call itself?");
-    ++depth_of_backward;
-  }
-  ~Nested() { --depth_of_backward; }
-  Nested(const Nested&) = delete;
-  Nested& operator=(const Nested&) = delete;
-};
 
 void check_all_defined(const std::vector<Tensor>& tensors, const char* what) {
   if (tensors.empty()) fail(ErrorCode::kRuntime, what, ": no tensors were given");
