@@ -75,6 +75,17 @@ def test_names_cannot_break_out():
     assert "<script" not in graph.svg(engine="dot")
 
 
+def test_endless_names_are_drawn():
+    long = type('"模' * 30_000, (ag.nn.Sequential,), {})
+    model, x = long(ag.nn.Linear(2, 2)), ag.ones(1, 2)
+    with ag.graph.record({'"☃' * 50_000: model}) as graph:
+        model(x)
+    for engine in ("builtin", "dot"):
+        parsed(graph.svg(engine=engine))
+        parsed(graph.svg(engine=engine, depth=0))
+    assert len(graph.dot()) < 50_000
+
+
 @pytest.mark.parametrize(
     "options, message",
     [

@@ -5,6 +5,8 @@
 namespace autograd::detail {
 namespace {
 
+/// Characters of a name that is told in full; Graphviz reads strings of 16,384 bytes.
+constexpr size_t kLongest = 1000;
 constexpr const char* kDirections[] = {"TB", "LR", "BT", "RL"};
 
 std::string quoted_attribute(const char* name, const std::string& value) {
@@ -94,7 +96,7 @@ std::string node_text(const SketchNode& node) {
   if (!look.empty()) text += ", " + look;
   if (node.again) text += ", style=\"rounded,filled,dashed\"";
   if (!node.name.empty() && node.name != node.title)
-    text += ", " + quoted_attribute("tooltip", string_text(node.name));
+    text += ", " + quoted_attribute("tooltip", string_text(shortened(node.name, kLongest)));
   return text + "]\n";
 }
 
