@@ -136,7 +136,7 @@ def test_the_end_of_the_last_graph_is_no_part_of_the_next_one():
     x = ag.randn(2, 4)
     shares = []
     for _ in range(15):
-        with ag.graph.record(profile=True) as g:  # the g before goes here, and all that was read of it
+        with ag.graph.record(profile=True) as g:  # the last g goes here, with its nodes
             start = time.perf_counter()
             model(x)
             measured = time.perf_counter() - start
