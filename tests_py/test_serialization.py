@@ -234,7 +234,15 @@ DAMAGED = {
     "metadata": (file_of({"__metadata__": {"a": 1}}), "not texts by name"),
     "metadata list": (file_of({"__metadata__": []}), "not texts by name"),
     "no dtype": (file_of({"x": {"shape": [], "data_offsets": [0, 0]}}), "must give"),
-    "more": (file_of({"x": {**entry(), "more": 1}}, FOUR), "must give"),
+    "a name that is no text": (file_of(b'{"\\ud800": 1}'), "is no text"),
+    "sizes without end": (
+        file_of({"x": entry(shape=((1 << 63) - 1,) * 50_000)}, FOUR),
+        "needs too many bytes",
+    ),
+    "many names, one twice": (
+        file_of(b"{" + b",".join(b'"%d": 1' % (i % 49_999) for i in range(50_000)) + b"}"),
+        "twice",
+    ),
     "unknown type": (file_of({"x": entry("F8_E5M2")}, FOUR), "is not supported"),
     "type no text": (file_of({"x": entry(["F32"])}, FOUR), "is not supported"),
     "negative size": (file_of({"x": entry(shape=(-1,))}, FOUR), "list of sizes"),
@@ -303,6 +311,14 @@ def test_damaged_structures(structure):
 def test_bools_are_0_or_1():
     header = {"x": entry("BOOL", (3,), (0, 3))}
     assert loaded(file_of(header, b"\0\1\7"))["x"].tolist() == [False, True, True]
+
+
+def test_what_the_reference_implementation_reads_too():
+    """More than the format asks for in an entry, and no metadata said with null."""
+    for header in ({"x": {**entry(), "more": 1}}, {"x": entry(), "__metadata__": None}):
+        data = file_of(header, FOUR)
+        assert loaded(data)["x"].shape == (1,)
+        assert safetensors.deserialize(data)[0][0] == "x"
 
 
 def test_memory_is_not_taken_for_a_lie(tmp_path):

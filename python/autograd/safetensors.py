@@ -27,6 +27,8 @@ File = Union[str, "os.PathLike[str]", BinaryIO]
 # What the reference implementation accepts at most.
 MAX_HEADER = 100_000_000
 _METADATA = "__metadata__"
+_FIELDS = {"dtype", "shape", "data_offsets"}
+_TOO_MUCH = 1 << 63
 _NAMES = {
     dtypes.float32: "F32",
     dtypes.float64: "F64",
@@ -171,8 +173,9 @@ def _read(file: BinaryIO, size: int) -> tuple[dict[str, Tensor], dict[str, str]]
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        seen: set[str] = set()
+        # add() returns None.
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))
         raise SafetensorError(f"load: the header has the key {twice!r} twice")
     return found
 
@@ -184,10 +187,19 @@ def _parse(text: bytes) -> tuple[dict[str, _Entry], dict[str, str]]:
         header = json.loads(text.decode("utf-8"), object_pairs_hook=_without_duplicates)
     except (ValueError, RecursionError) as error:
         raise SafetensorError(f"load: the header is not valid JSON: {error}") from None
-    metadata = header.pop(_METADATA, {})
+    metadata = header.pop(_METADATA, None)
+    metadata = {} if metadata is None else metadata
     if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
         raise SafetensorError("load: the metadata of the header are not texts by name")
     return {name: _entry(name, described) for name, described in header.items()}, metadata
+
+
+def _shown(value: Any) -> str:
+    """What the text of an error has room for."""
+    if value == _TOO_MUCH:
+        return "too many"
+    text = str(value)
+    return text if len(text) < 200 else text[:200] + "..."
 
 
 def _is_size(value: Any) -> bool:
@@ -196,7 +208,11 @@ def _is_size(value: Any) -> bool:
 
 def _entry(name: str, described: Any) -> _Entry:
     """The checked description of one tensor."""
-    if not isinstance(described, dict) or set(described) != {"dtype", "shape", "data_offsets"}:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise SafetensorError(f"load: the name {name!r} is no text") from None
+    if not isinstance(described, dict) or not described.keys() >= _FIELDS:
         raise SafetensorError(
             f"load: tensor {name!r}: the header must give dtype, shape and data_offsets"
         )
@@ -213,11 +229,13 @@ def _entry(name: str, described: Any) -> _Entry:
     begin, end = offsets
     needed = 2 if dtype in _HALVES else _DTYPES[dtype].itemsize
     for size in shape:
-        needed *= size
+        needed = min(needed * size, _TOO_MUCH)  # a product of thousands of sizes takes minutes
+    if 0 in shape:
+        needed = 0
     if begin > end or end - begin != needed:
         raise SafetensorError(
-            f"load: tensor {name!r} of type {dtype} and shape {shape} needs {needed} bytes, but its data_offsets "
-            f"are {offsets}"
+            f"load: tensor {name!r} of type {dtype} and shape {_shown(shape)} needs {_shown(needed)} bytes, "
+            f"but its data_offsets are {offsets}"
         )
     return _Entry(dtype, tuple(shape), begin, end)
 
