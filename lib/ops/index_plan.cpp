@@ -1,6 +1,8 @@
 // Positions checked and made into offsets, dims put together into as few loops as possible.
 #include "ops/index_plan.hpp"
 
+#include <algorithm>
+
 #include "core/text.hpp"
 #include "ops/broadcast.hpp"
 
@@ -100,6 +102,19 @@ Tensor offsets_of(const TensorBody& x, const Shape& dims, TensorBody& index, Ran
     return offsets;
   }
   if (uniform) {
+    uint64_t unusual = 0;  // its sign is set by what is negative or too large
+    const uint64_t most = static_cast<uint64_t>(n - 1);
+    for (int64_t j = 0; j < index.numel; ++j) {
+      const uint64_t p = static_cast<uint64_t>(positions[j]);
+      unusual |= p | (most - p);
+    }
+    if (static_cast<int64_t>(unusual) >= 0) {
+      if (step != 1)
+        for (int64_t j = 0; j < index.numel; ++j) out[j] = positions[j] * step;
+      else if (positions != out)
+        std::copy_n(positions, index.numel, out);
+      return offsets;
+    }
     const int64_t turn = wraps ? n : 0;
     int64_t wrong = 0;  // negative if a position is
     for (int64_t j = 0; j < index.numel; ++j) {

@@ -193,7 +193,8 @@ Tensor multi_margin_loss(const Tensor& input, const Tensor& target, int64_t p, d
   if (weight && (weight.dim() != 1 || weight.numel() != classes))
     fail(ErrorCode::kRuntime, "multi_margin_loss: inconsistent weight size, expected ", classes,
          " but got ", weight.sizes());
-  const Tensor classes_of = reshape(contiguous(target), {n});
+  const Tensor dense = contiguous(target),
+               classes_of = target.dim() == 1 ? dense : reshape(dense, {n});
   // No number is both ignored and negative here: -1 is neither a class nor ignored.
   constexpr int64_t kNone = std::numeric_limits<int64_t>::min();
   if (detail::has_elements(classes_of) &&
@@ -204,18 +205,21 @@ Tensor multi_margin_loss(const Tensor& input, const Tensor& target, int64_t p, d
   // The class itself adds the margin to the sum.
   const double own = std::pow(std::max(margin, 0.0), static_cast<double>(p));
   const Tensor terms = p == 1 ? excess : excess * excess;
-  if (!weight && reduction != Reduction::kNone) {
-    const double count = static_cast<double>(n),
-                 divisor =
-                     static_cast<double>(classes) * (reduction == Reduction::kMean ? count : 1);
-    return (sum(terms) - own * count) / divisor;
-  }
+  const double count = static_cast<double>(classes);
+  if (!weight && reduction == Reduction::kMean) return mean(terms) - own / count;
+  if (!weight && reduction == Reduction::kSum)
+    return (sum(terms) - own * static_cast<double>(n)) / count;
   Tensor loss = sum(terms, {1}) - own;
-  if (weight)
-    loss = loss * detail::class_weights(classes_of, weight, rows.dtype(), Reduction::kSum, kNone);
-  loss = loss / static_cast<double>(classes);
-  if (reduction == Reduction::kNone && rank < 2) loss = reshape(loss, target.sizes());
-  return reduced(loss, reduction);
+  if (weight) {
+    const Tensor weights =
+        detail::class_weights(classes_of, weight, rows.dtype(), Reduction::kSum, kNone);
+    if (reduction != Reduction::kNone)
+      return dot(loss, weights) /
+             (reduction == Reduction::kMean ? count * static_cast<double>(n) : count);
+    loss = loss * weights;
+  }
+  loss = loss / count;
+  return rank < 2 ? reshape(loss, target.sizes()) : loss;
 }
 
 Tensor multilabel_soft_margin_loss(const Tensor& input, const Tensor& target, const Tensor& weight,

@@ -50,6 +50,11 @@ void put_strided(T* x, const int64_t* offsets, const T* y, const Blocks& b) {
 
 template <class T>
 void add_typed(T* x, const int64_t* offsets, const T* y, const Blocks& b) {
+  if (b.inner == 1) {
+    for (int64_t o = 0; o < b.outer; ++o, x += b.x_outer, y += b.y_outer)
+      for (int64_t j = 0; j < b.count; ++j) x[offsets[j]] = add(x[offsets[j]], y[j * b.y_count]);
+    return;
+  }
   for (int64_t o = 0; o < b.outer; ++o)
     for (int64_t j = 0; j < b.count; ++j) {
       T* to = x + o * b.x_outer + offsets[j];
