@@ -90,7 +90,9 @@
     const made = html("dl");
     list.forEach(([what, fact], i) => {
       const again = i > 0 && list[i - 1][0] === what; // one heading for several
-      made.append(html("dt", { textContent: again ? "" : what }), html("dd", { textContent: fact }));
+      const words = html("dd");
+      for (const part of String(fact).split(/(?<=[._/])/)) words.append(part, html("wbr")); // names break behind a dot
+      made.append(html("dt", { textContent: again ? "" : what }), words);
     });
     return made;
   }
