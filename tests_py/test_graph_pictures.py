@@ -135,12 +135,12 @@ def test_options_that_are_none(options, message):
         (
             lambda g: ag.graph.from_tensor(None),
             TypeError,
-            "from_tensor(): argument 't' must be a Tensor, not NoneType",
+            "from_tensor(): argument 't' must be Tensor, not NoneType",
         ),
         (
             lambda g: ag.graph.from_tensor([1]),
             TypeError,
-            "from_tensor(): argument 't' must be a Tensor, not list",
+            "from_tensor(): argument 't' must be Tensor, not list",
         ),
     ],
 )

@@ -20,7 +20,7 @@ def from_tensor(t: Tensor, params: Any | None = None) -> Graph:
     names of the variables of the calling function that hold them. Raises TypeError if t is not a tensor.
     """
     if not isinstance(t, Tensor):
-        raise TypeError(f"from_tensor(): argument 't' must be a Tensor, not {type(t).__name__}")
+        raise TypeError(f"from_tensor(): argument 't' must be Tensor, not {type(t).__name__}")
     names = Names("from_tensor", params)
     names.add_variables(sys._getframe(1))
     return Graph(call(lib.ag_graph_from_tensor, t, *names.native()))
