@@ -112,10 +112,13 @@ double largest_of(const Tensor& x) {
 
 // logit's bounds, and what lies outside them: nothing, or NaN where there are no bounds.
 struct LogitLimits {
+  // NaN limits nothing.
   explicit LogitLimits(std::optional<double> eps)
       : low(eps ? *eps : 0),
         high(eps ? 1 - *eps : 1),
-        outside(eps ? 0 : std::numeric_limits<double>::quiet_NaN()) {}
+        outside(eps ? 0 : std::numeric_limits<double>::quiet_NaN()) {
+    if (eps && std::isnan(*eps)) *this = LogitLimits(std::nullopt);
+  }
   double low, high, outside;
 };
 
@@ -202,8 +205,7 @@ void check_lerp(const Tensor& x, const Tensor& end, const Tensor& weight) {
   if (end.dtype() != x.dtype())
     fail(ErrorCode::kRuntime, "lerp: expected dtype ", name_of(x.dtype()),
          " for `end` but got dtype ", name_of(end.dtype()));
-  const bool single = weight.dim() == 0 && is_floating(weight.dtype());
-  if (weight.dtype() != x.dtype() && !single && !weight.head()->is_number)
+  if (weight.dtype() != x.dtype() && weight.dim() != 0)
     fail(ErrorCode::kRuntime, "lerp: expected dtype ", name_of(x.dtype()),
          " for `weight` but got dtype ", name_of(weight.dtype()));
 }

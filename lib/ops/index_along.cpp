@@ -135,10 +135,10 @@ std::vector<Index> tensor_items(const std::vector<Tensor>& indices) {
 
 Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index) {
   const int d = detail::normalize_dim(dim, x.dim());
+  detail::check_vector("index_select()", ErrorCode::kIndex, index);
   if (!detail::is_position(index))
     fail(ErrorCode::kRuntime, "index_select(): Expected dtype int32 or int64 for index, got ",
          name_of(index.dtype()));
-  detail::check_vector("index_select()", ErrorCode::kIndex, index);
   if (x.dim() > 0)
     return detail::take_parts(x, {d}, d, detail::at_least_1d(index), detail::Range::kSelect);
   if (index.numel() != 1)

@@ -107,6 +107,9 @@ Tensor cdist(const Tensor& x1, const Tensor& x2, double p) {
       fail(ErrorCode::kRuntime, "cdist only supports at least 2D tensors, ", name,
            " got: ", x->dim(), "D");
   }
+  if (x1.dtype() != x2.dtype())
+    fail(ErrorCode::kRuntime, "cdist: expected scalar type ", name_of(x1.dtype()), " but found ",
+         name_of(x2.dtype()));
   if (x1.size(-1) != x2.size(-1))
     fail(ErrorCode::kRuntime,
          "cdist: X1 and X2 must have the same number of columns. X1: ", x1.size(-1),
@@ -255,6 +258,10 @@ Tensor gaussian_nll_loss(const Tensor& input, const Tensor& target, const Tensor
                          double eps, Reduction reduction) {
   if (detail::has_elements(var) && detail::any_negative(var))
     fail(ErrorCode::kValue, "gaussian_nll_loss: var has negative entry/entries");
+  if (!is_floating(var.dtype()))
+    fail(ErrorCode::kRuntime,
+         "gaussian_nll_loss: result type Float can't be cast to the desired output type ",
+         name_of(var.dtype()), " of var");
   Tensor v = var;
   if (v.sizes() != input.sizes()) {
     Shape short_sizes = input.sizes();

@@ -258,6 +258,17 @@ void backward_pair(Backward& b) {
   if (b.needs(1)) b.set(1, slope_of_target(kind, x, t, p) * scaled);
 }
 
+// What PyTorch computes in place takes the dtype and the sizes of the side that it changes.
+void check_fits(PairLoss kind, const Tensor& x, const Tensor& t, DType common) {
+  const bool of_target = kind == PairLoss::kBceLogits;
+  const DType result = of_target ? t.dtype() : x.dtype();
+  const char* const name = kPairOps[static_cast<int>(kind)].name;
+  if (is_floating(common) && !is_floating(result))
+    fail(ErrorCode::kRuntime, name, ": result type ", name_of(common),
+         " can't be cast to the desired output type ", name_of(result), " of ",
+         of_target ? "target" : "input");
+}
+
 Tensor pair_loss(PairLoss kind, const Tensor& x, const Tensor& t, Reduction reduction,
                  double p = 0) {
   Attrs attrs;
@@ -265,8 +276,15 @@ Tensor pair_loss(PairLoss kind, const Tensor& x, const Tensor& t, Reduction redu
   attrs.reals[0] = p;
   const Op& op = kPairOps[static_cast<int>(kind)];
   if (x.sizes() == t.sizes() && x.dtype() == t.dtype()) return dispatch(op, {x, t}, attrs);
-  const DType common = autograd::result_type(x, t);
+  DType common = autograd::result_type(x, t);
+  if (kind == PairLoss::kHuber || kind == PairLoss::kSoftMargin || kind == PairLoss::kBceLogits) {
+    check_fits(kind, x, t, common);
+    common = kind == PairLoss::kBceLogits ? t.dtype() : x.dtype();
+  }
   const Shape sizes = broadcast_sizes(op.name, x.sizes(), t.sizes());
+  if (kind == PairLoss::kSoftMargin && sizes != x.sizes())
+    fail(ErrorCode::kRuntime, op.name, ": output with shape ", x.sizes(),
+         " doesn't match the broadcast shape ", sizes);
   return dispatch(op, {expand(to(x, common), sizes), expand(to(t, common), sizes)}, attrs);
 }
 
@@ -319,7 +337,8 @@ Tensor mse_loss(const Tensor& input, const Tensor& target, Reduction reduction) 
 }
 
 Tensor l1_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
-  if (is_floating(promote(input.dtype(), target.dtype())))
+  const bool has_bool = input.dtype() == DType::kBool || target.dtype() == DType::kBool;
+  if (is_floating(promote(input.dtype(), target.dtype())) && !has_bool)
     return pair_loss(PairLoss::kL1, input, target, reduction);
   return reduced(abs(sub(input, target)), reduction);
 }
@@ -345,9 +364,10 @@ Tensor soft_margin_loss(const Tensor& input, const Tensor& target, Reduction red
 }
 
 Tensor kl_div(const Tensor& input, const Tensor& target, Reduction reduction, bool log_target) {
-  if (!is_floating(input.dtype()))
-    fail(ErrorCode::kRuntime, "kl_div: Integral inputs not supported, got ",
-         name_of(input.dtype()));
+  for (const Tensor& side : {input, target})
+    if (!is_floating(side.dtype()))
+      fail(ErrorCode::kRuntime, "kl_div: Integral inputs not supported, got ",
+           name_of(input.dtype()), " and ", name_of(target.dtype()));
   return pair_loss(log_target ? PairLoss::kKlLog : PairLoss::kKl, input, target, reduction);
 }
 
@@ -372,6 +392,10 @@ Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& targe
   if (input.sizes() != target.sizes())
     fail(ErrorCode::kValue, "Target size (", target.sizes(), ") must be the same as input size (",
          input.sizes(), ")");
+  if (!is_floating(input.dtype()))
+    fail(ErrorCode::kNotImplemented,
+         "binary_cross_entropy_with_logits: \"log_sigmoid_cpu\" not implemented for ",
+         name_of(input.dtype()));
   if (!weight && !pos_weight) return pair_loss(PairLoss::kBceLogits, input, target, reduction);
   for (const Tensor* factor : {&weight, &pos_weight})
     if (*factor) must_have_common_sizes("binary_cross_entropy_with_logits: input", input, *factor);

@@ -5,6 +5,7 @@
 
 #include "autograd/grad.hpp"
 #include "autograd/ops.hpp"
+#include "autograd/runtime.hpp"
 #include "core/text.hpp"
 #include "ops/broadcast.hpp"
 #include "ops/product_rules.hpp"
@@ -178,7 +179,9 @@ Tensor addmv(const Tensor& input, const Tensor& a, const Tensor& v, double beta,
 Tensor addr(const Tensor& input, const Tensor& a, const Tensor& b, double beta, double alpha) {
   detail::check_vector("addr", "vec1", a);
   detail::check_vector("addr", "vec2", b);
-  return detail::scaled_sum("addr", input, outer(a, b), beta, alpha);
+  const DType common = promote(autograd::result_type(input, a), b.dtype());
+  const Tensor product = outer(to(a, common), to(b, common));
+  return detail::scaled_sum("addr", to(input, common), product, beta, alpha);
 }
 
 Tensor tensordot(const Tensor& a, const Tensor& b, const std::vector<int64_t>& dims_a,
@@ -306,8 +309,15 @@ Tensor bilinear(const Tensor& x1, const Tensor& x2, const Tensor& weight, const 
       fail(ErrorCode::kRuntime, "bilinear(): input batch dimensions do not match at dim ", d,
            ": got ", x1.sizes()[d], " and ", x2.sizes()[d], "; got sizes ", x1.sizes(), " and ",
            x2.sizes());
+  for (const Tensor& other : {x2, weight, bias ? bias : weight})
+    if (other.dtype() != x1.dtype())
+      fail(ErrorCode::kRuntime,
+           "bilinear(): All tensors must have the same dtype, got input1: ", name_of(x1.dtype()),
+           ", input2: ", name_of(x2.dtype()), ", weight: ", name_of(weight.dtype()),
+           bias ? ", bias: " : "", bias ? name_of(bias.dtype()) : "");
   if (weight.dim() != 3)
-    fail(ErrorCode::kIndex,
+    fail(weight.dim() > 1 && weight.sizes()[1] != x1.size(-1) ? ErrorCode::kRuntime
+                                                              : ErrorCode::kIndex,
          "Dimension out of range: bilinear() needs a weight of sizes "
          "[out, in1, in2], got ",
          weight.sizes());

@@ -45,7 +45,8 @@ int rank_of(const TensorBody& t) { return std::max(1, t.sizes.size()); }
 int64_t size_at(const TensorBody& t, int d) { return t.sizes.empty() ? 1 : t.sizes[d]; }
 
 void check_index_type(const char* op, const TensorBody& index) {
-  if (index.dtype != DType::kInt64 && index.dtype != DType::kInt32)
+  // No positions may have any dtype: tensor([]) is float32.
+  if (index.dtype != DType::kInt64 && index.dtype != DType::kInt32 && index.numel != 0)
     fail(ErrorCode::kRuntime, op, "(): Expected dtype int32/int64 for index, got ",
          name_of(index.dtype));
 }

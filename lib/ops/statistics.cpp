@@ -457,7 +457,7 @@ Tensor diff(const Tensor& x, int64_t n, int64_t dim, const Tensor& prepend, cons
   for (; n > 0; --n) {
     const int64_t size = y.size(dim);
     const Tensor later = slice(y, dim, 1, size), earlier = slice(y, dim, 0, size - 1);
-    y = x.dtype() == DType::kBool ? ne(later, earlier) : later - earlier;
+    y = y.dtype() == DType::kBool ? ne(later, earlier) : later - earlier;
   }
   return y;
 }

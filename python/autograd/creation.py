@@ -11,7 +11,7 @@ from ._capi import call, check, constants, lib, listed
 from .binding import function_only as function
 from .binding import method, public_names
 from .dtypes import dtype as DType
-from .operands import tensor_argument
+from .operands import as_dtype, must_be_sequence, tensor_argument
 from .random import takes_generator
 from .tensor import CPU, Tensor, device
 
@@ -112,7 +112,9 @@ def _as_numbers(elements: list[Any]) -> list[Any]:
         elif isinstance(element, str):
             raise TypeError("new(): invalid data type 'str'")
         else:
-            raise TypeError(f"not a sequence or number: {type(element).__name__}")
+            raise RuntimeError(
+                f"Could not infer dtype of {type(element).__name__}: it is neither a sequence nor a number"
+            )
     return numbers
 
 
@@ -329,7 +331,10 @@ def full(
     requires_grad: bool = False,
 ) -> Tensor:
     """Returns a tensor of the given sizes filled with a number; the dtype is that of the number unless given."""
+    must_be_sequence("full", "size", size)
     sizes, ndim = _shape("full", size)
+    if isinstance(fill_value, Tensor) and fill_value.ndim:
+        raise TypeError("full(): argument 'fill_value' must be Number, not Tensor")
     value = tensor_argument("full", "fill_value", fill_value)
     if dtype is None:
         dtype = _dtype_of(fill_value)
@@ -341,6 +346,8 @@ def _dtype_of(value: Any) -> DType | None:
     """The dtype of what is filled with value; None for the default dtype."""
     if isinstance(value, Tensor):
         return value.dtype
+    if hasattr(value, "item"):
+        value = value.item()
     return None if type(value) is float else _infer({type(value)})
 
 
@@ -506,12 +513,11 @@ def randint(
         low = 0
     elif size is None:
         low, high, size = 0, low, high
-    elif high is None:
-        low, high = 0, low
-    if size is None or isinstance(high, (tuple, list)):
+    if size is None or high is None or isinstance(high, (tuple, list)):
         raise TypeError(
-            "randint(): argument 'size' is missing: randint(high, size) or randint(low, high, size)"
+            "randint(): missing arguments, it is randint(high, size) or randint(low, high, size)"
         )
+    must_be_sequence("randint", "size", size)
     sizes, ndim = _shape("randint", size)
     return _finish(
         call(lib.ag_randint, low, high, sizes, ndim, _code(dtype, dtypes.int64)),
@@ -527,7 +533,7 @@ def randperm(
 ) -> Tensor:
     """Returns the numbers 0 to n - 1 in random order, int64 unless a dtype is given."""
     result = call(lib.ag_randperm, n)
-    return _finish(result if dtype is None else result.to(dtype), requires_grad, device)
+    return _finish(result if dtype is None else as_dtype(result, dtype), requires_grad, device)
 
 
 __all__ = public_names(globals())

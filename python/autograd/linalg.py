@@ -9,10 +9,10 @@ from __future__ import annotations
 from math import prod
 from typing import Any, NamedTuple
 
-from ._arguments import int_argument
+from ._arguments import int_argument, text_argument
 from ._capi import LinAlgError, call, lib
 from .dtypes import bool_, finfo
-from .operands import Dims, must_be_tensors, three_results, two_results
+from .operands import Dims, must_be_tensors, number_argument, three_results, two_results
 from .ops.matrices import lu_unpack, matrix_exp, slogdet_result
 from .ops.norms import matrix_norm, norm, svdvals, vector_norm
 from .ops.products import matmul, multi_dot
@@ -289,7 +289,7 @@ def qr(A: Tensor, mode: str = "reduced") -> qr_result:
     reduced R. By reflections (Householder, 1958). The gradient takes n columns that are independent, and not
     "complete" of more rows than columns.
     """
-    if mode not in ("reduced", "complete", "r"):
+    if text_argument("linalg_qr", "mode", mode) not in ("reduced", "complete", "r"):
         raise RuntimeError(
             f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'"
         )
@@ -298,7 +298,7 @@ def qr(A: Tensor, mode: str = "reduced") -> qr_result:
 
 
 def _upper(name: str, UPLO: str) -> bool:
-    if not isinstance(UPLO, str) or UPLO.upper() not in ("L", "U"):
+    if text_argument(name, "UPLO", UPLO).upper() not in ("L", "U"):
         raise RuntimeError(f"{name}: Expected UPLO argument to be 'L' or 'U', but got {UPLO}")
     return UPLO.upper() == "U"
 
@@ -334,11 +334,10 @@ def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> 
 
 def _tolerances(A: Tensor, atol: Any, rtol: Any) -> tuple[float, float]:
     """What counts as 0: absolutely, and in terms of the largest singular value."""
-    if rtol is None:
-        rtol = 0.0
-        if atol is None or not float(atol) > 0:
-            rtol = finfo(A.dtype).eps * max(A.shape[-2:])
-    return 0.0 if atol is None else float(atol), float(rtol)
+    least = 0.0 if atol is None else float(number_argument("linalg", "atol", atol))
+    if rtol is not None:
+        return least, float(number_argument("linalg", "rtol", rtol))
+    return least, 0.0 if least > 0 else finfo(A.dtype).eps * max(A.shape[-2:])
 
 
 def _mirrored(A: Tensor) -> Tensor:
@@ -374,6 +373,8 @@ def pinv(
     (Golub and Pereyra, 1973) is that of matrices of the same rank.
     """
     _checked("linalg.pinv", A)
+    if rcond is not None and (atol is not None or rtol is not None):
+        raise TypeError("linalg_pinv() takes rcond or atol and rtol, got both")
     rtol = rcond if rtol is None else rtol
     return call(lib.ag_linalg_pinv, _mirrored(A) if hermitian else A, *_tolerances(A, atol, rtol))
 
@@ -398,6 +399,8 @@ def matrix_rank(
 def cond(A: Tensor, p: Any = None) -> Tensor:
     """Returns the condition numbers |A| |A^-1| in a norm of matrix_norm(); p=None is 2, of any [..., m, n]."""
     _checked("linalg.cond", A)
+    if p is not None and not isinstance(p, str):
+        p = number_argument("linalg_cond", "p", p)
     if p is None or p in (2, -2):
         s = svdvals(A)
         return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
@@ -430,6 +433,11 @@ def lstsq(
         )
     vectors = B.ndim == A.ndim - 1 and B.shape == A.shape[:-1]
     right = B.unsqueeze(-1) if vectors else B
+    if not 0 <= A.ndim - right.ndim <= 1:
+        raise RuntimeError(
+            "linalg.lstsq: input.dim() must be greater or equal to other.dim() and (input.dim() - other.dim()) <= 1, "
+            f"got sizes {list(A.shape)} and {list(B.shape)}"
+        )
     if right.ndim < 2 or right.shape[-2] != A.shape[-2]:
         raise RuntimeError(
             "linalg.lstsq: input.size(-2) should match other.size(-2), "

@@ -81,6 +81,20 @@ def must_be_tensors(function: str, **named: Any) -> None:
             )
 
 
+def must_be_sequence(function: str, argument: str, value: Any, of: str = "ints") -> None:
+    """Raises TypeError naming function and argument for what is neither a tuple nor a list."""
+    if not isinstance(value, (tuple, list)):
+        raise TypeError(
+            f"{function}(): argument '{argument}' must be tuple of {of}, not {type(value).__name__}"
+        )
+
+
+def ints_argument(function: str, argument: str, value: Any) -> tuple[Any, Any]:
+    """A tuple or list of ints as the library takes it through call(); TypeError for anything else, one int too."""
+    must_be_sequence(function, argument, value)
+    return listed(value)
+
+
 def tensor_argument(function: str, argument: str, value: Any) -> Tensor:
     """The operand that value stands for; TypeError naming function and argument if it is neither Tensor nor number."""
     wrapped = operand(value)
@@ -138,11 +152,7 @@ def handles(function: str, argument: str, tensors: Iterable[Any], optional: bool
 
 def packed(function: str, argument: str, tensors: Any) -> tuple[Any, Any]:
     """handles() and their count, faster, for calls that keep the interpreter lock: the list stays as it is."""
-    if not isinstance(tensors, (tuple, list)):
-        raise TypeError(
-            f"{function}(): argument '{argument}' (position 1) must be tuple of Tensors, "
-            f"not {type(tensors).__name__}"
-        )
+    must_be_sequence(function, argument, tensors, "Tensors")
     if len(tensors) >= len(_POINTERS):
         array = handles(function, argument, tensors)
         return array, len(array)
@@ -236,6 +246,11 @@ def dtype_code(dtype: _dtype | None) -> int:
     if not isinstance(dtype, _dtype):
         raise TypeError(f"argument 'dtype' must be autograd.dtype, not {type(dtype).__name__}")
     return dtype.code
+
+
+def as_dtype(tensor: Tensor, dtype: _dtype) -> Tensor:
+    """The elements in a dtype; TypeError for what is none."""
+    return call(lib.ag_to_dtype, tensor, dtype_code(dtype))
 
 
 def sizes_argument(function: str, first: Any, more: tuple[Any, ...]) -> tuple[Any, Any]:

@@ -18,7 +18,7 @@ _EXACT = 1 << 52  # integers up to here are exact in float64 arithmetic
 
 @function
 def arange(
-    start: Any = 0,
+    start: Any = None,
     end: Any = None,
     step: Any = 1,
     *,
@@ -29,6 +29,8 @@ def arange(
     """Returns start, start + step, ... below end (above it for a negative step); int64 if all three are ints."""
     if end is None:
         start, end = 0, start
+    elif start is None:
+        start = 0
     start = number_argument("arange", "start", start)
     end = number_argument("arange", "end", end)
     step = number_argument("arange", "step", step)
@@ -46,6 +48,16 @@ def arange(
     )
 
 
+def _end_of(function: str, argument: str, value: Any) -> float:
+    """An end of a range as a number; RuntimeError for a tensor with dims."""
+    if isinstance(value, Tensor) and value.ndim:
+        raise RuntimeError(
+            f"{function} only supports 0-dimensional start and end tensors, "
+            f"but got {argument} with {value.ndim} dimension(s)."
+        )
+    return float(number_argument(function, argument, value))
+
+
 @function
 def linspace(
     start: float,
@@ -57,8 +69,8 @@ def linspace(
     requires_grad: bool = False,
 ) -> Tensor:
     """Returns `steps` evenly spaced numbers from start to end, both included."""
-    start = number_argument("linspace", "start", start)
-    end = number_argument("linspace", "end", end)
+    start = _end_of("linspace", "start", start)
+    end = _end_of("linspace", "end", end)
     return _finish(
         call(lib.ag_linspace, float(start), float(end), steps, _code(dtype)), requires_grad, device
     )
@@ -77,7 +89,8 @@ def logspace(
 ) -> Tensor:
     """Returns base^x for `steps` evenly spaced numbers x from start to end, both included."""
     wanted = dtypes.by_code[_code(dtype)]
-    exponents = linspace(float(start), float(end), steps, dtype=dtypes.float64)
+    start, end = _end_of("logspace", "start", start), _end_of("logspace", "end", end)
+    exponents = linspace(start, end, steps, dtype=dtypes.float64)
     powers = call(lib.ag_pow, full((), float(base), dtype=dtypes.float64), exponents)
     return _finish(powers.to(wanted), requires_grad, device)
 

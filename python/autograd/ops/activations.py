@@ -71,13 +71,13 @@ def gelu_tanh(input: Tensor) -> Tensor:
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """Returns x P(N < x) for a normal number N; approximate='tanh': x (1 + tanh(0.798 (x + 0.0447 x^3))) / 2."""
+    if not isinstance(approximate, str):
+        kind = type(approximate).__name__
+        raise TypeError(f"gelu(): argument 'approximate' must be str, not {kind}")
     if approximate == "none":
         return call(lib.ag_gelu, input)
     if approximate == "tanh":
         return gelu_tanh(input)
-    if not isinstance(approximate, str):
-        kind = type(approximate).__name__
-        raise TypeError(f"gelu(): argument 'approximate' must be str, not {kind}")
     raise RuntimeError(
         f"gelu: approximate argument must be either none or tanh, but found {approximate!r}"
     )

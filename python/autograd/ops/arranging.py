@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from .._arguments import int_argument
 from .._capi import call, constants, lib, listed
 from ..binding import function_only as function
 from ..binding import method, op, public_names
-from ..operands import Dims, dim_argument, dims_argument, in_place, operand
+from ..operands import Dims, dim_argument, dims_argument, in_place, must_be_tensors, operand
 from ..tensor import Tensor
 
 
@@ -51,6 +52,8 @@ def roll(input: Tensor, shifts: Any, dims: Dims = None) -> Tensor:
 
     Without dims the flattened elements are moved.
     """
+    if shifts is None:
+        raise TypeError("roll(): argument 'shifts' must be tuple of ints, not NoneType")
     return call(lib.ag_roll, input, *dims_argument(shifts), *dims_argument(dims))
 
 
@@ -79,24 +82,22 @@ def repeat_interleave(
     repeats is a number, or a tensor with one number per element. repeat_interleave(repeats) gives the positions.
     """
     if repeats is None:
-        if not isinstance(input, Tensor):
-            raise TypeError(
-                f"repeat_interleave(): argument 'repeats' must be Tensor, not {type(input).__name__}"
-            )
+        must_be_tensors("repeat_interleave", repeats=input)
         repeats, dim = input, 0
         if input.ndim != 1:
             raise RuntimeError(
                 f"repeat_interleave only accept 1D vector as repeat, got sizes {tuple(input.shape)}"
             )
         input = call(lib.ag_arange, 0.0, float(input.shape[0]), 1.0, constants["AG_INT64"])
-    counts = operand(repeats)
-    if counts is None:
-        raise TypeError(
-            f"repeat_interleave(): argument 'repeats' must be Tensor or int, not {type(repeats).__name__}"
-        )
+    if not isinstance(repeats, Tensor):
+        repeats = int_argument("repeat_interleave", "repeats", repeats)
     size = -1 if output_size is None else output_size
     return call(
-        lib.ag_repeat_interleave, input, counts, *dim_argument("repeat_interleave", dim), size
+        lib.ag_repeat_interleave,
+        input,
+        operand(repeats),
+        *dim_argument("repeat_interleave", dim),
+        size,
     )
 
 

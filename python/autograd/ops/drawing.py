@@ -11,7 +11,7 @@ from ..binding import function_only as function
 from ..binding import method, op, public_names
 from ..dtypes import dtype as _dtype
 from ..dtypes import float64
-from ..operands import in_place
+from ..operands import in_place, number_argument
 from ..random import takes_generator
 from ..tensor import Tensor
 
@@ -27,11 +27,14 @@ def bernoulli(input: Tensor, p: float | None = None) -> Tensor:
     """
     if p is None:
         return call(lib.ag_bernoulli, input)
-    chances = creation.full((), _chance(p), dtype=float64).expand(input.shape)
+    if isinstance(p, Tensor) and p.ndim:
+        raise TypeError("bernoulli(): argument 'p' must be float, not Tensor")
+    chances = creation.full((), _chance("bernoulli", p), dtype=float64).expand(input.shape)
     return call(lib.ag_bernoulli, chances).to(input.dtype)
 
 
-def _chance(p: float) -> float:
+def _chance(function: str, p: Any) -> float:
+    p = number_argument(function, "p", p)
     if not 0 <= p <= 1:
         raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p}")
     return p
@@ -42,7 +45,7 @@ def _chance(p: float) -> float:
 def bernoulli_(self: Tensor, p: Any = 0.5) -> Tensor:
     """Fills with 1 with probability p, a number or a tensor, else 0, and returns the tensor itself."""
     if not isinstance(p, Tensor):
-        p = creation.full((), _chance(p), dtype=float64)
+        p = creation.full((), _chance("bernoulli_", p), dtype=float64)
     drawn = call(lib.ag_bernoulli, p.detach().expand(self.shape))
     if lib.ag_vmap_depth_of(p) < lib.ag_vmap_depth_of(drawn) > lib.ag_vmap_depth_of(self):
         raise RuntimeError(

@@ -18,7 +18,7 @@ from .._capi import (
     raise_last_error,
 )
 from ..binding import by_numpys_names, method, op, public_names
-from ..operands import handles, in_place, tensor_argument
+from ..operands import handles, in_place, number_argument, tensor_argument
 from ..tensor import Tensor
 
 _gather, _index_select, _scatter_add = lib.ag_gather, lib.ag_index_select, lib.ag_scatter_add
@@ -58,10 +58,13 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
 
 def _source(function: str, src: Any, value: Any) -> Tensor:
     """The tensor or number to scatter, whichever of the two was given."""
-    given = value if src is None else src
-    if given is None:
-        raise TypeError(f"{function}() missing 1 required positional arguments: src or value")
-    return tensor_argument(function, "src", given)
+    if (src is None) == (value is None):
+        raise TypeError(
+            f"{function}() takes one of src and value, got {'neither' if src is None else 'both'}"
+        )
+    if src is None:
+        return tensor_argument(function, "value", number_argument(function, "value", value))
+    return tensor_argument(function, "src", src)
 
 
 def _kind(reduce: str) -> int:
@@ -166,17 +169,22 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     raise_last_error()
 
 
+def _scale(function: str, alpha: Any) -> Tensor:
+    """alpha as a tensor; TypeError for what is no number."""
+    return tensor_argument(function, "alpha", number_argument(function, "alpha", alpha))
+
+
 @op
 def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
     """Returns a copy of input with alpha times slice i of source added to slice index[i] along dim."""
-    scale = tensor_argument("index_add", "alpha", alpha)
+    scale = _scale("index_add", alpha)
     return call(lib.ag_index_add, input, dim, index, source, scale)
 
 
 @method
 def index_add_(self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
     """Does what index_add() does to the tensor itself and returns it."""
-    scale = tensor_argument("index_add_", "alpha", alpha)
+    scale = _scale("index_add_", alpha)
     return in_place(lib.ag_index_add_, self, dim, index, source, scale)
 
 

@@ -19,7 +19,7 @@ from .._capi import (
 )
 from ..binding import by_numpys_names, method, op, public_names
 from ..binding import function_only as function
-from ..operands import handles, many_results, packed
+from ..operands import handles, many_results, must_be_sequence, packed
 from ..tensor import Tensor, tensor_classes
 
 
@@ -64,9 +64,14 @@ def _parts(name: str, parts: int, native: Any, *arguments: Any) -> tuple[Tensor,
 
 
 def _spread(name: str, tensors: tuple[Any, ...]) -> Any:
-    """Tensors given one by one or as one sequence, as the library takes them, and their count."""
-    if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
+    """Tensors given one by one or as one sequence, as the library takes them."""
+    if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) and tensors[0]:
         tensors = tuple(tensors[0])
+    return _one_by_one(name, tensors)
+
+
+def _one_by_one(name: str, tensors: tuple[Any, ...]) -> Any:
+    """Tensors as the library takes them."""
     if fast and len(tensors) <= _MOST_LISTED and tensor_classes.issuperset(map(type, tensors)):
         return tensors
     return handles(name, "tensors", tensors)
@@ -95,8 +100,9 @@ def split(
     if not isinstance(tensor, Tensor):
         raise _no_tensor("split", tensor)
     if not isinstance(sections, (int, list, tuple)) and hasattr(type(sections), "__index__"):
-        sections = sections.__index__()
+        sections = int_argument("split", "split_size_or_sections", sections)
     if isinstance(sections, int):
+        sections = int_argument("split", "split_size_or_sections", sections)
         if not tensor.shape:
             raise RuntimeError("split expects at least a 1-dimensional tensor")
         size = tensor.size(dim)
@@ -111,6 +117,7 @@ def split(
             if size
             else [0]
         )
+    must_be_sequence("split", "split_size_or_sections", sections)
     return many_results(lib.ag_split, len(sections), tensor, *listed(sections), dim)
 
 
@@ -122,11 +129,9 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
         chunks = int_argument("chunk", "chunks", chunks)
     if chunks <= 0:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
-    try:
-        shape = input.shape
-    except AttributeError:
-        raise _no_tensor("chunk", input) from None
-    if not shape:
+    if not isinstance(input, Tensor):
+        raise _no_tensor("chunk", input)
+    if not input.shape:
         raise RuntimeError("chunk expects at least a 1-dimensional tensor")
     size = input.size(dim)
     # As many as there are when each is of size / chunks, rounded up.
@@ -293,7 +298,7 @@ column_stack = _join(
 @function
 def block_diag(*tensors: Any) -> Tensor:
     """Returns a matrix of zeros with the matrices (vectors: rows) along its diagonal."""
-    array = _spread("block_diag", tensors)
+    array = _one_by_one("block_diag", tensors)
     return call(lib.ag_block_diag, array, len(array))
 
 
@@ -307,7 +312,7 @@ def cartesian_prod(*tensors: Any) -> Tensor:
 @function
 def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     """Returns views of the shape that all tensors broadcast to."""
-    array = _spread("broadcast_tensors", tensors)
+    array = _one_by_one("broadcast_tensors", tensors)
     return many_results(lib.ag_broadcast_tensors, len(array), array, len(array))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._arguments import int_argument
 from .._capi import call, lib
 from ..binding import binary, method, op, public_names, unary
 from ..binding import function_only as function
@@ -199,9 +200,9 @@ def div(input: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tenso
     """
     if rounding_mode is None:
         return _plain_div(input, other)
-    if rounding_mode == "floor":
+    if isinstance(rounding_mode, str) and rounding_mode == "floor":
         return div_floor(input, other)
-    if rounding_mode == "trunc":
+    if isinstance(rounding_mode, str) and rounding_mode == "trunc":
         return div_trunc(input, other)
     raise _rounding_error(rounding_mode)
 
@@ -211,7 +212,7 @@ def div_(self: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tenso
     """Divides the elements by other, as div() does, and returns the tensor itself."""
     if rounding_mode is None:
         return _plain_div_(self, other)
-    if rounding_mode not in ("floor", "trunc"):
+    if not isinstance(rounding_mode, str) or rounding_mode not in ("floor", "trunc"):
         raise _rounding_error(rounding_mode)
     native = lib.ag_div_floor_ if rounding_mode == "floor" else lib.ag_div_trunc_
     return in_place(native, self, tensor_argument("div_", "other", other))
@@ -264,15 +265,17 @@ _plain_round_decimals = lib.ag_round_decimals
 @op
 def round(input: Tensor, *, decimals: int = 0) -> Tensor:
     """Returns x rounded to decimals digits after the point, elementwise; halves go to the even neighbour."""
-    return _plain_round(input) if decimals == 0 else call(_plain_round_decimals, input, decimals)
+    if type(decimals) is int and decimals == 0:
+        return _plain_round(input)
+    return call(_plain_round_decimals, input, int_argument("round", "decimals", decimals))
 
 
 @method
 def round_(self: Tensor, *, decimals: int = 0) -> Tensor:
     """Rounds the elements as round() does and returns the tensor itself."""
-    if decimals == 0:
+    if type(decimals) is int and decimals == 0:
         return _plain_round_(self)
-    return in_place(lib.ag_round_decimals_, self, decimals)
+    return in_place(lib.ag_round_decimals_, self, int_argument("round_", "decimals", decimals))
 
 
 @function
@@ -298,11 +301,7 @@ method(_polygamma_method, "polygamma")
 def _number(function: str, argument: str, value: Any) -> Tensor:
     if value is None:
         return NO_TENSOR
-    if isinstance(value, (bool, int, float)):
-        return tensor_argument(function, argument, float(value))
-    raise TypeError(
-        f"{function}(): argument '{argument}' must be float, not {type(value).__name__}"
-    )
+    return tensor_argument(function, argument, float(number_argument(function, argument, value)))
 
 
 @op

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .._capi import call, lib
 from ..binding import by_numpys_names, op, public_names
 from ..dtypes import dtype as _dtype
+from ..operands import as_dtype
 from ..tensor import Tensor
 
 
@@ -20,7 +21,7 @@ def _softmax_dim(name: str, dim: int | None) -> int:
 @by_numpys_names
 def softmax(input: Tensor, dim: int | None = None, dtype: _dtype | None = None) -> Tensor:
     """Returns e^x / sum e^x along dim, computed from input converted to dtype if one is given."""
-    input = input if dtype is None else input.to(dtype)
+    input = input if dtype is None else as_dtype(input, dtype)
     return call(lib.ag_softmax, input, _softmax_dim("softmax", dim))
 
 
@@ -28,7 +29,7 @@ def softmax(input: Tensor, dim: int | None = None, dtype: _dtype | None = None) 
 @by_numpys_names
 def log_softmax(input: Tensor, dim: int | None = None, dtype: _dtype | None = None) -> Tensor:
     """Returns x - log sum e^x along dim, computed from input converted to dtype if one is given."""
-    input = input if dtype is None else input.to(dtype)
+    input = input if dtype is None else as_dtype(input, dtype)
     return call(lib.ag_log_softmax, input, _softmax_dim("log_softmax", dim))
 
 

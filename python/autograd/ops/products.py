@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Callable
 
-from .._capi import ArgumentError, argument_error, call, lib, listed, not_null, raise_last_error
+from .._capi import ArgumentError, argument_error, call, lib, not_null, raise_last_error
 from ..binding import function_only, method, op, public_names
-from ..operands import handles, must_be_tensors
+from ..dtypes import bool_
+from ..operands import handles, ints_argument, must_be_sequence, must_be_tensors
 from ..tensor import Tensor, tensor_classes
 
 _matmul = lib.ag_matmul
@@ -100,6 +101,11 @@ def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: float = 1, alpha: fl
 @op
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """Returns beta * input + alpha * outer(vec1, vec2); input broadcasts to [m, n]."""
+    for name, factor in (("beta", beta), ("alpha", alpha)):
+        if isinstance(factor, bool) and isinstance(input, Tensor) and input.dtype is not bool_:
+            raise RuntimeError(
+                f"addr: Boolean {name} only supported for Boolean results, got {factor}"
+            )
     return call(lib.ag_addr, input, vec1, vec2, beta, alpha)
 
 
@@ -146,7 +152,7 @@ def einsum(*args: Any) -> Tensor:
     alphabetical order, after the dims under "...". Operands are contracted from left to right, each pair as one
     (batched) matrix product. Raises RuntimeError for a wrong equation or sizes that do not fit.
     """
-    if len(args) < 2:
+    if len(args) < 2 or (len(args) == 2 and isinstance(args[1], (list, tuple)) and not args[1]):
         raise ValueError(
             "einsum(): must specify the equation string and at least one operand, "
             "or at least one operand and its subscripts list"
@@ -178,12 +184,11 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     if isinstance(dims, Tensor):
         dims = dims.tolist() if dims.numel() > 1 else int(dims.item())
     if isinstance(dims, (tuple, list)):
-        if len(dims) == 2 and not isinstance(dims[0], int):
-            dims_a, dims_b = list(dims[0]), list(dims[1])
-        else:
-            raise RuntimeError(
+        if len(dims) != 2:
+            raise ValueError(
                 f"tensordot expects dims to be int or two lists of dims, but got dims={dims}"
             )
+        dims_a, dims_b = dims
     else:
         if not isinstance(dims, int):
             raise RuntimeError(
@@ -195,7 +200,8 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
         if dims > min(a.dim(), b.dim()):
             raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
         dims_a, dims_b = list(range(-dims, 0)), list(range(dims))
-    return call(lib.ag_tensordot, a, b, *listed(dims_a), *listed(dims_b))
+    places = ints_argument("tensordot", "dims_self", dims_a)
+    return call(lib.ag_tensordot, a, b, *places, *ints_argument("tensordot", "dims_other", dims_b))
 
 
 @op
@@ -221,6 +227,7 @@ def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
 
     Raises RuntimeError if neighbours do not fit.
     """
+    must_be_sequence("linalg_multi_dot", "tensors", tensors, "Tensors")
     return call(lib.ag_multi_dot, handles("multi_dot", "tensors", tensors), len(tensors))
 
 

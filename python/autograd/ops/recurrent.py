@@ -7,7 +7,7 @@ from typing import Any
 
 from .._capi import call, lib
 from ..binding import function_only, public_names
-from ..operands import handles, three_results, two_results
+from ..operands import handles, must_be_sequence, must_be_tensors, three_results, two_results
 from ..tensor import NO_TENSOR, Tensor
 
 
@@ -15,12 +15,19 @@ def _optional(tensor: Tensor | None) -> Any:
     return NO_TENSOR if tensor is None else tensor
 
 
-def _pair(hx: Any) -> tuple[Any, Any]:
+def _pair(function: str, hx: Any) -> tuple[Any, Any]:
     if hx is None:
         return NO_TENSOR, NO_TENSOR
-    if not isinstance(hx, (tuple, list)) or len(hx) != 2:
-        raise RuntimeError("lstm expects two hidden states")
+    must_be_sequence(function, "hx", hx, "Tensors")
+    if len(hx) != 2:
+        handles(function, "hx", hx)
+        raise RuntimeError(f"{function} expects two hidden states, got {len(hx)}")
     return hx[0], hx[1]
+
+
+def _weights(function: str, params: Any) -> Any:
+    must_be_sequence(function, "params", params, "Tensors")
+    return handles(function, "params", params)
 
 
 @function_only
@@ -41,8 +48,9 @@ def lstm(
     directions, N, H], or is None for zeros. params lists, per layer and direction, w_ih, w_hh, then b_ih and b_hh if
     has_biases, then w_hr [P, H] if outputs are projected. Raises RuntimeError where sizes do not fit.
     """
-    h0, c0 = _pair(hx)
-    weights = handles("lstm", "params", params)
+    must_be_tensors("lstm", input=input)
+    h0, c0 = _pair("lstm", hx)
+    weights = _weights("lstm", params)
     settings = (has_biases, num_layers, dropout, train, bidirectional, batch_first)
     return three_results(lib.ag_lstm, input, h0, c0, weights, len(weights), *settings)
 
@@ -61,7 +69,7 @@ def _layer(native: Any, kind: str) -> Any:
         bidirectional: bool,
         batch_first: bool,
     ) -> tuple[Tensor, Tensor]:
-        weights = handles(name, "params", params)
+        weights = _weights(name, params)
         settings = (has_biases, num_layers, dropout, train, bidirectional, batch_first)
         return two_results(native, input, _optional(hx), weights, len(weights), *settings)
 
@@ -94,7 +102,8 @@ def lstm_cell(
     input is [N, in] or [in], hx holds h and c [N, H] or [H], or is None for zeros. Raises RuntimeError where sizes do
     not fit.
     """
-    h, c = _pair(hx)
+    must_be_tensors("lstm_cell", input=input)
+    h, c = _pair("lstm_cell", hx)
     biases = (_optional(b_ih), _optional(b_hh))
     return two_results(lib.ag_lstm_cell, input, h, c, w_ih, w_hh, *biases)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from .._arguments import text_argument
+from .._arguments import bool_argument, int_argument, text_argument
 from .._capi import (
     ZERO,
     ArgumentError,
@@ -15,9 +15,18 @@ from .._capi import (
     not_null,
     raise_last_error,
 )
-from ..binding import by_numpys_names, in_own_names, op, public_names
+from ..binding import by_numpys_names, in_own_names, method, op, public_names
+from ..binding import function_only as function
 from ..dtypes import dtype as _dtype
-from ..operands import Dims, dim_argument, dims_argument, dtype_code, tensor_argument, two_results
+from ..operands import (
+    Dims,
+    dim_argument,
+    dims_argument,
+    dtype_code,
+    must_be_tensors,
+    tensor_argument,
+    two_results,
+)
 from ..tensor import NO_TENSOR, Tensor
 from .pointwise import abs, add, eq, le, maximum, minimum, mul, ne, sub
 
@@ -176,15 +185,39 @@ def _along(native: Any, input: Tensor, dim: int, keepdim: bool) -> max_result:
     return max_result(*two_results(native, input, dim, keepdim))
 
 
+def _of_all(name: str, native: Any, input: Tensor, keepdim: bool) -> Tensor:
+    """What a function of all elements gives, which keeps no dims."""
+    if keepdim is not False:
+        raise TypeError(
+            f'{name}() missing 1 required positional arguments: "dim", keepdim without it'
+        )
+    return call(native, input)
+
+
+def _extreme_of_two(
+    name: str, of_two: Any, native: Any, input: Tensor, dim: Any, keepdim: bool, other: Any
+) -> Any:
+    """The extreme of two tensors, the second given as other or in the place of dim."""
+    if dim is None or other is None:
+        must_be_tensors(name, other=dim if other is None else other)
+        if keepdim is False:
+            return of_two(input, dim if other is None else other)
+        if other is None:  # with keepdim it is a tensor that stands for a number
+            return _along(native, input, int_argument(name, "dim", dim), keepdim)
+    raise TypeError(f"{name}() takes either dim and keepdim or other")
+
+
 @op
 @by_numpys_names
 def max(
     input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor | None = None
 ) -> Any:
     """Returns the maximum of all elements, or (values, indices) along dim, or maximum(input, other)."""
+    if dim is None and other is None:
+        return _of_all("max", lib.ag_max, input, keepdim)
     if isinstance(dim, Tensor) or other is not None:
-        return maximum(input, dim if other is None else other)
-    return call(lib.ag_max, input) if dim is None else _along(lib.ag_max_dim, input, dim, keepdim)
+        return _extreme_of_two("max", maximum, lib.ag_max_dim, input, dim, keepdim, other)
+    return _along(lib.ag_max_dim, input, dim, keepdim)
 
 
 @op
@@ -193,9 +226,11 @@ def min(
     input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor | None = None
 ) -> Any:
     """Returns the minimum of all elements, or (values, indices) along dim, or minimum(input, other)."""
+    if dim is None and other is None:
+        return _of_all("min", lib.ag_min, input, keepdim)
     if isinstance(dim, Tensor) or other is not None:
-        return minimum(input, dim if other is None else other)
-    return call(lib.ag_min, input) if dim is None else _along(lib.ag_min_dim, input, dim, keepdim)
+        return _extreme_of_two("min", minimum, lib.ag_min_dim, input, dim, keepdim, other)
+    return _along(lib.ag_min_dim, input, dim, keepdim)
 
 
 @op
@@ -241,9 +276,7 @@ def prod(
     input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: _dtype | None = None
 ) -> Tensor:
     """Returns the product of all elements or along dim. Integers and bool are multiplied as int64."""
-    if not (dim is None or isinstance(dim, int)):
-        raise TypeError(f"prod(): argument 'dim' must be int, not {type(dim).__name__}")
-    dims, n = dims_argument(dim)
+    dims, n = dim_argument("prod", dim)
     return call(lib.ag_prod, input, dims, n, keepdim, dtype_code(dtype))
 
 
@@ -251,10 +284,10 @@ def prod(
 @by_numpys_names
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> aminmax_result:
     """Returns (min, max) of all elements or along dim; ties share the gradient evenly."""
-    if keepdim and dim is None:
-        dims: Any = tuple(range(input.ndim))
-        return aminmax_result(amin(input, dims, True), amax(input, dims, True))
-    dims, n = dims_argument(dim)
+    if bool_argument("aminmax", "keepdim", keepdim) and dim is None:
+        every = tuple(range(input.ndim))
+        return aminmax_result(amin(input, every, True), amax(input, every, True))
+    dims, n = dim_argument("aminmax", dim)
     return aminmax_result(*two_results(lib.ag_aminmax, input, dims, n, keepdim))
 
 
@@ -321,13 +354,29 @@ def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     return call(lib.ag_logsumexp, input, dims, n, keepdim)
 
 
-@op
+@function
 def norm(
     input: Tensor,
     p: Any = "fro",
     dim: Dims = None,
     keepdim: bool = False,
-    out: None = None,
+    out: Tensor | None = None,
+    dtype: _dtype | None = None,
+) -> Tensor:
+    """Returns (sum |x|^p)^(1/p) of all elements or over dims; 'fro' and None mean 2.
+
+    p may be 0 (the number of elements that are not 0), inf or -inf (the extremes of |x|). out has to be None.
+    """
+    if out is not None:
+        raise TypeError("norm(): argument 'out' must be None")
+    return _norm(input, p, dim, keepdim, dtype)
+
+
+def _norm(
+    self: Tensor,
+    p: Any = "fro",
+    dim: Dims = None,
+    keepdim: bool = False,
     dtype: _dtype | None = None,
 ) -> Tensor:
     """Returns (sum |x|^p)^(1/p) of all elements or over dims; 'fro' and None mean 2.
@@ -340,8 +389,11 @@ def norm(
         p = 2
     dims, n = dims_argument(dim)
     return call(
-        lib.ag_vector_norm, input, 2.0 if p is None else p, dims, n, keepdim, dtype_code(dtype)
+        lib.ag_vector_norm, self, 2.0 if p is None else p, dims, n, keepdim, dtype_code(dtype)
     )
+
+
+method(_norm, "norm")
 
 
 @op
@@ -377,7 +429,7 @@ def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """Returns the lower median of all elements, or (values, indices) along dim. A NaN is the median."""
     if dim is None:
-        return call(lib.ag_median, input)
+        return _of_all("median", lib.ag_median, input, keepdim)
     return _along(lib.ag_median_dim, input, dim, keepdim)
 
 
@@ -386,7 +438,7 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
 def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """Returns the lower median of the elements that are not NaN, or (values, indices) along dim."""
     if dim is None:
-        return call(lib.ag_nanmedian, input)
+        return _of_all("nanmedian", lib.ag_nanmedian, input, keepdim)
     return _along(lib.ag_nanmedian_dim, input, dim, keepdim)
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from .._arguments import int_argument
 from .._capi import call, lib, not_null
 from ..binding import function_only as function
 from ..binding import in_own_names, method, op, passes_on, passes_sizes_on, public_names
-from ..operands import Dims, dims_argument, sizes_argument
+from ..dtypes import bool_, float32, float64
+from ..operands import Dims, dims_argument, ints_argument, must_be_sequence, sizes_argument
 from ..tensor import Size, Tensor, become
+
+_NO_INTS = (float32, float64, bool_)
 
 
 @op
@@ -130,6 +134,7 @@ def expand_as(self: Tensor, other: Tensor) -> Tensor:
 @op
 def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
     """Returns a view of the given sizes in which dims of size 1 are repeated."""
+    must_be_sequence("broadcast_to", "size", size)
     return expand(input, size)
 
 
@@ -179,7 +184,18 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
 @op
 def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     """Returns the view of `length` positions of a dim from start on."""
-    return _narrow(input, dim, start if type(start) is int else int(start), length)
+    if type(start) is not int:
+        start = _start(start)
+    return _narrow(input, dim, start, length)
+
+
+def _start(start: Any) -> int:
+    """The number that a tensor of one int stands for; RuntimeError for other tensors, TypeError for the rest."""
+    if isinstance(start, Tensor) and (start.ndim or start.dtype in _NO_INTS):
+        raise RuntimeError(
+            f"narrow: start must be an 0-dim integral Tensor, got {start.dtype} of sizes {list(start.shape)}"
+        )
+    return int_argument("narrow", "start", start)
 
 
 @passes_on(lib.ag_narrow)
@@ -192,7 +208,7 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """Returns a view with one dim as several, whose product it is; one size may be -1."""
     if type(sizes) is tuple or type(sizes) is list:
         return _unflatten(input, dim, sizes, len(sizes))
-    return _unflatten(input, dim, *sizes_argument("unflatten", sizes, ()))
+    return _unflatten(input, dim, *ints_argument("unflatten", "sizes", sizes))
 
 
 @passes_on(lib.ag_unflatten)
@@ -203,7 +219,16 @@ def _unflatten(input: Tensor, dim: int, sizes: Any, ndim: Any) -> Tensor:
 @op
 def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     """Returns a view with dim source[i] at place destination[i]; the other dims keep their order."""
-    return call(lib.ag_movedim, input, *dims_argument(source), *dims_argument(destination))
+    if isinstance(source, (tuple, list)) or isinstance(destination, (tuple, list)):
+        places = ints_argument("movedim", "source", source)
+        return call(
+            lib.ag_movedim, input, *places, *ints_argument("movedim", "destination", destination)
+        )
+    where = (
+        int_argument("movedim", "source", source),
+        int_argument("movedim", "destination", destination),
+    )
+    return call(lib.ag_movedim, input, *dims_argument(where[0]), *dims_argument(where[1]))
 
 
 @op

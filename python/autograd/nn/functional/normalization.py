@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import prod
 
 from ..._capi import call, lib, pack
-from ...operands import must_be_tensors
+from ...operands import must_be_sequence, must_be_tensors
 from ...tensor import NO_TENSOR, Tensor
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"]
@@ -25,6 +25,7 @@ def layer_norm(
 
     Raises RuntimeError if normalized_shape is empty or not the end of the input's, or weight or bias have another.
     """
+    must_be_sequence("layer_norm", "normalized_shape", normalized_shape)
     shape, ndim = pack(normalized_shape)
     return call(
         lib.ag_layer_norm,
@@ -47,6 +48,7 @@ def rms_norm(
 
     Raises RuntimeError if normalized_shape is empty or not the end of the input's, or weight has another.
     """
+    must_be_sequence("rms_norm", "normalized_shape", normalized_shape)
     shape, ndim = pack(normalized_shape)
     return call(
         lib.ag_rms_norm,
@@ -114,6 +116,8 @@ def batch_norm(
     """
     if training:
         must_be_tensors("batch_norm", input=input)
+        if isinstance(eps, (int, float)) and eps <= 0:
+            raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
         _check_more_than_one(input.shape)
         if (running_mean is None) != (running_var is None):
             raise ValueError(

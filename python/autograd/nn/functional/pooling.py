@@ -123,8 +123,8 @@ def _output_size(name: str, dims: int, input: Any, size: Sizes) -> tuple[Any, An
                 )
             kept = input.shape[input.dim() - len(size) :]
             size = [k if s is None else s for s, k in zip(size, kept)]
-    elif type(size) is int:
-        size = (size,) * dims
+    elif hasattr(type(size), "__index__") and not isinstance(size, bool):
+        size = (size,) * dims  # type: ignore[assignment]
     elif size is None and dims > 1 and isinstance(input, Tensor):
         size = tuple(input.shape[-dims:])
     return spatial(name, "output_size", size)
@@ -193,6 +193,16 @@ adaptive_max_pool3d, adaptive_max_pool3d_with_indices = _adaptive_max_pool(
 )
 
 
+def _two(name: str, argument: str, value: Ints) -> tuple[Any, Any]:
+    """An int or two, as the library takes them."""
+    two = spatial(name, argument, value)
+    if isinstance(value, (tuple, list)) and len(value) != 2:
+        raise RuntimeError(
+            f"{name}: It is expected {argument} equals to 2, but got size {len(value)}: {value}"
+        )
+    return two
+
+
 def unfold(
     input: Tensor, kernel_size: Ints, dilation: Ints = 1, padding: Ints = 0, stride: Ints = 1
 ) -> Tensor:
@@ -200,10 +210,10 @@ def unfold(
     return call(
         lib.ag_im2col,
         input,
-        *spatial("unfold", "kernel_size", kernel_size),
-        *spatial("unfold", "dilation", dilation),
-        *spatial("unfold", "padding", padding),
-        *spatial("unfold", "stride", stride),
+        *_two("unfold", "kernel_size", kernel_size),
+        *_two("unfold", "dilation", dilation),
+        *_two("unfold", "padding", padding),
+        *_two("unfold", "stride", stride),
     )
 
 
@@ -219,11 +229,11 @@ def fold(
     return call(
         lib.ag_col2im,
         input,
-        *spatial("fold", "output_size", output_size),
-        *spatial("fold", "kernel_size", kernel_size),
-        *spatial("fold", "dilation", dilation),
-        *spatial("fold", "padding", padding),
-        *spatial("fold", "stride", stride),
+        *_two("fold", "output_size", output_size),
+        *_two("fold", "kernel_size", kernel_size),
+        *_two("fold", "dilation", dilation),
+        *_two("fold", "padding", padding),
+        *_two("fold", "stride", stride),
     )
 
 

@@ -94,6 +94,8 @@ def interpolate(
         sizes = _per_dim("output size", size, dims, input)
     else:
         factors = _per_dim("scale_factor", scale_factor, dims, input)
+        if any(isinstance(factor, Tensor) for factor in factors):
+            raise TypeError("interpolate(): argument 'scale_factor' must be float, not Tensor")
         sizes = [math.floor(float(n) * f) for n, f in zip(input.shape[2:], factors)]
         if not recompute_scale_factor and mode != "area":
             scales = struct.pack(f"{len(factors)}d", *(max(f, 0) for f in factors))

@@ -7,6 +7,7 @@ import warnings
 from ... import creation, ops
 from ..._capi import call, lib
 from ...dtypes import dtype as _dtype
+from ...operands import as_dtype
 from ...ranges import arange
 from ...tensor import Tensor
 
@@ -30,7 +31,7 @@ def softmax(
     """
     if dim is None:
         dim = _dim("softmax", input, _stacklevel)
-    return call(lib.ag_softmax, input if dtype is None else input.to(dtype), dim)
+    return call(lib.ag_softmax, input if dtype is None else as_dtype(input, dtype), dim)
 
 
 def log_softmax(
@@ -42,7 +43,7 @@ def log_softmax(
     """
     if dim is None:
         dim = _dim("log_softmax", input, _stacklevel)
-    return call(lib.ag_log_softmax, input if dtype is None else input.to(dtype), dim)
+    return call(lib.ag_log_softmax, input if dtype is None else as_dtype(input, dtype), dim)
 
 
 def softmin(
@@ -55,7 +56,7 @@ def softmin(
     if dim is None:
         dim = _dim("softmin", input, _stacklevel)
     negative = -input
-    return call(lib.ag_softmax, negative if dtype is None else negative.to(dtype), dim)
+    return call(lib.ag_softmax, negative if dtype is None else as_dtype(negative, dtype), dim)
 
 
 def gumbel_softmax(
