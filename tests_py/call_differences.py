@@ -131,7 +131,7 @@ RULES = [
     Rule("dtypes that PyTorch has no kernel for", _ANY, _OK, "NotImplementedError: "),
     Rule(
         "by name what PyTorch takes by place only",
-        r".*(max|min|std|var|std_mean|var_mean|sort|argsort|sum|mean|prod|clamp|relu)\(",
+        r".*(max|min|std|var|std_mean|var_mean|sort|argsort|sum|mean|prod|clamp|relu|randint)\(",
         "(ok|RuntimeError: )",
         "TypeError: ",
     ),

@@ -75,6 +75,18 @@ def test_sibling_views_see_each_other(lib):
     return gradient(lib, x, right)
 
 
+@pytest.mark.parametrize("step", [1, 2])
+def test_written_through_windows_that_overlap(step):
+    found = []
+    for lib in (ag, torch):
+        x = lib.ones(6, requires_grad=True)
+        y = x * 2
+        y.unfold(0, 3, step).fill_(3.0)
+        (y * y * lib.tensor([1.0, 2, 3, 4, 5, 6])).sum().backward()
+        found.append(x.grad.tolist())
+    assert found[0] == found[1]
+
+
 @vs_torch
 def test_view_taken_before_the_history(lib):
     x, buffer = leaf(lib, 3), leaf(lib, 2, 3, requires_grad=False)

@@ -167,8 +167,8 @@ void backward_view_assign(Backward& b) {
   const Tensor part = dispatch(*assign.extra->view_op, {g}, assign.attrs);
   if (b.needs(1)) b.set(1, part);
   if (!b.needs(0)) return;
-  // What came through the view does not reach the old value: g - V'(V g), V' being the view's own
-  // gradient rule.
+  // What came through the view does not reach the old value: g where V'(1) is 0, V' being the
+  // view's own gradient rule. Views may overlap themselves.
   Node* view = Node::make(*assign.extra->view_op);
   const struct Owner {
     Node* node;
@@ -181,10 +181,10 @@ void backward_view_assign(Backward& b) {
   NodeOutput& output = view->outputs.add();
   output.dtype = part.dtype();
   output.sizes = part.sizes();
-  Tensor grads[1] = {part}, results[1];
+  Tensor grads[1] = {ones(part.sizes(), part.dtype())}, results[1];
   Backward rule(*view, grads, results);
   assign.extra->view_op->backward(rule);
-  b.set(0, sub(g, sum_to(results[0], input.sizes)));
+  b.set(0, where(eq(sum_to(results[0], input.sizes), scalar(0.0)), g, scalar(0.0)));
 }
 
 constexpr Op kViewAssign = {.name = "view_assign",

@@ -109,8 +109,8 @@ def _as_numbers(elements: list[Any]) -> list[Any]:
             numbers.append(element.__index__())
         elif hasattr(type(element), "__float__"):
             numbers.append(float(element))
-        elif isinstance(element, str):
-            raise TypeError("new(): invalid data type 'str'")
+        elif isinstance(element, (str, bytes)):
+            raise TypeError(f"new(): invalid data type '{type(element).__name__}'")
         else:
             raise RuntimeError(
                 f"Could not infer dtype of {type(element).__name__}: it is neither a sequence nor a number"
@@ -513,6 +513,8 @@ def randint(
         low = 0
     elif size is None:
         low, high, size = 0, low, high
+    elif high is None:
+        low, high = 0, low
     if size is None or high is None or isinstance(high, (tuple, list)):
         raise TypeError(
             "randint(): missing arguments, it is randint(high, size) or randint(low, high, size)"

@@ -58,10 +58,10 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
 
 def _source(function: str, src: Any, value: Any) -> Tensor:
     """The tensor or number to scatter, whichever of the two was given."""
-    if (src is None) == (value is None):
-        raise TypeError(
-            f"{function}() takes one of src and value, got {'neither' if src is None else 'both'}"
-        )
+    if src is None and value is None:
+        raise TypeError(f"{function}() missing 1 required positional arguments: src or value")
+    if src is not None and value is not None:
+        raise TypeError(f"{function}() takes one of src and value, got both")
     if src is None:
         return tensor_argument(function, "value", number_argument(function, "value", value))
     return tensor_argument(function, "src", src)
