@@ -16,8 +16,8 @@ from op_table import ROWS
 
 import autograd as ag
 
-# PyTorch reads behind the ends of weights that are too small, which may end the process.
-PYTORCH_CRASHES = {"lstm", "gru"}
+# PyTorch reads behind the ends of weights and pivots that are too few, which may end the process.
+PYTORCH_CRASHES = {"lstm", "gru", "lu_unpack"}
 # Two libraries draw two numbers.
 RANDOM = {(row.path or row.name).rpartition(".")[2].rstrip("_") for row in ROWS if row.random}
 
@@ -152,7 +152,12 @@ RULES = [
         "RuntimeError: ",
     ),
     Rule("windows that only fit with padding", r".*avg_pool3d\(", _OK, "RuntimeError: input image"),
-    Rule("a vector from the right", r"linalg\.solve\(", _OK, "RuntimeError: "),
+    Rule(
+        "a vector from the right, and a number as a tensor of one",
+        r"linalg\.(solve|tensorinv)\(",
+        _OK,
+        "RuntimeError: ",
+    ),
     Rule("a mask that is a number", r".*scaled_dot_product_attention\(", _OK, "IndexError: "),
     Rule("a bool tensor is an index, as Python has it", r".*bool\[\]", "(ok|\\w+Error: )", _ERROR),
     # ---- what PyTorch takes more

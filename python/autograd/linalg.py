@@ -12,7 +12,14 @@ from typing import Any, NamedTuple
 from ._arguments import int_argument, text_argument
 from ._capi import LinAlgError, call, lib
 from .dtypes import bool_, finfo
-from .operands import Dims, must_be_tensors, number_argument, three_results, two_results
+from .operands import (
+    Dims,
+    must_be_sequence,
+    must_be_tensors,
+    number_argument,
+    three_results,
+    two_results,
+)
 from .ops.matrices import lu_unpack, matrix_exp, slogdet_result
 from .ops.norms import matrix_norm, norm, svdvals, vector_norm
 from .ops.products import matmul, multi_dot
@@ -276,7 +283,8 @@ def tensorsolve(A: Tensor, B: Tensor, dims: Dims = None) -> Tensor:
     """Returns X with tensordot(A, X, X.ndim) = B, after dims of A were moved to its end; A.shape begins with B's."""
     must_be_tensors("linalg.tensorsolve", A=A, B=B)
     if dims is not None:
-        dims = (dims,) if isinstance(dims, int) else tuple(dims)
+        must_be_sequence("linalg_tensorsolve", "dims", dims)
+        dims = tuple(dims)  # type: ignore[arg-type]
         A = A.movedim(dims, tuple(range(A.ndim - len(dims), A.ndim)))
     n = _square("tensorsolve", A, B.ndim)
     return solve(A.reshape(n, n), B.reshape(-1)).reshape(A.shape[B.ndim :])

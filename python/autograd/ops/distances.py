@@ -5,7 +5,7 @@ from __future__ import annotations
 from .._capi import call, lib
 from ..binding import function_only as function
 from ..binding import op, public_names
-from ..operands import Dims, in_place, must_be_tensors
+from ..operands import Dims, in_place, must_be_tensors, number_argument
 from ..ranges import triu_indices
 from ..tensor import Tensor
 from .reductions import norm
@@ -53,7 +53,8 @@ _MODES = (
 @op
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     """Returns the p-norm of all elements of input - other, which broadcast."""
-    return norm(input - other, p)
+    must_be_tensors("dist", input=input, other=other)
+    return norm(input - other, number_argument("dist", "p", p))
 
 
 @function
@@ -62,6 +63,7 @@ def pdist(input: Tensor, p: float = 2) -> Tensor:
     must_be_tensors("pdist", input=input)
     if input.ndim != 2:
         raise RuntimeError(f"pdist only supports 2D tensors, got sizes {list(input.shape)}")
+    p = number_argument("pdist", "p", p)
     if p < 0:
         raise RuntimeError(f"pdist only supports non-negative p values, got {p}")
     i, j = triu_indices(len(input), len(input), 1)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from .._arguments import bool_argument
 from .._capi import call, lib
 from ..binding import function_only as function
 from ..binding import op, public_names
-from ..operands import three_results, two_results
+from ..operands import must_be_tensors, three_results, two_results
 from ..tensor import Tensor
 
 
@@ -68,6 +69,7 @@ def matrix_exp(A: Tensor) -> Tensor:
 @op
 def cholesky_solve(input: Tensor, input2: Tensor, upper: bool = False) -> Tensor:
     """Returns X with A X = input [..., n, k] from the factor input2 of A: L of L L^T, or U of U^T U if upper."""
+    bool_argument("cholesky_solve", "upper", upper)
     half = call(
         lib.ag_linalg_solve_triangular, _transposed_if(upper, input2), input, False, True, False
     )
@@ -84,6 +86,7 @@ def cholesky_inverse(input: Tensor, upper: bool = False) -> Tensor:
 
 
 def _transposed_if(wanted: bool, matrix: Tensor) -> Tensor:
+    must_be_tensors("cholesky_solve", input2=matrix)
     return matrix.transpose(-2, -1) if wanted else matrix
 
 
