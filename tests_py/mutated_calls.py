@@ -19,7 +19,7 @@ from op_table import ROWS
 
 import autograd as ag
 
-SAMPLES_OF_A_NAME = 1
+SAMPLES_OF_A_NAME = 2
 
 
 class Array(NamedTuple):

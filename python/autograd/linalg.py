@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from ._arguments import int_argument, text_argument
 from ._capi import LinAlgError, call, lib
+from .creation import ones_like
 from .dtypes import bool_, finfo
 from .operands import (
     Dims,
@@ -20,10 +21,10 @@ from .operands import (
     three_results,
     two_results,
 )
+from .ops.joining import cat
 from .ops.matrices import lu_unpack, matrix_exp, slogdet_result
 from .ops.norms import matrix_norm, norm, svdvals, vector_norm
 from .ops.products import matmul, multi_dot
-from .ranges import arange
 from .tensor import Tensor
 
 __all__ = [
@@ -230,7 +231,7 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
         raise RuntimeError(
             f"linalg.vecdot: Expected a floating point or complex tensor as input. Got {x.dtype}"
         )
-    return (x * y).sum(dim)
+    return (x * y).sum(int_argument("linalg.vecdot", "dim", dim))
 
 
 def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
@@ -240,19 +241,18 @@ def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> T
 
 
 def vander(x: Tensor, *, N: int | None = None) -> Tensor:
-    """Returns the powers 0 to N-1 of x [..., n], [..., n, N]; N is n by default."""
+    """Returns the powers 0 to N-1 of x [..., n], [..., n, N]; N is n by default, a number without dims one of n = 1."""
     must_be_tensors("linalg.vander", x=x)
     if x.dtype is bool_:
         raise RuntimeError(
             "linalg.vander supports floating point and integer tensors, but got bool"
         )
-    columns = (
-        int_argument("linalg.vander", "N", N) if N is not None else x.shape[-1] if x.ndim else 1
-    )
+    base = (x if x.is_floating_point() else x.long()).reshape(x.shape or (1,)).unsqueeze(-1)
+    columns = base.shape[-2] if N is None else int_argument("linalg.vander", "N", N)
     if columns <= 1:
         raise RuntimeError(f"N must be greater than 1, got {columns}")
-    base = x if x.is_floating_point() else x.long()
-    return base.unsqueeze(-1) ** arange(columns)
+    powers = base.expand(*base.shape[:-1], columns - 1).cumprod(-1)
+    return cat([ones_like(base), powers], -1)
 
 
 def _square(name: str, A: Tensor, lead: int) -> int:

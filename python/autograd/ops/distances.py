@@ -64,7 +64,7 @@ def pdist(input: Tensor, p: float = 2) -> Tensor:
     if input.ndim != 2:
         raise RuntimeError(f"pdist only supports 2D tensors, got sizes {list(input.shape)}")
     p = number_argument("pdist", "p", p)
-    if p < 0:
+    if not p >= 0:
         raise RuntimeError(f"pdist only supports non-negative p values, got {p}")
     i, j = triu_indices(len(input), len(input), 1)
     return norm(input[i] - input[j], p, -1)

@@ -11,7 +11,7 @@ from ..binding import function_only as function
 from ..binding import method, op, public_names
 from ..dtypes import dtype as _dtype
 from ..dtypes import float64
-from ..operands import in_place, number_argument
+from ..operands import in_place, must_be_tensors, number_argument
 from ..random import takes_generator
 from ..tensor import Tensor
 
@@ -27,6 +27,7 @@ def bernoulli(input: Tensor, p: float | None = None) -> Tensor:
     """
     if p is None:
         return call(lib.ag_bernoulli, input)
+    must_be_tensors("bernoulli", input=input)
     if isinstance(p, Tensor) and p.ndim:
         raise TypeError("bernoulli(): argument 'p' must be float, not Tensor")
     chances = creation.full((), _chance("bernoulli", p), dtype=float64).expand(input.shape)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..._arguments import bool_argument, int_argument
 from ..._capi import ArgumentError, argument_error, call, lib, not_null, raise_last_error
 from ...grad_mode import no_grad
-from ...operands import in_place
+from ...operands import in_place, must_be_tensors
 from ...tensor import Tensor
 
 __all__ = ["embedding", "one_hot"]
@@ -13,11 +13,10 @@ __all__ = ["embedding", "one_hot"]
 _embedding = lib.ag_embedding
 
 
-def _padding(padding_idx: int | None, rows: int) -> int:
-    """The number of the padding row, -1 if there is none."""
-    if padding_idx is None:
-        return -1
-    padding_idx = int_argument("embedding", "padding_idx", padding_idx)
+def _padding(padding_idx: int, weight: Tensor) -> int:
+    """The number of the padding row of weight."""
+    must_be_tensors("embedding", weight=weight)
+    padding_idx, rows = int_argument("embedding", "padding_idx", padding_idx), weight.size(0)
     if not -rows <= padding_idx < rows:
         raise AssertionError(
             f"Padding_idx must be within num_embeddings, got {padding_idx} for {rows} rows"
@@ -40,7 +39,7 @@ def embedding(
     scale_grad_by_freq divides a row's gradient by how often it was used. sparse is ignored: gradients are dense.
     Raises IndexError for a number that is no row.
     """
-    padding = -1 if padding_idx is None else _padding(padding_idx, weight.size(0))
+    padding = -1 if padding_idx is None else _padding(padding_idx, weight)
     if sparse is not False:
         bool_argument("embedding", "sparse", sparse)
     if max_norm is not None:
