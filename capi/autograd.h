@@ -1028,8 +1028,8 @@ AG_API ag_tensor* ag_linalg_lu_solve(const ag_tensor* lu, const ag_tensor* pivot
 AG_API ag_tensor* ag_linalg_matrix_exp(const ag_tensor* a);
 /* The x [.., n, k] of smallest norm with the least |a x - b| for b [.., m, k], and the ranks of a
  * (int64); singular values up to rtol times the largest count as 0. */
-AG_API ag_status ag_linalg_lstsq(const ag_tensor* a, const ag_tensor* b, double rtol,
-                                 ag_tensor** x, ag_tensor** rank);
+AG_API ag_status ag_linalg_lstsq(const ag_tensor* a, const ag_tensor* b, double rtol, ag_tensor** x,
+                                 ag_tensor** rank);
 /* a to an integer power; any dtype but bool for n >= 0. */
 AG_API ag_tensor* ag_linalg_matrix_power(const ag_tensor* a, int64_t n);
 /* The cross product of vectors of 3 along dim. */
