@@ -130,6 +130,25 @@ def test_search_finds_steps_and_clears(page):
     assert page.input_value("#search") == "" and page.locator(".box.match").count() == 0
 
 
+def test_search_knows_what_one_of_many_stands_for(chromium, tmp_path):
+    model = ag.nn.Sequential(*[Block(4) for _ in range(5)])
+    optimizer = ag.optim.Adam(model.parameters())
+    with ag.graph.record() as graph:
+        model(ag.ones(2, 4)).sum().backward()
+        optimizer.step()
+    graph.save(tmp_path / "x.html")
+    with opened(chromium, tmp_path / "x.html") as page:
+        page.fill("#search", "3.inner.weight")
+        page.press("#search", "Enter")
+        assert page.inner_text("#matches").startswith("1 of ")
+        assert page.inner_text("#details h2") == "weight", "what is called so comes first"
+        page.fill("#search", "3.inner linear")
+        page.press("#search", "Enter")
+        assert page.inner_text("#details h2") == "linear"
+        page.fill("#search", "5.inner")
+        assert page.inner_text("#matches") == "none"
+
+
 def test_what_is_found_is_seen_and_the_window_stays_full(page):
     """A drawing is taller than the window, or all of it is shown."""
     rect = (

@@ -100,6 +100,11 @@ void write_graph(Json& json, const Sketch& sketch) {
     json.open('{').key("title").text(cluster.title).key("path").text(cluster.path);
     json.key("parent").number(cluster.parent).key("phase").text(name_of(cluster.phase));
     json.key("isPhase").yes(cluster.is_phase).key("times").number(cluster.times);
+    if (!cluster.also.empty()) {
+      json.key("also").open('[');
+      for (const std::string& path : cluster.also) json.text(path);
+      json.close(']');
+    }
     if (cluster.fused >= 0) {
       const SketchNode& closed = cluster.stands;
       json.key("fused").text(style_of(closed.look, closed.phase).name);

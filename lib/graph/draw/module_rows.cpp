@@ -373,8 +373,12 @@ void Repeats::merge_twins(int first_module, const std::vector<Twin>& twins) {
 }
 
 void Repeats::merge(const std::vector<Unit>& units, const Row& row) {
-  for (int c : units[0])
-    sketch_.clusters[static_cast<size_t>(c)].times = static_cast<int>(units.size());
+  for (size_t i = 0; i < units[0].size(); ++i) {
+    SketchCluster& first = sketch_.clusters[static_cast<size_t>(units[0][i])];
+    first.times = static_cast<int>(units.size());
+    for (size_t k = 1; k < units.size() && i < units[k].size(); ++k)
+      first.also.push_back(sketch_.clusters[static_cast<size_t>(units[k][i])].path);
+  }
   for (size_t k = 0; k < units.size(); ++k) {
     for (size_t i = 0; i < row.nodes[k].size(); ++i) {
       const size_t n = static_cast<size_t>(row.nodes[k][i]);

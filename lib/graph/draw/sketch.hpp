@@ -47,9 +47,10 @@ struct SketchCluster {
   int parent = -1;   ///< comes first
   Phase phase = Phase::kForward;
   bool is_phase = false;
-  int times = 1;           ///< as often it stands there in a row
-  int fused = -1;          ///< the fused op, by its number, whose ops these are
-  SketchNode stands = {};  ///< of a fused op: how it looks closed
+  int times = 1;                       ///< as often it stands there in a row
+  std::vector<std::string> also = {};  ///< paths of the others in the row
+  int fused = -1;                      ///< the fused op, by its number, whose ops these are
+  SketchNode stands = {};              ///< of a fused op: how it looks closed
 };
 
 struct Sketch {

@@ -148,10 +148,10 @@
 
   function search() {
     const words = $("search").value.trim().toLowerCase().split(/\s+/).filter(Boolean);
-    matches = !words.length ? [] : model().graph.nodes.map((_, n) => n).filter((n) => {
-      const text = model().text(n);
-      return words.every((word) => text.includes(word));
-    });
+    const found = (text) => words.every((word) => text.includes(word));
+    matches = !words.length ? [] : model().graph.nodes.map((_, n) => n).filter((n) => found(model().text(n)));
+    const named = matches.filter((n) => found(model().names(n)));
+    matches = [...named, ...matches.filter((n) => !named.includes(n))];
     match = matches.length ? 0 : -1;
     showMatch();
   }

@@ -168,10 +168,26 @@ class Model {
     return this.graph.nodes.some((n) => n[what] > 0);
   }
 
+  // What a node is called: "layers.0.weight", and "layers.1.weight" where the one stands for the other.
+  names(n) {
+    this.known ||= [];
+    return this.known[n] ||= this.allNames(this.graph.nodes[n]).join("\n").toLowerCase();
+  }
+
+  allNames(node) {
+    const { clusters } = this.graph, all = [node.title, node.name, clusters[node.cluster]?.path].filter(Boolean);
+    for (let c = node.cluster; c >= 0; c = clusters[c].parent) {
+      const { path, also } = clusters[c];
+      if (!path || !also) continue;
+      const below = all.filter((name) => name === path || name.startsWith(path + "."));
+      for (const other of also) all.push(...below.map((name) => other + name.slice(path.length)));
+    }
+    return all;
+  }
+
   text(n) {
     const node = this.graph.nodes[n];
-    const path = node.cluster >= 0 ? this.graph.clusters[node.cluster].path : "";
-    return [node.title, node.name, node.detail, path, ...node.outputs, ...node.facts.flat()].join("\n").toLowerCase();
+    return [this.names(n), node.detail, ...node.outputs, ...node.facts.flat()].join("\n").toLowerCase();
   }
 }
 
