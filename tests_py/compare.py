@@ -127,7 +127,8 @@ def same(actual, expected, **options):
     elif isinstance(expected, torch.dtype):
         assert name_of(actual) == name_of(expected)
     else:
-        assert actual == expected, f"got {actual!r}, PyTorch has {expected!r}"
+        alike = actual is expected or actual == expected
+        assert alike, f"got {actual!r}, PyTorch has {expected!r}"
 
 
 def shown(shape, text):

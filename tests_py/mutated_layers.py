@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ class Layer(NamedTuple):
     inputs: tuple
 
 
+@functools.cache
 def _f(*shape: int) -> Array:
     """Some numbers, the same for the same shape."""
     n = int(np.prod(shape))
@@ -32,6 +34,7 @@ def _like(names: str, layer: Layer) -> dict[str, Layer]:
     return dict.fromkeys(names.split(), layer)
 
 
+_MOST_FILLED = 10_000
 _SPATIAL = {1: (2, 4, 8), 2: (2, 4, 6, 6), 3: (1, 4, 4, 4, 4)}
 _TARGETS = Array([1, 0, 2], "int64")
 _SIGNS = Array([1.0, -1.0, 1.0])
@@ -156,9 +159,17 @@ def _outcome(function: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def construct(lib: Any, name: str, call: Call) -> Any:
-    """The layer in evaluation mode, or the error."""
+    """The layer in evaluation mode, with parameters that are the same in both libraries, or the error."""
     built = _outcome(getattr(lib.nn, name), *made(lib, call.args), **made(lib, call.kwargs))
-    return built if isinstance(built, Exception) else built.eval()
+    return built if isinstance(built, Exception) else _filled(lib, built.eval())
+
+
+def _filled(lib: Any, layer: Any) -> Any:
+    with lib.no_grad():
+        for parameter in [] if "Lazy" in type(layer).__name__ else layer.parameters():
+            if 0 < parameter.numel() <= _MOST_FILLED and parameter.is_floating_point():
+                parameter.copy_(made(lib, _f(*parameter.shape)))
+    return layer
 
 
 def forward(lib: Any, layer: Any, call: Call) -> Any:
@@ -176,16 +187,17 @@ def good_inputs(name: str) -> Call:
     return Call(f"nn.{name}.forward", LAYERS[name].inputs, {})
 
 
-# Endless in both libraries.
-_ENDLESS = 2**60
-
-
 def bad_constructions(name: str) -> Iterator[Call]:
     """Calls of the class, each wrong in one way."""
-    for call in bad_calls(good_arguments(name)):
-        values = (*call.args, *call.kwargs.values())
-        if not (name == "Transformer" and any(type(v) is int and v > _ENDLESS for v in values)):
-            yield call
+    return bad_calls(good_arguments(name))
+
+
+def endless_in_pytorch(call: Call) -> bool:
+    """True for layers that PyTorch would make one by one until there is no memory left."""
+    stacked = call.path in ("nn.Transformer", "nn.RNN", "nn.GRU", "nn.LSTM")
+    return stacked and any(
+        type(v) is int and v > 2**60 for v in (*call.args, *call.kwargs.values())
+    )
 
 
 def bad_inputs(name: str) -> Iterator[Call]:

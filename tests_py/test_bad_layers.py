@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from call_differences import unexplained_of_layers
 from compare import outcome, same_outcome
 from mutated_layers import (
     LAYERS,
@@ -38,6 +39,12 @@ def test_bad_inputs_have_clear_errors(name):
         if isinstance(result, Exception) and not isinstance(result, CLEAR):
             unclear.add(f"{call}: {result!r}")
     assert not unclear, "\n".join(sorted(unclear)[:10])
+
+
+def test_bad_calls_of_layers_end_as_pytorchs_do():
+    """One of thirty; call_differences.py, run as a program, goes through all."""
+    differing = list(unexplained_of_layers(share=30))
+    assert not differing, "\n".join(differing[:10])
 
 
 def _f(lib, *shape):

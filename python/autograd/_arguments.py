@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import operator
+from collections.abc import Iterable
 from typing import Any
 
 # ---- arguments of Python functions -----------------------------------------------------------------------
@@ -51,6 +52,11 @@ def text_argument(function: str, argument: str, value: Any) -> str:
     if isinstance(value, str):
         return value
     raise TypeError(f"{function}(): argument '{argument}' must be str, not {type(value).__name__}")
+
+
+def each_dim(value: Any, dims: int) -> tuple[Any, ...]:
+    """What a layer was given for each of its dims: one value for all, or one after the other."""
+    return tuple(value) if isinstance(value, Iterable) else (value,) * dims
 
 
 def ends(function: str, low: Any, high: Any, named: dict[str, Any]) -> tuple[Any, Any]:

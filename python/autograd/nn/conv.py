@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Union
 
+from .._arguments import each_dim
 from .._capi import lib, not_null, raise_last_error
 from ..creation import empty
 from ..dtypes import dtype as DType
@@ -19,10 +20,6 @@ from .parameter import Parameter
 Ints = Union[int, Sequence[int]]
 
 _PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
-
-
-def _entries(value: Ints, dims: int) -> tuple[int, ...]:
-    return tuple(value) if isinstance(value, Iterable) else (value,) * dims
 
 
 class _Conv(Module):
@@ -59,9 +56,9 @@ class _Conv(Module):
                 f"out_channels must be divisible by groups, got {out_channels} and {groups}"
             )
         self.in_channels, self.out_channels = in_channels, out_channels
-        self.kernel_size = _entries(kernel_size, self._dims)
-        self.stride = _entries(stride, self._dims)
-        self.dilation = _entries(dilation, self._dims)
+        self.kernel_size = each_dim(kernel_size, self._dims)
+        self.stride = each_dim(stride, self._dims)
+        self.dilation = each_dim(dilation, self._dims)
         if isinstance(padding, str):
             if padding not in ("same", "valid"):
                 raise ValueError(
@@ -71,10 +68,10 @@ class _Conv(Module):
                 raise ValueError("padding='same' is not supported for strided convolutions")
         if padding_mode not in _PADDING_MODES:
             raise ValueError(
-                f"padding_mode must be one of {set(_PADDING_MODES)}, but got padding_mode='{padding_mode}'"
+                f"padding_mode must be one of {', '.join(map(repr, _PADDING_MODES))}, but got {padding_mode!r}"
             )
-        self.padding = padding if isinstance(padding, str) else _entries(padding, self._dims)
-        self.output_padding = _entries(output_padding, self._dims)
+        self.padding = padding if isinstance(padding, str) else each_dim(padding, self._dims)
+        self.output_padding = each_dim(output_padding, self._dims)
         self.groups = groups
         self.padding_mode = padding_mode
         first, second = out_channels, in_channels

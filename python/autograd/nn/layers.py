@@ -86,8 +86,6 @@ class Bilinear(Module):
         device: Any = None,
         dtype: DType | None = None,
     ) -> None:
-        if in1_features <= 0:
-            raise ValueError(f"in1_features must be > 0, but got {in1_features}")
         super().__init__()
         self.in1_features, self.in2_features = in1_features, in2_features
         self.out_features = out_features
@@ -95,12 +93,14 @@ class Bilinear(Module):
             empty(out_features, in1_features, in2_features, dtype=dtype, device=device)
         )
         self.register_parameter(
-            "bias", Parameter(empty(out_features, dtype=dtype)) if bias else None
+            "bias", Parameter(empty(out_features, dtype=dtype, device=device)) if bias else None
         )
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draws weight and bias anew."""
+        """Draws weight and bias anew. Raises ValueError if in1_features is 0."""
+        if not self.in1_features:
+            raise ValueError("in1_features must be > 0, but got 0")
         bound = 1 / math.sqrt(self.in1_features)
         with no_grad():
             self.weight.uniform_(-bound, bound)
@@ -138,7 +138,7 @@ class Unflatten(Module):
 
     def __init__(self, dim: int, unflattened_size: Any) -> None:
         super().__init__()
-        if not isinstance(dim, int):
+        if not hasattr(type(dim), "__index__"):
             raise TypeError(
                 f"Unflatten: dim must be int, not {type(dim).__name__}: dims have no names"
             )

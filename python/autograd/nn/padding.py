@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Union
 
+from .._arguments import each_dim
 from ..operands import must_be_tensors
 from ..tensor import Tensor
 from . import functional
@@ -21,13 +22,7 @@ class _Pad(Module):
 
     def __init__(self, padding: Pads) -> None:
         super().__init__()
-        if isinstance(padding, int):
-            padding = (padding,) * (2 * self.dims)
-        elif len(padding) != 2 * self.dims:
-            raise ValueError(
-                f"expected {2 * self.dims} numbers or one for the padding of {self.dims} dims, got {tuple(padding)}"
-            )
-        self.padding = tuple(padding)
+        self.padding = each_dim(padding, 2 * self.dims)
 
     def forward(self, input: Tensor) -> Tensor:
         """The padded input."""

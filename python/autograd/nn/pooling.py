@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Union
 
+from .._arguments import each_dim
 from ..tensor import Tensor
 from . import functional
 from .module import Module
@@ -84,13 +85,9 @@ class AvgPool1d(Module):
         count_include_pad: bool = True,
     ) -> None:
         super().__init__()
-
-        def single(value: Ints) -> tuple[int, ...]:
-            return tuple(value) if isinstance(value, Iterable) else (value,)
-
-        self.kernel_size = single(kernel_size)
-        self.stride = single(kernel_size if stride is None else stride)
-        self.padding = single(padding)
+        self.kernel_size = each_dim(kernel_size, 1)
+        self.stride = each_dim(kernel_size if stride is None else stride, 1)
+        self.padding = each_dim(padding, 1)
         self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
 
     def forward(self, input: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import operator
 from typing import Any, Callable, Union
 
 from ..creation import full
@@ -54,7 +55,7 @@ _MOST_LAYERS = 1 << 16  # more are a mistake, which would take all memory layer 
 
 
 def _copies(module: Module, n: int) -> ModuleList:
-    if n > _MOST_LAYERS:
+    if operator.index(n) > _MOST_LAYERS:
         raise ValueError(f"num_layers must be at most {_MOST_LAYERS}, got {n}")
     return ModuleList([copy.deepcopy(module) for _ in range(n)])
 
