@@ -132,6 +132,12 @@ RULES = [
     Rule("text in the place of a dtype", r"randperm\(", "RuntimeError: device", "TypeError: "),
     Rule("gelu's own error", r".*gelu\(", "RuntimeError: ", "TypeError: .*positional"),
     Rule("two faults of a variance", r".*gaussian_nll_loss\(", "RuntimeError: ", "ValueError: "),
+    Rule(
+        "two faults of windows, whose number PyTorch finds out by unpacking",
+        r".*(lp_pool|LPPool|max_unpool|MaxUnpool)\dd",
+        "(RuntimeError|TypeError): ",
+        "(ValueError|IndexError|TypeError): ",
+    ),
     # ---- more than PyTorch takes
     Rule("None for what is left out", ".*(None|dtype=True|'text')", _OK, "TypeError: "),
     Rule(
@@ -156,6 +162,12 @@ RULES = [
         "RuntimeError: shape mismatch",
     ),
     Rule("tensors inside of lists", r"tensor\(", _OK, "(ValueError|TypeError): "),
+    Rule(
+        "one int for each dim",
+        r".*(lp_pool|LPPool|max_unpool|MaxUnpool)\dd",
+        _OK,
+        "(RuntimeError|TypeError|ValueError|IndexError): ",
+    ),
     Rule("integers of NumPy", r".*np\.int64", _OK, "TypeError: "),
     Rule(
         "classes as uint8, of any rank",
@@ -184,6 +196,24 @@ RULES = [
         _ANY,
         "TypeError: .*(only integer tensors|only integer scalar arrays|must be int, not (Tensor|float|bool))",
         _ANY,
+    ),
+    Rule(
+        "numbers are no tensors",
+        r".*(lp_pool|LPPool|local_response_norm|LocalResponseNorm)",
+        "TypeError: .*must be Number",
+        _ANY,
+    ),
+    Rule(
+        "strides and padding of as many ints as dims",
+        r".*(max_unpool|MaxUnpool)\dd",
+        "RuntimeError: max_unpool.d: .* must be an int or",
+        _OK,
+    ),
+    Rule(
+        "positions in planes without elements",
+        r".*(max_unpool|MaxUnpool)\dd",
+        "RuntimeError: .*out of bounds for dimension . with size 0",
+        _OK,
     ),
     Rule("tolerances are numbers", r"linalg\.(pinv|cond)\(", "TypeError: ", _ANY),
     Rule("a generator by place", r"(poisson|binomial)\(.*None", "TypeError: ", _OK),

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 DEPEND_ON_VALUES = {
     "argwhere",
     "bincount",
+    "histc",
     "index_bool",
     "index_tensors",
     "isin",

@@ -26,6 +26,9 @@ ARGUMENTS = {
     "InstanceNorm3d": (4,),
     "LayerNorm": (6,),
     "Linear": (6, 3),
+    **{f"LPPool{d}d": (2, 2) for d in (1, 2, 3)},
+    "LocalResponseNorm": (2,),
+    **{f"MaxUnpool{d}d": (2,) for d in (1, 2, 3)},
     "MultiheadAttention": (6, 2),
     "RMSNorm": (6,),
     "LogSoftmax": (1,),
@@ -96,6 +99,9 @@ def inputs_of(name, layer):
         return tuple(ag.ones(4, 2, 6) for _ in range(count))
     if name == "Fold":
         return (ag.ones(1, 4, 9),)
+    if name.startswith("MaxUnpool"):
+        pooled = ag.arange(48.0).reshape(2, 3, *(2,) * (int(name[9]) - 1), -1)
+        return pooled, ag.zeros(pooled.shape, dtype=ag.int64)
     dims = next((int(d) for d in "123" if f"{d}d" in name), 2)
     return (ag.arange(float(8 * 6**dims)).reshape(2, 4, *(6,) * dims) / 100,)
 

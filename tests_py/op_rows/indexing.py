@@ -417,6 +417,91 @@ ROWS = (
         inplace=True,
     ),
     Row(
+        "select_scatter",
+        (normal,),
+        (
+            case((3, 4), (4,), dim=0, index=1),
+            case((3, 4), (3,), dim=-1, index=-2),
+            case((3,), (), dim=0, index=2),
+            case((2, 3, 4), (2, 4), dim=1, index=0),
+            case((2, 0, 4), (2, 0), dim=2, index=0),
+        ),
+        python_only=True,
+        errors=(
+            bad((3, 4), (3,), says="size equal to the slice", shows=((3,),), dim=0, index=1),
+            bad((3, 4), (4,), says="out of range", shows=(), dim=0, index=3),
+            bad((3, 4), (4,), says=DIM, shows=(), dim=2, index=0),
+        ),
+    ),
+    Row(
+        "slice_scatter",
+        (normal,),
+        (
+            case((3, 4), (2, 4), dim=0, start=1, end=3),
+            case((3, 4), (3, 2), dim=-1, start=0, step=2),
+            case((7,), (2,), start=-3, end=-1),
+            case((7,), (0,), start=4, end=2),
+            case((3, 4), (3, 4)),
+            case((2, 0, 4), (2, 0, 4), dim=1),
+        ),
+        python_only=True,
+        errors=(
+            bad((3, 4), (3, 4), says="size equal to the slice", shows=(), dim=0, start=1),
+            bad((3, 4), (3, 4), says="step must be positive", shows=(), dim=0, step=0),
+            bad((3, 4), (3, 4), says=DIM, shows=(), dim=2),
+        ),
+    ),
+    Row(
+        "diagonal_scatter",
+        (normal,),
+        (
+            case((3, 4), (3,)),
+            case((3, 4), (2,), offset=2),
+            case((2, 3, 4), (3, 2), offset=-1, dim1=2, dim2=0),
+            case((0, 3), (0,)),
+        ),
+        python_only=True,
+        errors=(
+            bad((3, 4), (4,), says="size equal to the slice", shows=((4,),)),
+            bad((3, 4), (3,), says="cannot be identical", shows=(), dim1=1),
+            bad((3,), (3,), says=DIM, shows=()),
+        ),
+    ),
+    positions(
+        "index_reduce",
+        (normal, integers(3), normal),
+        tuple(
+            Case(shapes, {"dim": dim, "reduce": reduce, "include_self": include}, inputs)
+            for shapes, dim, inputs in (
+                (((3, 4), (5,), (5, 4)), 0, ()),
+                (((2, 3, 2), (4,), (2, 4, 2)), -2, ()),
+                (((3,), (0,), (0,)), 0, ()),
+                (((), (1,), ()), 0, (normal, integers(1), normal)),
+            )
+            for reduce in ("prod", "mean", "amax", "amin")
+            for include in (True, False)
+        ),
+        (
+            bad((3, 4), [0], (1, 4), says="reduce to be one of", shows=(), dim=0, reduce="sum"),
+            bad((3, 4), [3], (1, 4), says="out of (range|bounds)", shows=(), dim=0, reduce="amax"),
+            bad((3, 4), [0], (1, 3), says="must match self tensor", dim=0, reduce="amax"),
+            bad((3, 4), [0, 1], (1, 4), says="Number of indices", shows=(), dim=0, reduce="amax"),
+            bad(
+                (3, 4),
+                [[0]],
+                (1, 4),
+                says="supposed to be a vector",
+                shows=(),
+                dim=0,
+                reduce="amax",
+            ),
+            bad((3, 4), [0.5], (1, 4), says="int32/int64", shows=(), dim=0, reduce="amax"),
+            bad((3,), [0], [1], says="same scalar type", shows=(), dim=0, reduce="amax"),
+        ),
+        inplace=True,
+        python_only=True,
+    ),
+    Row(
         "embedding",
         (normal, integers(3)),
         (

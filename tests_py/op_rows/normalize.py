@@ -1,6 +1,6 @@
 """Normalization and dropout."""
 
-from .row import SHAPES, Case, Row, bad, case, cases, nonzero, normal
+from .row import FLOATS, SHAPES, Case, Row, bad, case, cases, nonzero, normal
 
 ROWS_OF = ((2, 3), (2, 3, 4), (5, 70), (70, 5), (0, 3), (3, 0))
 
@@ -135,6 +135,26 @@ ROWS = (
         method=False,
         rtol={"float32": 1e-4},
         errors=SHAPE_ERRORS,
+    ),
+    Row(
+        "local_response_norm",
+        (normal,),
+        (
+            *cases(
+                [(2, 4, 3), (2, 3, 2, 3), (1, 5, 2, 1, 2)],
+                {"size": 2},
+                {"size": 3, "alpha": 0.5, "beta": 0.6, "k": 1.5},
+            ),
+            case((0, 3, 4), size=2),
+        ),
+        path="nn.functional.local_response_norm",
+        method=False,
+        python_only=True,
+        dtypes=FLOATS,
+        errors=(
+            bad((2, 3), says="Expected 3D or higher", shows=(), size=2),
+            bad((2, 3, 4), says="", shows=(), size=0),
+        ),
     ),
     Row(
         "group_norm",

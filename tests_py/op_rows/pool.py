@@ -1,6 +1,8 @@
 """Pooling, and the windows of images as columns."""
 
-from .row import DTYPES, FLOATS, Row, bad, case, cases, normal
+import numpy as np
+
+from .row import DTYPES, FLOATS, Row, Values, bad, case, cases, normal, positive
 
 NUMBERS = ("float32", "float64", "int32", "int64", "uint8", "bool")
 
@@ -139,6 +141,98 @@ def per_dim(dims: int) -> tuple:
     )
 
 
+# Positions in planes of 12 elements, all different.
+places = Values(
+    lambda rng, shape: (
+        np.stack(
+            [rng.permutation(12)[: shape[-1]] for _ in range(int(np.prod(shape[:-1])))]
+        ).reshape(shape)
+        if np.prod(shape)
+        else np.zeros(shape)
+    ),
+    "int64",
+)
+
+
+def unpooled(dims: int) -> object:
+    """max_unpool with the positions of a plane in one row."""
+
+    def call(lib, input, indices, plane, **kwargs):
+        shape = (*input.shape[:-1], *plane)
+        function = getattr(lib.nn.functional, f"max_unpool{dims}d")
+        return function(input.reshape(shape), indices.reshape(shape), **kwargs)
+
+    return call
+
+
+def inverse_rows(dims: int) -> tuple:
+    """lp_pool and max_unpool."""
+    windows = cases(
+        shaped(dims)[:2],
+        {"norm_type": 2, "kernel_size": 2},
+        {
+            "norm_type": 3.5,
+            "kernel_size": (3, 2, 2)[:dims] if dims > 1 else 3,
+            "stride": 2,
+            "ceil_mode": True,
+        },
+        {"norm_type": 1, "kernel_size": 3, "stride": 1},
+        {"norm_type": float("inf"), "kernel_size": 2},
+        {"norm_type": float("-inf"), "kernel_size": 2, "stride": 1},
+    )
+    plane = {1: (4,), 2: (2, 2), 3: (1, 2, 2)}[dims]
+    sizes = {1: (13,), 2: (7, 5), 3: (4, 5, 7)}[dims]
+    ones = (1,) * dims
+    return (
+        Row(
+            f"lp_pool{dims}d",
+            (positive,),
+            windows,
+            path=f"nn.functional.lp_pool{dims}d",
+            method=False,
+            dtypes=FLOATS,
+            python_only=True,
+            errors=(
+                bad((2, 3, *(4,) * dims), says="greater than zero", shows=(), norm_type=2, kernel_size=0),
+                bad((2, 3, *(4,) * dims), says="(?i)too small|output size", shows=(), norm_type=2, kernel_size=7),
+            ),
+        ),
+        Row(
+            f"max_unpool{dims}d",
+            (normal, places),
+            (
+                *cases([((2, 3, 4), (2, 3, 4))], {"plane": plane, "kernel_size": (3, 2, 2)[:dims]}),
+                *cases([((3, 4), (3, 4))], {"plane": plane, "kernel_size": 3, "output_size": sizes}),
+                *cases([((0, 3, 4), (0, 3, 4))], {"plane": plane, "kernel_size": 4, "stride": 4}),
+            ),
+            call=unpooled(dims),
+            method=False,
+            python_only=True,
+            dtypes=FLOATS,
+            errors=(
+                bad((1, 1, 1), [[[70]]], says="out of bounds|invalid max index", shows=(), plane=ones, kernel_size=4),
+                bad((1, 1, 1), [[[1.0]]], says="type int64", shows=(), plane=ones, kernel_size=4),
+                bad(
+                    *((1, 1, 1), [[[0]]]),
+                    says="invalid output_size",
+                    shows=(),
+                    plane=ones,
+                    kernel_size=2,
+                    output_size=(9,) * dims,
+                ),
+                bad(
+                    *((1, 1, 1), [[[0]]]),
+                    says="containing",
+                    shows=(),
+                    plane=ones,
+                    kernel_size=2,
+                    output_size=(2,) * (dims + 1),
+                ),
+            ),
+        ),
+    )  # fmt: skip
+
+
 AVG_ERROR = bad(X, says="divisor must be not zero", shows=(), kernel_size=2, divisor_override=0)
 IMAGES = [(2, 3, 5, 6), (2, 5, 6), (0, 2, 5, 6)]
 
@@ -146,6 +240,9 @@ ROWS = (
     *per_dim(1),
     *per_dim(2),
     *per_dim(3),
+    *inverse_rows(1),
+    *inverse_rows(2),
+    *inverse_rows(3),
     row(
         "im2col",
         (

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Union
 
 from .._arguments import each_dim
+from ..operands import number_argument
 from ..tensor import Tensor
 from . import functional
 from .module import Module
@@ -71,6 +72,90 @@ class MaxPool3d(_MaxPool):
     def forward(self, input: Tensor) -> Any:
         """The maxima."""
         return self._pool(functional.max_pool3d, input)
+
+
+class _MaxUnpool(Module):
+    """The inverse of MaxPool: zeros but for the elements of input, which lie at their positions of old.
+
+    stride is kernel_size unless given; forward's output_size tells sizes apart that have the same number of windows.
+    """
+
+    _dims: int
+
+    def __init__(self, kernel_size: Ints, stride: Ints | None = None, padding: Ints = 0) -> None:
+        super().__init__()
+        self.kernel_size = each_dim(kernel_size, self._dims)
+        self.stride = each_dim(kernel_size if stride is None else stride, self._dims)
+        self.padding = each_dim(padding, self._dims)
+
+    def forward(
+        self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None
+    ) -> Tensor:
+        """The elements of input at their positions of old."""
+        function = getattr(functional, f"max_unpool{self._dims}d")
+        return function(*(input, indices, self.kernel_size, self.stride, self.padding, output_size))
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class MaxUnpool1d(_MaxUnpool):
+    __doc__ = f"For sequences [N, C, L] or [C, L]: {_MaxUnpool.__doc__}"
+    _dims = 1
+
+
+class MaxUnpool2d(_MaxUnpool):
+    __doc__ = f"For images [N, C, H, W] or [C, H, W]: {_MaxUnpool.__doc__}"
+    _dims = 2
+
+
+class MaxUnpool3d(_MaxUnpool):
+    __doc__ = f"For volumes [N, C, D, H, W] or [C, D, H, W]: {_MaxUnpool.__doc__}"
+    _dims = 3
+
+
+class _LPPool(Module):
+    """(sum x^p)^(1/p) of each window, p being norm_type; see functional.lp_pool2d."""
+
+    _dims: int
+
+    def __init__(
+        self,
+        norm_type: float,
+        kernel_size: Ints,
+        stride: Ints | None = None,
+        ceil_mode: bool = False,
+    ) -> None:
+        super().__init__()
+        self.norm_type, self.kernel_size = norm_type, kernel_size
+        self.stride, self.ceil_mode = stride, ceil_mode
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The norms."""
+        p = float(number_argument("LPPool", "norm_type", self.norm_type))
+        function = getattr(functional, f"lp_pool{self._dims}d")
+        return function(*(input, p, self.kernel_size, self.stride, self.ceil_mode))
+
+    def extra_repr(self) -> str:
+        return (
+            f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, "
+            f"ceil_mode={self.ceil_mode}"
+        )
+
+
+class LPPool1d(_LPPool):
+    __doc__ = f"For sequences [N, C, L] or [C, L]: {_LPPool.__doc__}"
+    _dims = 1
+
+
+class LPPool2d(_LPPool):
+    __doc__ = f"For images [N, C, H, W] or [C, H, W]: {_LPPool.__doc__}"
+    _dims = 2
+
+
+class LPPool3d(_LPPool):
+    __doc__ = f"For volumes [N, C, D, H, W] or [C, D, H, W]: {_LPPool.__doc__}"
+    _dims = 3
 
 
 class AvgPool1d(Module):

@@ -19,6 +19,8 @@ from . import (
     scans,
     shaping,
     sorting,
+    statistics,
+    windows,
 )
 from .activations import *  # noqa: F403
 from .arranging import *  # noqa: F403
@@ -38,6 +40,8 @@ from .reductions import *  # noqa: F403
 from .scans import *  # noqa: F403
 from .shaping import *  # noqa: F403
 from .sorting import *  # noqa: F403
+from .statistics import *  # noqa: F403
+from .windows import *  # noqa: F403
 
 __all__: list[str] = []
 __all__ += activations.__all__
@@ -57,4 +61,6 @@ __all__ += reductions.__all__
 __all__ += scans.__all__
 __all__ += shaping.__all__
 __all__ += sorting.__all__
+__all__ += statistics.__all__
+__all__ += windows.__all__
 __all__ += probabilities.__all__

@@ -275,6 +275,11 @@ def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) ->
     return many_results(lib.ag_split, len(split_sizes), input, *listed(split_sizes), dim)
 
 
+# What PyTorch's autograd need not see; here they are the same.
+unsafe_split, unsafe_chunk = op(split, "unsafe_split"), op(chunk, "unsafe_chunk")
+unsafe_split_with_sizes = op(split_with_sizes, "unsafe_split_with_sizes")
+
+
 def _join(native: Any, doc: str) -> Any:
     """A function of a sequence of tensors, computed by a native function."""
     name = native.__name__[3:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 from .._arguments import bool_argument, int_argument, text_argument
@@ -17,18 +18,20 @@ from .._capi import (
 )
 from ..binding import by_numpys_names, in_own_names, method, op, public_names
 from ..binding import function_only as function
+from ..dtypes import bool_
 from ..dtypes import dtype as _dtype
 from ..operands import (
     Dims,
     dim_argument,
     dims_argument,
     dtype_code,
+    in_place,
     must_be_tensors,
     tensor_argument,
     two_results,
 )
 from ..tensor import NO_TENSOR, Tensor
-from .pointwise import abs, add, eq, le, maximum, minimum, mul, ne, sub
+from .pointwise import abs, add, eq, le, lgamma, maximum, minimum, mul, ne, sub
 
 _sum, _mean = lib.ag_sum, lib.ag_mean
 
@@ -447,6 +450,32 @@ def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> A
 def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> max_result:
     """Returns (values, indices) along dim: the most frequent element (the smallest of several), its last position."""
     return _along(lib.ag_mode, input, dim, keepdim)
+
+
+@op
+def mvlgamma(input: Tensor, p: int) -> Tensor:
+    """Returns log(pi) p (p - 1) / 4 + sum of lgamma(x - j / 2) for j < p, elementwise.
+
+    Raises RuntimeError for bools and for p < 1.
+    """
+    must_be_tensors("mvlgamma", input=input)
+    if int_argument("mvlgamma", "p", p) < 1:
+        raise RuntimeError(f"p has to be greater than or equal to 1, got {p}")
+    if input.dtype is bool_:
+        raise RuntimeError("The input tensor may not be a boolean tensor.")
+    total = lgamma(input)
+    for j in range(1, p):
+        total = add(total, lgamma(sub(input, j / 2)))
+    return add(total, p * (p - 1) / 4 * math.log(math.pi))
+
+
+@method
+def mvlgamma_(self: Tensor, p: int) -> Tensor:
+    """Replaces the elements by their mvlgamma() and returns the tensor itself; RuntimeError for integers."""
+    must_be_tensors("mvlgamma_", input=self)
+    if not self.dtype.is_floating_point:
+        raise RuntimeError(f"mvlgamma_: the result can't be cast to {self.dtype}")
+    return in_place(lib.ag_copy_, self, mvlgamma(self.clone(), p))
 
 
 @op

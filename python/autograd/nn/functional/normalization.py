@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
+from ..._arguments import int_argument
 from ..._capi import call, lib, pack
-from ...operands import must_be_sequence, must_be_tensors
+from ...operands import must_be_sequence, must_be_tensors, number_argument
 from ...tensor import NO_TENSOR, Tensor
+from .padding import pad
+from .pooling import avg_pool2d
 
-__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"]
+__all__ = [
+    "batch_norm",
+    "group_norm",
+    "instance_norm",
+    "layer_norm",
+    "local_response_norm",
+    "rms_norm",
+]
 
 _NAN = float("nan")
 
@@ -166,3 +176,28 @@ def instance_norm(
         momentum,
         eps,
     )
+
+
+def local_response_norm(
+    input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Tensor:
+    """Returns x [N, C, ...] / (k + alpha mean x^2)^beta, the mean being one over the `size` channels around each.
+
+    Channels beyond the first and the last count as 0. Raises ValueError for fewer than 3 dims.
+    """
+    must_be_tensors("local_response_norm", input=input)
+    size = int_argument("local_response_norm", "size", size)
+    alpha, beta, k = (
+        number_argument("local_response_norm", name, value)
+        for name, value in (("alpha", alpha), ("beta", beta), ("k", k))
+    )
+    if input.ndim < 3:
+        raise ValueError(
+            f"Expected 3D or higher dimensionality input (got {input.ndim} dimensions)"
+        )
+    if input.numel() == 0:
+        return input
+    squares = (input * input).flatten(2).unsqueeze(1)
+    around = pad(squares, (0, 0, size // 2, (size - 1) // 2))
+    means = avg_pool2d(around, (size, 1), stride=1).reshape(input.shape)
+    return input / (means * alpha + k) ** beta
