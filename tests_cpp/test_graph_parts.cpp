@@ -1,5 +1,6 @@
 // What C++ and C programs do with graphs: nodes, edges, costs, times, files, goldens.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -155,6 +156,9 @@ TEST(GraphParts, what_cannot_be_saved_is_an_error) {
               std::string::npos);
   for (const char* name : {"no/such/x.svg", "no/such/x.png"})
     EXPECT_NE(error_of([&] { graph.save(folder / name); }).find("cannot write"), std::string::npos);
+  symlink("/dev/full", (folder / "full.svg").c_str());
+  const std::string full = error_of([&] { graph.save(folder / "full.svg"); });
+  EXPECT_NE(full.find("full.svg: No space left on device"), std::string::npos) << full;
   const std::string missing = error_of([&] { graph.save(folder / "x.png"); });
   EXPECT_NE(missing.find("apt install graphviz"), std::string::npos) << missing;
   EXPECT_NE(missing.find("nothing installed"), std::string::npos);

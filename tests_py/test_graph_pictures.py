@@ -215,6 +215,9 @@ def test_unwritable_paths_and_unknown_suffixes(tmp_path):
     graph = small_graph()
     with pytest.raises(OSError):
         graph.save(tmp_path / "no" / "such" / "folder.svg")
+    (tmp_path / "full.svg").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device: '.*full.svg'"):
+        graph.save(tmp_path / "full.svg")
     with pytest.raises(ValueError, match="unknown suffix '.gif'"):
         graph.save(tmp_path / "x.gif")
     with pytest.raises(ValueError, match="unknown suffix ''"):

@@ -131,3 +131,14 @@ def test_unpacking_a_part(lib):
         *lib.lu_unpack(LU, pivots, unpack_data=False),
         *lib.lu_unpack(LU, pivots, unpack_pivots=False),
     )
+
+
+@pytest.mark.parametrize("upper", [False, True])
+@vs_torch(raises="(?s)diagonal element 1 is zero.*singular")
+def test_an_inverse_of_a_singular_factor(lib, upper):
+    lib.cholesky_inverse(lib.tensor([[0.0, 3.0], [2.0, 1.0]]), upper)
+
+
+@vs_torch(raises=r"cholesky_inverse: \(Batch element 1\): The diagonal element 2 is zero")
+def test_an_inverse_of_singular_factors(lib):
+    lib.cholesky_inverse(lib.tensor([[[1.0, 0.0], [2.0, 1.0]], [[1.0, 0.0], [2.0, 0.0]]]))

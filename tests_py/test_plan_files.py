@@ -125,11 +125,21 @@ def test_what_does_not_fit_is_named(tmp_path):
 def test_nothing_to_save(tmp_path):
     with pytest.raises(RuntimeError, match="no plan to save yet"):
         ag.compile(lambda x: x).save(tmp_path / "x.plan")
-    with pytest.raises(RuntimeError, match="cannot read"):
+
+
+def test_files_that_cannot_be_read_or_written_are_named(tmp_path):
+    with pytest.raises(RuntimeError, match=r"cannot read .*missing.plan: No such file"):
         ag.load_plan(tmp_path / "missing.plan")
+    with pytest.raises(RuntimeError, match=r"cannot read /.*: Is a directory"):
+        ag.load_plan(tmp_path)
+    (tmp_path / "other.plan").write_text("something else")
+    with pytest.raises(ValueError, match=r"other.plan: not a plan"):
+        ag.load_plan(tmp_path / "other.plan")
     _, _, step = trained()
-    with pytest.raises(RuntimeError, match="cannot write"):
+    with pytest.raises(RuntimeError, match=r"cannot write .*folder.plan: No such file"):
         step.save(tmp_path / "no" / "such" / "folder.plan")
+    with pytest.raises(RuntimeError, match="cannot write /dev/full: No space left on device"):
+        step.save("/dev/full")
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 import torch
-from compare import array
+from compare import array, outcome, same_outcome
 
 import autograd as ag
 
@@ -74,6 +74,27 @@ def test_uniform_and_normal_in_place():
     x.normal_(3, 2)
     check_moments((array(x) - 3) / 2, NORMAL)
     assert x._version == 2
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "low, high",
+    [
+        (0, math.inf),
+        (-math.inf, 0),
+        (math.nan, 1),
+        (0, math.nan),
+        (-1e39, 0),
+        (0, 1e39),
+        (-3e38, 3e38),
+        (-1e308, 1e308),
+    ],
+)
+def test_bounds_that_are_no_numbers_of_the_dtype(low, high, dtype):
+    def draw(lib):
+        return lib.zeros(2, dtype=getattr(lib, dtype)).uniform_(low, high) is None
+
+    same_outcome(outcome(draw, ag), outcome(draw, torch))
 
 
 @pytest.mark.parametrize("dtype", ["int64", "int32", "uint8", "float32"])

@@ -391,3 +391,13 @@ def test_a_file_of_pytorch_is_named_and_can_be_converted(tmp_path):
     exec(str(told.value).partition("convert the state dict: ")[2], names)
     for name, value in ag.load(tmp_path / "ours").items():
         assert value.tolist() == theirs[name].tolist()
+
+
+@pytest.mark.parametrize("size", [1, 100_000])
+def test_a_full_disk_and_a_damaged_file_are_named(tmp_path, size):
+    for value in ({"w": ag.ones(size)}, {"model": {"w": ag.ones(size)}}):
+        with pytest.raises(OSError, match="No space left on device: '/dev/full'"):
+            ag.save(value, "/dev/full")
+    (tmp_path / "cut").write_bytes(b"123")
+    with pytest.raises(SafetensorError, match="load: .*cut: the file is too short"):
+        ag.load(tmp_path / "cut")

@@ -172,8 +172,8 @@ class Report {
                    ". Use the tensor itself there");
       case Cut::kNoGrad:
         return say(GradReason::kNoGrad, at, std::move(path), "The gradient of ", tensor(),
-                   " is cut off where a value was computed under no_grad()", at_line(at),
-                   ". Move that line out of no_grad()");
+                   " is cut off where a value was computed in no_grad mode", at_line(at),
+                   ". Compute it outside of that mode");
       case Cut::kNoValue:
         return say(GradReason::kInteger, at, std::move(path), "The gradient of ", tensor(),
                    " is cut off where the values became integers or bools", at_line(at),
@@ -206,7 +206,7 @@ GradExplanation Report::blocked(const Follower& found, std::vector<PathStep> pat
   if (node.op->traits & detail::kFunction)
     return say(GradReason::kCustomFunction, at, std::move(path), "The gradient of ", tensor(),
                " ends in the function", at_line(at), ": its backward returned ",
-               found.gave_none ? "None" : "zeros", " for its ", ordinal(found.blocked_input),
+               found.gave_none ? "no gradient" : "zeros", " for its ", ordinal(found.blocked_input),
                " input");
   if (node.op->traits & detail::kInPlace && found.blocked_input > 0)
     return say(GradReason::kNotUsed, at, std::move(path), "The gradient of ", tensor(), " ends in ",

@@ -103,8 +103,9 @@ uint32_t reads_of(const Op& op, const Node& node) {
   fail(ErrorCode::kRuntime,
        "Inference tensors cannot be saved for backward. Please do not use Tensors created in "
        "inference mode in computation tracked by autograd. To work around this, you can make a "
-       "clone to get a normal tensor and use it in autograd, or use `no_grad()` instead of "
-       "`inference_mode()`.");
+       "clone to get a normal tensor and use it in autograd, or use no_grad mode instead of "
+       "inference "
+       "mode.");
 }
 
 uint32_t version_of(const TensorBody* b) {
@@ -517,18 +518,19 @@ void check_in_place(const Call& call) {
   if (self.requires_grad)
     fail(ErrorCode::kRuntime, call.op.name,
          ": a leaf Variable that requires grad is being used in an in-place operation. "
-         "Wrap the change in no_grad() or work on a clone()");
+         "Make the change in no_grad mode, or work on a clone()");
   const TensorBody* root = self.source;
   while (root && root->source) root = root->source;
   if (root && root->requires_grad)
     fail(ErrorCode::kRuntime, call.op.name,
          ": a view of a leaf Variable that requires grad is being used in an in-place "
-         "operation. Wrap the change in no_grad() or work on a clone()");
+         "operation. Make the change in no_grad mode, or work on a clone()");
   if (self.source && !self.node && !self.how)
     fail(ErrorCode::kRuntime, call.op.name,
          ": a view was created in no_grad mode and is being modified inplace with grad mode "
          "enabled (view of sizes ",
-         self.sizes, "). Take the view outside of no_grad(), or use base[...] = value");
+         self.sizes,
+         "). Take the view outside of that mode, or change the tensor that it is a view of");
 }
 
 bool reads_old_self(const Call& call) {

@@ -327,8 +327,9 @@ void Recorder::on_read(const TensorBody& t, const char* what) {
                        ") whose values are others in each call");
   if (options_.refuses_reads)
     fail(ErrorCode::kRuntime, "compile: ", obstacle_,
-         ": what Python does with them cannot be captured. Return the tensor and read it outside, "
-         "use where() instead of if, or pass fallback=True to run this function without compiling");
+         ": what is done with them cannot be captured. Return the tensor and read it outside, or "
+         "use "
+         "where() instead of if");
 }
 
 void Recorder::on_options(const TensorBody& numbers) {

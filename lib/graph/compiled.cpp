@@ -2,8 +2,6 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <fstream>
-#include <iterator>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -18,6 +16,7 @@
 #include "core/node.hpp"
 #include "core/text.hpp"
 #include "core/thread_state.hpp"
+#include "graph/files.hpp"
 #include "graph/inference.hpp"
 #include "graph/passes/passes.hpp"
 #include "graph/plan.hpp"
@@ -221,7 +220,7 @@ bool Compiled::begin(const std::vector<Tensor>& inputs) {
   if (s.fruitless >= s.limits.max_captures)
     fail(ErrorCode::kRuntime, "compile: ", s.fruitless,
          " calls were captured in a row and no two did the same: ", s.difference,
-         ". Pass what changes as tensor arguments of few different shapes, or pass fallback=True");
+         ". Pass what changes as tensor arguments of few different shapes");
   s.recorder.emplace(inputs, detail::RecorderOptions{.refuses_reads = s.limits.refuse_reads});
   s.recorder->start();
   return true;
@@ -308,7 +307,7 @@ void Compiled::end(const std::vector<Tensor>& outputs) {
   if (awaits)
     fail(ErrorCode::kRuntime,
          "compile: a result requires grad, but gradients cannot flow out of a compiled function. "
-         "Call backward() inside it, or compute the result with no_grad() or detach() it");
+         "Call backward() inside it, or compute the result in no_grad mode or detach() it");
   if (capture.inputs.empty() && capture.leaves.empty())
     fail(ErrorCode::kRuntime, "compile: the function uses no tensors: there is nothing to compile");
   s.read_options(capture);
@@ -497,6 +496,16 @@ std::vector<detail::SavedCapture> captures_of(const std::vector<Entry>& plans,
   return captures;
 }
 
+std::vector<detail::SavedPart> parts_of(const std::string& path, Compiled::Names* tensors,
+                                        double max_bytes) {
+  const std::string bytes = detail::read_file("compile", path);
+  try {
+    return detail::from_bytes(bytes, tensors, max_bytes);
+  } catch (const Error& error) {
+    fail(error.code(), "compile: ", path, ": ", error.what());
+  }
+}
+
 }  // namespace
 
 void Compiled::save_all(const std::string& path, const std::vector<Labelled>& functions,
@@ -514,10 +523,7 @@ void Compiled::save_all(const std::string& path, const std::vector<Labelled>& fu
     fail(ErrorCode::kValue, "compile: a file holds 1 to ", detail::kMostParts, " functions, got ",
          parts.size());
   const std::string bytes = detail::to_bytes(parts, names);
-  std::ofstream file(path, std::ios::binary);
-  file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  file.close();
-  if (!file) fail(ErrorCode::kRuntime, "compile: cannot write ", path);
+  detail::write_file("compile", path, bytes);
 }
 
 void Compiled::save(const std::string& path, const Names& names) const {
@@ -525,13 +531,9 @@ void Compiled::save(const std::string& path, const Names& names) const {
 }
 
 std::vector<Compiled> Compiled::load_all(const std::string& path, int64_t max_bytes) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) fail(ErrorCode::kRuntime, "compile: cannot read ", path);
-  const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   Names tensors;
   std::vector<Compiled> functions;
-  for (detail::SavedPart& part :
-       detail::from_bytes(bytes, &tensors, static_cast<double>(max_bytes))) {
+  for (detail::SavedPart& part : parts_of(path, &tensors, static_cast<double>(max_bytes))) {
     State& s = *functions.emplace_back().state_;
     s.label = part.label;
     s.loaded = tensors;

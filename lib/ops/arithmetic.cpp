@@ -39,7 +39,7 @@ detail::Attrs clamp_attrs(const Tensor& x, const Tensor& min, const Tensor& max)
 
 void check_clamp(const Tensor& min, const Tensor& max) {
   if (!min && !max)
-    fail(ErrorCode::kRuntime, "clamp: At least one of 'min' or 'max' must not be None");
+    fail(ErrorCode::kRuntime, "clamp: At least one of 'min' or 'max' must be given");
 }
 
 }  // namespace

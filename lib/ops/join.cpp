@@ -299,9 +299,8 @@ Tensor block_diag(const std::vector<Tensor>& tensors) {
   int64_t columns = 0, at = 0;
   for (size_t i = 0; i < tensors.size(); ++i) {
     if (tensors[i].dim() > 2)
-      fail(ErrorCode::kRuntime,
-           "torch.block_diag: Input tensors must have 2 or fewer dimensions. Input ", i, " has ",
-           tensors[i].dim(), " dimensions, sizes ", tensors[i].sizes());
+      fail(ErrorCode::kRuntime, "block_diag: Input tensors must have 2 or fewer dimensions. Input ",
+           i, " has ", tensors[i].dim(), " dimensions, sizes ", tensors[i].sizes());
     if (__builtin_add_overflow(columns, atleast_2d(tensors[i]).sizes()[1], &columns))
       fail(ErrorCode::kRuntime, "block_diag: the columns of ", tensors.size(), " inputs overflow");
   }
@@ -331,9 +330,9 @@ std::vector<Tensor> meshgrid(const std::vector<Tensor>& tensors, bool xy) {
   for (const Tensor& t : tensors) {
     if (t.dim() > 1)
       fail(ErrorCode::kRuntime,
-           "torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got sizes ", t.sizes());
+           "meshgrid: Expected 0D or 1D tensor in the tensor list but got sizes ", t.sizes());
     if (t.dtype() != tensors[0].dtype())
-      fail(ErrorCode::kRuntime, "torch.meshgrid expects all tensors to have the same dtype, got ",
+      fail(ErrorCode::kRuntime, "meshgrid: expects all tensors to have the same dtype, got ",
            name_of(tensors[0].dtype()), " and ", name_of(t.dtype()));
     sizes.push_back(t.numel());
   }

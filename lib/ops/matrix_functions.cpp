@@ -217,7 +217,7 @@ constexpr const Op* kMatrixFunctions[] = {&op_lu, &op_permutation, &op_exp};
 
 void check_pivots(const char* op, const Tensor& lu, const Tensor& pivots) {
   if (pivots.dtype() != DType::kInt32)
-    fail(ErrorCode::kRuntime, op, ": torch.int32 dtype is expected for pivots but got ",
+    fail(ErrorCode::kRuntime, op, ": dtype int32 is expected for pivots but got ",
          name_of(pivots.dtype()));
   Shape sizes(lu.sizes().data(), lu.dim() - 2);
   sizes.push_back(std::min(lu.size(-1), lu.size(-2)));

@@ -401,9 +401,21 @@ Tensor randperm(int64_t n) {
 }
 
 Tensor& uniform_(Tensor& self, double low, double high) {
+  const double most = self.dtype() == DType::kFloat32 ? std::numeric_limits<float>::max()
+                                                      : std::numeric_limits<double>::max();
+  const auto must_fit = [&](const char* name, double bound) {
+    if (!(std::abs(bound) <= most))
+      fail(ErrorCode::kRuntime, "uniform_: ", name, " is out of bounds for ", name_of(self.dtype()),
+           ": ", bound);
+  };
+  must_fit("from", low);
+  must_fit("to", high);
   if (!(low <= high))
     fail(ErrorCode::kRuntime, "uniform_ expects to return a [from, to) range, but found from=", low,
          " > to=", high);
+  if (high - low > most)
+    fail(ErrorCode::kRuntime, "uniform_ expects to - from to be at most the largest ",
+         name_of(self.dtype()), ", but found from=", low, " and to=", high);
   return detail::draw(self, detail::kUniform, low, high);
 }
 

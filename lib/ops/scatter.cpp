@@ -483,12 +483,12 @@ Tensor scatter_reduce(const Tensor& x, int64_t dim, const Tensor& index, const T
 
 Tensor take_along_dim(const Tensor& x, const Tensor& index, std::optional<int64_t> dim) {
   if (index.dtype() != DType::kInt64)
-    fail(ErrorCode::kRuntime, "torch.take_along_dim(): dtype of indices should be Long but got ",
+    fail(ErrorCode::kRuntime, "take_along_dim(): dtype of indices should be int64 but got ",
          name_of(index.dtype()));
   if (!dim) return gather(reshape(x, {-1}), 0, reshape(index, {-1}));
   if (x.dim() != index.dim())
     fail(ErrorCode::kRuntime,
-         "torch.take_along_dim(): input and indices should have the same number of dimensions, "
+         "take_along_dim(): input and indices should have the same number of dimensions, "
          "but got ",
          x.dim(), " dimensions for input, and ", index.dim(), " dimensions for indices (sizes ",
          x.sizes(), " and ", index.sizes(), ")");

@@ -24,11 +24,11 @@ void check_sorter(const Call& call) {
   const TensorBody &sorted = call.in(0), &sorter = call.in(2);
   if (sorter.dtype != DType::kInt64)
     fail(ErrorCode::kRuntime,
-         "torch.searchsorted(): sorter must be a tensor of long dtype but got dtype ",
+         "searchsorted(): sorter must be a tensor of dtype int64 but got dtype ",
          name_of(sorter.dtype));
   if (sorter.sizes != sorted.sizes)
     fail(ErrorCode::kRuntime,
-         "torch.searchsorted(): boundary and sorter must have the same size, but got boundary "
+         "searchsorted(): boundary and sorter must have the same size, but got boundary "
          "tensor ",
          sorted.sizes, " and got sorter tensor ", sorter.sizes);
 }
@@ -41,14 +41,14 @@ void infer_search(const Call& call, OutputMetas& outputs) {
   const int rank = sorted.sizes.size();
   if (values.sizes.empty() && rank != 1)
     fail(ErrorCode::kRuntime,
-         "torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension "
+         "searchsorted(): input value can be a scalar only when boundaries tensor dimension "
          "is 1, but we got boundaries tensor dim(",
          rank, ") and input value's dim(0) numel(1)");
   bool fits = rank == 1 || rank == values.sizes.size();
   for (int d = 0; fits && rank > 1 && d < rank - 1; ++d) fits = sorted.sizes[d] == values.sizes[d];
   if (!fits || rank == 0)
     fail(ErrorCode::kRuntime,
-         "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 "
+         "searchsorted(): boundaries tensor should be 1 dimension or the first N-1 "
          "dimensions of boundaries tensor and input value tensor must match, but we got boundaries "
          "tensor ",
          sorted.sizes, " and input value tensor ", values.sizes);
@@ -70,8 +70,8 @@ Tensor checked_order(const Call& call, int64_t n) {
   const int64_t* p = order.data_as<int64_t>();
   for (int64_t i = 0; i < order.numel(); ++i)
     if (p[i] < 0 || p[i] >= n)
-      fail(ErrorCode::kRuntime, "torch.searchsorted(): sorter index out of range, got ", p[i],
-           " for ", n, " elements");
+      fail(ErrorCode::kRuntime, "searchsorted(): sorter index out of range, got ", p[i], " for ", n,
+           " elements");
   return order;
 }
 

@@ -118,8 +118,7 @@ class CapturedCall:
             self.obstacle = self.obstacle or f"compile: {what}"
             return
         raise RuntimeError(
-            f"compile: {what}: it would run in captured calls only. Do it outside of the compiled function, or pass "
-            "fallback=True to run this function without compiling"
+            f"compile: {what}: it would run in captured calls only. Do it outside of the compiled function"
         )
 
     def acts(self, what: str, place: str) -> None:

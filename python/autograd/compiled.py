@@ -200,7 +200,9 @@ class CompiledFunction:
 
     def _fail(self, message: str, cause: BaseException | None = None) -> Any:
         place = _place_of(cause) if cause is not None else ""
-        raise CompileError(f"{message} (in {self._name}{place})") from cause
+        raise CompileError(
+            f"{message} (in {self._name}{place}). With fallback=True it runs without compiling"
+        ) from cause
 
     # ---- epochs ----
 

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, NamedTuple, Union
 
 from . import dtypes
 from ._capi import call, lib, pack
+from .files import written
 from .tensor import Tensor
 
 __all__ = ["SafetensorError", "load_file", "save_file"]
@@ -69,7 +70,7 @@ def save_file(
     if hasattr(filename, "write"):
         _write(filename, header, parts)  # type: ignore[arg-type]
     else:
-        with open(filename, "wb") as file:
+        with written(filename) as file:
             _write(file, header, parts)
 
 
@@ -135,7 +136,11 @@ def load_file(filename: File) -> tuple[dict[str, Tensor], dict[str, str]]:
     """
     if not hasattr(filename, "read"):
         with open(filename, "rb") as file:  # type: ignore[arg-type]
-            return _read(file, os.fstat(file.fileno()).st_size)
+            try:
+                return _read(file, os.fstat(file.fileno()).st_size)
+            except SafetensorError as error:
+                named = f"load: {os.fsdecode(filename)}: "  # type: ignore[arg-type]
+                raise SafetensorError(str(error).replace("load: ", named, 1)) from None
     data = filename.read()  # type: ignore[union-attr]
     return _read(io.BytesIO(data), len(data))
 

@@ -200,7 +200,7 @@ UNARY_ROWS = (
         + cases([((2, 3), (3,), (2, 1)), ((2, 3), (), (3,)), ((4,), (1,), (4,))]),
         inplace=True,
         errors=(
-            bad((2, 3), says="At least one of 'min' or 'max' must not be None", shows=()),
+            bad((2, 3), says="At least one of 'min' or 'max' must", shows=()),
             bad((2, 3), (4,), says="must match"),
         ),
     ),

@@ -20,6 +20,7 @@
 #include "autograd/error.hpp"
 #include "autograd/graph.hpp"
 #include "core/text.hpp"
+#include "graph/files.hpp"
 
 extern char** environ;
 
@@ -28,11 +29,8 @@ namespace {
 
 constexpr const char* kStill = "; graphs are saved as .svg, .html and .dot with nothing installed";
 
-void write_file(const std::string& path, const std::string& text) {
-  std::ofstream file(path, std::ios::binary);
-  file.write(text.data(), static_cast<std::streamsize>(text.size()));
-  file.close();
-  if (!file) fail(ErrorCode::kRuntime, "save: cannot write ", path, ": ", std::strerror(errno));
+void write_text(const std::string& path, const std::string& text) {
+  detail::write_file("save", path, text);
 }
 
 using File = std::unique_ptr<FILE, int (*)(FILE*)>;
@@ -84,8 +82,8 @@ int wait_for(pid_t child, const std::string& path) {
 // Files instead of pipes: a program that ends early must not send this one a signal.
 void run_graphviz(const std::string& dot, const std::string& kind, const std::string& path) {
   const File in = temporary(), said = temporary();
-  std::fwrite(dot.data(), 1, dot.size(), in.get());
-  std::fflush(in.get());
+  if (std::fwrite(dot.data(), 1, dot.size(), in.get()) < dot.size() || std::fflush(in.get()))
+    fail(ErrorCode::kRuntime, "save: cannot write a temporary file: ", std::strerror(errno));
   std::rewind(in.get());
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
@@ -110,7 +108,8 @@ void run_graphviz(const std::string& dot, const std::string& kind, const std::st
   std::remove(path.c_str());
   std::string words = content_of(said.get());
   if (words.empty()) words = "exit status " + std::to_string(WEXITSTATUS(status));
-  fail(ErrorCode::kRuntime, "Graphviz's dot failed: ", words.substr(0, words.find('\n')), kStill);
+  fail(ErrorCode::kRuntime, "Graphviz's dot failed to write ", path, ": ",
+       words.substr(0, words.find('\n')), kStill);
 }
 
 std::vector<std::string> lines_of(const std::string& text) {
@@ -150,14 +149,14 @@ void Graph::save(const std::string& path, const DrawOptions& options) const {
   std::string kind = has_suffix ? path.substr(point + 1) : "";
   for (char& c : kind)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  if (kind == "svg") return write_file(path, svg(options));
-  if (kind == "dot" || kind == "gv") return write_file(path, dot(options));
-  if (kind == "json") return write_file(path, json());
-  if (kind == "txt") return write_file(path, text());
+  if (kind == "svg") return write_text(path, svg(options));
+  if (kind == "dot" || kind == "gv") return write_text(path, dot(options));
+  if (kind == "json") return write_text(path, json());
+  if (kind == "txt") return write_text(path, text());
   if (kind == "html" || kind == "htm") {
     std::vector<std::pair<std::string, Graph>> others;
     if (report().empty() && num_ops() > 0) others.emplace_back("fused", fuse());
-    return write_file(path, html("Computation graph", "recorded", others, options));
+    return write_text(path, html("Computation graph", "recorded", others, options));
   }
   if (kind == "png" || kind == "pdf") {
     // Before dot makes of it what it cannot write.
@@ -180,10 +179,9 @@ void assert_graph(const Graph& graph, const std::string& golden, bool update,
                   const DrawOptions& options) {
   const std::string now = graph.dot(options);
   const char* asked = std::getenv("AUTOGRAD_UPDATE_GRAPHS");
-  std::ifstream file(golden, std::ios::binary);
-  if (update || !file || (asked && std::string(asked) == "1")) return write_file(golden, now);
-  const std::string before((std::istreambuf_iterator<char>(file)),
-                           std::istreambuf_iterator<char>());
+  const bool exists = !access(golden.c_str(), F_OK);
+  if (update || !exists || (asked && std::string(asked) == "1")) return write_text(golden, now);
+  const std::string before = detail::read_file("assert_graph", golden);
   if (before == now) return;
   fail(ErrorCode::kRuntime, "the graph differs from ", golden, ":\n", difference(before, now),
        "If the change is wanted, update the file or set AUTOGRAD_UPDATE_GRAPHS=1, and look at what "

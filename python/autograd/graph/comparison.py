@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._capi import call, lib, text
+from ..files import written
 from .nodes import Node
 
 if TYPE_CHECKING:
@@ -121,7 +122,8 @@ def assert_graph(graph: Graph, golden: str | Path, update: bool = False, **optio
     now = graph.dot(**options)
     if update or os.environ.get("AUTOGRAD_UPDATE_GRAPHS") == "1" or not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(now.encode())
+        with written(path) as file:
+            file.write(now.encode())
         return
     before = path.read_text(encoding="utf-8")
     if before == now:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._capi import lib, text
+from ..files import written
 from .names import texts
 
 if TYPE_CHECKING:
@@ -174,7 +175,8 @@ def save(graph: Graph, path: str | Path, **options: Any) -> None:
         raise ValueError(
             f"unknown suffix {path.suffix!r}: use .svg, .html, .png, .pdf, .dot, .gv, .json or .txt"
         )
-    path.write_bytes(data)
+    with written(path) as file:
+        file.write(data)
 
 
 # A notebook is no place for a drawing of many megabytes, nor for a listing of thousands of lines.

@@ -331,7 +331,7 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
         text_argument("meshgrid", "indexing", indexing)
     if indexing not in (None, "ij", "xy"):
         raise RuntimeError(
-            f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}'
+            f'meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}'
         )
     array = _spread("meshgrid", tensors)
     return many_results(lib.ag_meshgrid, len(array), array, len(array), indexing == "xy")

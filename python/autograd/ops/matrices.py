@@ -80,9 +80,21 @@ def cholesky_solve(input: Tensor, input2: Tensor, upper: bool = False) -> Tensor
 
 @op
 def cholesky_inverse(input: Tensor, upper: bool = False) -> Tensor:
-    """Returns the inverse of A from its factor: L of A = L L^T, or U of U^T U if upper."""
-    identity = call(lib.ag_linalg_matrix_power, input, 0)
-    return cholesky_solve(identity, input, upper)
+    """Returns the inverse of A from its factor: L of A = L L^T, or U of U^T U if upper.
+
+    Raises LinAlgError if there is a 0 on the factor's diagonal.
+    """
+    bool_argument("cholesky_inverse", "upper", upper)
+    must_be_tensors("cholesky_inverse", input=input)
+    if input.ndim < 2 or input.shape[-2] != input.shape[-1]:
+        raise RuntimeError(
+            f"cholesky_inverse: A must be batches of square matrices, got sizes {list(input.shape)}"
+        )
+    try:
+        inverse = call(lib.ag_linalg_inv, call(lib.ag_triu, _transposed_if(not upper, input), 0))
+    except RuntimeError as error:
+        raise type(error)(str(error).replace("linalg.inv", "cholesky_inverse")) from None
+    return call(lib.ag_matmul, inverse, inverse.transpose(-2, -1))
 
 
 def _transposed_if(wanted: bool, matrix: Tensor) -> Tensor:

@@ -136,12 +136,10 @@ def searchsorted(
     if not (side is None or isinstance(side, str)):
         raise TypeError(f"searchsorted(): argument 'side' must be str, not {type(side).__name__}")
     if side not in (None, "left", "right"):
-        raise RuntimeError(
-            f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}"
-        )
+        raise RuntimeError(f"searchsorted(): side can only be 'left' or 'right' but got {side}")
     if side == "left" and right:
         raise RuntimeError(
-            "torch.searchsorted(): side and right can't be set to opposites, got side of left "
+            "searchsorted(): side and right can't be set to opposites, got side of left "
             "while right was True"
         )
     values = tensor_argument("searchsorted", "input", input)

@@ -149,7 +149,7 @@ def _pair(name: str, value: Any) -> Sequence[Any]:
 def _number(value: Any) -> float:
     """An option as a number; of a tensor, without a captured call taking it for a read value."""
     if not isinstance(value, Tensor):
-        if isinstance(value, (str, list, tuple)):
+        if not hasattr(type(value), "__float__") or getattr(value, "ndim", 0):
             raise TypeError(f"an option of an optimizer must be a number, not {value!r}")
         return float(value)
     number = ctypes.c_double()

@@ -82,13 +82,16 @@ class MultiplicativeLR(_OfFunctions):
         return [lr * function(self.last_epoch) for lr, function in zip(current, self.lr_lambdas)]
 
 
+_SAME: Any = object()
+
+
 class _ByFactor(LRScheduler):
     """A schedule whose learning rates are all multiplied by one number.
 
-    _factor() is the number for the current rates, None to leave them; _closed_factor() that for the initial rates.
+    _factor() is the number for the current rates, _SAME to leave them; _closed_factor() that for the initial rates.
     """
 
-    def _factor(self) -> float | None:
+    def _factor(self) -> float:
         raise NotImplementedError
 
     def _closed_factor(self) -> float:
@@ -98,7 +101,7 @@ class _ByFactor(LRScheduler):
         """The learning rates of all groups for last_epoch."""
         self._warn_outside_step()
         factor = self._factor()
-        if factor is None:
+        if factor is _SAME:
             return group_values(self.optimizer, "lr")
         return [group["lr"] * factor for group in self.optimizer.param_groups]
 
@@ -117,9 +120,9 @@ class StepLR(_ByFactor):
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def _factor(self) -> float | None:
+    def _factor(self) -> float:
         epoch = self.last_epoch
-        return self.gamma if epoch != 0 and epoch % self.step_size == 0 else None
+        return self.gamma if epoch != 0 and epoch % self.step_size == 0 else _SAME
 
     def _closed_factor(self) -> float:
         return self.gamma ** (self.last_epoch // self.step_size)
@@ -139,9 +142,9 @@ class MultiStepLR(_ByFactor):
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def _factor(self) -> float | None:
+    def _factor(self) -> float:
         times = self.milestones.get(self.last_epoch)
-        return None if times is None else self.gamma**times
+        return _SAME if times is None else self.gamma**times
 
     def _closed_factor(self) -> float:
         milestones = sorted(self.milestones.elements())
@@ -164,10 +167,10 @@ class ConstantLR(_ByFactor):
         self.total_iters = total_iters
         super().__init__(optimizer, last_epoch)
 
-    def _factor(self) -> float | None:
+    def _factor(self) -> float:
         if self.last_epoch == 0:
             return self.factor
-        return 1.0 / self.factor if self.last_epoch == self.total_iters else None
+        return 1.0 / self.factor if self.last_epoch == self.total_iters else _SAME
 
     def _closed_factor(self) -> float:
         return self.factor + (self.last_epoch >= self.total_iters) * (1 - self.factor)
@@ -195,11 +198,11 @@ class LinearLR(_ByFactor):
         self.total_iters = total_iters
         super().__init__(optimizer, last_epoch)
 
-    def _factor(self) -> float | None:
+    def _factor(self) -> float:
         if self.last_epoch == 0:
             return self.start_factor
         if self._is_initial or self.last_epoch > self.total_iters:
-            return None
+            return _SAME
         rise = self.end_factor - self.start_factor
         return 1.0 + rise / (self.total_iters * self.start_factor + (self.last_epoch - 1) * rise)
 
@@ -215,8 +218,8 @@ class ExponentialLR(_ByFactor):
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def _factor(self) -> float | None:
-        return None if self._is_initial else self.gamma
+    def _factor(self) -> float:
+        return _SAME if self._is_initial else self.gamma
 
     def _closed_factor(self) -> float:
         return self.gamma**self.last_epoch
@@ -236,9 +239,9 @@ class PolynomialLR(_ByFactor):
         self.power = power
         super().__init__(optimizer, last_epoch)
 
-    def _factor(self) -> float | None:
+    def _factor(self) -> float:
         if self._is_initial or self.last_epoch > self.total_iters:
-            return None
+            return _SAME
         now = 1.0 - self.last_epoch / self.total_iters
         return (now / (1.0 - (self.last_epoch - 1) / self.total_iters)) ** self.power
 
