@@ -83,3 +83,30 @@ def test_pairs_of_options_are_pairs(kind, options):
     """PyTorch finds out in the first step."""
     with pytest.raises(ValueError, match="two numbers"):
         getattr(ag.optim, kind)([ag.ones(2)], **options)
+
+
+FOREIGN = {
+    "a layer": lambda x: ag.nn.Linear(2, 2)(x),
+    "a function": lambda x: ag.sin(x),
+    "a loss": lambda x: ag.nn.functional.mse_loss(x, x),
+    "a list": lambda x: ag.cat([x]),
+    "a product": lambda x: ag.matmul(ag.ones(2, 2), x),
+    "a parameter": lambda x: ag.nn.Parameter(x),
+    "a file": lambda x: ag.save({"w": x}, "unwritten"),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_tensor_of_pytorch_is_named_with_the_way_to_convert_it(name):
+    with pytest.raises(TypeError, match=r"torch\.Tensor; autograd\.from_dlpack\(") as told:
+        FOREIGN[name](torch.ones(2, 2))
+    assert "loss()" not in str(told.value) or "mse_loss()" in str(told.value)
+    assert ag.nn.Linear(2, 2)(ag.from_dlpack(torch.ones(2, 2).detach())).shape == (2, 2)
+
+
+def test_a_model_in_place_of_what_is_in_it():
+    model = ag.nn.Linear(2, 2)
+    with pytest.raises(TypeError, match=r"pass its parameters\(\)"):
+        ag.optim.SGD(model, lr=0.1)
+    with pytest.raises(TypeError, match=r"store its state_dict\(\)"):
+        ag.save(model, "unwritten")

@@ -10,6 +10,15 @@ from typing import Any
 # ---- arguments of Python functions -----------------------------------------------------------------------
 
 
+def kind_of(value: Any) -> str:
+    """What an error calls something that is no Tensor; another library's tensor is told from this one's."""
+    kind = type(value)
+    library = kind.__module__.partition(".")[0]
+    if kind.__name__ in ("Tensor", "Parameter") and library != __package__:
+        return f"{library}.{kind.__name__}; autograd.from_dlpack(x.detach()) makes one of it"
+    return kind.__name__
+
+
 def _is_no_int(value: Any) -> bool:
     """True for what is neither an int nor, as NumPy's integers and 0-d tensors of integers, stands for one."""
     kind = str(getattr(value, "dtype", ""))

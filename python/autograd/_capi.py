@@ -27,6 +27,7 @@ from ._arguments import (
     HandlesArgument,
     IntArgument,
     LongArgument,
+    kind_of,
 )
 from ._calls import of_ctypes, put_in_front
 
@@ -415,7 +416,8 @@ def argument_error(native: Any, arguments: tuple[Any, ...], error: Exception) ->
     shown = f"{native.__name__[3:]}(): argument '{_PYTHON_NAMES.get(name, name)}'"
     if kind == "int" and isinstance(value, int) and type(value) is not bool:
         return ValueError(f"Overflow when unpacking long long: {shown} is {value}")
-    return TypeError(f"{shown} must be {kind}, not {type(value).__name__}")
+    given = kind_of(value) if kind == "Tensor" else type(value).__name__
+    return TypeError(f"{shown} must be {kind}, not {given}")
 
 
 def again(native: Any, arguments: tuple[Any, ...], error: Exception) -> Any:

@@ -7,6 +7,7 @@ from inspect import signature
 from types import FunctionType
 from typing import Any, Callable, TypeVar
 
+from ._arguments import kind_of
 from ._capi import (
     PACKAGE,
     PACKERS,
@@ -70,7 +71,7 @@ def unary(name: str, formula: str) -> Callable[[Tensor], Tensor]:
             result = native(input)
         except ArgumentError:
             raise TypeError(
-                f"{name}(): argument 'input' must be Tensor, not {type(input).__name__}"
+                f"{name}(): argument 'input' must be Tensor, not {kind_of(input)}"
             ) from None
         if not_null(result):
             return result
@@ -140,9 +141,7 @@ def binary(
     def function(input: Tensor, other: Any) -> Tensor:
         if type(other) not in tensor_classes:
             if not isinstance(input, Tensor) and numbers != "two":
-                raise TypeError(
-                    f"{name}(): argument 'input' must be Tensor, not {type(input).__name__}"
-                )
+                raise TypeError(f"{name}(): argument 'input' must be Tensor, not {kind_of(input)}")
             other = tensor_argument(name, second, other)
         try:
             result = native(input, other)

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 from . import dlpack, dtypes, interop
+from ._arguments import kind_of
 from ._capi import call, check, constants, lib, listed
 from .binding import function_only as function
 from .binding import method, public_names
@@ -363,9 +364,7 @@ def _like(name: str, doc: str) -> Any:
         requires_grad: bool = False,
     ) -> Tensor:
         if not isinstance(input, Tensor):
-            raise TypeError(
-                f"{name}_like(): argument 'input' must be Tensor, not {type(input).__name__}"
-            )
+            raise TypeError(f"{name}_like(): argument 'input' must be Tensor, not {kind_of(input)}")
         return _finish(call(native, input, _code(dtype, input.dtype)), requires_grad, device)
 
     make.__name__ = make.__qualname__ = f"{name}_like"

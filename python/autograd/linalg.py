@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any, NamedTuple
 
-from ._arguments import int_argument, text_argument
+from ._arguments import int_argument, kind_of, text_argument
 from ._capi import LinAlgError, call, lib
 from .creation import ones_like
 from .dtypes import bool_, finfo
@@ -355,7 +355,7 @@ def _mirrored(A: Tensor) -> Tensor:
 
 def _checked(name: str, A: Tensor) -> None:
     if not isinstance(A, Tensor):
-        raise TypeError(f"{name}(): argument 'A' must be Tensor, not {type(A).__name__}")
+        raise TypeError(f"{name}(): argument 'A' must be Tensor, not {kind_of(A)}")
     if A.ndim < 2:
         raise RuntimeError(
             f"{name}: The input tensor A must have at least 2 dimensions, got sizes {list(A.shape)}"

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from typing import Any, Union
 
-from ._arguments import int_argument
+from ._arguments import int_argument, kind_of
 from ._capi import (
     ZERO,
     ArgumentError,
@@ -76,9 +76,7 @@ def must_be_tensors(function: str, **named: Any) -> None:
     """Raises TypeError naming the function and the first of the arguments that is no Tensor."""
     for name, value in named.items():
         if type(value) not in tensor_classes and not isinstance(value, Tensor):
-            raise TypeError(
-                f"{function}(): argument '{name}' must be Tensor, not {type(value).__name__}"
-            )
+            raise TypeError(f"{function}(): argument '{name}' must be Tensor, not {kind_of(value)}")
 
 
 def must_be_sequence(function: str, argument: str, value: Any, of: str = "ints") -> None:
@@ -100,7 +98,7 @@ def tensor_argument(function: str, argument: str, value: Any) -> Tensor:
     wrapped = operand(value)
     if wrapped is None:
         raise TypeError(
-            f"{function}(): argument '{argument}' must be Tensor or number, not {type(value).__name__}"
+            f"{function}(): argument '{argument}' must be Tensor or number, not {kind_of(value)}"
         )
     return wrapped
 
@@ -143,7 +141,7 @@ def handles(function: str, argument: str, tensors: Iterable[Any], optional: bool
             if not (isinstance(entry, Tensor) or (optional and entry is None)):
                 raise TypeError(
                     f"{function}(): expected Tensor as element {position} in argument '{argument}', "
-                    f"but got {type(entry).__name__}"
+                    f"but got {kind_of(entry)}"
                 )
     array = _array_type(len(entries))(*entries)
     array.owners = entries

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO, NamedTuple, Union
 
 from . import dtypes
+from ._arguments import kind_of
 from ._capi import call, lib, pack
 from .files import written
 from .tensor import Tensor
@@ -84,7 +85,7 @@ def _header(
         if not isinstance(name, str):
             raise TypeError(f"save: names must be str, got {type(name).__name__}")
         if not isinstance(tensor, Tensor):
-            raise TypeError(f"save: {name!r} must be a Tensor, not {type(tensor).__name__}")
+            raise TypeError(f"save: {name!r} must be a Tensor, not {kind_of(tensor)}")
         if name == _METADATA:
             raise ValueError(f"save: a tensor can't have the name {name!r}")
     # The widest elements come first, so that all are aligned.

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from typing import Any
 
 from . import dtypes
+from ._arguments import kind_of
 from .nn.module_state import StateDict
 from .nn.parameter import Parameter
 from .safetensors import File, SafetensorError, load_file, save_file
@@ -94,9 +95,14 @@ class _Tree:
             if isinstance(value, kind):  # NumPy's floats, for one
                 return self.encode(kind(value), path)
         if not isinstance(value, (dict, list, tuple)):
+            instead = (
+                "store its state_dict()"
+                if hasattr(value, "state_dict")
+                else "pickle stores what is none of them"
+            )
             raise TypeError(
-                f"save: can't store {type(value).__name__} (at {path or 'the top'}); tensors, numbers, texts, bytes, "
-                "dicts, lists and tuples can be stored. pickle stores the rest"
+                f"save: can't store {kind_of(value)} (at {path or 'the top'}), only tensors, numbers, texts, bytes, "
+                f"dicts, lists and tuples: {instead}"
             )
         if id(value) in self._open:
             raise ValueError(f"save: the object at {path or 'the top'} contains itself")

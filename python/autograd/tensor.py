@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Union
 from weakref import ref
 
 from . import dtypes
-from ._arguments import bool_argument, int_argument
+from ._arguments import bool_argument, int_argument, kind_of
 from ._capi import (
     MAX_DIMS,
     ONE,
@@ -348,7 +348,7 @@ class Tensor(Handle):
     @data.setter
     def data(self, value: Tensor) -> None:
         if not isinstance(value, Tensor):
-            raise TypeError(f"data must be Tensor, not {type(value).__name__}")
+            raise TypeError(f"data must be Tensor, not {kind_of(value)}")
         if (
             lib.ag_tensor_shares_storage(self, value)
             and self.shape == value.shape

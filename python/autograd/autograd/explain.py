@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any, NamedTuple
 
+from .._arguments import kind_of
 from .._capi import lib, text_once
 from ..location import SourceLocation, location
 from ..tensor import Tensor
@@ -62,7 +63,7 @@ def explain_grad(p: Tensor, loss: Tensor) -> GradExplanation:
     for name, value in (("p", p), ("loss", loss)):
         if not isinstance(value, Tensor):
             raise TypeError(
-                f"explain_grad(): argument '{name}' must be Tensor, not {type(value).__name__}"
+                f"explain_grad(): argument '{name}' must be Tensor, not {kind_of(value)}"
             )
     reason, where, sentence, *steps = text_once(lib.ag_explain_grad, p, loss).split("\n")
     return GradExplanation(reason, sentence, location(int(where)), _path(steps))
@@ -151,9 +152,7 @@ def explain_nonfinite(loss: Tensor, params: Any | None = None) -> NonfiniteExpla
     from ..graph.names import Names
 
     if not isinstance(loss, Tensor):
-        raise TypeError(
-            f"explain_nonfinite(): argument 'loss' must be Tensor, not {type(loss).__name__}"
-        )
+        raise TypeError(f"explain_nonfinite(): argument 'loss' must be Tensor, not {kind_of(loss)}")
     names = Names("explain_nonfinite", params)
     names.add_variables(sys._getframe(1))
     text = text_once(lib.ag_explain_nonfinite, loss, *names.native())

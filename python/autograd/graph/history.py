@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from .._arguments import kind_of
 from .._capi import call, lib
 from ..tensor import Tensor
 from .content import Graph
@@ -20,7 +21,7 @@ def from_tensor(t: Tensor, params: Any | None = None) -> Graph:
     names of the variables of the calling function that hold them. Raises TypeError if t is not a tensor.
     """
     if not isinstance(t, Tensor):
-        raise TypeError(f"from_tensor(): argument 't' must be Tensor, not {type(t).__name__}")
+        raise TypeError(f"from_tensor(): argument 't' must be Tensor, not {kind_of(t)}")
     names = Names("from_tensor", params)
     names.add_variables(sys._getframe(1))
     return Graph(call(lib.ag_graph_from_tensor, t, *names.native()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._arguments import bool_argument
+from .._arguments import bool_argument, kind_of
 from .._capi import call, lib, set_fast_classes
 from ..creation import empty
 from ..tensor import Size, Tensor, take
@@ -24,9 +24,7 @@ class Parameter(Tensor):
         if data is None:
             data = empty(0)
         if not isinstance(data, Tensor):
-            raise TypeError(
-                f"Parameter(): argument 'data' must be Tensor, not {type(data).__name__}"
-            )
+            raise TypeError(f"Parameter(): argument 'data' must be Tensor, not {kind_of(data)}")
         leaf = call(lib.ag_detach, data)
         if bool_argument("Parameter", "requires_grad", requires_grad):
             leaf.requires_grad = True
@@ -66,7 +64,7 @@ class Buffer(metaclass=_MarkedTensors):
     def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Any:
         source = empty(0) if data is None else data
         if not isinstance(source, Tensor):
-            raise TypeError(f"Buffer(): argument 'data' must be Tensor, not {type(data).__name__}")
+            raise TypeError(f"Buffer(): argument 'data' must be Tensor, not {kind_of(data)}")
         marked = source.detach().requires_grad_(source.requires_grad)
         marked.__dict__.update(persistent=persistent, _is_buffer=True)
         return marked

@@ -7,6 +7,7 @@ import numbers
 import warnings
 from typing import Any
 
+from .._arguments import kind_of
 from ..creation import empty
 from ..dtypes import dtype as DType
 from ..grad_mode import no_grad
@@ -138,7 +139,7 @@ class RNNBase(Module):
         """Checks an input; True unless it is a single sequence."""
         if not isinstance(input, Tensor):
             raise TypeError(
-                f"{type(self).__name__}: argument 'input' must be Tensor, not {type(input).__name__}"
+                f"{type(self).__name__}: argument 'input' must be Tensor, not {kind_of(input)}"
             )
         ndim = input.ndim
         if ndim not in (2, 3):

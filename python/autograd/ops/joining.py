@@ -6,7 +6,7 @@ import builtins
 from collections.abc import Sequence
 from typing import Any
 
-from .._arguments import int_argument, text_argument
+from .._arguments import int_argument, kind_of, text_argument
 from .._capi import (
     ArgumentError,
     argument_error,
@@ -46,7 +46,7 @@ def _joined(native: Any, name: str, tensors: Any, *options: Any) -> Tensor:
 
 
 def _no_tensor(name: str, given: Any) -> TypeError:
-    return TypeError(f"{name}(): argument 'input' must be Tensor, not {type(given).__name__}")
+    return TypeError(f"{name}(): argument 'input' must be Tensor, not {kind_of(given)}")
 
 
 _SEQUENCES = (tuple, list)

@@ -92,8 +92,8 @@ def _pair(native: Any, input: Tensor, target: Tensor, code: int, *numbers: Any) 
     raise_last_error()
 
 
-def _warn_if_sizes_differ(input: Tensor, target: Tensor) -> None:
-    must_be_tensors("loss", input=input, target=target)
+def _warn_if_sizes_differ(loss: str, input: Tensor, target: Tensor) -> None:
+    must_be_tensors(loss, input=input, target=target)
     if input.shape != target.shape:
         warnings.warn(
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will "
@@ -218,7 +218,7 @@ def mse_loss(
     weight: Tensor | None = None,
 ) -> Tensor:
     """Returns (input - target)^2, reduced; with weights, the mean is one over them."""
-    _warn_if_sizes_differ(input, target)
+    _warn_if_sizes_differ("mse_loss", input, target)
     code = reduction_code(reduction, size_average, reduce)
     if weight is None:
         return _pair(lib.ag_mse_loss, input, target, code)
@@ -235,7 +235,7 @@ def l1_loss(
     weight: Tensor | None = None,
 ) -> Tensor:
     """Returns |input - target|, reduced; with weights, the mean is one over them."""
-    _warn_if_sizes_differ(input, target)
+    _warn_if_sizes_differ("l1_loss", input, target)
     code = reduction_code(reduction, size_average, reduce)
     if weight is None:
         return _pair(lib.ag_l1_loss, input, target, code)
@@ -252,7 +252,7 @@ def smooth_l1_loss(
     beta: float = 1.0,
 ) -> Tensor:
     """Returns d^2 / (2 beta) where |d| < beta and |d| - beta / 2 elsewhere, d = input - target, reduced."""
-    _warn_if_sizes_differ(input, target)
+    _warn_if_sizes_differ("smooth_l1_loss", input, target)
     code = reduction_code(reduction, size_average, reduce)
     return _pair(lib.ag_smooth_l1_loss, input, target, code, beta)
 
@@ -265,7 +265,7 @@ def huber_loss(
     weight: Tensor | None = None,
 ) -> Tensor:
     """Returns d^2 / 2 where |d| <= delta and delta (|d| - delta / 2) elsewhere, d = input - target, reduced."""
-    _warn_if_sizes_differ(input, target)
+    _warn_if_sizes_differ("huber_loss", input, target)
     code = reduction_code(reduction)
     if weight is None:
         return _pair(lib.ag_huber_loss, input, target, code, delta)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from ..._arguments import bool_argument
+from ..._arguments import bool_argument, kind_of
 from ..._capi import ArgumentError, argument_error, call, lib, not_null, raise_last_error
 from ...operands import must_be_tensors
 from ...tensor import Tensor
@@ -32,7 +32,7 @@ def _as_it_is(name: str, input: Tensor, training: bool) -> Tensor:
     """The input, with which nothing is done."""
     bool_argument(name, "training", training)
     if not isinstance(input, Tensor):
-        raise TypeError(f"{name}(): argument 'input' must be Tensor, not {type(input).__name__}")
+        raise TypeError(f"{name}(): argument 'input' must be Tensor, not {kind_of(input)}")
     return input
 
 
