@@ -1,8 +1,7 @@
-"""What recording costs a small training step: blocks of a few steps, recorded and not, in turns; medians.
+"""What recording costs a small training step of the seed's MLP: in a block of one step, and in one of several.
 
-A second process that never records takes its turns, too: steps that are not recorded now are compared with its steps.
-The first step of a block follows on other code, which the caches hold then: it is compared with steps that follow on a
-block that recorded nothing, too.
+Blocks that are recorded, steps that are not, and steps that follow on a block that recorded nothing take turns; medians
+are shown. A second process that never records takes its turns, too, to see what it costs that one could record.
 
 PYTHONPATH=python .venv/bin/python bench/recording.py [steps of a block]
 """
@@ -13,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections import defaultdict
 
 from compare_workloads import seed
 
@@ -32,11 +32,25 @@ class Steps:
         self.seconds(2000)
 
     def seconds(self, steps: int) -> float:
-        """Of one step."""
+        """Of all of them."""
         start = time.perf_counter()
         for _ in range(steps):
             self.workload.step(*self.batch)
-        return (time.perf_counter() - start) / steps
+        return time.perf_counter() - start
+
+    def recorded(self, steps: int, times: dict[str, list[float]]) -> None:
+        """A block of so many steps: what its parts take."""
+        opened = time.perf_counter()
+        with ag.graph.record() as graph:
+            began = time.perf_counter()
+            times["recorded"].append(self.seconds(steps))
+            ended = time.perf_counter()
+        closed = time.perf_counter()
+        times["open"].append(began - opened)
+        times["close"].append(closed - ended)
+        times["block"].append(closed - opened)
+        assert graph.num_ops >= steps
+        times["first look"].append(time.perf_counter() - closed)
 
 
 def answer() -> None:
@@ -45,6 +59,21 @@ def answer() -> None:
     for line in sys.stdin:
         steps.seconds(WARM)
         print(steps.seconds(int(line)), flush=True)
+
+
+def show(n: int, of: dict[str, float]) -> None:
+    def each(name: str) -> str:
+        """Of one step, beside one that is not recorded."""
+        return f"{of[name] / n:.1f} us ({of[name] / of['plain'] - 1:+.1%})"
+
+    print(
+        f"blocks of {n}: a step {of['plain'] / n:.1f} us, in a process that never records {each('never')}"
+    )
+    print(f"  behind an empty block {each('behind')}, recorded {each('recorded')}")
+    print(
+        f"  with its share of opening ({of['open']:.1f} us) and closing ({of['close']:.1f} us) the block: "
+        f"{each('block')}; the first look at the graph takes {of['first look']:.1f} us"
+    )
 
 
 def main() -> None:
@@ -57,23 +86,19 @@ def main() -> None:
         return float(never.stdout.readline())
 
     seconds_of_other(100)
-    for n in [int(text) for text in sys.argv[1:]] or [1, 20, 200]:
-        plain, recorded, other, behind = [], [], [], []
+    for n in [int(text) for text in sys.argv[1:]] or [1, 20]:
+        times: dict[str, list[float]] = defaultdict(list)
         for _ in range(max(20, 4000 // n)):
-            other.append(seconds_of_other(n))
+            times["never"].append(seconds_of_other(n))
             steps.seconds(WARM)
-            plain.append(steps.seconds(n))
+            times["plain"].append(steps.seconds(n))
+            steps.seconds(WARM)
             with ag.graph.record():
                 pass
-            behind.append(steps.seconds(n))
+            times["behind"].append(steps.seconds(n))
             steps.seconds(WARM)
-            with ag.graph.record():
-                recorded.append(steps.seconds(n))
-        a, b, c, d = (statistics.median(times) for times in (plain, recorded, other, behind))
-        print(
-            f"blocks of {n:4} steps: never recording {c * 1e6:.1f} us, not recording now {a * 1e6:.1f} us, behind an "
-            f"empty block {d * 1e6:.1f} us, recorded {b * 1e6:.1f} us ({b / a - 1:+.1%}, {b / d - 1:+.1%})"
-        )
+            steps.recorded(n, times)
+        show(n, {name: statistics.median(each) * 1e6 for name, each in times.items()})
     never.stdin.close()
     never.wait()
     print(f"not recording costs a comparison per operation: {CHECK}")

@@ -1821,9 +1821,17 @@ AG_API ag_recording* ag_recording_begin(int32_t profile);
 /* Ends the recording, in the thread in which it began; what was recorded stays. */
 AG_API ag_status ag_recording_stop(ag_recording* recording);
 /* The same, if it has not ended yet, and returns what was recorded; a second call
- * returns the same. Names as in ag_graph_from_tensor. */
+ * returns the same. Names as in ag_graph_from_tensor, for what the tensors are now. The graph is
+ * made when a function first looks at it. */
 AG_API ag_graph* ag_recording_end(ag_recording* recording, const ag_tensor* const* named,
                                   const char* const* names, int64_t n, int64_t n_buffers);
+/* Notes what n tensors and their gradients are now, for ag_recording_graph, and keeps none. */
+AG_API ag_status ag_recording_note(ag_recording* recording, const ag_tensor* const* tensors,
+                                   int64_t n);
+/* ag_recording_end with names for n tensors that were noted, gone or not: `noted` are their numbers
+ * in the order of noting. */
+AG_API ag_graph* ag_recording_graph(ag_recording* recording, const int64_t* noted,
+                                    const char* const* names, int64_t n, int64_t n_buffers);
 /* Frees a recording; one that has not ended records nothing more. */
 AG_API void ag_recording_free(ag_recording* recording);
 /* What follows, until ag_recording_leave, belongs to a module of that name and type. */
@@ -1837,8 +1845,8 @@ AG_API ag_status ag_recording_name_modules(ag_recording* recording, const char* 
  * for none. Writes at most `capacity` of them; returns how many there are, -1 on failure. */
 AG_API int64_t ag_recording_parents(ag_recording* recording, int64_t* parents, int64_t capacity);
 /* For Python: the modules that the calling thread calls through ag_python_module_call() are entered
- * and left, and each is appended to `list`, a list, by PyList_Append. NULL ends it. The
- * interpreter's lock is held. */
+ * and left, and each is appended to `list`, a list, by PyList_Append. NULL ends it, and so does
+ * ag_recording_stop. The interpreter's lock is held. */
 AG_API ag_status ag_recording_watch(ag_recording* recording, void* list);
 /* For Python: the address of a function of METH_O that returns a method of its argument, a module;
  * in a thread whose calls are watched, a function that calls this method. functions:

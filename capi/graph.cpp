@@ -157,7 +157,31 @@ ag_recording* ag_recording_begin(int32_t profile) {
 }
 
 ag_status ag_recording_stop(ag_recording* recording) {
-  return run(__func__, [&](Arguments in) { in.pointer(recording, "recording")->recording.stop(); });
+  return run(__func__, [&](Arguments in) {
+    Recording& open = in.pointer(recording, "recording")->recording;
+    open.stop();
+    watch_python_modules(open.marks(), nullptr);
+  });
+}
+
+ag_status ag_recording_note(ag_recording* recording, const ag_tensor* const* tensors, int64_t n) {
+  return run(__func__, [&](Arguments in) {
+    in.pointer(recording, "recording")->recording.note(in.tensors(tensors, n, "tensors"));
+  });
+}
+
+ag_graph* ag_recording_graph(ag_recording* recording, const int64_t* noted,
+                             const char* const* names, int64_t n, int64_t n_buffers) {
+  return read<ag_graph*>(__func__, nullptr, [&](Arguments in) {
+    Recording& open = in.pointer(recording, "recording")->recording;
+    in.array(noted, n, "noted");
+    const std::vector<std::string> texts = graph_texts(in, names, n, "names");
+    if (n_buffers < 0 || n_buffers > n) in.reject("n_buffers", n_buffers);
+    std::vector<NotedName> named;
+    for (int64_t i = 0; i < n; ++i)
+      named.push_back({texts[static_cast<size_t>(i)], noted[i], i >= n - n_buffers});
+    return new ag_graph{open.graph(std::move(named))};
+  });
 }
 
 ag_graph* ag_recording_end(ag_recording* recording, const ag_tensor* const* named,

@@ -70,6 +70,69 @@ TEST(Recording, holds_no_tensor_and_changes_no_history) {
   EXPECT_EQ(count(graph.text(), "parameter"), 1);
 }
 
+// The graph is made when it is first looked at, and shows what was when the recording ended.
+TEST(Recording, shows_what_was_when_it_ended) {
+  const auto record = [](Recording& recording, bool change) {
+    Tensor x = ones({2, 3}), w = ones({3}).requires_grad_();
+    recording.enter("scale", "Scale");
+    const Tensor y = x * w;
+    recording.leave();
+    sum(y).backward();
+    const Graph graph = recording.finish({{"x", x}, {"w", w}});
+    if (change) {
+      w.set_grad(Tensor());
+      x = w = Tensor();
+      Tensor other = ones({2, 3}) * 2;
+      recording.enter("later", "Later");
+      recording.name_scopes({"other"}, {"Other"});
+      EXPECT_EQ(recording.finish({{"y", other}, {"w2", ones({3})}}).num_ops(), graph.num_ops());
+    }
+    return graph;
+  };
+  Recording first, second;
+  const Graph at_once = record(first, false), later = record(second, true);
+  EXPECT_NE(later.text().find("\"w.grad\""), std::string::npos) << later.text();
+  EXPECT_NE(later.json().find("\"name\":\"scale\""), std::string::npos);
+  EXPECT_EQ(later.json().find("Other"), std::string::npos);
+  EXPECT_EQ(later.text(), at_once.text().substr(0, later.text().size()));
+}
+
+TEST(Recording, graphs_outlive_it_and_threads_look_at_them_at_once) {
+  Graph graph;
+  {
+    Recording recording;
+    Tensor x = ones({2});
+    for (int i = 0; i < 5000; ++i) x = x + 1;  // more than one block of the log
+    graph = recording.finish({{"last", x}});
+  }
+  std::string texts[4];
+  std::vector<std::thread> threads;
+  for (std::string& text : texts) threads.emplace_back([&text, graph] { text = graph.text(); });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(count(texts[0], "= add("), 5000);
+  EXPECT_NE(texts[0].find("\"last\" = add("), std::string::npos);
+  for (const std::string& text : texts) EXPECT_EQ(text, texts[0]);
+}
+
+TEST(Recording, notes_tensors_and_names_them_when_they_are_gone) {
+  Recording recording;
+  {
+    const Tensor x = ones({2, 3}), w = ones({2, 3}).requires_grad_(), number = full({}, 3.0);
+    const Tensor y = x * w + number;
+    sum(y).backward();
+    recording.stop();
+    recording.note({x, ones({7}), w, y});
+    recording.note({number});
+  }
+  const std::string text =
+      recording.graph({{"y", 3, false}, {"w", 2, true}, {"x", 0, false}, {"n", 4, false}}).text();
+  for (const char* named : {"input \"x\"", "buffer \"w\"", "\"w.grad\" = ", "\"y\" = add", "\"n\""})
+    EXPECT_NE(text.find(named), std::string::npos) << named << " in " << text;
+  EXPECT_THROW(recording.graph({{"x", 5, false}}), Error);
+  EXPECT_THROW(recording.graph({{"x", -1, false}}), Error);
+  EXPECT_THROW(recording.note({Tensor()}), Error);
+}
+
 TEST(Recording, ends_in_any_order_and_in_its_thread_only) {
   const Tensor x = ones({2});
   auto first = std::make_unique<Recording>();
@@ -162,6 +225,10 @@ TEST_F(Capi, recording_sees_what_is_called) {
   EXPECT_NE(of(ag_graph_table).find("-- backward"), std::string::npos);
   EXPECT_NE(of(ag_graph_summary).find("first: Module"), std::string::npos);
   EXPECT_EQ(of(ag_graph_report), "");
+  ASSERT_EQ(ag_recording_note(recording, &x, 1), AG_OK);
+  const int64_t number = 0;
+  ag_graph* noted = ag_recording_graph(recording, &number, &leaf, 1, 0);
+  ASSERT_NE(noted, nullptr) << ag_last_error();
   ag_graph* fused = ag_graph_fuse(graph);
   ASSERT_NE(fused, nullptr) << ag_last_error();
   EXPECT_GT(ag_graph_report(fused, nullptr, 0), 0);
@@ -192,6 +259,18 @@ TEST_F(Capi, recording_refuses_bad_arguments) {
                  "'names' is NULL");
   expect_failure(ag_recording_end(recording, nullptr, nullptr, 0, 1) == nullptr, AG_ERROR_VALUE,
                  "n_buffers");
+  const int64_t number = 0;
+  const ag_tensor* no_tensor = nullptr;
+  expect_failure(ag_recording_graph(recording, &number, &name, 1, 0) == nullptr, AG_ERROR_VALUE,
+                 "no tensor 0 among 0");
+  expect_failure(ag_recording_graph(recording, nullptr, &name, 1, 0) == nullptr, AG_ERROR_VALUE,
+                 "'noted' is NULL");
+  expect_failure(ag_recording_graph(recording, &number, &none, 1, 0) == nullptr, AG_ERROR_VALUE,
+                 "'names' is NULL");
+  expect_failure(ag_recording_graph(recording, &number, &name, 1, 2) == nullptr, AG_ERROR_VALUE,
+                 "n_buffers");
+  expect_failure(ag_recording_note(recording, &no_tensor, 1), AG_ERROR_VALUE, "'tensors' is NULL");
+  expect_failure(ag_recording_note(nullptr, nullptr, 0), AG_ERROR_VALUE, "'recording' is NULL");
   expect_failure(ag_recording_stop(nullptr), AG_ERROR_VALUE, "'recording' is NULL");
   expect_failure(ag_recording_enter(nullptr, name, name), AG_ERROR_VALUE, "'recording' is NULL");
   expect_failure(ag_recording_watch(nullptr, nullptr), AG_ERROR_VALUE, "'recording' is NULL");

@@ -285,7 +285,7 @@ def strings_given_to(*makers):
 FOR_C_PROGRAMS = {
     f"ag_graph_{name}"
     for name in ("num_nodes", "node", "num_edges", "edge", "cost", "save", "assert")
-} | {"ag_function_record", "ag_compiled_save", "ag_compiled_load"}
+} | {"ag_function_record", "ag_compiled_save", "ag_compiled_load", "ag_recording_end"}
 
 
 def test_every_function_of_the_library_is_used():

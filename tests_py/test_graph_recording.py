@@ -351,9 +351,12 @@ def test_misuse_says_what_is_wrong():
         with pytest.raises(RuntimeError, match="still being recorded"):
             g.dot()
         assert "still being recorded" in repr(g)
-    assert g.ops == [] and g.edges == []
+    assert g.ops == [] and g.edges == [] and str(g).startswith("0 ops, 0 parameters")
     with pytest.raises(RuntimeError, match="can be used once"):
         recording.__enter__()
+    for ended in (recording, ag.graph.record()):
+        with pytest.raises(RuntimeError, match="has not begun, or has ended"):
+            ended.__exit__(None, None, None)
     with pytest.raises(TypeError, match="must be a Module or a dict"):
         ag.graph.record(3)
     with pytest.raises(TypeError, match="names 'w'"):

@@ -13,6 +13,7 @@ namespace autograd {
 
 namespace detail {
 struct GraphData;
+class GraphSource;
 class CallRecorder;
 
 /// The calls of modules in a recording: 1 + an index into parents is the number of a call.
@@ -36,6 +37,13 @@ struct GraphNames {
   GraphNames() = default;
   GraphNames(std::initializer_list<std::pair<std::string, Tensor>> named) : tensors(named) {}
   GraphNames(std::vector<std::pair<std::string, Tensor>> named) : tensors(std::move(named)) {}
+};
+
+/// A name for a tensor that a Recording has noted.
+struct NotedName {
+  std::string name;
+  int64_t tensor = 0;  ///< its number, in the order of noting
+  bool is_buffer = false;
 };
 
 /// Where the edges of a drawing run.
@@ -121,9 +129,9 @@ class Graph {
   /// The recorded history of t.
   static Graph from_tensor(const Tensor& t, const GraphNames& names = {});
   /// A graph of the library's own making.
-  static Graph from_data(std::shared_ptr<const detail::GraphData> data) {
+  static Graph from_data(std::shared_ptr<const detail::GraphSource> source) {
     Graph graph;
-    graph.data_ = std::move(data);
+    graph.source_ = std::move(source);
     return graph;
   }
   int64_t num_ops() const;
@@ -177,7 +185,7 @@ class Graph {
   const detail::GraphData& data() const;
 
  private:
-  std::shared_ptr<const detail::GraphData> data_;
+  std::shared_ptr<const detail::GraphSource> source_;
 };
 
 /// Throws Error (runtime) unless dot(options) is the text of a file, which git can compare. A file
@@ -202,7 +210,8 @@ class Recording {
   /// Ends the recording, if it has not ended yet. Throws Error (runtime) in another thread than the
   /// recorded one.
   void stop();
-  /// The same, and returns what was recorded.
+  /// The same, and returns what was recorded, with names for what the tensors are now. It is made
+  /// into a graph when somebody looks at it.
   Graph finish(const GraphNames& names = {});
   /// What follows, until leave(), belongs to a module of that name ("0", "encoder") and type
   /// ("Linear"), within the one entered before.
@@ -217,6 +226,11 @@ class Recording {
   /// Names the first modules that were entered, all others stay as they are. Throws Error (value)
   /// if there are more names than modules.
   void name_scopes(const std::vector<std::string>& names, const std::vector<std::string>& types);
+  /// Notes what tensors and their gradients are now, so that graph() can name them later; keeps
+  /// none.
+  void note(const std::vector<Tensor>& tensors);
+  /// finish() with names for noted tensors. Throws Error (value) for a number that none has.
+  Graph graph(std::vector<NotedName> names);
 
  private:
   detail::CallRecorder* recorder_;

@@ -13,7 +13,7 @@ namespace {
 const detail::GraphData kEmpty;
 }  // namespace
 
-const detail::GraphData& Graph::data() const { return data_ ? *data_ : kEmpty; }
+const detail::GraphData& Graph::data() const { return source_ ? source_->data() : kEmpty; }
 int64_t Graph::num_ops() const { return static_cast<int64_t>(data().ops.size()); }
 int64_t Graph::num_values() const { return static_cast<int64_t>(data().values.size()); }
 std::string Graph::text() const { return detail::ssa_text(data()); }
@@ -78,11 +78,27 @@ void Recording::stop() {
 
 Graph Recording::finish(const GraphNames& names) {
   stop();
-  std::vector<detail::GivenName> given;
-  for (const auto& [name, tensor] : names.tensors) given.push_back({name, tensor, false});
-  for (const auto& [name, tensor] : names.buffers) given.push_back({name, tensor, true});
-  for (const detail::GivenName& each : given) detail::body(each.tensor);
-  return Graph::from_data(detail::hold(recorder_->graph(given)));
+  detail::TensorNotes notes;
+  std::vector<NotedName> given;
+  for (const auto* named : {&names.tensors, &names.buffers})
+    for (const auto& [name, tensor] : *named) {
+      given.push_back({name, notes.count(), named == &names.buffers});
+      notes.add(tensor);
+    }
+  return Graph::from_data(detail::hold(recorder_->graph(std::move(notes), std::move(given))));
+}
+
+void Recording::note(const std::vector<Tensor>& tensors) {
+  for (const Tensor& t : tensors) recorder_->notes.add(t);
+}
+
+Graph Recording::graph(std::vector<NotedName> names) {
+  stop();
+  const int64_t n = recorder_->notes.count();
+  for (const NotedName& each : names)
+    if (each.tensor < 0 || each.tensor >= n)
+      fail(ErrorCode::kValue, "there is no tensor ", each.tensor, " among ", n, " noted ones");
+  return Graph::from_data(detail::hold(recorder_->graph(recorder_->notes, std::move(names))));
 }
 
 void Recording::enter(const std::string& name, const std::string& type) {

@@ -1,6 +1,8 @@
 // The graph in flat single assignment form: what drawing, text and every pass read.
 #pragma once
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -153,8 +155,28 @@ void name_states(GraphData& graph, const GraphOp& op, const First& first) {
 /// ones.
 std::vector<uint64_t> content_ids(const GraphData& graph);
 
-/// The data of a public graph. The time that it takes to free it does not count in a recording: in
+/// The data of a public graph; some are made when somebody asks for them, in any thread.
+class GraphSource {
+ public:
+  explicit GraphSource(GraphData data) : data_(std::move(data)) {}
+  explicit GraphSource(std::function<GraphData()> make) : make_(std::move(make)) {}
+  const GraphData& data() const {
+    std::call_once(once_, [this] {
+      if (make_) data_ = make_();
+      make_ = nullptr;
+    });
+    return data_;
+  }
+
+ private:
+  mutable std::once_flag once_;
+  mutable std::function<GraphData()> make_;
+  mutable GraphData data_;
+};
+
+/// For a public graph. The time that it takes to free it does not count in a recording: in
 /// `with record() as g` the last g goes when the next recording has begun.
-std::shared_ptr<const GraphData> hold(GraphData graph);
+std::shared_ptr<const GraphSource> hold(GraphData graph);
+std::shared_ptr<const GraphSource> hold(std::function<GraphData()> make);
 
 }  // namespace autograd::detail

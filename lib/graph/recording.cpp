@@ -1,7 +1,9 @@
 // The observer that notes what its thread does.
 #include "graph/recording.hpp"
 
+#include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "core/thread_state.hpp"
 
@@ -33,20 +35,32 @@ bool CallRecorder::is_own_thread() const { return thread_ == &thread_state; }
 
 void CallRecorder::close() {
   if (!open_) return;
-  ended_ticks_ = ticks();
-  ended_ = now();
+  const uint64_t passed = ticks() - began_ticks_;
+  const double seconds = static_cast<double>(now() - began_) * 1e-9;
   open_ = false;
-  log_.end_block();
   remove_observer(*this);
+  record_ = std::make_shared<const CallRecord>(
+      CallRecord{log_.take(), std::move(read_), began_ticks_,
+                 seconds / static_cast<double>(std::max<uint64_t>(passed, 1)), timed_});
 }
 
-std::shared_ptr<const GraphData> hold(GraphData graph) {
-  const auto release = [](const GraphData* data) {
-    delete data;
+namespace {
+std::shared_ptr<const GraphSource> hold_source(const GraphSource* source) {
+  const auto release = [](const GraphSource* gone) {
+    delete gone;
     for (Observer* o = thread_state.observer; o; o = o->below)
       if (auto* recorder = dynamic_cast<CallRecorder*>(o)) recorder->begin_anew();
   };
-  return {new GraphData(std::move(graph)), release};
+  return {source, release};
+}
+}  // namespace
+
+std::shared_ptr<const GraphSource> hold(GraphData graph) {
+  return hold_source(new GraphSource(std::move(graph)));
+}
+
+std::shared_ptr<const GraphSource> hold(std::function<GraphData()> make) {
+  return hold_source(new GraphSource(std::move(make)));
 }
 
 void CallRecorder::on_read(const TensorBody& t, const char* what) {

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -13,13 +14,6 @@
 #include "graph/ir.hpp"
 
 namespace autograd::detail {
-
-/// A name for a tensor, and what it is if that cannot be seen from the tensor.
-struct GivenName {
-  std::string name;
-  Tensor tensor;
-  bool is_buffer = false;
-};
 
 /// Calls as words, one after the other, in blocks that never move. A training step of a small
 /// network takes a few kilobytes.
@@ -38,12 +32,12 @@ class CallLog {
   ~CallLog();
   /// Appends a call.
   void add(const Call& call, uint64_t time, int32_t scope);
-  /// To be called before it is read.
-  void end_block();
-  const std::vector<Block>& blocks() const { return blocks_; }
+  /// All that was written, in no more memory than it needs; the log is empty then.
+  std::vector<Block> take();
   bool is_empty() const { return blocks_.empty(); }
 
  private:
+  void end_block();
   void make_room(size_t n);
   uint64_t* write_tensor(uint64_t* at, const TensorBody* b);
   uint64_t* describe(uint64_t* at, const TensorBody& b, uint64_t needs_grad);
@@ -56,8 +50,30 @@ class CallLog {
   uint64_t known_[kKnown];  ///< ids, by their last bits
 };
 
-/// Notes every call of its thread while it is open. It keeps no tensor: what runs is the same, in
-/// the same memory, whether it watches or not.
+/// A tensor as it was at one moment.
+struct LoggedTensor {
+  uint64_t id = 0, storage = 0, data = 0, number = 0;
+  DType dtype = DType::kFloat32;
+  bool needs_grad = false, is_number = false, is_absent = false;
+  Shape sizes, strides;
+};
+/// What tensors and their gradients are at one moment, as words: no tensor is kept.
+class TensorNotes {
+ public:
+  struct Note {
+    LoggedTensor tensor, grad;  ///< grad is absent if there is none
+  };
+  void add(const Tensor& t);
+  int64_t count() const { return count_; }
+  std::vector<Note> read() const;
+
+ private:
+  void write(const Tensor& t);
+
+  std::vector<uint64_t> words_;
+  int64_t count_ = 0;
+};
+
 /// What calls are timed by: the processor's own counter where there is one, a third of the price of
 /// the clock.
 inline uint64_t ticks() {
@@ -70,6 +86,17 @@ inline uint64_t ticks() {
 #endif
 }
 
+/// What was recorded and has ended. Graphs that nobody has looked at yet are made of it.
+struct CallRecord {
+  std::vector<CallLog::Block> calls;
+  std::vector<uint64_t> read;  ///< tensors whose elements the program looked at
+  uint64_t began_ticks = 0;
+  double seconds_per_tick = 0;
+  bool timed = false;  ///< the graph shows the time of each call at once
+};
+
+/// Notes every call of its thread while it is open. It keeps no tensor: what runs is the same, in
+/// the same memory, whether it watches or not.
 class CallRecorder : public Observer {
  public:
   /// Starts to watch the calling thread; `timed`: the graph shows the time of each call at once.
@@ -91,26 +118,24 @@ class CallRecorder : public Observer {
   /// Name and type of those modules, as far as they are known.
   std::vector<std::pair<std::string, std::string>> names;
 
-  /// What was recorded; the tensors of `given` are looked for as inputs, outputs and gradients.
-  GraphData graph(const std::vector<GivenName>& given) const;
+  /// Of tensors that names may be given to later.
+  TensorNotes notes;
+  /// Once it is closed: what makes a graph of what was recorded. The tensors are looked for as
+  /// inputs, outputs and gradients.
+  std::function<GraphData()> graph(TensorNotes tensors, std::vector<NotedName> given) const;
 
  private:
   const bool timed_;
   bool open_ = true;
   const void* thread_;
-  int64_t began_ = 0, ended_ = 0;               ///< nanoseconds
-  uint64_t began_ticks_ = 0, ended_ticks_ = 0;  ///< the same of the clock that calls are timed by
+  int64_t began_ = 0;         ///< nanoseconds
+  uint64_t began_ticks_ = 0;  ///< the same of the clock that calls are timed by
   CallLog log_;
-  std::vector<uint64_t> read_;  ///< tensors whose elements the program looked at
+  std::vector<uint64_t> read_;
+  std::shared_ptr<const CallRecord> record_;  ///< when it is closed
 };
 
-/// One call, read back from a log. Shapes and lists are read where they lie.
-struct LoggedTensor {
-  uint64_t id = 0, storage = 0, data = 0, number = 0;
-  DType dtype = DType::kFloat32;
-  bool needs_grad = false, is_number = false, is_absent = false;
-  Shape sizes, strides;
-};
+/// One call, read back from a log.
 struct LoggedCall {
   const Op* op = nullptr;
   const void* node = nullptr;      ///< that recorded it for the gradient, or nullptr
@@ -127,19 +152,19 @@ struct LoggedCall {
   std::vector<LoggedTensor> inputs, outputs;
 };
 
+struct Words;
 /// Reads the calls of a log in order.
 class CallReader {
  public:
-  explicit CallReader(const CallLog& log) : log_(log) {}
+  explicit CallReader(const std::vector<CallLog::Block>& blocks) : blocks_(blocks) {}
   /// False at the end.
   bool next(LoggedCall& call);
 
  private:
-  struct Words;
   LoggedTensor read_tensor(Words& from);
   void read_options(Words& from, LoggedCall& call);
 
-  const CallLog& log_;
+  const std::vector<CallLog::Block>& blocks_;
   size_t block_ = 0, at_ = 0;
   uint64_t options_ = 0;
   std::vector<LoggedTensor> known_{CallLog::kKnown};

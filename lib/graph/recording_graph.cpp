@@ -31,25 +31,13 @@ double number_of(DType dtype, uint64_t bits) {
   }
 }
 
-LoggedTensor describe(const Tensor& t) {
-  const TensorBody* b = body(t);
-  LoggedTensor logged;
-  logged.id = b->id;
-  logged.storage = b->storage->id;
-  logged.data = reinterpret_cast<uintptr_t>(b->data);
-  logged.dtype = b->dtype;
-  logged.sizes = b->sizes;
-  logged.strides = b->strides;
-  return logged;
-}
-
 /// Turns calls into ops, and tensors into values. Which value a tensor stands for depends on the
 /// time: a change in place makes a new value of the same memory.
 class Builder {
  public:
-  explicit Builder(const std::vector<GraphScope>& scopes) { graph_.scopes = scopes; }
+  explicit Builder(std::vector<GraphScope> scopes) { graph_.scopes = std::move(scopes); }
   void add(const LoggedCall& call, double seconds);
-  void name(const GivenName& given);
+  void name(const NotedName& given, const TensorNotes::Note& note);
   GraphData finish();
 
   void mark_read(uint64_t tensor) {
@@ -218,20 +206,19 @@ void Builder::add(const LoggedCall& call, double seconds) {
   graph_.ops.push_back(std::move(op));
 }
 
-void Builder::name(const GivenName& given) {
-  const int v = find(describe(given.tensor));
+void Builder::name(const NotedName& given, const TensorNotes::Note& note) {
+  const int v = find(note.tensor);
   if (v >= 0) {
     // The name belongs to the memory's first value as well: "weight" before and after a step.
     int first = memory_of(v).values.front();
     if (!memory_of(v).is_leaf ||
-        !same_place(value(first), values_[static_cast<size_t>(first)].data, describe(given.tensor)))
+        !same_place(value(first), values_[static_cast<size_t>(first)].data, note.tensor))
       first = v;
     for (int named : {first, v})
       if (value(named).name.empty()) value(named).name = given.name;
     if (given.is_buffer && value(first).op < 0) value(first).role = Role::kBuffer;
   }
-  const Tensor grad = given.tensor.grad();
-  const int g = grad ? find(describe(grad)) : -1;
+  const int g = note.grad.is_absent ? -1 : find(note.grad);
   if (g >= 0 && value(g).name.empty()) value(g).name = given.name + ".grad";
 }
 
@@ -324,34 +311,41 @@ GraphData Builder::finish() {
   return std::move(graph_);
 }
 
+GraphData graph_of(const CallRecord& record, const std::vector<GraphScope>& scopes,
+                   const TensorNotes& notes, const std::vector<NotedName>& given) {
+  Builder builder(scopes);
+  LoggedCall call;
+  CallReader calls(record.calls);
+  double seconds = 0;  // up to the last call
+  for (uint64_t before = record.began_ticks; calls.next(call); before = call.time) {
+    // The counters of two processors may differ a little.
+    const double passed =
+        record.seconds_per_tick *
+        static_cast<double>(std::max<int64_t>(static_cast<int64_t>(call.time - before), 0));
+    builder.add(call, passed);
+    seconds += passed;
+  }
+  for (uint64_t tensor : record.read) builder.mark_read(tensor);
+  const std::vector<TensorNotes::Note> noted = notes.read();
+  for (const NotedName& each : given) builder.name(each, noted[static_cast<size_t>(each.tensor)]);
+  GraphData graph = builder.finish();
+  graph.measured.seconds = seconds;
+  if (record.timed) show_times(graph);
+  return graph;
+}
+
 }  // namespace
 
-GraphData CallRecorder::graph(const std::vector<GivenName>& given) const {
+std::function<GraphData()> CallRecorder::graph(TensorNotes tensors,
+                                               std::vector<NotedName> given) const {
   std::vector<GraphScope> scopes;
   for (size_t i = 0; i < marks->parents.size(); ++i) {
     GraphScope& scope = scopes.emplace_back();
     if (i < names.size()) std::tie(scope.name, scope.type) = names[i];
     scope.parent = marks->parents[i] - 1;
   }
-  Builder builder(scopes);
-  LoggedCall call;
-  CallReader calls(log_);
-  const double seconds_per_tick =
-      static_cast<double>(ended_ - began_) * 1e-9 /
-      static_cast<double>(std::max<uint64_t>(ended_ticks_ - began_ticks_, 1));
-  double seconds = 0;  // up to the last call
-  for (uint64_t before = began_ticks_; calls.next(call); before = call.time) {
-    // The counters of two processors may differ a little.
-    const int64_t passed = std::max<int64_t>(static_cast<int64_t>(call.time - before), 0);
-    builder.add(call, static_cast<double>(passed) * seconds_per_tick);
-    seconds += static_cast<double>(passed) * seconds_per_tick;
-  }
-  for (uint64_t tensor : read_) builder.mark_read(tensor);
-  for (const GivenName& each : given) builder.name(each);
-  GraphData graph = builder.finish();
-  graph.measured.seconds = seconds;
-  if (timed_) show_times(graph);
-  return graph;
+  return [record = record_, scopes = std::move(scopes), tensors = std::move(tensors),
+          given = std::move(given)] { return graph_of(*record, scopes, tensors, given); };
 }
 
 }  // namespace autograd::detail

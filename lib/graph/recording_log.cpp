@@ -77,6 +77,25 @@ inline uint64_t* put(uint64_t* at, const Shape& shape) {
   std::memcpy(at, shape.data(), static_cast<size_t>(shape.size()) * sizeof(uint64_t));
   return at + shape.size();
 }
+inline uint64_t* put(uint64_t* at, const TensorBody& b, uint64_t needs_grad) {
+  const int rank = b.sizes.size();
+  at[kLook] = needs_grad | static_cast<uint64_t>(b.dtype) << kDTypeAt |
+              static_cast<uint64_t>(rank) << kRankAt;
+  at[kId] = b.id;
+  at[kStorage] = b.storage->id;
+  at[kData] = word(b.data);
+  if (rank == 0 && !needs_grad) {
+    at[kLook] |= kNumber;
+    at[kTensorWords] = number_bits(b);  // which may be another one next time
+    return at + kTensorWords + 1;
+  }
+  at += kTensorWords;
+  if (rank > 2) return put(put(at, b.sizes), b.strides);
+  // What is copied too much is overwritten.
+  std::memcpy(at, b.sizes.data(), 2 * sizeof(uint64_t));
+  std::memcpy(at + rank, b.strides.data(), 2 * sizeof(uint64_t));
+  return at + 2 * rank;
+}
 inline uint64_t* put_numbers(uint64_t* at, const Attrs& attrs) {
   static_assert(sizeof(attrs.reals) + sizeof(attrs.ints) == kAttrWords * sizeof(uint64_t));
   std::memcpy(at, attrs.reals, sizeof(attrs.reals));
@@ -107,24 +126,8 @@ inline uint64_t* CallLog::write_tensor(uint64_t* at, const TensorBody* b) {
 }
 
 inline uint64_t* CallLog::describe(uint64_t* at, const TensorBody& b, uint64_t needs_grad) {
-  const int rank = b.sizes.size();
-  at[kLook] = needs_grad | static_cast<uint64_t>(b.dtype) << kDTypeAt |
-              static_cast<uint64_t>(rank) << kRankAt;
-  at[kId] = b.id;
-  at[kStorage] = b.storage->id;
-  at[kData] = word(b.data);
-  if (rank == 0 && !needs_grad) {
-    at[kLook] |= kNumber;
-    at[kTensorWords] = number_bits(b);  // which may be another one next time
-    return at + kTensorWords + 1;
-  }
-  at += kTensorWords;
-  known_[b.id % kKnown] = b.id;
-  if (rank > 2) return put(put(at, b.sizes), b.strides);
-  // What is copied too much is overwritten.
-  std::memcpy(at, b.sizes.data(), 2 * sizeof(uint64_t));
-  std::memcpy(at + rank, b.strides.data(), 2 * sizeof(uint64_t));
-  return at + 2 * rank;
+  if (b.sizes.size() != 0 || needs_grad) known_[b.id % kKnown] = b.id;
+  return put(at, b, needs_grad);
 }
 
 // An optimizer's options are the same for all parameters of a step, and written once.
@@ -147,6 +150,19 @@ CallLog::~CallLog() {
 
 void CallLog::end_block() {
   if (!blocks_.empty()) blocks_.back().used = static_cast<size_t>(at_ - blocks_.back().words.get());
+}
+
+std::vector<CallLog::Block> CallLog::take() {
+  end_block();
+  if (!blocks_.empty()) {
+    Block& last = blocks_.back();
+    Block fitting{std::unique_ptr<uint64_t[]>(new uint64_t[last.used]), last.used, last.used};
+    std::memcpy(fitting.words.get(), last.words.get(), last.used * sizeof(uint64_t));
+    if (last.capacity == kBlockWords) delete[] spare.exchange(last.words.release());
+    last = std::move(fitting);
+  }
+  at_ = end_ = near_end_ = nullptr;
+  return std::exchange(blocks_, {});
 }
 
 void CallLog::make_room(size_t n) {
@@ -218,7 +234,7 @@ void CallRecorder::on_call(const Call& call) {
   log_.add(call, ticks(), marks->current);
 }
 
-struct CallReader::Words {
+struct Words {
   const uint64_t* at;
 
   uint64_t next() { return *at++; }
@@ -240,6 +256,26 @@ struct CallReader::Words {
     const uint64_t lengths = next();
     for (int i = 0; i < 3; ++i) attrs.lists[i] = shape(lengths >> (8 * i) & 0xFF);
   }
+  /// One that was described.
+  LoggedTensor tensor() {
+    LoggedTensor t;
+    const uint64_t look = next();
+    t.is_absent = look & kAbsent;
+    if (t.is_absent) return t;
+    t.needs_grad = look & kNeedsGrad;
+    t.is_number = look & kNumber;
+    t.dtype = static_cast<DType>(look >> kDTypeAt & 0xFF);
+    t.id = next();
+    t.storage = next();
+    t.data = next();
+    if (t.is_number) {
+      t.number = next();
+      return t;
+    }
+    t.sizes = shape(look >> kRankAt);
+    t.strides = shape(look >> kRankAt);
+    return t;
+  }
 };
 
 void CallReader::read_options(Words& from, LoggedCall& call) {
@@ -251,39 +287,51 @@ void CallReader::read_options(Words& from, LoggedCall& call) {
 }
 
 LoggedTensor CallReader::read_tensor(Words& from) {
-  LoggedTensor t;
-  const uint64_t look = from.next();
-  t.is_absent = look & kAbsent;
-  if (t.is_absent) return t;
-  if (look & kAsBefore) {
-    t = known_[(look >> kRankAt) % CallLog::kKnown];
+  if (const uint64_t look = *from.at; look & kAsBefore) {
+    ++from.at;
+    LoggedTensor t = known_[(look >> kRankAt) % CallLog::kKnown];
     t.needs_grad = look & kNeedsGrad;
     return t;
   }
-  t.needs_grad = look & kNeedsGrad;
-  t.is_number = look & kNumber;
-  t.dtype = static_cast<DType>(look >> kDTypeAt & 0xFF);
-  t.id = from.next();
-  t.storage = from.next();
-  t.data = from.next();
-  if (t.is_number) {
-    t.number = from.next();
-    return t;
-  }
-  t.sizes = from.shape(look >> kRankAt);
-  t.strides = from.shape(look >> kRankAt);
-  known_[t.id % CallLog::kKnown] = t;
+  LoggedTensor t = from.tensor();
+  if (!t.is_absent && !t.is_number) known_[t.id % CallLog::kKnown] = t;
   return t;
 }
 
+void TensorNotes::write(const Tensor& t) {
+  const size_t before = words_.size();
+  words_.resize(before + kMostTensorWords);
+  uint64_t* const at = words_.data() + before;
+  const TensorBody* const b = body_or_null(t);
+  if (!b) *at = kAbsent;
+  words_.resize(before + static_cast<size_t>((b ? put(at, *b, b->needs_grad()) : at + 1) - at));
+}
+
+void TensorNotes::add(const Tensor& t) {
+  body(t);  // throws if there is none
+  write(t);
+  write(t.grad());
+  ++count_;
+}
+
+std::vector<TensorNotes::Note> TensorNotes::read() const {
+  std::vector<Note> notes;
+  Words from{words_.data()};
+  for (int64_t i = 0; i < count_; ++i) {
+    Note& note = notes.emplace_back();
+    note.tensor = from.tensor();
+    note.grad = from.tensor();
+  }
+  return notes;
+}
+
 bool CallReader::next(LoggedCall& call) {
-  const std::vector<CallLog::Block>& blocks = log_.blocks();
-  while (block_ < blocks.size() && at_ == blocks[block_].used) {
+  while (block_ < blocks_.size() && at_ == blocks_[block_].used) {
     ++block_;
     at_ = 0;
   }
-  if (block_ == blocks.size()) return false;
-  Words from{blocks[block_].words.get() + at_};
+  if (block_ == blocks_.size()) return false;
+  Words from{blocks_[block_].words.get() + at_};
   const uint64_t* const head = from.at;
   from.at += kCallWords;
   const uint64_t flags = head[kCounts];
@@ -308,7 +356,7 @@ bool CallReader::next(LoggedCall& call) {
   for (uint64_t n = flags >> kOutputsAt; n > 0; --n) call.outputs.push_back(read_tensor(from));
   call.in_place = !call.inputs.empty() && !call.outputs.empty() && !call.inputs[0].is_absent &&
                   call.inputs[0].id == call.outputs[0].id;
-  at_ = static_cast<size_t>(from.at - blocks[block_].words.get());
+  at_ = static_cast<size_t>(from.at - blocks_[block_].words.get());
   return true;
 }
 

@@ -185,6 +185,7 @@ std::string totals_text(const GraphData& graph) {
 }  // namespace
 
 std::string table_text(const GraphData& graph) {
+  if (graph.ops.empty()) return totals_text(graph);
   Table table({"result", "op", "shape", "inputs", "FLOP", "bytes", "time", "module", "line"},
               "llllrrrll");
   const Phase* phase = nullptr;

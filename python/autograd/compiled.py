@@ -16,7 +16,8 @@ from .captured import NO_PLAN, CapturedCall, CompileError, Handle, Variant, Vari
 from .creation import randperm
 from .dtypes import float64, get_default_dtype
 from .graph import Graph
-from .graph.names import Names, is_module, texts
+from .graph.looks import is_module
+from .graph.names import Names, texts
 from .loaded_plan import LoadedPlan, load_plan
 from .operands import handles, room_for
 from .python_state import PythonState
@@ -302,7 +303,7 @@ class CompiledFunction:
     ) -> Graph:
         names = Names("graph", params)
         for held in PythonState(self.function).held():
-            names.add_held(held)
+            names.look_at(held)
         takes = self.function.forward if is_module(self.function) else self.function
         inputs = leaf_names(structure, takes)
         native = call(

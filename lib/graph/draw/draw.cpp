@@ -4,23 +4,18 @@
 
 namespace autograd {
 
-namespace {
-const detail::GraphData kNothing;
-}  // namespace
-
 std::string Graph::dot(const DrawOptions& options) const {
-  return detail::dot_text(data_ ? *data_ : kNothing, options);
+  return detail::dot_text(data(), options);
 }
 std::string Graph::svg(const DrawOptions& options) const {
-  return detail::svg_text(data_ ? *data_ : kNothing, options);
+  return detail::svg_text(data(), options);
 }
 
 std::string Graph::html(const std::string& title, const std::string& name,
                         const std::vector<std::pair<std::string, Graph>>& others,
                         const DrawOptions& options) const {
-  std::vector<detail::NamedGraph> graphs{{name, data_ ? data_.get() : &kNothing}};
-  for (const auto& [other, graph] : others)
-    graphs.emplace_back(other, graph.data_ ? graph.data_.get() : &kNothing);
+  std::vector<detail::NamedGraph> graphs{{name, &data()}};
+  for (const auto& [other, graph] : others) graphs.emplace_back(other, &graph.data());
   return detail::html_text(graphs, title, options);
 }
 

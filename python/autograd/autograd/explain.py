@@ -154,9 +154,9 @@ def explain_nonfinite(loss: Tensor, params: Any | None = None) -> NonfiniteExpla
     if not isinstance(loss, Tensor):
         raise TypeError(f"explain_nonfinite(): argument 'loss' must be Tensor, not {kind_of(loss)}")
     names = Names("explain_nonfinite", params)
-    names.add_variables(sys._getframe(1))
+    names.look_at_frame(sys._getframe(1))
     text = text_once(lib.ag_explain_nonfinite, loss, *names.native())
     if text.startswith("unknown_input"):
-        names.add_living()
+        names.look_at_living()
         text = text_once(lib.ag_explain_nonfinite, loss, *names.native())
     return NonfiniteExplanation(text.split("\n"))

@@ -125,7 +125,7 @@ def assert_graph(graph: Graph, golden: str | Path, update: bool = False, **optio
         with written(path) as file:
             file.write(now.encode())
         return
-    before = path.read_text(encoding="utf-8")
+    before = path.read_text(encoding="utf-8", errors="replace")
     if before == now:
         return
     import difflib

@@ -6,7 +6,7 @@ import ctypes
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from .._capi import as_method, call, hide_buffer, lib, set_handle_class, text
 from .comparison import GraphDiff
@@ -39,6 +39,7 @@ class Graph:
     def __init__(self, handle: Any) -> None:
         self._read: dict[str, Any] | None = None
         self._objects: tuple[list[Node], list[Edge]] | None = None
+        self._make: Callable[[], Any] | None = None
         # Last, and last to go: the library does not count the time of a recording up to there.
         self._native = handle
 
@@ -51,13 +52,21 @@ class Graph:
     def __reduce__(self) -> Any:
         raise TypeError("cannot pickle a Graph: write graph.json() or graph.dot() instead")
 
-    def _finish(self, handle: Any) -> None:
-        self._native = handle
+    def _make_of(self, make: Callable[[], Any]) -> None:
+        """What was recorded becomes the native graph that `make` returns, when somebody first looks at it."""
+        self._make = make
 
     @property
     def _handle(self) -> Any:
-        if self._native is None:
+        make, native = self._make, self._native  # in this order: another thread may be here as well
+        if native is not None:
+            return native
+        if make is None:
             raise RuntimeError("the graph is still being recorded: use it after the with block")
+        made = make()
+        if self._native is None:
+            self._native = made
+        self._make = None
         return self._native
 
     @property
@@ -176,7 +185,7 @@ class Graph:
         return self.table()
 
     def __repr__(self) -> str:
-        if self._native is None:
+        if self._native is None and self._make is None:
             return "<autograd.graph.Graph, still being recorded>"
         return f"<autograd.graph.Graph with {self.num_ops} ops and {self.num_values} values>"
 

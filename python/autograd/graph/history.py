@@ -23,5 +23,5 @@ def from_tensor(t: Tensor, params: Any | None = None) -> Graph:
     if not isinstance(t, Tensor):
         raise TypeError(f"from_tensor(): argument 't' must be Tensor, not {kind_of(t)}")
     names = Names("from_tensor", params)
-    names.add_variables(sys._getframe(1))
+    names.look_at_frame(sys._getframe(1))
     return Graph(call(lib.ag_graph_from_tensor, t, *names.native()))

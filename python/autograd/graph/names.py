@@ -3,159 +3,152 @@
 from __future__ import annotations
 
 import ctypes
-import gc
-import inspect
-import itertools
-import sys
-from collections.abc import Iterable, Mapping
-from types import FrameType
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from .._capi import call, lib, run
+from ..nn.members import BUFFER, MODULE, PARAMETER
 from ..operands import handles
-from ..tensor import Tensor
+from .looks import Looks, ModuleLook
 
-# Variables of one function that are looked at; a notebook may hold many.
-_MOST_VARIABLES = 10_000
-# Elements of a list, tuple or dict that are looked at.
-_MOST_PARTS = 100
+__all__ = ["Names", "texts"]
 
 
-def is_module(value: Any) -> bool:
-    """True for an nn.Module, which can say the names of its parameters and buffers."""
-    return hasattr(type(value), "named_parameters") and hasattr(type(value), "named_buffers")
-
-
-def _is_own_module(value: Any) -> bool:
-    """False for what other packages call a module: a variable may hold anything."""
-    return is_module(value) and all(isinstance(t, Tensor) for t in value.parameters())
-
-
-def names_of_several(modules: Iterable[Any], frame: FrameType | None) -> dict[int, str]:
-    """By id: the variables that hold modules with parameters, or their types; {} for one, which needs no name."""
-    holding = {id(m): m for m in modules if any(True for _ in m.parameters())}
-    inside = {id(part) for m in holding.values() for part in m.modules() if part is not m}
-    found: dict[int, str] = {}
-    if len(holding.keys() - inside) < 2:
-        return found
-    variables = frame.f_locals if frame is not None else {}
-    held = {id(value): name for name, value in reversed(list(variables.items())[:_MOST_VARIABLES])}
-    for key, module in holding.items():
-        name = first = held.get(key) or module._get_name()
-        count = 1
-        while name in found.values():
-            count += 1
-            name = f"{first}_{count}"
-        found[key] = name
-    return found
-
-
-class Names:
-    """Tensors with names. The first name that a tensor is given stays."""
-
-    def __init__(self, function: str, params: Any | None = None) -> None:
-        self._function = function
-        self._tensors: dict[int, tuple[str, Tensor]] = {}
-        self._buffers: dict[int, tuple[str, Tensor]] = {}
-        if params is not None:
-            self._add_given(params)
-
-    def _add_given(self, params: Any) -> None:
-        if is_module(params):
-            self.add_module("", params)
-            return
-        pairs: Any = params.items() if isinstance(params, Mapping) else params
-        if isinstance(params, (str, Tensor)) or not isinstance(pairs, Iterable):
-            raise self._error(params)
-        for pair in pairs:
-            if not (isinstance(pair, (tuple, list)) and len(pair) == 2):
-                raise self._error(params)
-            name, value = pair
-            if is_module(value):
-                self.add_module(str(name), value)
-            elif isinstance(value, Tensor):
-                self.add(str(name), value)
-            else:
-                raise TypeError(
-                    f"{self._function}(): argument 'params' names {name!r}, which must be a Tensor or a Module, "
-                    f"not {type(value).__name__}"
-                )
-
-    def _error(self, params: Any) -> TypeError:
-        return TypeError(
-            f"{self._function}(): argument 'params' must be a Module or a dict of tensors, or (name, tensor) pairs, "
-            f"not {type(params).__name__}"
-        )
-
-    def add(self, name: str, tensor: Tensor) -> None:
-        """Names a tensor, unless it has a name."""
-        if id(tensor) not in self._buffers:
-            self._tensors.setdefault(id(tensor), (name, tensor))
-
-    def add_module(self, prefix: str, module: Any) -> None:
-        """Names the parameters and buffers of a module: "encoder.layers.0.weight"."""
-        for name, tensor in module.named_parameters(prefix):
-            self.add(name, tensor)
-        for name, tensor in module.named_buffers(prefix):
-            if id(tensor) not in self._tensors:
-                self._buffers.setdefault(id(tensor), (name, tensor))
-
-    def add_modules(self, modules: Iterable[tuple[str, Any]]) -> None:
-        """Names what several modules hold; the name of a module stands before only where there are several."""
-        holding = [(n, m) for n, m in modules if any(True for _ in m.parameters())]
-        inside = {id(part) for _, m in holding for part in m.modules() if part is not m}
-        roots = {id(m): (n, m) for n, m in reversed(holding) if id(m) not in inside}
-        # Modules that hold each other are all inside of one.
-        chosen = list(roots.values())[::-1] or holding[:1]
-        for name, module in chosen:
-            self.add_module(name if len(chosen) > 1 else "", module)
-
-    def add_variables(self, frame: FrameType | None) -> None:
-        """Names tensors after the variables of a running function that hold them, or a module that does."""
-        if frame is None:
-            return
-        variables = frame.f_locals
-        found = list(variables.items())[:_MOST_VARIABLES]
-        if sys.version_info < (3, 13) and frame.f_code.co_flags & inspect.CO_OPTIMIZED:
-            # A copy that the frame keeps, and with it everything that the function deletes later.
-            variables.clear()
-        self.add_held(found)
-
-    def add_held(self, variables: Iterable[tuple[str, Any]]) -> None:
-        """Names tensors after what holds them: a variable, a module, a list, tuple or dict."""
-        found = [(name, value) for name, value in variables if not name.startswith("_")]
-        self.add_modules((name, value) for name, value in found if _is_own_module(value))
-        for name, value in found:
-            if isinstance(value, Tensor):
-                self.add(name, value)
-        for name, value in found:
-            for key, part in _parts(value):
-                self.add(f"{name}[{key}]", part)
-
-    def add_living(self) -> None:
-        """Adds all tensors that live somewhere, without names: the data of past calls may be among them."""
-        address = ctypes._SimpleCData.value.__get__  # type: ignore[attr-defined]
-        for each in gc.get_objects():
-            if type(each) is Tensor and address(each):
-                self.add("", each)
+class Names(Looks):
+    """Tensors with names, made of what was looked at."""
 
     def native(self) -> tuple[Any, Any, int, int]:
         """Handles, names, their number and how many buffers are at their end, as the C functions take them."""
-        pairs = [*self._tensors.values(), *self._buffers.values()]
-        array = handles(self._function, "params", [tensor for _, tensor in pairs])
-        return array, texts(name for name, _ in pairs), len(pairs), len(self._buffers)
+        by_id = {id(tensor): tensor for tensor in self.tensors}
+        ids, *rest = self._name(_Naming(self._modules))
+        return handles(self._function, "params", [by_id[each] for each in ids]), *rest
+
+    def graph(self, recording: Any) -> Any:
+        """The native graph of a recording that has noted the tensors and called the modules that were looked at."""
+        called = self._called
+        parents = (ctypes.c_int64 * len(called))()
+        lib.ag_recording_parents(recording, parents, len(called))
+        naming = _Naming(self._modules)
+        roots = [each for each, parent in zip(called, parents) if parent < 0]
+        titles = naming.titles(
+            roots, [each for modules, _, _ in self._variables for each in modules]
+        )
+        run(
+            lib.ag_recording_name_modules,
+            recording,
+            texts(naming.names_within(called, parents, titles)),
+            texts(self._modules[each][0] for each in called),
+            len(called),
+        )
+        by_type = [(titles.get(each) or self._modules[each][0], each) for each in roots]
+        ids, *rest = self._name(naming, by_type)
+        numbers = {each: number for number, each in enumerate(self._noted)}
+        noted = (ctypes.c_int64 * len(ids))(*[numbers[each] for each in ids])
+        return call(lib.ag_recording_graph, recording, noted, *rest)
+
+    def _name(
+        self, naming: _Naming, called: Iterable[tuple[str, int]] = ()
+    ) -> tuple[list[int], Any, int, int]:
+        for name, kind, each in self._given:
+            naming.add(name, kind, each)
+        naming.add_modules(called)
+        for modules, tensors, parts in self._variables:
+            naming.add_modules(_shown(modules))
+            for name, each in _shown(tensors):
+                naming.add(name, PARAMETER, each)
+            for name, key, each in parts:
+                if not name.startswith("_"):
+                    naming.add(f"{name}[{key!r}]", PARAMETER, each)
+        names = {**naming.tensors, **naming.buffers}
+        return [*names], texts(names.values()), len(names), len(naming.buffers)
 
 
-def _parts(value: Any) -> Iterable[tuple[str, Tensor]]:
-    """The tensors in a list, tuple or dict, with what stands in the brackets."""
-    if type(value) in (list, tuple):
-        pairs: Iterable[tuple[Any, Any]] = enumerate(value[:_MOST_PARTS])
-    elif type(value) is dict:
-        pairs = itertools.islice(value.items(), _MOST_PARTS)
-    else:
-        return
-    for key, part in pairs:
-        if isinstance(part, Tensor) and type(key) in (int, str):
-            yield repr(key), part
+class _Naming:
+    """Names by the ids of tensors. The first name that a tensor is given stays."""
+
+    def __init__(self, modules: dict[int, ModuleLook]) -> None:
+        self._modules = modules
+        self._paths: dict[int, dict[int, str]] = {}
+        self.tensors: dict[int, str] = {}
+        self.buffers: dict[int, str] = {}
+
+    def add(self, name: str, kind: str, tensor: int) -> None:
+        """Names a tensor; all but buffers count as parameters."""
+        if tensor not in self.tensors and tensor not in self.buffers:
+            (self.buffers if kind == BUFFER else self.tensors)[tensor] = name
+
+    def add_module(self, name: str, module: int) -> None:
+        """Names the parameters and buffers of a module: "encoder.layers.0.weight"."""
+        for wanted in (PARAMETER, BUFFER):
+            for part, path in self.paths(module).items():
+                for member, kind, each in self._modules[part][1]:
+                    if kind == wanted:
+                        self.add(".".join(filter(None, (name, path, member))), kind, each)
+
+    def add_modules(self, modules: Iterable[tuple[str, int]]) -> None:
+        """Names what several modules hold; the name of a module stands before only where there are several."""
+        holding = [(name, each) for name, each in modules if self._holds_parameters(each)]
+        inside = self._inside(each for _, each in holding)
+        outer = {each: (name, each) for name, each in reversed(holding) if each not in inside}
+        # Modules that hold each other are all inside of one.
+        chosen = list(outer.values())[::-1] or holding[:1]
+        for name, each in chosen:
+            self.add_module(name if len(chosen) > 1 else "", each)
+
+    def titles(self, modules: Iterable[int], variables: list[tuple[str, int]]) -> dict[int, str]:
+        """The variables that hold modules with parameters, or their types; {} for one, which needs no name."""
+        holding = dict.fromkeys(each for each in modules if self._holds_parameters(each))
+        found: dict[int, str] = {}
+        if len(holding.keys() - self._inside(holding)) < 2:
+            return found
+        held = {each: name for name, each in reversed(variables)}
+        for each in holding:
+            name = first = held.get(each) or self._modules[each][0]
+            count = 1
+            while name in found.values():
+                count += 1
+                name = f"{first}_{count}"
+            found[each] = name
+        return found
+
+    def names_within(
+        self, called: Sequence[int], parents: Sequence[int], titles: dict[int, str]
+    ) -> list[str]:
+        """The name of each call's module within the module that called it; where no module did, its title or ""."""
+        return [
+            titles.get(each, "")
+            if parent < 0
+            else self.paths(called[parent]).get(each) or self._modules[each][0]
+            for each, parent in zip(called, parents)
+        ]
+
+    def paths(self, module: int) -> dict[int, str]:
+        """By id: the dotted names of the modules within a module, which itself is ""."""
+        known = self._paths.get(module)
+        if known is None:
+            known = self._paths[module] = {}
+            self._collect(module, "", known)
+        return known
+
+    def _collect(self, module: int, path: str, paths: dict[int, str]) -> None:
+        paths[module] = path
+        for name, kind, part in self._modules[module][1]:
+            if kind == MODULE and part not in paths:
+                self._collect(part, f"{path}.{name}" if path else name, paths)
+
+    def _holds_parameters(self, module: int) -> bool:
+        return any(
+            kind == PARAMETER
+            for part in self.paths(module)
+            for _, kind, _ in self._modules[part][1]
+        )
+
+    def _inside(self, modules: Iterable[int]) -> set[int]:
+        return {part for each in modules for part in self.paths(each) if part != each}
+
+
+def _shown(variables: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    return [(name, each) for name, each in variables if not name.startswith("_")]
 
 
 def texts(values: Iterable[str]) -> Any:

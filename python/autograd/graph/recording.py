@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import sys
 import threading
-from collections.abc import Iterable
 from typing import Any
 
 from .._calls import MethodDef, new_function
@@ -20,7 +20,7 @@ from .._capi import (
 )
 from ..nn import module_hooks
 from .content import Graph
-from .names import Names, names_of_several, texts
+from .names import Names
 
 __all__ = ["record"]
 
@@ -66,9 +66,6 @@ def _make_getter() -> Any:
     return new_function(MethodDef(b"forward", address, _ONE_ARGUMENT, None), None)
 
 
-module_hooks.find_calls(_make_getter())
-
-
 class _Running(threading.local):
     """The innermost recording of each thread."""
 
@@ -76,8 +73,6 @@ class _Running(threading.local):
 
 
 _running = _Running()
-_lock = threading.Lock()
-_count = 0
 # Lists that a thread may go on writing to: of recordings that ended in another one.
 _kept: list[Any] = []
 
@@ -99,20 +94,16 @@ def _watched_hooks(module: Any, *args: Any, **kwargs: Any) -> Any:
                 lib.ag_recording_leave(handle)
 
 
-def _watch_modules(change: int) -> None:
-    global _count
-    with _lock:
-        _count += change
-        module_hooks.watch_calls(_watched_hooks if _count else None)
+module_hooks.find_calls(_make_getter(), _watched_hooks)
 
 
 class record:
     """Records everything that this thread executes in a block: ``with ag.graph.record() as g:``.
 
     The graph holds each operation, also on tensors that need no gradient, changes in place, backward passes and steps
-    of optimizers, with the modules that they belong to. It can be used when the block has ended. Of two recordings, one
-    in the other, the outer one holds everything, and the inner one what ran in its block, with the modules that were
-    called there.
+    of optimizers, with the modules that they belong to. It can be used when the block has ended; it is made when it is
+    first looked at, and shows what was at the end of the block. Of two recordings, one in the other, the outer one
+    holds everything, and the inner one what ran in its block, with the modules that were called there.
 
     params: a Module, a dict of names and tensors or modules, or pairs of them, for names. Modules that were called
     name their parameters without it, and the variables of the function around the block name other tensors. profile:
@@ -120,7 +111,7 @@ class record:
     """
 
     def __init__(self, params: Any | None = None, *, profile: bool = False) -> None:
-        self._names: Any = Names("record", params) if params is not None else None
+        self._names: Any = Names("record", params)
         self._profile = bool(profile)
         self._graph: Graph | None = None
         self._handle: Any = None
@@ -134,19 +125,21 @@ class record:
         self._outer = _running.record
         self._thread = threading.get_ident()
         self._graph = Graph(None)
-        _watch_modules(1)
+        module_hooks.begin_recording(id(self))
         try:
             self._handle = call(lib.ag_recording_begin, self._profile)
             run(lib.ag_recording_watch, self._handle, id(self._modules))
             _running.record = self
         except BaseException:
-            _watch_modules(-1)
+            module_hooks.end_recording(id(self))
             raise
         return self._graph
 
     def __exit__(self, *error: Any) -> None:
+        if self._handle is None:
+            raise RuntimeError("record(): the block has not begun, or has ended")
         if threading.get_ident() != self._thread:
-            _watch_modules(-1)
+            module_hooks.end_recording(id(self))
             _kept.append(self._modules)
             self._handle = (
                 None  # the library gives it up at the next call of the thread that began it
@@ -154,45 +147,13 @@ class record:
             raise RuntimeError("record(): a recording ends in the thread in which it began")
         handle, self._handle = self._handle, None
         run(lib.ag_recording_stop, handle)
-        run(lib.ag_recording_watch, handle, None)
-        _watch_modules(-1)
+        module_hooks.end_recording(id(self))
         while _running.record is not None and _running.record._handle is None:
             _running.record = _running.record._outer
-        self._finish(handle, sys._getframe(1))
-
-    def _finish(self, handle: Any, frame: Any) -> None:
-        modules, names = self._modules, self._names or Names("record")
-        parents = (ctypes.c_int64 * len(modules))()
-        lib.ag_recording_parents(handle, parents, len(modules))
-        called = names_of_several([m for m, p in zip(modules, parents) if p < 0], frame)
-        run(
-            lib.ag_recording_name_modules,
-            handle,
-            texts(_names_within(modules, parents, called)),
-            texts(type(module).__name__ for module in modules),
-            len(modules),
-        )
-        names.add_modules(
-            (called.get(id(m)) or m._get_name(), m) for m, p in zip(modules, parents) if p < 0
-        )
-        names.add_variables(frame)
-        assert self._graph is not None
-        self._graph._finish(call(lib.ag_recording_end, handle, *names.native()))
+        names, modules = self._names, self._modules
         del self._names, self._modules
-
-
-def _names_within(modules: list[Any], parents: Iterable[int], called: dict[int, str]) -> list[str]:
-    """The name of each call's module within the module that called it; where no module did, that in `called` or ""."""
-    inside: dict[int, dict[int, str]] = {}
-    names = []
-    for module, parent in zip(modules, parents):
-        if parent < 0:
-            names.append(called.get(id(module), ""))
-            continue
-        caller = modules[parent]
-        known = inside.get(id(caller))
-        if known is None:
-            known = {id(part): name for name, part in caller.named_modules()}
-            inside[id(caller)] = known
-        names.append(known.get(id(module)) or type(module).__name__)
-    return names
+        names.look_at_called(modules)
+        names.look_at_frame(sys._getframe(1))
+        names.note(handle)
+        assert self._graph is not None
+        self._graph._make_of(functools.partial(names.graph, handle))

@@ -68,6 +68,8 @@ class _Calls:
 
     # The dicts that have hooks, by their ids; one that dies with its module is forgotten.
     hooked: dict[int, weakref.ref[OrderedDict[int, Hook]]] = {}
+    # What is recording now, by ids: then calls go through the watcher.
+    recording: set[int] = set()
     watcher: Any = None
     module_class: Any = None
     plain: Any = None
@@ -88,7 +90,7 @@ class _Calls:
     def choose(cls) -> None:
         # Once more after a change: another thread, or the end of a module, may have come in between.
         while cls.module_class.__dict__["__call__"] is not (
-            wanted := (cls.watcher or _call) if cls.hooked else cls.plain
+            wanted := (cls.watcher if cls.recording else _call) if cls.hooked else cls.plain
         ):
             cls.module_class.__call__ = wanted
 
@@ -98,14 +100,25 @@ def follow_hooks(module_class: Any) -> None:
     _Calls.module_class, _Calls.plain = module_class, module_class.__dict__["__call__"]
 
 
-def find_calls(getter: Callable[[Any], Callable[..., Any]]) -> None:
-    """Has the getter find what ``module(x)`` calls as long as no module has a hook."""
+def find_calls(getter: Callable[[Any], Callable[..., Any]], watcher: Callable[..., Any]) -> None:
+    """Has the getter find what ``module(x)`` calls as long as no module has a hook.
+
+    The watcher, which goes on with call(), is ``Module.__call__`` as long as one has, and something is recorded.
+    """
     _Calls.plain.read_with(getter)
+    _Calls.watcher = watcher
 
 
-def watch_calls(with_hooks: Any) -> None:
-    """Makes with_hooks, which goes on with call(), ``Module.__call__`` as long as a module has a hook. None ends it."""
-    _Calls.watcher = with_hooks
+def begin_recording(key: int) -> None:
+    """Something with that id is recording from now on."""
+    _Calls.recording.add(key)
+    if _Calls.hooked:
+        _Calls.choose()
+
+
+def end_recording(key: int) -> None:
+    """It is no more."""
+    _Calls.recording.discard(key)
     if _Calls.hooked:
         _Calls.choose()
 

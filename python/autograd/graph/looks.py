@@ -1,0 +1,197 @@
+"""What modules and variables hold at one moment: what names of tensors are made of."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import inspect
+import itertools
+import operator
+import sys
+from collections.abc import Iterable, Mapping
+from types import BuiltinFunctionType, FrameType, FunctionType, ModuleType
+from typing import Any, Union
+
+from .._capi import fast, lib, run
+from ..nn.members import BUFFER, MODULE, PARAMETER
+from ..nn.module import Module
+from ..operands import _MOST_LISTED, handles
+from ..tensor import Tensor, tensor_classes
+
+__all__ = ["Looks", "is_module"]
+
+# Variables of one function that are looked at; a notebook may hold many.
+_MOST_VARIABLES = 10_000
+# Elements of a list, tuple or dict that are looked at.
+_MOST_PARTS = 100
+_second = operator.itemgetter(1)
+_CONTAINERS = {list, tuple, dict}
+# Variables of most other classes hold neither tensors nor modules.
+_OTHERS = {int, float, str, bool, type(None), type, ModuleType, FunctionType, BuiltinFunctionType}
+
+
+# What a module holds: its type's name, and names, kinds and ids.
+ModuleLook = tuple[str, list[tuple[str, str, int]]]
+# What variables hold: names and ids of modules and tensors, and tensors in lists, tuples and dicts, with what stands in
+# the brackets: "outputs[2]".
+VariablesLook = tuple[
+    list[tuple[str, int]], list[tuple[str, int]], list[tuple[str, Union[int, str], int]]
+]
+
+
+class Looks:
+    """Modules, variables and tensors as they are now, by their ids.
+
+    To look takes a few microseconds, so that it can be done where every one counts, and the names can be made of it
+    later, whatever the modules and variables hold by then. What was looked at has to live until all looks are taken;
+    ``tensors`` sees to it for tensors, until note().
+    """
+
+    def __init__(self, function: str, params: Any | None = None) -> None:
+        self._function = function
+        self.tensors: list[Tensor] = []
+        self._noted: list[int] = []
+        self._given: list[tuple[str, str, int]] = []  # name, kind and id
+        self._called: list[int] = []
+        self._modules: dict[int, ModuleLook] = {}
+        self._variables: list[VariablesLook] = []
+        if params is not None:
+            self._look_at_given(params)
+
+    def _look_at_given(self, params: Any) -> None:
+        pairs: Any = params.items() if isinstance(params, Mapping) else params
+        if is_module(params):
+            pairs = [("", params)]
+        elif isinstance(params, (str, Tensor)) or not isinstance(pairs, Iterable):
+            raise self._error(params)
+        for pair in pairs:
+            if not (isinstance(pair, (tuple, list)) and len(pair) == 2):
+                raise self._error(params)
+            name, value = pair
+            if is_module(value):
+                self._give(PARAMETER, value.named_parameters(str(name)))
+                self._give(BUFFER, value.named_buffers(str(name)))
+            elif isinstance(value, Tensor):
+                self._give(PARAMETER, [(str(name), value)])
+            else:
+                raise TypeError(
+                    f"{self._function}(): argument 'params' names {name!r}, which must be a Tensor or a Module, "
+                    f"not {type(value).__name__}"
+                )
+
+    def _error(self, params: Any) -> TypeError:
+        return TypeError(
+            f"{self._function}(): argument 'params' must be a Module or a dict of tensors, or (name, tensor) pairs, "
+            f"not {type(params).__name__}"
+        )
+
+    def _give(self, kind: str, named: Iterable[tuple[str, Tensor]]) -> None:
+        for name, tensor in named:
+            self.tensors.append(tensor)
+            self._given.append((name, kind, id(tensor)))
+
+    def look_at_called(self, modules: list[Any]) -> None:
+        """Looks at modules, in the order of their calls."""
+        self._called = [*map(id, modules)]
+        for module in dict(zip(self._called, modules)).values():
+            if id(module) not in self._modules:
+                self._look_at_module(module)
+
+    def look_at_frame(self, frame: FrameType | None) -> None:
+        """Looks at the variables of a running function."""
+        if frame is None:
+            return
+        variables = frame.f_locals
+        found = list(variables.items())[:_MOST_VARIABLES]
+        if sys.version_info < (3, 13) and frame.f_code.co_flags & inspect.CO_OPTIMIZED:
+            # A copy that the frame keeps, and with it everything that the function deletes later.
+            variables.clear()
+        self.look_at(found)
+
+    def look_at(self, variables: Iterable[tuple[str, Any]]) -> None:
+        """Looks at variables and what they hold: modules, tensors, or a list, tuple or dict of tensors."""
+        modules, tensors, parts = look = [], [], []
+        for name, value in variables:
+            kind = type(value)
+            if kind in _OTHERS:
+                continue
+            if kind in tensor_classes:
+                self.tensors.append(value)
+                tensors.append((name, id(value)))
+            elif kind in _CONTAINERS:
+                for key, part in _parts(value):
+                    self.tensors.append(part)
+                    parts.append((name, key, id(part)))
+            elif _is_own_module(value):
+                self._look_at_module(value)
+                modules.append((name, id(value)))
+        self._variables.append(look)
+
+    def look_at_living(self) -> None:
+        """Looks at all tensors that live somewhere, without names: the data of past calls may be among them."""
+        address = ctypes._SimpleCData.value.__get__  # type: ignore[attr-defined]
+        self.look_at([("", t) for t in gc.get_objects() if type(t) is Tensor and address(t)])
+
+    def _look_at_module(self, module: Any) -> None:
+        waiting, modules, tensors = [module], self._modules, self.tensors
+        for module in waiting:
+            if id(module) in modules:
+                continue
+            own = type(module)
+            members: list[tuple[str, str, int]] = []
+            modules[id(module)] = own.__name__, members
+            for name, kind, value in _members(own, module):
+                (waiting if kind == MODULE else tensors).append(value)
+                members.append((name, kind, id(value)))
+
+    def note(self, recording: Any) -> None:
+        """Has a native recording note what the tensors are now. From then on none of them is kept."""
+        tensors, self.tensors = self.tensors, []
+        if fast and len(tensors) <= _MOST_LISTED:
+            run(lib.ag_recording_note, recording, tensors, len(tensors))
+        else:
+            array = handles(self._function, "params", tensors)
+            run(lib.ag_recording_note, recording, array, len(tensors))
+        self._noted = [*map(id, tensors)]
+
+
+def is_module(value: Any) -> bool:
+    """True for an nn.Module, which can say the names of its parameters and buffers."""
+    return hasattr(type(value), "named_parameters") and hasattr(type(value), "named_buffers")
+
+
+def _is_own_module(value: Any) -> bool:
+    """False for what other packages call a module: a variable may hold anything."""
+    if isinstance(value, Module):
+        return True
+    return is_module(value) and all(isinstance(t, Tensor) for _, t in value.named_parameters())
+
+
+def _members(own: Any, module: Any) -> list[tuple[str, str, Any]]:
+    """Names, kinds and values of what a module of that class holds."""
+    if (
+        own.named_parameters is Module.named_parameters
+        and own.named_buffers is Module.named_buffers
+        and own.named_modules is Module.named_modules
+    ):
+        attributes = module.__dict__
+        kinds = attributes.get("_kinds", {})  # none where Module.__init__ was not called
+        return [(n, k, attributes[n]) for n, k in kinds.items() if attributes[n] is not None]
+    # A class that has a say in it, or one that is only like a module.
+    members = [(name, PARAMETER, tensor) for name, tensor in module.named_parameters()]
+    members += [(name, BUFFER, tensor) for name, tensor in module.named_buffers()]
+    members = [each for each in members if isinstance(each[2], Tensor)]
+    below = module.named_modules() if hasattr(own, "named_modules") else ()
+    return members + [(name, MODULE, part) for name, part in below if part is not module]
+
+
+def _parts(value: Any) -> list[tuple[int | str, Tensor]]:
+    """The tensors in a list, tuple or dict, with what stands in the brackets."""
+    if type(value) is dict:
+        pairs = list(itertools.islice(value.items(), _MOST_PARTS))
+    else:
+        pairs = list(enumerate(value[:_MOST_PARTS]))
+    # Most hold none: found out without a step of the interpreter for each.
+    if tensor_classes.isdisjoint(map(type, map(_second, pairs))):
+        return []
+    return [(key, t) for key, t in pairs if isinstance(t, Tensor) and type(key) in (int, str)]
