@@ -88,7 +88,7 @@ def main() -> None:
     seconds_of_other(100)
     for n in [int(text) for text in sys.argv[1:]] or [1, 20]:
         times: dict[str, list[float]] = defaultdict(list)
-        for _ in range(max(20, 4000 // n)):
+        for _ in range(max(40, 1500 // n)):
             times["never"].append(seconds_of_other(n))
             steps.seconds(WARM)
             times["plain"].append(steps.seconds(n))

@@ -72,7 +72,8 @@ TEST(Recording, holds_no_tensor_and_changes_no_history) {
 
 // The graph is made when it is first looked at, and shows what was when the recording ended.
 TEST(Recording, shows_what_was_when_it_ended) {
-  const auto record = [](Recording& recording, bool change) {
+  const auto record = [](bool change) {
+    Recording recording;
     Tensor x = ones({2, 3}), w = ones({3}).requires_grad_();
     recording.enter("scale", "Scale");
     const Tensor y = x * w;
@@ -85,16 +86,15 @@ TEST(Recording, shows_what_was_when_it_ended) {
       Tensor other = ones({2, 3}) * 2;
       recording.enter("later", "Later");
       recording.name_scopes({"other"}, {"Other"});
-      EXPECT_EQ(recording.finish({{"y", other}, {"w2", ones({3})}}).num_ops(), graph.num_ops());
+      EXPECT_EQ(recording.finish({{"y", other}, {"w2", ones({3})}}).num_ops(), 8);
     }
     return graph;
   };
-  Recording first, second;
-  const Graph at_once = record(first, false), later = record(second, true);
+  const Graph at_once = record(false), later = record(true);
   EXPECT_NE(later.text().find("\"w.grad\""), std::string::npos) << later.text();
   EXPECT_NE(later.json().find("\"name\":\"scale\""), std::string::npos);
   EXPECT_EQ(later.json().find("Other"), std::string::npos);
-  EXPECT_EQ(later.text(), at_once.text().substr(0, later.text().size()));
+  EXPECT_EQ(later.text(), at_once.text());
 }
 
 TEST(Recording, graphs_outlive_it_and_threads_look_at_them_at_once) {

@@ -25,6 +25,8 @@ _MOST_VARIABLES = 10_000
 # Elements of a list, tuple or dict that are looked at.
 _MOST_PARTS = 100
 _second = operator.itemgetter(1)
+_named_parameters, _named_buffers = Module.named_parameters, Module.named_buffers
+_named_modules = Module.named_modules
 _CONTAINERS = {list, tuple, dict}
 # Variables of most other classes hold neither tensors nor modules.
 _OTHERS = {int, float, str, bool, type(None), type, ModuleType, FunctionType, BuiltinFunctionType}
@@ -93,16 +95,14 @@ class Looks:
     def look_at_called(self, modules: list[Any]) -> None:
         """Looks at modules, in the order of their calls."""
         self._called = [*map(id, modules)]
-        for module in dict(zip(self._called, modules)).values():
-            if id(module) not in self._modules:
-                self._look_at_module(module)
+        self._look_at_modules([*dict(zip(self._called, modules)).values()])
 
     def look_at_frame(self, frame: FrameType | None) -> None:
         """Looks at the variables of a running function."""
         if frame is None:
             return
         variables = frame.f_locals
-        found = list(variables.items())[:_MOST_VARIABLES]
+        found = list(itertools.islice(variables.items(), _MOST_VARIABLES))
         if sys.version_info < (3, 13) and frame.f_code.co_flags & inspect.CO_OPTIMIZED:
             # A copy that the frame keeps, and with it everything that the function deletes later.
             variables.clear()
@@ -123,7 +123,7 @@ class Looks:
                     self.tensors.append(part)
                     parts.append((name, key, id(part)))
             elif _is_own_module(value):
-                self._look_at_module(value)
+                self._look_at_modules([value])
                 modules.append((name, id(value)))
         self._variables.append(look)
 
@@ -132,17 +132,31 @@ class Looks:
         address = ctypes._SimpleCData.value.__get__  # type: ignore[attr-defined]
         self.look_at([("", t) for t in gc.get_objects() if type(t) is Tensor and address(t)])
 
-    def _look_at_module(self, module: Any) -> None:
-        waiting, modules, tensors = [module], self._modules, self.tensors
+    def _look_at_modules(self, waiting: list[Any]) -> None:
+        """Looks at modules, and at those in them, which are put behind the others in the list."""
+        modules, tensors = self._modules, self.tensors
         for module in waiting:
-            if id(module) in modules:
+            key, own = id(module), type(module)
+            if key in modules:
                 continue
-            own = type(module)
             members: list[tuple[str, str, int]] = []
-            modules[id(module)] = own.__name__, members
-            for name, kind, value in _members(own, module):
-                (waiting if kind == MODULE else tensors).append(value)
-                members.append((name, kind, id(value)))
+            modules[key] = own.__name__, members
+            if (
+                own.named_parameters is _named_parameters
+                and own.named_buffers is _named_buffers
+                and own.named_modules is _named_modules
+            ):
+                attributes = module.__dict__
+                kinds = attributes.get("_kinds")
+                if not kinds:  # or Module.__init__ was not called
+                    continue
+                found = zip(kinds, kinds.values(), map(attributes.get, kinds))
+            else:
+                found = _named_by_itself(module)
+            for name, kind, value in found:
+                if value is not None:
+                    (waiting if kind == MODULE else tensors).append(value)
+                    members.append((name, kind, id(value)))
 
     def note(self, recording: Any) -> None:
         """Has a native recording note what the tensors are now. From then on none of them is kept."""
@@ -167,21 +181,12 @@ def _is_own_module(value: Any) -> bool:
     return is_module(value) and all(isinstance(t, Tensor) for _, t in value.named_parameters())
 
 
-def _members(own: Any, module: Any) -> list[tuple[str, str, Any]]:
-    """Names, kinds and values of what a module of that class holds."""
-    if (
-        own.named_parameters is Module.named_parameters
-        and own.named_buffers is Module.named_buffers
-        and own.named_modules is Module.named_modules
-    ):
-        attributes = module.__dict__
-        kinds = attributes.get("_kinds", {})  # none where Module.__init__ was not called
-        return [(n, k, attributes[n]) for n, k in kinds.items() if attributes[n] is not None]
-    # A class that has a say in it, or one that is only like a module.
+def _named_by_itself(module: Any) -> list[tuple[str, str, Any]]:
+    """What a module holds whose class has a say in it, or that is only like a module: names, kinds and values."""
     members = [(name, PARAMETER, tensor) for name, tensor in module.named_parameters()]
     members += [(name, BUFFER, tensor) for name, tensor in module.named_buffers()]
     members = [each for each in members if isinstance(each[2], Tensor)]
-    below = module.named_modules() if hasattr(own, "named_modules") else ()
+    below = module.named_modules() if hasattr(type(module), "named_modules") else ()
     return members + [(name, MODULE, part) for name, part in below if part is not module]
 
 
