@@ -142,3 +142,19 @@ def test_an_inverse_of_a_singular_factor(lib, upper):
 @vs_torch(raises=r"cholesky_inverse: \(Batch element 1\): The diagonal element 2 is zero")
 def test_an_inverse_of_singular_factors(lib):
     lib.cholesky_inverse(lib.tensor([[[1.0, 0.0], [2.0, 1.0]], [[1.0, 0.0], [2.0, 0.0]]]))
+
+
+@pytest.mark.parametrize("shape", [(2, 200_000, 2), (2, 2, 200_000)])
+def test_gradients_of_high_and_wide_matrices_square_none(shape):
+    def gradient(lib):
+        a = make(lib, np.sin(np.arange(800_000.0)).reshape(shape), requires_grad=True)
+        lib.linalg.pinv(a).square().sum().backward()
+        return a.grad[:, :2, :2] * 1e6
+
+    small = make(torch, np.sin(np.arange(800_000.0)).reshape(shape), "float64")
+    inverse = torch.linalg.pinv(small)
+    # Of a full rank, the gradient of the sum of squares is -2 (A^+ A^+^T A^+)^T.
+    high = shape[1] > shape[2]
+    cube = inverse @ inverse.mT @ inverse if high else inverse @ (inverse.mT @ inverse)
+    wanted = -2e6 * cube.mT
+    same(gradient(ag), wanted[:, :2, :2].float())

@@ -139,15 +139,20 @@ void forward_pinv(const Call& call) {
   if (failed) fail_svd("linalg.pinv", call);
 }
 
+// x y z by way of the smaller of x y and y z: a matrix that is high or wide must not be squared.
+Tensor product(const Tensor& x, const Tensor& y, const Tensor& z) {
+  const bool first = x.size(-2) * y.size(-1) <= y.size(-2) * z.size(-1);
+  return first ? matmul(matmul(x, y), z) : matmul(x, matmul(y, z));
+}
+
 // dA = -P^T G P^T + (I - A P) G^T P P^T + P^T P G^T (I - P A) (Golub and Pereyra 1973), for a rank
 // that stays the same.
 Tensor pinv_gradient(const Tensor& a, const Tensor& p, const Tensor& g) {
   const Tensor pt = matrix_transposed(p), gt = matrix_transposed(g);
-  const Tensor left = matmul(matmul(gt, p), pt), right = matmul(matmul(pt, p), gt);
-  const Tensor turned = neg(matmul(matmul(pt, g), pt));
-  const Tensor out_of_columns = sub(left, matmul(a, matmul(p, left)));
-  const Tensor out_of_rows = sub(right, matmul(matmul(right, p), a));
-  return add(turned, add(out_of_columns, out_of_rows));
+  const Tensor left = product(gt, p, pt), right = product(pt, p, gt);
+  const Tensor out_of_columns = sub(left, product(a, p, left));
+  const Tensor out_of_rows = sub(right, product(right, p, a));
+  return sub(add(out_of_columns, out_of_rows), product(pt, g, pt));
 }
 
 void backward_pinv(Backward& b) { b.set(0, pinv_gradient(b.input(0), b.output(), b.grad())); }

@@ -437,7 +437,7 @@ def lstsq(
     driver = "gelsy" if driver is None else driver
     if driver not in _DRIVERS:
         raise RuntimeError(
-            f"torch.linalg.lstsq: parameter `driver` should be one of {_DRIVERS}, got '{driver}'"
+            f"linalg.lstsq: parameter `driver` should be one of {_DRIVERS}, got '{driver}'"
         )
     vectors = B.ndim == A.ndim - 1 and B.shape == A.shape[:-1]
     right = B.unsqueeze(-1) if vectors else B

@@ -60,7 +60,9 @@ def least_squares(lib, a, b, **kwargs):
 
     PyTorch's default driver, gelsy, reads pivots that nothing wrote, and then solves another system now and then.
     """
-    return lib.linalg.lstsq(apart(lib, a), b, **{"driver": "gelsd", **kwargs})[0]
+    if lib.__name__ == "torch":
+        kwargs = {"driver": "gelsd", **kwargs}
+    return lib.linalg.lstsq(apart(lib, a), b, **kwargs)[0]
 
 
 ROWS = (
