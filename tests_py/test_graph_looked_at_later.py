@@ -177,9 +177,10 @@ LOOKS = {
 def test_every_first_look_makes_the_graph(look):
     at_once, later = Scene(), Scene()
     content(at_once.graph)
-    free_everything(scene := later) if (graph := later.graph) else None
+    graph = later.graph
+    free_everything(later)
     assert look(graph) == look(at_once.graph)
-    assert len(graph.ops) == len(at_once.graph.ops) and scene is later
+    assert len(graph.ops) == len(at_once.graph.ops)
 
 
 def test_other_threads_look_first():
