@@ -4,7 +4,8 @@ Small: every row at 16x64, or at its largest case where that shape makes no sens
 ops, reductions, softmax, norms, convolution, batched products and attention at sizes where big frameworks are at
 home. Each library runs in a process of its own, so that the waiting threads of one do not hold the cores of the
 other; the two take turns, round by round, and medians are reported. Results and gradients are compared before
-anything is timed. The ratio is PyTorch's time over ours: above 1 we are faster. The worst come first.
+anything is timed. The ratio is PyTorch's time over ours: above 1 we are faster. Each line goes to stderr as it is
+measured; the table on stdout has the worst first.
 
     python bench/ops.py                          # small, one thread
     python bench/ops.py --large --threads 1 2    # large, with one and with two threads
@@ -269,6 +270,12 @@ class Line(NamedTuple):
         """PyTorch's time over ours."""
         return self.theirs / self.ours
 
+    def __str__(self) -> str:
+        return (
+            f"{self.ratio:6.2f} {self.ours * 1e6:10.2f} {self.theirs * 1e6:10.2f}  {self.threads:7}  "
+            f"{self.mode:8} {self.label}"
+        )
+
 
 def measure(
     sides: list[Process], entry: Entry, mode: str, threads: int, rounds: int
@@ -328,16 +335,14 @@ def main() -> int:
                     continue
                 if line is not None:
                     lines.append(line)
+                    print(line, file=sys.stderr, flush=True)
         for side in sides:
             side.stop()
 
     lines.sort(key=lambda line: line.ratio)
     print(f"{'ratio':>6} {'ours us':>10} {'torch us':>10}  threads  op")
     for line in lines:
-        print(
-            f"{line.ratio:6.2f} {line.ours * 1e6:10.2f} {line.theirs * 1e6:10.2f}  {line.threads:7}  "
-            f"{line.mode:8} {line.label}"
-        )
+        print(line)
     if lines:
         mean = math.exp(statistics.fmean(math.log(line.ratio) for line in lines))
         slower = sum(line.ratio < 1 for line in lines)
