@@ -1,6 +1,4 @@
 // Kernels of indexing, scattering and sorting against plain loops.
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -9,6 +7,7 @@
 #include <random>
 #include <vector>
 
+#include "kernel_test.hpp"
 #include "kernels/cpu/index.hpp"
 #include "kernels/cpu/mask.hpp"
 #include "kernels/cpu/scatter.hpp"
@@ -127,6 +126,31 @@ TEST(SortKernels, the_nth_is_where_a_sort_would_put_it) {
     EXPECT_EQ(x[static_cast<size_t>(at)],
               (std::vector<int32_t>{-1, 0, 3, 5, 9})[static_cast<size_t>(k)]);
   }
+}
+
+template <class T>
+void check_nth_of_many() {
+  // Numbers that occur often: the first of equal ones comes first.
+  for (int64_t n : {16, 17, 64, 1000, 5000}) {
+    std::vector<T> x = normal_numbers<T>(static_cast<size_t>(n), 4);
+    for (T& v : x) v = std::round(v * 8);
+    std::vector<int64_t> order(x.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](int64_t i, int64_t j) {
+      return x[static_cast<size_t>(i)] < x[static_cast<size_t>(j)];
+    });
+    std::vector<uint64_t> scratch(sort_scratch(dtype_of<T>(), n) / 8);
+    for (int64_t k : {int64_t{0}, int64_t{1}, n / 3, n / 2, n - 2, n - 1}) {
+      int64_t at = -1;
+      nth_of_rows(dtype_of<T>(), x.data(), &at, 1, n, k, scratch.data());
+      EXPECT_EQ(at, order[static_cast<size_t>(k)]) << n << " " << k;
+    }
+  }
+}
+
+TEST(SortKernels, the_nth_of_many) {
+  check_nth_of_many<float>();
+  check_nth_of_many<double>();
 }
 
 TEST(SearchKernels, places_are_those_of_the_standard_library) {

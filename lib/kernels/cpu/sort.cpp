@@ -153,10 +153,42 @@ void sort_typed(const T* x, int64_t* indices, int64_t rows, int64_t n, int64_t k
   }
 }
 
-// Entry number k in order. Of many, those are kept, byte for byte, whose keys begin as the wanted
-// one does; they stay in the order of their positions.
 template <class Entry>
-Entry nth(Entry* a, int64_t n, int64_t k) {
+const Entry& middle(const Entry& a, const Entry& b, const Entry& c) {
+  return std::max(std::min(a, b), std::min(std::max(a, b), c));
+}
+
+// Entry number k in order of different ones: parted at a pivot again and again, all of them moved,
+// so that there are no branches to guess. room holds as many.
+template <class Entry>
+Entry nth_of_few(Entry* a, Entry* room, int64_t n, int64_t k) {
+  constexpr int64_t kFew = 16;
+  while (n > kFew) {
+    Entry middles[3];
+    for (int64_t i = 0; i < 3; ++i)
+      middles[i] = middle(a[i * n / 9], a[(i + 3) * n / 9], a[(i + 6) * n / 9]);
+    const Entry pivot = middle(middles[0], middles[1], middles[2]);
+    int64_t less = 0, more = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      const Entry entry = a[i];
+      room[less] = entry;
+      a[more] = entry;
+      less += entry < pivot;
+      more += pivot < entry;
+    }
+    if (k == less) return pivot;
+    if (k < less) std::swap(a, room);
+    n = k < less ? less : more;
+    k -= k < less ? 0 : less + 1;
+  }
+  std::nth_element(a, a + k, a + n);
+  return a[k];
+}
+
+// Entry number k in order; room holds as many. Of many, those are kept, byte for byte, whose keys
+// begin as the wanted one does.
+template <class Entry>
+Entry nth(Entry* a, Entry* room, int64_t n, int64_t k) {
   constexpr int64_t kMany = 4096;
   for (int byte = Entry::kBytes - 1; byte >= 0 && n > kMany; --byte) {
     int64_t counts[256] = {};
@@ -177,8 +209,7 @@ Entry nth(Entry* a, int64_t n, int64_t k) {
     });
     n = kept;
   }
-  std::nth_element(a, a + k, a + n);
-  return a[k];
+  return nth_of_few(a, room, n, k);
 }
 
 template <class T>
@@ -187,7 +218,7 @@ void nth_typed(const T* x, int64_t* indices, int64_t rows, int64_t n, int64_t k,
   Entry* a = static_cast<Entry*>(scratch);
   for (int64_t r = 0; r < rows; ++r, x += n) {
     make_entries(x, a, n, false);
-    indices[r] = nth(a, n, k).at();
+    indices[r] = nth(a, a + n, n, k).at();
   }
 }
 
