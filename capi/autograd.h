@@ -1418,6 +1418,8 @@ AG_API ag_tensor* ag_pairwise_distance(const ag_tensor* x1, const ag_tensor* x2,
 /* |x1[..., i, :] - x2[..., j, :]|_p for all i and j: [..., P, M] and [..., R, M] to [..., P, R]; p
  * >= 0. */
 AG_API ag_tensor* ag_cdist(const ag_tensor* x1, const ag_tensor* x2, double p);
+/* |input[i, :] - input[j, :]|_p for all i < j, row after row: [N, M] to [N (N - 1) / 2]; p >= 0. */
+AG_API ag_tensor* ag_pdist(const ag_tensor* input, double p);
 /* 1 - cos(input1, input2) where t is 1, max(0, cos(input1, input2) - margin) where it is -1. */
 AG_API ag_tensor* ag_cosine_embedding_loss(const ag_tensor* input1, const ag_tensor* input2,
                                            const ag_tensor* target, double margin,

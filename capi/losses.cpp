@@ -142,6 +142,10 @@ ag_tensor* ag_cdist(const ag_tensor* x1, const ag_tensor* x2, double p) {
               [&](Arguments in) { return cdist(in.tensor(x1, "x1"), in.tensor(x2, "x2"), p); });
 }
 
+ag_tensor* ag_pdist(const ag_tensor* input, double p) {
+  return make(__func__, [&](Arguments in) { return pdist(in.tensor(input, "input"), p); });
+}
+
 ag_tensor* ag_pairwise_distance(const ag_tensor* x1, const ag_tensor* x2, double p, double eps,
                                 int32_t keepdim) {
   return make(__func__, [&](Arguments in) {

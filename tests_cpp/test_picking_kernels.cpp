@@ -55,6 +55,48 @@ TEST(PickingKernels, ClassesAndWeights) {
   EXPECT_EQ(ones[1], 0);
 }
 
+template <class T>
+void check_margins(int64_t n, int64_t classes, int64_t p, const T* w) {
+  constexpr double kMargin = 0.5, kScale = 3;
+  std::vector<int64_t> t(n);
+  for (int64_t i = 0; i < n; ++i) t[i] = i * 5 % classes;
+  const std::vector<T> x = normal_numbers<T>(n * classes, 1), g = normal_numbers<T>(n, 3);
+  Guarded<T> out(n), dx(n * classes);
+  multi_margin(dtype_of<T>(), x.data(), t.data(), w, out.data(), n, classes, p, kMargin);
+  multi_margin_backward(dtype_of<T>(), g.data(), 1, kScale, x.data(), t.data(), w, dx.data(), n,
+                        classes, p, kMargin);
+  for (int64_t i = 0; i < n; ++i) {
+    const T* row = x.data() + i * classes;
+    const double by = (w ? static_cast<double>(w[t[i]]) : 1) / static_cast<double>(classes);
+    double loss = 0;
+    std::vector<double> slopes(classes);
+    for (int64_t j = 0; j < classes; ++j) {
+      const double excess = kMargin - row[t[i]] + row[j];
+      if (j == t[i] || excess <= 0) continue;
+      loss += by * std::pow(excess, p);
+      const double slope = by * static_cast<double>(p) * std::pow(excess, p - 1) * g[i] * kScale;
+      slopes[j] += slope;
+      slopes[t[i]] -= slope;
+    }
+    ASSERT_TRUE(close(out[i], loss, 1e-5));
+    for (int64_t j = 0; j < classes; ++j)
+      ASSERT_TRUE(close(dx[i * classes + j], slopes[j], 1e-4)) << i << " " << j;
+  }
+  out.expect_intact();
+  dx.expect_intact();
+}
+
+TEST(PickingKernels, Margins) {
+  const float single[] = {1, 2, 0.5f, 0, 3};
+  const double wide[] = {1, 2, 0.5, 0, 3};
+  for (const int64_t n : {0, 1, 9})
+    for (const int64_t p : {1, 2}) {
+      check_margins<float>(n, 5, p, single);
+      check_margins<double>(n, 5, p, wide);
+      check_margins<double>(n, 1, p, nullptr);
+    }
+}
+
 TEST(PickingKernels, IgnoredClassesAreNotLookedAt) {
   // -1 and 3 lie beside the rows, where there is no number.
   const double row[] = {kNaN, 1, 2, 3, kNaN}, weight[] = {0, 0, 1};

@@ -197,9 +197,53 @@ def test_distances_of_rows_to_themselves(lib):
     return results, [lib.autograd.grad(one.sum(), x)[0] for one in results]
 
 
-@pytest.mark.parametrize("p", [1.0, 2.0, 3.0])
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("weight", [None, ag.tensor([1.0, 0.5, 2.0], dtype=ag.float64)])
+@pytest.mark.parametrize("p", [1, 2])
+def test_margins_of_classes_to_second_order(p, weight, reduction):
+    x, t = make(ag, numbers(4, 3), "float64", requires_grad=True), ag.tensor([0, 2, 1, 1])
+    options = {"p": p, "weight": weight, "reduction": reduction}
+    assert ag.autograd.gradgradcheck(
+        lambda x: ag.nn.functional.multi_margin_loss(x, t, **options), x
+    )
+
+
+@vs_torch
+def test_distances_of_many_rows(lib):
+    # More rows than the kernels take at a time, more columns than a thread's share; and batches that broadcast.
+    x, y = (make(lib, numbers(n, 150), "float64", requires_grad=True) for n in (70, 90))
+    few = make(lib, numbers(3, 1, 5, 4), "float32", requires_grad=True)
+    more = make(lib, numbers(2, 6, 4), "float32", requires_grad=True)
+    results = [
+        f(p)
+        for p in (1.0, 2.0, 2.5)
+        for f in (
+            lambda p: lib.cdist(x, y, p, "donot_use_mm_for_euclid_dist"),
+            lambda p: lib.nn.functional.pdist(x, p),
+            lambda p: lib.cdist(few, more, p),
+        )
+    ]
+    leaves = [x, y, few, more]
+    grads = [lib.autograd.grad(one.square().sum(), leaves, allow_unused=True) for one in results]
+    return results, [g for each in grads for g in each if g is not None]
+
+
+@vs_torch
+def test_equal_largest_differences(lib):
+    x = make(
+        lib,
+        np.array([[0.0, 0.0, 0.0], [2.0, -2.0, 1.0], [2.0, 2.0, 2.0]]),
+        "float64",
+        requires_grad=True,
+    )
+    results = [lib.nn.functional.pdist(x, float("inf")), lib.cdist(x, x.detach(), float("inf"))]
+    return results, [lib.autograd.grad(one.sum(), x)[0] for one in results]
+
+
+@pytest.mark.parametrize("p", [1.0, 2.0, 3.0, float("inf")])
 def test_distances_of_rows_to_second_order(p):
     x, y = (make(ag, numbers(n, 3), "float64", requires_grad=True) for n in (4, 5))
-    assert ag.autograd.gradgradcheck(lambda a, b: ag.cdist(a, b.flip(0) + 0.1, p), (x, y))
+    assert ag.autograd.gradgradcheck(lambda a, b: ag.cdist(a, b.flip(0) * 1.3 + 0.1, p), (x, y))
+    assert ag.autograd.gradgradcheck(lambda a: ag.pdist(a, p), x)
     with pytest.raises(ValueError, match="not a valid value for compute_mode"):
         ag.cdist(x, y, compute_mode="fast")

@@ -70,8 +70,11 @@ Tensor cosine_similarity(const Tensor& x1, const Tensor& x2, int64_t dim = 1, do
 Tensor pairwise_distance(const Tensor& x1, const Tensor& x2, double p = 2, double eps = 1e-6,
                          bool keepdim = false);
 /// |x1[..., i, :] - x2[..., j, :]|_p for all i and j: [..., P, M] and [..., R, M] to [..., P, R].
-/// All P R M differences are made.
+/// Leading dims broadcast. Differences are taken, also for p = 2, where a product would be faster
+/// and less exact.
 Tensor cdist(const Tensor& x1, const Tensor& x2, double p = 2);
+/// |x[i, :] - x[j, :]|_p for all i < j, row after row: [N, M] to [N (N - 1) / 2].
+Tensor pdist(const Tensor& x, double p = 2);
 /// 1 - cos(x1, x2) where t is 1, max(0, cos(x1, x2) - margin) where it is -1.
 Tensor cosine_embedding_loss(const Tensor& x1, const Tensor& x2, const Tensor& target,
                              double margin = 0, Reduction reduction = Reduction::kMean);

@@ -86,13 +86,6 @@ void scale_rows(const Tensor& weights, void* rows, int64_t stride, double by, vo
     scale_rows(weights, static_cast<double*>(rows), stride, by, static_cast<double*>(out));
 }
 
-void divide(TensorBody& number, double by) {
-  if (number.dtype == DType::kFloat32)
-    *reinterpret_cast<float*>(number.data) /= static_cast<float>(by);
-  else
-    *reinterpret_cast<double*>(number.data) /= by;
-}
-
 void forward_cross_entropy(const Call& call) {
   const Tensor x = dense(call.in(0));
   const int64_t rows = x.size(0), classes = x.size(1);

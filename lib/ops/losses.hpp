@@ -39,6 +39,9 @@ Tensor reduced_rows(const Tensor& losses, int64_t examples, const Tensor& target
 Tensor nll_rows_backward(const Tensor& g, const Tensor& targets, const Tensor& weight,
                          const Shape& sizes, Reduction reduction, int64_t ignore_index);
 
+/// A number of floats divided in place, for means in kernels.
+void divide(TensorBody& number, double by);
+
 /// What cross_entropy and cross_entropy_step do, for ops that hold them. The gradient that the
 /// latter makes may lie where the logits lie.
 void run_cross_entropy(const Call& call);

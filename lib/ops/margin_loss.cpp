@@ -1,4 +1,4 @@
-// Distances, and losses made of other ops.
+// Norms and angles of pairs, and losses made of other ops.
 #include <cmath>
 #include <limits>
 
@@ -7,7 +7,6 @@
 #include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
-#include "kernels/cpu/nll.hpp"
 #include "ops/broadcast.hpp"
 #include "ops/losses.hpp"
 
@@ -97,27 +96,6 @@ Tensor pairwise_distance(const Tensor& x1, const Tensor& x2, double p, double ep
   return keepdim || d.dim() == 0 ? norm : squeeze(norm, {-1});
 }
 
-Tensor cdist(const Tensor& x1, const Tensor& x2, double p) {
-  for (const Tensor* x : {&x1, &x2}) {
-    const char* name = x == &x1 ? "X1" : "X2";
-    if (!is_floating(x->dtype()))
-      fail(ErrorCode::kRuntime, "cdist only supports floating-point dtypes, ", name,
-           " got: ", name_of(x->dtype()));
-    if (x->dim() < 2)
-      fail(ErrorCode::kRuntime, "cdist only supports at least 2D tensors, ", name,
-           " got: ", x->dim(), "D");
-  }
-  if (x1.dtype() != x2.dtype())
-    fail(ErrorCode::kRuntime, "cdist: expected scalar type ", name_of(x1.dtype()), " but found ",
-         name_of(x2.dtype()));
-  if (x1.size(-1) != x2.size(-1))
-    fail(ErrorCode::kRuntime,
-         "cdist: X1 and X2 must have the same number of columns. X1: ", x1.size(-1),
-         " X2: ", x2.size(-1));
-  if (!(p >= 0)) fail(ErrorCode::kRuntime, "cdist only supports non-negative p values, got ", p);
-  return vector_norm(unsqueeze(x1, -2) - unsqueeze(x2, -3), p, {-1});
-}
-
 // ---- losses of distances and margins
 
 Tensor cosine_embedding_loss(const Tensor& x1, const Tensor& x2, const Tensor& target,
@@ -172,58 +150,6 @@ Tensor triplet_margin_loss(const Tensor& anchor, const Tensor& positive, const T
 }
 
 // ---- losses of classes
-
-Tensor multi_margin_loss(const Tensor& input, const Tensor& target, int64_t p, double margin,
-                         const Tensor& weight, Reduction reduction) {
-  if (p != 1 && p != 2)
-    fail(ErrorCode::kValue, "multi_margin_loss: only p == 1 and p == 2 supported, got ", p);
-  const int rank = input.dim();
-  if (rank > 2 || (rank == 2 ? input.size(1) : input.numel()) == 0)
-    fail(ErrorCode::kRuntime,
-         "multi_margin_loss: Expected non-empty vector or matrix with optional 0-dim batch size, "
-         "but got: ",
-         input.sizes());
-  if (target.dtype() != DType::kInt64)
-    fail(ErrorCode::kRuntime, "multi_margin_loss: expected scalar type Long but found ",
-         name_of(target.dtype()));
-  const Tensor rows = rank == 2 ? input : reshape(input, {1, input.numel()});
-  const int64_t n = rows.size(0), classes = rows.size(1);
-  if (target.dim() > 1 || target.numel() != n)
-    fail(ErrorCode::kRuntime,
-         "multi_margin_loss: target tensor should be 1-D with size equal to the number of input "
-         "samples (batch size). Expected target size [",
-         n, "], but got ", target.sizes(), ". Input has shape ", input.sizes(), ".");
-  if (weight && (weight.dim() != 1 || weight.numel() != classes))
-    fail(ErrorCode::kRuntime, "multi_margin_loss: inconsistent weight size, expected ", classes,
-         " but got ", weight.sizes());
-  const Tensor dense = contiguous(target),
-               classes_of = target.dim() == 1 ? dense : reshape(dense, {n});
-  // No number is both ignored and negative here: -1 is neither a class nor ignored.
-  constexpr int64_t kNone = std::numeric_limits<int64_t>::min();
-  if (detail::has_elements(classes_of) &&
-      cpu::count_ignored(classes_of.data_as<int64_t>(), n, classes, kNone) != 0)
-    fail(ErrorCode::kRuntime, "multi_margin_loss: target out of range (", classes, " classes)");
-  const Tensor minus_own = detail::nll_rows(rows, classes_of, Tensor(), Reduction::kNone, kNone);
-  const Tensor excess = relu(rows + unsqueeze(minus_own + margin, 1));
-  // The class itself adds the margin to the sum.
-  const double own = std::pow(std::max(margin, 0.0), static_cast<double>(p));
-  const Tensor terms = p == 1 ? excess : excess * excess;
-  const double count = static_cast<double>(classes);
-  if (!weight && reduction == Reduction::kMean) return mean(terms) - own / count;
-  if (!weight && reduction == Reduction::kSum)
-    return (sum(terms) - own * static_cast<double>(n)) / count;
-  Tensor loss = sum(terms, {1}) - own;
-  if (weight) {
-    const Tensor weights =
-        detail::class_weights(classes_of, weight, rows.dtype(), Reduction::kSum, kNone);
-    if (reduction != Reduction::kNone)
-      return dot(loss, weights) /
-             (reduction == Reduction::kMean ? count * static_cast<double>(n) : count);
-    loss = loss * weights;
-  }
-  loss = loss / count;
-  return rank < 2 ? reshape(loss, target.sizes()) : loss;
-}
 
 Tensor multilabel_soft_margin_loss(const Tensor& input, const Tensor& target, const Tensor& weight,
                                    Reduction reduction) {

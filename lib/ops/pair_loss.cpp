@@ -39,13 +39,6 @@ void infer_pair(const Call& call, OutputMetas& outputs) {
   if (reduction_of(call.attrs) == Reduction::kNone) meta.sizes = x.sizes;
 }
 
-void divide(TensorBody& number, int64_t by) {
-  if (number.dtype == DType::kFloat32)
-    *reinterpret_cast<float*>(number.data) /= static_cast<float>(by);
-  else
-    *reinterpret_cast<double*>(number.data) /= static_cast<double>(by);
-}
-
 // Sums fixed chunks, so that the result does not depend on the number of threads.
 void sum_pairs(PairLoss kind, const Tensor& x, const Tensor& t, TensorBody& out, double p) {
   const int64_t n = x.numel();
@@ -78,7 +71,7 @@ void forward_pair(const Call& call) {
   const Reduction reduction = reduction_of(call.attrs);
   if (reduction != Reduction::kNone) {
     sum_pairs(kind, x, t, out, p);
-    if (reduction == Reduction::kMean) divide(out, x.numel());
+    if (reduction == Reduction::kMean) divide(out, static_cast<double>(x.numel()));
     return;
   }
   const size_t item = size_of(x.dtype());
@@ -298,6 +291,13 @@ OpList pair_loss_ops() {
     return ops;
   }();
   return {all.data(), all.size()};
+}
+
+void divide(TensorBody& number, double by) {
+  if (number.dtype == DType::kFloat32)
+    *reinterpret_cast<float*>(number.data) /= static_cast<float>(by);
+  else
+    *reinterpret_cast<double*>(number.data) /= by;
 }
 
 Tensor reduced_examples(const Tensor& loss, Reduction reduction) {

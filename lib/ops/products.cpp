@@ -273,15 +273,6 @@ Tensor kron(const Tensor& a, const Tensor& b) {
   return reshape(mul(reshape(a, left), reshape(b, right)), sizes);
 }
 
-Tensor trace(const Tensor& x) {
-  if (x.dim() != 2)
-    fail(ErrorCode::kRuntime, "trace: expected a matrix, but got tensor with dim ", x.dim(),
-         " and sizes ", x.sizes());
-  if (x.dtype() == DType::kBool)
-    fail(ErrorCode::kNotImplemented, "\"trace\" not implemented for 'Bool'");
-  return sum(diagonal(x));
-}
-
 Tensor multi_dot(const std::vector<Tensor>& matrices) {
   if (matrices.size() < 2)
     fail(ErrorCode::kRuntime, "multi_dot(): expected at least 2 tensors but got ", matrices.size());

@@ -22,6 +22,7 @@ const std::vector<const Op*>& all_ops() {
         least_squares_ops(),    //
         matrix_function_ops(),  //
         cross_ops(),            //
+        distance_ops(),         //
         reduce_ops(),           //
         view_ops(),             //
         join_ops(),             //
@@ -36,6 +37,7 @@ const std::vector<const Op*>& all_ops() {
         interpolate_ops(),      //
         nll_ops(),              //
         pair_loss_ops(),        //
+        multi_margin_ops(),     //
         loss_ops(),
         linear_loss_ops(),   //
         conv_ops(),          //

@@ -1,4 +1,4 @@
-// Views that read memory in another pattern: diagonals and sliding windows.
+// Views that read memory in another pattern: diagonals and sliding windows. The sum of a diagonal.
 #include <algorithm>
 #include <cstring>
 
@@ -6,6 +6,7 @@
 #include "core/batching.hpp"
 #include "core/dispatch.hpp"
 #include "core/node.hpp"
+#include "kernels/cpu/linalg.hpp"
 #include "kernels/cpu/pointwise.hpp"
 #include "ops/broadcast.hpp"
 #include "ops/call_check.hpp"
@@ -134,6 +135,50 @@ void backward_diagonal_backward(Backward& b) {
   b.set(0, diagonal(b.grad(), b.attrs().ints[0], b.attrs().ints[1], b.attrs().ints[2]));
 }
 
+// ---- trace of matrices [..., n, m]
+
+void infer_trace(const Call& call, OutputMetas& outputs) {
+  const TensorBody& x = call.in(0);
+  OutputMeta& meta = outputs.add();
+  meta.dtype = is_floating(x.dtype) ? x.dtype : DType::kInt64;
+  meta.sizes = Shape(x.sizes.data(), x.sizes.size() - 2);
+}
+
+void forward_trace(const Call& call) {
+  TensorBody& out = call.out();
+  const Tensor x = out.sizes.empty() ? borrow(&call.in(0)) : dense(call.in(0));
+  const Shape &sizes = x.sizes(), &strides = x.strides();
+  const int rows = sizes.size() - 2;
+  cpu::traces(x.dtype(), x.data(), out.data, out.numel, sizes[rows] * sizes[rows + 1],
+              std::min(sizes[rows], sizes[rows + 1]), strides[rows] + strides[rows + 1]);
+}
+
+void backward_trace(Backward& b) {
+  const Shape& sizes = b.input_sizes(0);
+  const int rows = sizes.size() - 2;
+  Attrs attrs;
+  attrs.lists[0] = sizes;
+  attrs.ints[1] = rows;
+  attrs.ints[2] = rows + 1;
+  const Shape each = diagonal_of(sizes, contiguous_strides(sizes), attrs).sizes;
+  b.set(0, dispatch(op_diagonal_backward, {expand(unsqueeze(b.grad(), -1), each)}, attrs));
+}
+
+void check_trace(const Call& call) {
+  need_counts(call, 1, 1);
+  need(call, call.in(0).sizes.size() >= 2 && call.in(0).dtype != DType::kBool,
+       "matrices of numbers are wanted");
+}
+
+constexpr Op op_trace = {.name = "trace",
+                         .traits = kReduction,
+                         .infer = infer_trace,
+                         .forward = {forward_trace},
+                         .backward = backward_trace,
+                         .doc = "sum of the diagonal of a matrix",
+                         .batch = {1},
+                         .check = check_trace};
+
 // ---- unfold; ints: dim, size, step
 
 Placement windows_of(const Shape& sizes, const Shape& strides, const Attrs& attrs) {
@@ -219,7 +264,7 @@ void backward_unfold_backward(Backward& b) {
   b.set(0, unfold(b.grad(), b.attrs().ints[0], b.attrs().ints[1], b.attrs().ints[2]));
 }
 
-constexpr const Op* kWindowOps[] = {&op_diagonal, &op_diagonal_backward, &op_unfold,
+constexpr const Op* kWindowOps[] = {&op_diagonal, &op_diagonal_backward, &op_trace, &op_unfold,
                                     &op_unfold_backward};
 
 }  // namespace
@@ -237,6 +282,15 @@ Tensor diagonal(const Tensor& x, int64_t offset, int64_t dim1, int64_t dim2) {
     fail(ErrorCode::kRuntime, "diagonal dimensions cannot be identical ", dim1, ", ", dim2,
          " (sizes ", x.sizes(), ")");
   return detail::dispatch(detail::op_diagonal, {x}, attrs);
+}
+
+Tensor trace(const Tensor& x) {
+  if (x.dim() != 2)
+    fail(ErrorCode::kRuntime, "trace: expected a matrix, but got tensor with dim ", x.dim(),
+         " and sizes ", x.sizes());
+  if (x.dtype() == DType::kBool)
+    fail(ErrorCode::kNotImplemented, "\"trace\" not implemented for 'Bool'");
+  return detail::dispatch(detail::op_trace, {x});
 }
 
 Tensor unfold(const Tensor& x, int64_t dim, int64_t size, int64_t step) {

@@ -203,8 +203,7 @@ ROWS = (
         cases([(4, 3), (2, 1), (1, 3)], {}, {"p": 1.0}, {"p": 3.0}, {"p": float("inf")}),
         method=False,
         dtypes=FLOATS,
-        order=1,  # PyTorch's has no second one
-        python_only=True,
+        order=1,  # PyTorch's has no second one; ours is tested in test_nn_losses.py
         errors=(
             bad((3,), says="only supports 2D tensors", shows=()),
             bad((2, 3), says="non-negative p", shows=(), p=-1.0),

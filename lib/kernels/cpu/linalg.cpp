@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/cpu/element_types.hpp"
 #include "kernels/cpu/pause.hpp"
 #include "kernels/cpu/simd_targets.hpp"
 
@@ -241,6 +242,22 @@ void cross(DType dtype, int64_t outer, int64_t inner, const void* a, const void*
     case DType::kBool:
       return cross_of<uint8_t>(outer, inner, a, b, out);
   }
+}
+
+void traces(DType dtype, const void* x, void* out, int64_t count, int64_t step, int64_t n,
+            int64_t stride) {
+  by_dtype(dtype, [&](auto* type) {
+    using T = Element<decltype(type)>;
+    // Integers wrap around.
+    using Sum = std::conditional_t<std::is_floating_point_v<T>, double, uint64_t>;
+    using Out = std::conditional_t<std::is_floating_point_v<T>, T, int64_t>;
+    for (int64_t k = 0; k < count; ++k) {
+      const T* from = static_cast<const T*>(x) + k * step;
+      Sum sum = 0;
+      for (int64_t i = 0; i < n; ++i) sum += static_cast<Sum>(from[i * stride]);
+      static_cast<Out*>(out)[k] = static_cast<Out>(sum);
+    }
+  });
 }
 
 int64_t cholesky_factor(DType dtype, int64_t n, void* a) {

@@ -33,4 +33,9 @@ void solve_triangular(DType dtype, int64_t n, int64_t m, const void* a, bool upp
 /// out = a x b for vectors of 3: contiguous [outer, 3, inner] each; every dtype but bool.
 void cross(DType dtype, int64_t outer, int64_t inner, const void* a, const void* b, void* out);
 
+/// out[k] = the sum of x[k * step + i * stride] for i < n: floats, added in float64, keep their
+/// dtype, integers become int64.
+void traces(DType dtype, const void* x, void* out, int64_t count, int64_t step, int64_t n,
+            int64_t stride);
+
 }  // namespace autograd::cpu

@@ -10,7 +10,7 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 // clang-format on
-#include "kernels/cpu/partial_vector-inl.h"
+#include "kernels/cpu/each_vector-inl.h"
 #include "kernels/cpu/vector_math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -142,30 +142,6 @@ struct KlLog {
     return -exp(t);
   }
 };
-
-/// Calls step(at, count) for all full vectors, and for the rest of fewer numbers.
-template <class T, class Step>
-HWY_INLINE void each_vector(int64_t n, const Step& step) {
-  const size_t lanes = hn::Lanes(hn::ScalableTag<T>()), end = static_cast<size_t>(n);
-  size_t i = 0;
-  for (; i + lanes <= end; i += lanes) step(i, lanes);
-  if (i < end) step(i, end - i);
-}
-
-template <class T>
-HWY_INLINE Vec<T> load(const T* p, size_t count) {
-  const hn::ScalableTag<T> d;
-  return count == hn::Lanes(d) ? hn::LoadU(d, p) : partial::load_first(d, p, count);
-}
-
-template <class T>
-HWY_INLINE void store(Vec<T> v, T* p, size_t count) {
-  const hn::ScalableTag<T> d;
-  if (count == hn::Lanes(d))
-    hn::StoreU(v.raw, d, p);
-  else
-    partial::store_first(v.raw, d, p, count);
-}
 
 template <class Loss, class T>
 void elements(const T* x, const T* t, T* out, int64_t n, double p) {

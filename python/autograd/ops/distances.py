@@ -7,7 +7,6 @@ from .._capi import call, lib
 from ..binding import function_only as function
 from ..binding import method, op, public_names
 from ..operands import Dims, in_place, must_be_tensors, number_argument
-from ..ranges import triu_indices
 from ..tensor import Tensor
 from .norms import vector_norm
 from .pointwise import where
@@ -63,14 +62,7 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
 @function
 def pdist(input: Tensor, p: float = 2) -> Tensor:
     """Returns the p-norms of the differences of rows i < j of input [N, M], [N (N - 1) / 2]."""
-    must_be_tensors("pdist", input=input)
-    if input.ndim != 2:
-        raise RuntimeError(f"pdist only supports 2D tensors, got sizes {list(input.shape)}")
-    p = number_argument("pdist", "p", p)
-    if not p >= 0:
-        raise RuntimeError(f"pdist only supports non-negative p values, got {p}")
-    i, j = triu_indices(len(input), len(input), 1)
-    return norm(input[i] - input[j], p, -1)
+    return call(lib.ag_pdist, input, p)
 
 
 @op
