@@ -431,6 +431,10 @@ AG_API ag_status ag_node_next(const ag_node* node, int64_t i, ag_node** next, in
  * returns how many there are; 0 for an op of the library, -1 if they were freed or changed in
  * place. */
 AG_API int64_t ag_node_saved(const ag_node* node, ag_tensor** out, int64_t capacity);
+/* Says that the rule of the function whose node this is can't be differentiated again, such as one
+ * that computes with numbers and not with ag_ functions: doing so is then a runtime error, not a
+ * gradient that leaves it out. May be called in the rule itself. Value error for other nodes. */
+AG_API ag_status ag_node_mark_once_differentiable(ag_node* node);
 /* The context of the function whose node this is; NULL for other nodes. */
 AG_API void* ag_node_context(const ag_node* node);
 /* Calls hook each time before (after) the gradient of the op is computed. deleter as above. */
@@ -474,6 +478,14 @@ AG_API int32_t ag_anomaly_detection(void);
 AG_API const ag_op* ag_op_register(const char* name, int64_t n_outputs, ag_op_infer infer,
                                    ag_op_forward forward, ag_op_backward backward,
                                    int64_t saves_inputs, int64_t saves_outputs, void* context);
+/* The same for a backward that can't be differentiated again, such as one that computes with
+ * numbers and not with ag_ functions: doing so is then a runtime error, not a gradient that leaves
+ * it out. */
+AG_API const ag_op* ag_op_register_once_differentiable(const char* name, int64_t n_outputs,
+                                                       ag_op_infer infer, ag_op_forward forward,
+                                                       ag_op_backward backward,
+                                                       int64_t saves_inputs, int64_t saves_outputs,
+                                                       void* context);
 /* The op registered under a name; NULL, a value error, if there is none. */
 AG_API const ag_op* ag_op_find(const char* name);
 /* How many outputs it has; -1 for NULL. */

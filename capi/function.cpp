@@ -223,6 +223,16 @@ int64_t ag_node_saved(const ag_node* node, ag_tensor** out, int64_t capacity) {
   });
 }
 
+ag_status ag_node_mark_once_differentiable(ag_node* node) {
+  return run(__func__, [&](Arguments) {
+    Context* context = node_of(__func__, node)->context();
+    if (!context)
+      throw Error(ErrorCode::kValue,
+                  std::string(__func__) + ": this is no call of a function with a rule of its own");
+    context->mark_once_differentiable();
+  });
+}
+
 void* ag_node_context(const ag_node* node) {
   return read<void*>(__func__, nullptr, [&](Arguments) -> void* {
     const Context* context = node_of(__func__, node)->context();

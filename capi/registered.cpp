@@ -66,31 +66,57 @@ std::vector<Tensor> backward(const std::string& name, ag_op_backward function, v
   return results.take();
 }
 
+struct OpFunctions {
+  ag_op_infer infer;
+  ag_op_forward forward;
+  ag_op_backward backward;
+  bool once_differentiable;
+};
+
+const ag_op* register_for(Arguments in, const char* function, const char* name, int64_t n_outputs,
+                          const OpFunctions& given, int64_t saves_inputs, int64_t saves_outputs,
+                          void* context) {
+  const std::string n = in.text(name, "name");
+  if (!given.forward) fail_null(function, "forward");
+  if (n_outputs < 1 || n_outputs > 16) in.reject("n_outputs", n_outputs);
+  OpDefinition d;
+  d.name = n;
+  d.doc = "registered by the program";
+  d.n_outputs = static_cast<int>(n_outputs);
+  d.saves_inputs = static_cast<uint32_t>(saves_inputs & 0xFFFF);
+  d.saves_outputs = static_cast<uint32_t>(saves_outputs & 0xFFFF);
+  d.once_differentiable = given.once_differentiable;
+  d.forward = [=](const OpArguments& a) { forward(n, given.forward, context, a); };
+  if (given.infer)
+    d.infer = [=](const OpArguments& a, std::vector<OutputSpec>& outputs) {
+      infer(n, given.infer, context, a, outputs);
+    };
+  if (given.backward)
+    d.backward = [=](const OpArguments& a, const std::vector<Tensor>& grads) {
+      return backward(n, given.backward, context, a, grads);
+    };
+  return to_handle(register_op(std::move(d)));
+}
+
 }  // namespace
 
 const ag_op* ag_op_register(const char* name, int64_t n_outputs, ag_op_infer infer_function,
                             ag_op_forward forward_function, ag_op_backward backward_function,
                             int64_t saves_inputs, int64_t saves_outputs, void* context) {
   return read<const ag_op*>(__func__, nullptr, [&](Arguments in) {
-    const std::string n = in.text(name, "name");
-    if (!forward_function) fail_null(__func__, "forward");
-    if (n_outputs < 1 || n_outputs > 16) in.reject("n_outputs", n_outputs);
-    OpDefinition d;
-    d.name = n;
-    d.doc = "registered by the program";
-    d.n_outputs = static_cast<int>(n_outputs);
-    d.saves_inputs = static_cast<uint32_t>(saves_inputs & 0xFFFF);
-    d.saves_outputs = static_cast<uint32_t>(saves_outputs & 0xFFFF);
-    d.forward = [=](const OpArguments& a) { forward(n, forward_function, context, a); };
-    if (infer_function)
-      d.infer = [=](const OpArguments& a, std::vector<OutputSpec>& outputs) {
-        infer(n, infer_function, context, a, outputs);
-      };
-    if (backward_function)
-      d.backward = [=](const OpArguments& a, const std::vector<Tensor>& grads) {
-        return backward(n, backward_function, context, a, grads);
-      };
-    return to_handle(register_op(std::move(d)));
+    return register_for(in, "ag_op_register", name, n_outputs,
+                        {infer_function, forward_function, backward_function, false}, saves_inputs,
+                        saves_outputs, context);
+  });
+}
+
+const ag_op* ag_op_register_once_differentiable(
+    const char* name, int64_t n_outputs, ag_op_infer infer_function, ag_op_forward forward_function,
+    ag_op_backward backward_function, int64_t saves_inputs, int64_t saves_outputs, void* context) {
+  return read<const ag_op*>(__func__, nullptr, [&](Arguments in) {
+    return register_for(in, "ag_op_register_once_differentiable", name, n_outputs,
+                        {infer_function, forward_function, backward_function, true}, saves_inputs,
+                        saves_outputs, context);
   });
 }
 

@@ -15,18 +15,44 @@ if(cpp_tests)
   gtest_discover_tests(autograd_tests DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300)
 endif()
 
-# The concurrent part of the library with the thread sanitizer: everything else is as in all other programs, which
-# saves the time of a whole build and leaves out nothing that threads share. Made on demand.
+# What threads share, with the thread sanitizer: everything else is as in all other programs, which saves the time of a
+# whole build. Made on demand: a program of tests, and the shared library for those of Python (scripts/sanitized).
 if(NOT AUTOGRAD_SANITIZE)
-  file(GLOB core_sources CONFIGURE_DEPENDS lib/core/*.cpp)
-  add_executable(autograd_thread_tests EXCLUDE_FROM_ALL tests_cpp/test_threads.cpp ${core_sources}
-                                       $<TARGET_OBJECTS:autograd_kernels>
-                                       $<FILTER:$<TARGET_OBJECTS:autograd_engine>,EXCLUDE,/lib/core/>)
+  set(shared_by_threads
+      "/lib/core/|/lib/graph/(capture|compiled|plan|plan_run|recording_log)[.]cpp|/lib/ops/registered[.]cpp|/lib/optim/step[.]cpp")
+  set(shared_by_threads_in_c "/capi/(compiled|function|guard|python_call|python_calls)[.]cpp")
+  set(threaded_sources ${engine_sources})
+  list(FILTER threaded_sources INCLUDE REGEX "${shared_by_threads}")
+  set(threaded_c_sources ${capi_sources})
+  list(FILTER threaded_c_sources INCLUDE REGEX "${shared_by_threads_in_c}")
+
+  add_library(autograd_threaded OBJECT EXCLUDE_FROM_ALL ${threaded_sources})
+  target_include_directories(autograd_threaded PRIVATE include lib)
+  add_library(autograd_threaded_capi OBJECT EXCLUDE_FROM_ALL ${threaded_c_sources})
+  target_include_directories(autograd_threaded_capi PRIVATE capi include lib/ops
+                                                            ${PROJECT_BINARY_DIR}/generated)
+  foreach(target autograd_threaded autograd_threaded_capi)
+    target_compile_options(${target} PRIVATE -fsanitize=thread -O1 -g1)
+    target_link_libraries(${target} PRIVATE autograd_options hwy::hwy)
+  endforeach()
+  set(threaded_objects
+      $<TARGET_OBJECTS:autograd_threaded> $<TARGET_OBJECTS:autograd_kernels>
+      "$<FILTER:$<TARGET_OBJECTS:autograd_engine>,EXCLUDE,${shared_by_threads}>")
+
+  add_executable(autograd_thread_tests EXCLUDE_FROM_ALL tests_cpp/test_threads.cpp ${threaded_objects})
   target_include_directories(autograd_thread_tests PRIVATE include lib)
   target_compile_options(autograd_thread_tests PRIVATE -fsanitize=thread -O1 -g1)
-  target_link_options(autograd_thread_tests PRIVATE -fsanitize=thread)
-  target_link_libraries(autograd_thread_tests PRIVATE autograd_options hwy::hwy Threads::Threads
-                                                      GTest::gtest_main)
+  target_link_libraries(autograd_thread_tests PRIVATE GTest::gtest_main)
+
+  add_library(autograd_threads SHARED EXCLUDE_FROM_ALL ${threaded_objects}
+              $<TARGET_OBJECTS:autograd_threaded_capi>
+              "$<FILTER:$<TARGET_OBJECTS:autograd_capi>,EXCLUDE,${shared_by_threads_in_c}>")
+  target_link_options(autograd_threads PRIVATE
+                      "LINKER:--version-script=${PROJECT_SOURCE_DIR}/capi/exports.map")
+  foreach(target autograd_thread_tests autograd_threads)
+    target_link_options(${target} PRIVATE -fsanitize=thread)
+    target_link_libraries(${target} PRIVATE autograd_options hwy::hwy Threads::Threads)
+  endforeach()
 endif()
 
 file(GLOB c_tests CONFIGURE_DEPENDS tests_cpp/*.c examples/*.c)

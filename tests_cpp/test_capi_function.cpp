@@ -198,6 +198,59 @@ TEST_F(Capi, saved_values_are_freed_and_checked) {
   ag_tensor_free(x);
 }
 
+namespace {
+
+// Twice a number, computed with numbers; a history of such a gradient could not tell what it is.
+ag_status twice_of_numbers(void* marked, ag_node* node, ag_tensor* const* grads, int64_t,
+                           ag_tensor** out, int64_t) {
+  if (marked) {
+    EXPECT_EQ(ag_node_mark_once_differentiable(node), AG_OK) << ag_last_error();
+  }
+  const float value = 2 * static_cast<const float*>(ag_tensor_data(grads[0]))[0];
+  const int64_t n = 1;
+  out[0] = ag_tensor_from_data(&value, AG_FLOAT32, &n, 1);
+  return AG_OK;
+}
+
+ag_tensor* second_derivative(ag_tensor* y, ag_tensor* x) {
+  ag_tensor *first = nullptr, *second = nullptr;
+  EXPECT_EQ(ag_grad(&y, nullptr, 1, &x, 1, 1, 1, 0, &first), AG_OK) << ag_last_error();
+  EXPECT_EQ(first ? static_cast<const float*>(ag_tensor_data(first))[0] : 0, 8);
+  ag_grad(&first, nullptr, 1, &x, 1, 0, 0, 0, &second);
+  ag_tensor_free(first);
+  return second;
+}
+
+}  // namespace
+
+TEST_F(Capi, rule_that_is_marked_is_not_differentiated_twice) {
+  for (const bool in_rule : {false, true}) {
+    ag_tensor* x = parameter({3});
+    ag_tensor* values = ag_detach(x);
+    ag_tensor* y = nullptr;
+    bool mark = true;
+    ASSERT_EQ(ag_function_record("Twice", &x, 1, &values, 1, nullptr, nullptr, 0, 0,
+                                 twice_of_numbers, in_rule ? &mark : nullptr, nullptr, &y),
+              AG_OK);
+    if (!in_rule) {
+      ag_node* node = ag_tensor_node(y);
+      EXPECT_EQ(ag_node_mark_once_differentiable(node), AG_OK) << ag_last_error();
+      ag_node_free(node);
+    }
+    ag_tensor* square = ag_mul(x, x);
+    ag_tensor* sum = ag_add(y, square);
+    expect_failure(second_derivative(sum, x), AG_ERROR_RUNTIME,
+                   "Twice: trying to differentiate twice");
+    ag_node* node = ag_tensor_node(square);
+    expect_failure(ag_node_mark_once_differentiable(node) == AG_ERROR_VALUE, AG_ERROR_VALUE,
+                   "no call of a function");
+    ag_node_free(node);
+    expect_failure(ag_node_mark_once_differentiable(nullptr) == AG_ERROR_VALUE, AG_ERROR_VALUE,
+                   "'node'");
+    for (ag_tensor* t : {sum, square, y, values, x}) ag_tensor_free(t);
+  }
+}
+
 TEST_F(Capi, hook_on_a_leaf_runs_after_accumulation) {
   struct Seen {
     double grad = 0;

@@ -67,6 +67,38 @@ TEST_F(Capi, registered_op_computes_and_is_differentiated_twice) {
   for (ag_tensor* t : {second, total, first, sum, y, b, a}) ag_tensor_free(t);
 }
 
+namespace {
+
+// The gradient of hypot by its first input alone, in numbers.
+ag_status hypot_numbers(void*, ag_tensor* const* inputs, int64_t, const double*,
+                        ag_tensor* const* outputs, ag_tensor* const* grads, int64_t,
+                        ag_tensor** out) {
+  const auto value =
+      static_cast<float>(element(grads[0], 0) * element(inputs[0], 0) / element(outputs[0], 0));
+  const int64_t n = 1;
+  out[0] = ag_tensor_from_data(&value, AG_FLOAT32, &n, 1);
+  return AG_OK;
+}
+
+}  // namespace
+
+TEST_F(Capi, registered_op_that_is_once_differentiable) {
+  static const ag_op* op = ag_op_register_once_differentiable(
+      "test::hypot_once", 1, nullptr, hypot_forward, hypot_numbers, -1, -1, &hypot_calls);
+  ASSERT_NE(op, nullptr) << ag_last_error();
+  ag_tensor *a = parameter({3}), *b = parameter({4});
+  ag_tensor* y = call(op, a, b);
+  ag_tensor *first = nullptr, *second = nullptr;
+  ASSERT_EQ(ag_grad(&y, nullptr, 1, &a, 1, 1, 1, 0, &first), AG_OK) << ag_last_error();
+  EXPECT_FLOAT_EQ(static_cast<float>(element(first, 0)), 0.6F);
+  expect_failure(ag_grad(&first, nullptr, 1, &a, 1, 0, 0, 0, &second) == AG_ERROR_RUNTIME,
+                 AG_ERROR_RUNTIME, "test::hypot_once: trying to differentiate twice");
+  expect_failure(ag_op_register_once_differentiable("test::hypot_once", 1, nullptr, hypot_forward,
+                                                    nullptr, 0, 0, nullptr) == nullptr,
+                 AG_ERROR_VALUE, "already");
+  for (ag_tensor* t : {first, y, b, a}) ag_tensor_free(t);
+}
+
 TEST_F(Capi, registered_op_is_known_by_name) {
   EXPECT_EQ(ag_op_find("test::hypot"), hypot_op());
   EXPECT_EQ(ag_op_num_outputs(hypot_op()), 1);

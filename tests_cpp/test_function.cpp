@@ -242,6 +242,78 @@ TEST(InferenceMode, tensors_stay_out_of_gradients) {
   EXPECT_TRUE((x + y).requires_grad());
 }
 
+// Its gradient is computed with numbers, of which no history knows.
+std::vector<Tensor> doubled_numbers(const Tensor& x, const Tensor& g) {
+  std::vector<double> result = x.to_vector();
+  for (size_t i = 0; i < result.size(); ++i) result[i] *= 2 * g.to_vector()[i];
+  return {tensor(result, x.sizes())};
+}
+
+struct SquareOfNumbers : Function<SquareOfNumbers> {
+  static Tensor forward(Context& context, const Tensor& x) {
+    context.save_for_backward({x});
+    context.mark_once_differentiable();
+    return x * x;
+  }
+  static std::vector<Tensor> backward(Context& context, const std::vector<Tensor>& grads) {
+    return doubled_numbers(context.saved_tensors()[0], grads[0]);
+  }
+};
+
+Tensor marked_in_backward(const Tensor& x) {
+  return call_function(
+      "SquareOfNumbers", {x},
+      [](Context& context, const std::vector<Tensor>& in) {
+        context.save_for_backward(in);
+        return std::vector<Tensor>{in[0] * in[0]};
+      },
+      [](Context& context, const std::vector<Tensor>& grads) {
+        context.mark_once_differentiable();
+        return doubled_numbers(context.saved_tensors()[0], grads[0]);
+      })[0];
+}
+
+Tensor square_of_numbers_op(const Tensor& x) {
+  static const CustomOp op = [] {
+    OpDefinition d;
+    d.name = "SquareOfNumbers";
+    d.forward = [](const OpArguments& a) {
+      Tensor out = a.outputs[0];
+      copy_(out, a.inputs[0] * a.inputs[0]);
+    };
+    d.backward = [](const OpArguments& a, const std::vector<Tensor>& grads) {
+      return doubled_numbers(a.inputs[0], grads[0]);
+    };
+    d.once_differentiable = true;
+    return register_op(d);
+  }();
+  return op(x);
+}
+
+TEST(OnceDifferentiable, second_backward_is_an_error_and_never_a_part_of_the_truth) {
+  BackwardOptions options;
+  options.create_graph = true;
+  for (Tensor (*square)(const Tensor&) :
+       {+[](const Tensor& x) { return SquareOfNumbers::apply(x); }, marked_in_backward,
+        square_of_numbers_op}) {
+    const Tensor x = leaf({2, 3});
+    for (const bool deeper : {false, true}) {
+      const Tensor inner = deeper ? x * 1.0 : x;
+      // 3 x^2: the part 2 x^2 has a history, whose derivative alone would be wrong.
+      const Tensor y = sum(square(inner) + 2.0 * (x * x));
+      const Tensor first = grad({y}, {x}, {}, options)[0];
+      EXPECT_EQ(first.to_vector(), (std::vector<double>{12, 18}));
+      expect_error("SquareOfNumbers: trying to differentiate twice",
+                   [&] { grad({sum(first)}, {x}); });
+    }
+    const Tensor start = leaf({1, 1});  // by what the gradient starts from, too
+    const Tensor first = grad({square(x)}, {x}, {start}, options)[0];
+    expect_error("trying to differentiate twice", [&] { grad({sum(first)}, {start}); });
+    sum(square(x)).backward();
+    EXPECT_EQ(x.grad().to_vector(), (std::vector<double>{4, 6}));
+  }
+}
+
 struct Counter : Observer {
   std::vector<std::string> names;
   void on_call(const detail::Call& call) override { names.emplace_back(call.op.name); }

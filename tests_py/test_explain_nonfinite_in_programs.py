@@ -146,7 +146,78 @@ def _through_parts(h, rng):
     return ag.cat([b.tanh(), a], dim=1).t().contiguous().t()
 
 
+class Helpers:
+    """What the programs have compiled: data that a plan makes, states that it changes, a model that it trains."""
+
+    def __init__(self):
+        self.average = ag.zeros(WIDTH, dtype=ag.float64)
+        self.model = nn.Linear(WIDTH, 1).double()
+        optimizer = ag.optim.SGD(self.model.parameters(), lr=0.1)
+
+        @ag.compile
+        def features(h):
+            return (h * 2).sin().softmax(1)
+
+        @ag.compile
+        def follow(h):
+            self.average.mul_(0.9).add_(h.mean(0), alpha=0.1)
+            return self.average + 0
+
+        @ag.compile
+        def train(h):
+            loss = (self.model(h).tanh() - 0.5).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        self.functions = {"features": features, "follow": follow, "train": train}
+        h = ag.ones(ROWS, WIDTH, dtype=ag.float64)
+        for function in self.functions.values():
+            for _ in range(4):  # until there is a plan
+                function(h)
+        self.start = [t.detach().clone() for t in self._state()]
+
+    def _state(self):
+        return [self.average, *self.model.parameters()]
+
+    def begin(self, compiled):
+        """Each program finds the same state; its calls run the plans or the functions themselves."""
+        self.kept = []
+        with ag.no_grad():
+            for t, start in zip(self._state(), self.start):
+                t.copy_(start)
+        for name, function in self.functions.items():
+            setattr(self, name, function if compiled else function.function)
+
+
+helpers = Helpers()
+
+
+# Data that compiled calls have made from the values so far.
+DATA = (
+    lambda h, rng: helpers.features(h),
+    lambda h, rng: helpers.follow(h),
+    lambda h, rng: (helpers.follow(h), helpers.average * 0.5)[1],
+    lambda h, rng: helpers.train(_batch(rng)).detach(),
+    lambda h, rng: (helpers.train(_batch(rng)), helpers.model(h).detach().tanh())[1],
+)
+
+
+def _batch(rng):
+    return ag.tensor(rng.normal(size=(ROWS, WIDTH)).tolist(), dtype=ag.float64)
+
+
+def _with_data(h, rng):
+    data = DATA[int(rng.integers(len(DATA)))](h.detach(), rng) * 0.1
+    helpers.kept.append(data)
+    return h + data
+
+
 STEPS = (
+    _with_data,
+    _with_data,
+    _with_data,
     lambda h, rng: h.tanh(),
     lambda h, rng: h.sigmoid() * 2 - 1,
     lambda h, rng: (h @ h.t() @ h).tanh(),
@@ -154,7 +225,7 @@ STEPS = (
     lambda h, rng: nn.functional.gelu(h) + 0.1 * h,
     lambda h, rng: h - h.mean(0, keepdim=True),
     lambda h, rng: ag.where(h > 0, h, 0.1 * h),
-    lambda h, rng: Scaled.apply(h, 0.7),
+    lambda h, rng: Scaled.apply(h, 1.4).tanh(),  # which keeps the value
     lambda h, rng: h.unsqueeze(0).expand(2, ROWS, WIDTH).sum(0).reshape(ROWS, WIDTH) * 0.5,
     lambda h, rng: h.clamp(-3, 3),
     _looped,
@@ -163,9 +234,10 @@ STEPS = (
 )
 
 
-def program(seed, plant=None):
+def program(seed, plant=None, compiled=True):
     """The loss of 30 to 100 steps, the model, the result that has the bad value, and the constants."""
     ag.manual_seed(seed)
+    helpers.begin(compiled)
     rng = np.random.default_rng(seed)
     model = nn.ModuleList([Block() for _ in range(3)]).double()
     known, planted = Known(), None
@@ -228,6 +300,58 @@ def test_a_parameter_that_is_bad(seed):
     found = ag.autograd.explain_nonfinite(model[2](model[0](x)).square().sum(), model)
     assert (found.reason, found.parameter) == ("leaf", "0.inner.0.weight"), found
     assert found.element == (2, 1)
+
+
+def summary(found):
+    return found.reason, found.phase, found.op, found.element, found.parameter
+
+
+@pytest.mark.parametrize("name", PLANTS)
+def test_plans_change_nothing(name):
+    """The explanation is the same whether calls run their plans or are made in Python."""
+    found = []
+    for compiled in (True, False):
+        loss, model, *_ = program(1, PLANTS[name][0], compiled)
+        found.append(ag.autograd.explain_nonfinite(loss, model))
+    assert summary(found[0]) == summary(found[1]), found
+
+
+def test_a_state_that_a_plan_has_changed_since_is_not_taken_for_what_it_was():
+    helpers.begin(compiled=True)
+    w = ag.ones(ROWS, WIDTH, dtype=ag.float64, requires_grad=True)
+    loss = (w + helpers.average).log().sum()
+    assert ag.autograd.explain_nonfinite(loss)
+    bad = ag.full((ROWS, WIDTH), math.nan, dtype=ag.float64)
+    helpers.follow(bad)
+    assert helpers.average.isnan().all() and ag.autograd.explain_nonfinite(loss)
+    found = ag.autograd.explain_nonfinite((w + helpers.average).sum())
+    assert found.reason == "unknown_input", found
+
+
+def test_a_parameter_that_a_plan_has_made_bad():
+    """What docs/debugging.md says of compiled steps: the plain function is asked."""
+    model = nn.Linear(WIDTH, 1).double()
+    optimizer = ag.optim.SGD(model.parameters(), lr=0.1)
+
+    @ag.compile
+    def step(x):
+        loss = model(x).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    x = ag.ones(ROWS, WIDTH, dtype=ag.float64)
+    for _ in range(4):
+        step(x)
+    before = [p.grad.clone() for p in model.parameters()]
+    assert ag.autograd.explain_nonfinite(model(x).square().mean(), model)
+    assert all(ag.equal(p.grad, g) for p, g in zip(model.parameters(), before))
+    step(x * 1e160)  # the gradient is infinite
+    found = ag.autograd.explain_nonfinite(step(x), model)
+    assert found.reason == "not_recorded", found
+    found = ag.autograd.explain_nonfinite(step.function(x), model)
+    assert found.reason == "leaf" and found.parameter in ("weight", "bias"), found
 
 
 def test_some_are_seen():

@@ -52,6 +52,9 @@ struct OpDefinition {
   /// in backward.
   uint32_t saves_inputs = 0xFFFF;
   uint32_t saves_outputs = 0xFFFF;
+  /// True: backward can't be differentiated again, such as one that computes with numbers and not
+  /// with ops. Doing so is then an error, not a gradient that leaves it out.
+  bool once_differentiable = false;
 };
 
 /// A registered op.

@@ -68,6 +68,10 @@ class Context {
   void mark_dirty(const Tensor& t) { dirty_.push_back(t); }
   /// Says that no gradient goes through an output.
   void mark_non_differentiable(const Tensor& t) { constants_.push_back(t); }
+  /// Says that backward can't be differentiated again, such as one that computes with numbers and
+  /// not with ops: doing so is then an error, not a gradient that leaves it out. To be called in
+  /// forward or in backward.
+  void mark_once_differentiable() { once_ = true; }
   /// The node of the call; undefined while forward runs, and where nothing was recorded.
   GradFn grad_fn() const;
   /// If false, backward gets undefined tensors instead of zeros where no gradient flowed.
@@ -85,6 +89,7 @@ class Context {
   int n_inputs_ = 0;
   bool materialize_ = true;
   bool released_ = false;
+  bool once_ = false;
 };
 
 /// Gets the gradients of a function's outputs and returns those of its inputs; undefined, or left

@@ -95,8 +95,12 @@ class Tensor {
   int output_index() const;  ///< which output of its op this is; 0 for a leaf
 
   // ---- elements
-  /// Address of the first element.
-  void* data() const { return head()->data; }
+  /// Address of the first element; throws Error (runtime) for one example in vmap, whose elements
+  /// are not to be looked at.
+  void* data() const {
+    if (head()->is_batched) throw_no_storage();
+    return head()->data;
+  }
   /// The same, typed; throws Error (type) if T is not the element type.
   template <class T>
   T* data_as() const;
@@ -146,6 +150,7 @@ class Tensor {
 
  private:
   [[noreturn]] static void throw_undefined();
+  [[noreturn]] void throw_no_storage() const;
   void drop() {
     if (head_ && head_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) detail::destroy(head_);
   }
@@ -191,7 +196,7 @@ struct DTypeOf<bool> {
 template <class T>
 T* Tensor::data_as() const {
   detail::check_element_type(*this, detail::DTypeOf<T>::value);
-  return reinterpret_cast<T*>(head()->data);
+  return static_cast<T*>(data());
 }
 
 }  // namespace autograd

@@ -181,13 +181,7 @@ int vmap_depth_of(const Tensor& t) {
   return depth;
 }
 
-void check_has_storage(const Tensor& t) {
-  if (!detail::has_elements(t))
-    fail(ErrorCode::kRuntime,
-         "vmap: Cannot access data pointer of Tensor that doesn't have storage: this tensor of "
-         "sizes ",
-         t.sizes(), " stands for one example in a function being vmapped");
-}
+void check_has_storage(const Tensor& t) { t.data(); }
 
 Tensor vmap_like(const Tensor& fresh, const Tensor& like) {
   return detail::written_with(fresh, {&like});

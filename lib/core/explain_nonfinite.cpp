@@ -60,13 +60,11 @@ void write_element(const Tensor& contiguous, int64_t i, double v) {
     static_cast<float*>(contiguous.data())[i] = static_cast<float>(v);
 }
 
-std::vector<int64_t> bad_elements(const Tensor& t) {
-  std::vector<int64_t> found;
-  if (!t || !is_floating(t.dtype())) return found;
-  const std::vector<double> values = t.to_vector();
-  for (size_t i = 0; i < values.size(); ++i)
-    if (is_bad(values[i])) found.push_back(static_cast<int64_t>(i));
-  return found;
+std::vector<int64_t> some_of(const std::vector<int64_t>& list, size_t most) {
+  if (list.size() <= most) return list;
+  std::vector<int64_t> some(most);
+  for (size_t i = 0; i < most; ++i) some[i] = list[i * list.size() / most];
+  return some;
 }
 
 /// Asks an op what becomes of an element of its output for other inputs.
@@ -134,8 +132,8 @@ class Blame {
     }
   }
 
-  /// None: the op itself did it.
-  std::vector<Source> sources() const {
+  /// Up to `most` elements of each input and kind. None: the op itself did it.
+  std::vector<Source> sources(size_t most) const {
     std::vector<Source> found, all;
     for (size_t k = 0; k < bad_.size(); ++k)
       if (!bad_[k].empty()) all.push_back({static_cast<int>(k), likely_element(k)});
@@ -145,8 +143,13 @@ class Blame {
       for (const Source& source : all) {
         const auto k = static_cast<size_t>(source.input);
         for (const std::vector<int64_t>& alike : by_kind(k))
-          if (is_bad(with_bad(alike, k, harmless)))
-            found.push_back({source.input, narrow_down(alike, k, harmless)});
+          if (is_bad(with_bad(alike, k, harmless))) {
+            const int64_t one = narrow_down(alike, k, harmless);
+            found.push_back({source.input, one});
+            for (const int64_t e : some_of(alike, most - 1))
+              if (e != one && is_bad(with_bad({e}, k, harmless)))
+                found.push_back({source.input, e});
+          }
       }
       return found.empty() ? all : found;
     }
@@ -231,6 +234,7 @@ class Tracer {
   /// Goes on behind inputs that are not known; false if nothing bad is found there.
   bool look_behind(const Visit& v);
   void go_on(const Visit& v, const Source& source, const Tensor& from, double value);
+  size_t most_elements() const { return work_left_ > 0 ? 16 : 1; }
   void end_at_input(const Visit& v, int input, double value);
   void end_at_op(const Visit& v, const Trial& trial, double value);
   void meet(const Spot& spot, const std::string& from);
@@ -242,14 +246,22 @@ class Tracer {
   std::vector<Visit> pending_;
   std::set<std::tuple<const Node*, int, int>> seen_;  // the last one is a kind
   std::vector<Origin> origins_;
+  // Of each kind one element is followed. Others may come from an earlier value, and are followed
+  // as well, as long as that takes no more work than this, in elements of inputs and in visits.
+  static constexpr int64_t kVisit = 64;
+  std::set<std::tuple<const Node*, int, int64_t>> seen_elements_;
+  int64_t work_left_ = 1 << 17;
 };
 
 void Tracer::visit(const Visit& v) {
   const Node& node = *v.spot.node;
   const double value = element_of(values_.output(node, v.spot.index), v.spot.element);
-  if (!seen_.insert({&node, v.spot.index, kind_of(value)}).second) return;
+  if (!seen_elements_.insert({&node, v.spot.index, v.spot.element}).second) return;
+  if (!seen_.insert({&node, v.spot.index, kind_of(value)}).second && work_left_ <= 0) return;
   const Trial trial(values_, v.spot);
-  const std::vector<Source> sources = Blame(trial, v.spot).sources();
+  const std::vector<Source> sources = Blame(trial, v.spot).sources(most_elements());
+  work_left_ -= kVisit;
+  for (const Tensor& t : trial.inputs()) work_left_ -= t ? t.numel() : 0;
   if (sources.empty() && (values_.knows_inputs(node) || !look_behind(v)))
     end_at_op(v, trial, value);
   for (const Source& source : sources)
@@ -274,8 +286,8 @@ bool Tracer::look_behind(const Visit& v) {
   const auto look_at_inputs = [&](const Node& node) {
     for (int i = 0; i < node.inputs.size(); ++i) {
       const Tensor t = values_.input(node, i);
-      const int64_t bad = first_nonfinite(t);
-      if (bad >= 0) go_on({{&node, 0, 0}, v.met}, {i, bad}, t, 0);
+      for (const int64_t bad : some_of(bad_elements(t), most_elements()))
+        go_on({{&node, 0, 0}, v.met}, {i, bad}, t, 0);
       if (!t && node.inputs[i].node && seen.insert(node.inputs[i].node).second)
         unknown.push_back(node.inputs[i].node);
     }

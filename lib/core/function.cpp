@@ -27,6 +27,10 @@ using detail::TensorBody;
 namespace {
 TensorBody* checked_for_hook(const Tensor& t) {
   TensorBody* b = body(t);
+  if (b->is_batched)
+    fail(ErrorCode::kRuntime,
+         "vmap: a hook on a tensor that stands for one example is not supported: it would see the "
+         "gradients of all of them");
   if (b->source) detail::refresh_view(b);
   if (!b->needs_grad())
     fail(ErrorCode::kRuntime,
@@ -127,6 +131,28 @@ void set_checked(Backward& b, std::vector<Tensor>& results) {
   }
 }
 
+void set_once(Backward& b, const std::vector<Tensor>& grads, std::vector<Tensor>& results) {
+  if (thread_state.grad_enabled)
+    for (Tensor& result : results) {
+      // A rule that was given examples had no numbers to compute with.
+      if (!result || body(result)->is_batched || !is_floating(result.dtype())) continue;
+      Node* const node = Node::make(function_op("OnceDifferentiable"));
+      const NodeOwner owner{node};
+      node->inputs.reserve(static_cast<int>(grads.size()) + b.n_inputs());
+      for (const Tensor& grad : grads) record_edge(node, grad ? body(grad) : nullptr);
+      for (const NodeInput& input : b.node().inputs) record_edge(node, input);
+      node->extras().rule = [name = b.op().name](
+                                Context&, const std::vector<Tensor>&) -> std::vector<Tensor> {
+        fail(ErrorCode::kRuntime, name,
+             ": trying to differentiate twice a function that was marked with "
+             "once_differentiable: its gradient can't be differentiated again");
+      };
+      result = result.detach();
+      record_value(node, result);
+    }
+  set_checked(b, results);
+}
+
 namespace {
 
 void backward_function(Backward& b) {
@@ -142,6 +168,7 @@ void backward_function(Backward& b) {
     grads.push_back(materializes || b.has_grad(i) ? b.grad(i) : Tensor());
   const LocationScope user(0);
   std::vector<Tensor> results = extra.rule(extra.context, grads);
+  if (ContextAccess::is_once(extra.context)) return set_once(b, grads, results);
   set_checked(b, results);
 }
 

@@ -107,6 +107,7 @@ struct ContextAccess {
   static const std::vector<Tensor>& dirty(const Context& c) { return c.dirty_; }
   static const std::vector<Tensor>& constants(const Context& c) { return c.constants_; }
   static bool materializes(const Context& c) { return c.materialize_; }
+  static bool is_once(const Context& c) { return c.once_; }
   static void set_node(Context& c, Node* node) { c.node_ = node; }
   static void set_released(Context& c) { c.released_ = true; }
   static void set_inputs(Context& c, int n, uint64_t needs) {
@@ -198,6 +199,8 @@ Tensor with_history(const Tensor& value, Node* node, uint32_t index);
 /// Hands the gradients that the user's code has computed to the engine. Throws Error (runtime) for
 /// more than there are inputs, and for sizes that don't fit.
 void set_checked(Backward& b, std::vector<Tensor>& results);
+/// The same of a rule that can't be differentiated again: the results get a history that says so.
+void set_once(Backward& b, const std::vector<Tensor>& grads, std::vector<Tensor>& results);
 /// The error of a backward that reads what an earlier one has freed.
 [[noreturn]] void fail_freed(const Node& node);
 /// The error of one that reads what was changed in place since.

@@ -63,6 +63,24 @@ void record_edge(Node* node, TensorBody* b) {
   if (b->node) node->depth = std::max(node->depth, b->node->depth + 1);
 }
 
+void record_edge(Node* node, const NodeInput& other) {
+  NodeInput& input = node->inputs.add();
+  input.dtype = other.dtype;
+  input.sizes = other.sizes;
+  input.id = other.id;
+  if (other.node) {
+    other.node->retain();
+    input.node = other.node;
+    input.index = other.index;
+    node->leaves |= other.node->leaves;
+    node->depth = std::max(node->depth, other.node->depth + 1);
+  } else if (other.leaf) {
+    input.leaf = other.leaf;
+    input.leaf->refs.fetch_add(1, std::memory_order_relaxed);
+    node->leaves |= leaves_behind(other.leaf);
+  }
+}
+
 namespace {
 
 void set_cut(TensorBody* b, Cut cut, Location at, uint64_t leaves) {
@@ -90,6 +108,15 @@ NodeOutput& add_output(Node* node, const TensorBody* b) {
   output.id = b->id;
   return output;
 }
+
+}  // namespace
+
+void record_value(Node* node, const Tensor& value) {
+  add_output(node, body(value));
+  set_history(body(value), node, 0);
+}
+
+namespace {
 
 // What the gradients that are wanted will read.
 uint32_t reads_of(const Op& op, const Node& node) {
@@ -260,27 +287,11 @@ void set_in_pieces(Backward& b, int i, Tensor gradient) {
   if (!thread_state.grad_enabled || !behind.needs_grad() || body(gradient)->is_batched)
     return b.set(i, std::move(gradient));
   if (body(gradient)->refs.load(std::memory_order_relaxed) != 1) gradient = clone(gradient);
-  TensorBody* const value = body(gradient);
   Node* const node = Node::make(kInPieces);
   const NodeOwner owner{node};
-  record_edge(node, value);
-  NodeInput& input = node->inputs.add();
-  input.dtype = behind.dtype;
-  input.sizes = behind.sizes;
-  input.id = behind.id;
-  if (behind.node) {
-    behind.node->retain();
-    input.node = behind.node;
-    input.index = behind.index;
-    node->leaves |= behind.node->leaves;
-    node->depth = std::max(node->depth, behind.node->depth + 1);
-  } else {
-    input.leaf = behind.leaf;
-    input.leaf->refs.fetch_add(1, std::memory_order_relaxed);
-    node->leaves |= leaves_behind(behind.leaf);
-  }
-  add_output(node, value);
-  set_history(value, node, 0);
+  record_edge(node, body(gradient));
+  record_edge(node, behind);
+  record_value(node, gradient);
   b.set(i, std::move(gradient));
 }
 

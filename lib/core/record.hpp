@@ -16,6 +16,11 @@ void record_function_call(const Op& op, const Tensor* inputs, int n_inputs, Tens
 
 /// Adds an input to a node.
 void record_edge(Node* node, TensorBody* input);
+/// The same, of what is behind an input of another node.
+void record_edge(Node* node, const NodeInput& other);
+
+/// Makes output 0 of `node`, which has its inputs, the history of a value that nobody else has.
+void record_value(Node* node, const Tensor& value);
 
 /// What set_in_pieces records: input 0 is the gradient itself; to input 1 no gradient flows, but it
 /// counts as used, so that its gradient is 0 where there is no other.

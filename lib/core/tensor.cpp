@@ -245,6 +245,13 @@ void check_element_type(const Tensor& t, DType wanted) {
 
 using detail::body;
 
+void Tensor::throw_no_storage() const {
+  fail(
+      ErrorCode::kRuntime,
+      "vmap: Cannot access data pointer of Tensor that doesn't have storage: this tensor of sizes ",
+      sizes(), " stands for one example in a function being vmapped");
+}
+
 void Tensor::throw_undefined() {
   fail(ErrorCode::kRuntime,
        "an undefined tensor was used: one that nothing was assigned to, that was moved from, or a "

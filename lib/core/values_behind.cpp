@@ -71,6 +71,15 @@ int64_t first_nonfinite(const Tensor& t) {
   return found == values.end() ? -1 : found - values.begin();
 }
 
+std::vector<int64_t> bad_elements(const Tensor& t) {
+  std::vector<int64_t> found;
+  if (!t || !is_floating(t.dtype())) return found;
+  const std::vector<double> values = t.to_vector();
+  for (size_t i = 0; i < values.size(); ++i)
+    if (!std::isfinite(values[i])) found.push_back(static_cast<int64_t>(i));
+  return found;
+}
+
 void ValuesBehind::add(Node* node, const Node* user) {
   if (users_.try_emplace(node, user).second) nodes_.push_back(node);
 }

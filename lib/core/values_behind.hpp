@@ -62,5 +62,7 @@ Shape place_of(const Shape& sizes, int64_t i);
 int64_t before_broadcast(const Shape& sizes, const Shape& to, int64_t i);
 /// The first element that is not finite, -1 if there is none or t is undefined or holds integers.
 int64_t first_nonfinite(const Tensor& t);
+/// All of them.
+std::vector<int64_t> bad_elements(const Tensor& t);
 
 }  // namespace autograd::detail

@@ -102,6 +102,7 @@ void backward_registered(Backward& b) {
   const LocationScope user(0);
   std::vector<Tensor> results = definition.backward(
       {inputs.data(), b.n_inputs(), outputs.data(), b.n_outputs(), b.attrs().reals}, grads);
+  if (definition.once_differentiable) return set_once(b, grads, results);
   set_checked(b, results);
 }
 
