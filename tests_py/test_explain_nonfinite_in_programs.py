@@ -272,7 +272,7 @@ def test_healthy_programs(seed):
 @pytest.mark.parametrize("name", PLANTS)
 def test_the_first_bad_value_is_found(name):
     plant, op, reason = PLANTS[name]
-    for seed in range(8):
+    for seed in range(5):
         loss, model, planted, known = program(seed, plant)
         if math.isfinite(loss.item()):
             continue  # what came later has hidden it
