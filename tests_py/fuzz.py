@@ -74,6 +74,7 @@ class Native:
         "ag_set_anomaly_detection",
         "ag_saved_hooks_push",
         "ag_op_register",
+        "ag_op_register_once_differentiable",
         "ag_graph_assert",
     }
     # Of what else the library hands out, so many are kept; older ones are freed.

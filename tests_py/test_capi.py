@@ -280,12 +280,18 @@ def strings_given_to(*makers):
 
 
 # What C programs ask a graph for; Python reads the same from its JSON, and writes files itself. A program in C records
-# its functions in one call, Python tells the library of each once. Files of plans hold one compiled function there, in
-# Python all structures of arguments.
+# its functions in one call, Python tells the library of each once, and decorates what is differentiated only once.
+# Files of plans hold one compiled function there, in Python all structures of arguments.
 FOR_C_PROGRAMS = {
     f"ag_graph_{name}"
     for name in ("num_nodes", "node", "num_edges", "edge", "cost", "save", "assert")
-} | {"ag_function_record", "ag_compiled_save", "ag_compiled_load", "ag_recording_end"}
+} | {
+    "ag_function_record",
+    "ag_node_mark_once_differentiable",
+    "ag_compiled_save",
+    "ag_compiled_load",
+    "ag_recording_end",
+}
 
 
 def test_every_function_of_the_library_is_used():

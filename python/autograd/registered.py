@@ -51,17 +51,18 @@ def register_op(
     n_outputs: int = 1,
     saves_inputs: int = -1,
     saves_outputs: int = -1,
+    once_differentiable: bool = False,
     context: Any = None,
 ) -> RegisteredOp:
     """Registers native functions as an operation, for the rest of the process's life.
 
     forward, backward and infer are functions of ctypes, or addresses, of the types that ``autograd.h`` calls
-    ag_op_forward, ag_op_backward and ag_op_infer. Raises ValueError for a name that is taken.
+    ag_op_forward, ag_op_backward and ag_op_infer. once_differentiable says that backward can't be differentiated
+    again: doing so is then a RuntimeError. Raises ValueError for a name that is taken.
     """
     functions = [_address(each) for each in (infer, forward, backward)]
-    op = lib.ag_op_register(
-        name.encode(), n_outputs, *functions, saves_inputs, saves_outputs, context
-    )
+    register = lib.ag_op_register_once_differentiable if once_differentiable else lib.ag_op_register
+    op = register(name.encode(), n_outputs, *functions, saves_inputs, saves_outputs, context)
     if op is None:
         raise_last_error()
     _kept.append((infer, forward, backward))
