@@ -345,13 +345,14 @@ T extreme_row(const Source& source, const T* p, size_t n) {
   return hn::GetLane(kMax ? hn::MaxOfLanes(d, v) : hn::MinOfLanes(d, v));
 }
 
-/// The rows pass in blocks, `out` carrying the extremes on, so that a wide matrix is read in order.
+/// A few rows pass at a time, `out` carrying the extremes on, so that each of them is read in
+/// order.
 template <bool kMax, class T, class Source>
 void extreme_columns(const Columns<T, Source>& m, T* out) {
   using E = Extreme<T, kMax>;
   const Tag<T> d;
   const size_t lanes = hn::Lanes(d);
-  constexpr size_t kBlock = 64;
+  constexpr size_t kBlock = 8;
   for (size_t r0 = 0; r0 < m.rows; r0 += kBlock) {
     const size_t rows = std::min(kBlock, m.rows - r0);
     size_t c = 0;
