@@ -107,3 +107,18 @@ ag_tensor* ag_interpolate(const ag_tensor* x, const int64_t* sizes, int64_t n, c
     return interpolate(in.tensor(x, "x"), to, steps, in.interpolation(mode));
   });
 }
+
+ag_tensor* ag_grid_sample(const ag_tensor* x, const ag_tensor* grid, ag_sample_mode mode,
+                          ag_sample_padding padding_mode, ag_bool align_corners) {
+  return make(__func__, [&](Arguments in) {
+    return grid_sample(in.tensor(x, "x"), in.tensor(grid, "grid"), in.sample_mode(mode),
+                       in.sample_padding(padding_mode), align_corners != 0);
+  });
+}
+
+ag_tensor* ag_affine_grid(const ag_tensor* theta, const int64_t* sizes, int64_t n,
+                          ag_bool align_corners) {
+  return make(__func__, [&](Arguments in) {
+    return affine_grid(in.tensor(theta, "theta"), in.shape(sizes, n, "sizes"), align_corners != 0);
+  });
+}

@@ -108,6 +108,21 @@ typedef enum ag_scatter_reduction {
   AG_SCATTER_AMIN = 4
 } ag_scatter_reduction;
 
+/* What a bag of rows becomes. */
+typedef enum ag_bag_mode { AG_BAG_SUM = 0, AG_BAG_MEAN = 1, AG_BAG_MAX = 2 } ag_bag_mode;
+
+/* How ag_grid_sample reads positions between elements, and what lies outside. */
+typedef enum ag_sample_mode {
+  AG_SAMPLE_LINEAR = 0,
+  AG_SAMPLE_NEAREST = 1,
+  AG_SAMPLE_CUBIC = 2
+} ag_sample_mode;
+typedef enum ag_sample_padding {
+  AG_SAMPLE_ZEROS = 0,     /* zeros */
+  AG_SAMPLE_BORDER = 1,    /* x's edge */
+  AG_SAMPLE_REFLECTION = 2 /* x mirrored */
+} ag_sample_padding;
+
 /* What ag_pad fills with. */
 typedef enum ag_pad_mode {
   AG_PAD_CONSTANT = 0,  /* a number */
@@ -1247,6 +1262,14 @@ AG_API ag_tensor* ag_pad(const ag_tensor* x, const int64_t* pads, int64_t n, ag_
  * output positions lie apart; 0 stands for the quotient of the sizes. */
 AG_API ag_tensor* ag_interpolate(const ag_tensor* x, const int64_t* sizes, int64_t n,
                                  const double* scales, ag_interpolation mode);
+/* Images [N, C, H, W] or volumes [N, C, D, H, W] read at the points of grid, [N, h, w, 2] or
+ * [N, d, h, w, 3]: coordinates from -1 to 1, the last dim's first. Cubic: images only. */
+AG_API ag_tensor* ag_grid_sample(const ag_tensor* x, const ag_tensor* grid, ag_sample_mode mode,
+                                 ag_sample_padding padding_mode, ag_bool align_corners);
+/* The grid that affine maps theta, [N, 2, 3] or [N, 3, 4], make of the points of images of sizes.
+ */
+AG_API ag_tensor* ag_affine_grid(const ag_tensor* theta, const int64_t* sizes, int64_t n,
+                                 ag_bool align_corners);
 /* t itself if it is contiguous, else a row-major copy. */
 AG_API ag_tensor* ag_contiguous(const ag_tensor* x);
 /* A copy with gradient. */
@@ -1331,6 +1354,15 @@ AG_API ag_status ag_scatter_reduce_(ag_tensor* self, int64_t dim, const ag_tenso
 /* Rows of weight by number; row padding_idx, if not negative, gets no gradient. */
 AG_API ag_tensor* ag_embedding(const ag_tensor* weight, const ag_tensor* index, int64_t padding_idx,
                                ag_bool scale_grad_by_freq);
+/* The sum, mean or maximum of the rows of weight that each bag of numbers picks; 0 for an empty
+ * bag. Bags are the rows of a 2-d index (offsets NULL), or begin at offsets in a 1-d one.
+ * per_sample_weights (or NULL) multiplies the rows of sums; numbers equal to padding_idx, if not
+ * negative, are left out.
+ */
+AG_API ag_tensor* ag_embedding_bag(const ag_tensor* weight, const ag_tensor* index,
+                                   const ag_tensor* offsets, ag_bag_mode mode,
+                                   const ag_tensor* per_sample_weights, int64_t padding_idx,
+                                   ag_bool scale_grad_by_freq, ag_bool include_last_offset);
 /* Scales the rows that index names down to a norm of max_norm. */
 AG_API ag_status ag_embedding_renorm_(ag_tensor* weight, const ag_tensor* index, double max_norm,
                                       double norm_type);

@@ -110,6 +110,15 @@ class Arguments {
   QuantileInterpolation quantile(const ag_quantile_interpolation& value) const {
     return static_cast<QuantileInterpolation>(enumerator(value, 5, "mode"));
   }
+  SampleMode sample_mode(const ag_sample_mode& value) const {
+    return static_cast<SampleMode>(enumerator(value, 3, "mode"));
+  }
+  SamplePadding sample_padding(const ag_sample_padding& value) const {
+    return static_cast<SamplePadding>(enumerator(value, 3, "padding_mode"));
+  }
+  BagMode bag_mode(const ag_bag_mode& value) const {
+    return static_cast<BagMode>(enumerator(value, 3, "mode"));
+  }
   /// A list of any length.
   std::vector<int64_t> list(const int64_t* values, int64_t n, const char* name) const {
     array(values, n, name);

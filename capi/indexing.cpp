@@ -264,6 +264,18 @@ ag_tensor* ag_embedding(const ag_tensor* weight, const ag_tensor* index, int64_t
   });
 }
 
+ag_tensor* ag_embedding_bag(const ag_tensor* weight, const ag_tensor* index,
+                            const ag_tensor* offsets, ag_bag_mode mode,
+                            const ag_tensor* per_sample_weights, int64_t padding_idx,
+                            ag_bool scale_grad_by_freq, ag_bool include_last_offset) {
+  return make(__func__, [&](Arguments in) {
+    return embedding_bag(in.tensor(weight, "weight"), in.tensor(index, "index"),
+                         *in.optional_tensor(offsets), in.bag_mode(mode),
+                         *in.optional_tensor(per_sample_weights), padding_idx,
+                         scale_grad_by_freq != 0, include_last_offset != 0);
+  });
+}
+
 ag_status ag_embedding_renorm_(ag_tensor* weight, const ag_tensor* index, double max_norm,
                                double norm_type) {
   return run(__func__, [&](Arguments in) {

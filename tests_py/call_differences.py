@@ -138,6 +138,12 @@ RULES = [
         "(RuntimeError|TypeError): ",
         "(ValueError|IndexError|TypeError): ",
     ),
+    Rule(
+        "sizes that are no sequence, whose length PyTorch looks at",
+        r".*affine_grid\(",
+        "TypeError: ",
+        "(NotImplementedError|ValueError|RuntimeError): ",
+    ),
     # ---- more than PyTorch takes
     Rule("None for what is left out", ".*(None|dtype=True|'text')", _OK, "TypeError: "),
     Rule(

@@ -46,6 +46,9 @@ LAYERS: dict[str, Layer] = {
     "Unflatten": _row(1, (2, 2), inputs=_f(2, 4)),
     "Identity": _row(3, inputs=_f(2, 3)),
     "Embedding": _row(*(5, 3, 1, 2.0, 2.0, False, False), inputs=Array([[1, 0], [2, 4]], "int64")),
+    "EmbeddingBag": _row(
+        *(5, 3, None, 2.0, False, "sum", False), inputs=Array([[1, 0], [2, 4]], "int64")
+    ),
     "MultiheadAttention": _row(
         *(4, 2, 0.0, True, False, False),
         kdim=None,

@@ -19,6 +19,7 @@ ARGUMENTS = {
     "ConstantPad2d": (1, 2.0),
     "ConstantPad3d": (1, 2.0),
     "Embedding": (4, 3),
+    "EmbeddingBag": (4, 3),
     "Fold": ((4, 4), 2),
     "GroupNorm": (2, 4),
     "InstanceNorm1d": (4,),
@@ -84,8 +85,8 @@ def inputs_of(name, layer):
         return None
     if name == "Bilinear":
         return ag.ones(2, 3), ag.ones(2, 3)
-    if name == "Embedding":
-        return (ag.zeros(2, dtype=ag.int64),)
+    if name.startswith("Embedding"):
+        return (ag.zeros(2, 1, dtype=ag.int64),)
     if name.endswith("Cell"):
         return (ag.ones(2, 6),)
     if name in RECURRENT or name.startswith(("Transformer", "Multihead")):

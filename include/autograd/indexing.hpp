@@ -95,6 +95,17 @@ Tensor take_along_dim(const Tensor& x, const Tensor& index,
 /// gradient; scale_grad_by_freq divides a row's gradient by how often it was picked.
 Tensor embedding(const Tensor& weight, const Tensor& index, int64_t padding_idx = -1,
                  bool scale_grad_by_freq = false);
+/// What a bag of rows becomes.
+enum class BagMode : int32_t { kSum = 0, kMean = 1, kMax = 2 };
+/// The sum, mean or maximum of the rows of weight [n, d] that each bag of numbers picks, [bags, d];
+/// 0 for an empty bag. A bag is a row of a 2-d index, or, of a 1-d one, the numbers from offsets[i]
+/// on, up to the next bag; with include_last_offset the last offset is the end and no bag.
+/// per_sample_weights, of the sizes of index, multiplies the rows of sums. Numbers equal to
+/// padding_idx are left out.
+Tensor embedding_bag(const Tensor& weight, const Tensor& index, const Tensor& offsets = Tensor(),
+                     BagMode mode = BagMode::kMean, const Tensor& per_sample_weights = Tensor(),
+                     int64_t padding_idx = -1, bool scale_grad_by_freq = false,
+                     bool include_last_offset = false);
 /// Scales the rows that index names down to a norm of max_norm, where it is larger.
 Tensor& embedding_renorm_(Tensor& weight, const Tensor& index, double max_norm, double norm_type);
 /// [..., num_classes] with 1 at the class and 0 elsewhere; int64; -1: one more than the largest.

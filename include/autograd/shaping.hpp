@@ -117,4 +117,18 @@ enum class Interpolation : int32_t {
 Tensor interpolate(const Tensor& x, const Shape& sizes, const std::vector<double>& scales = {},
                    Interpolation mode = Interpolation::kNearest);
 
+/// How the points of a grid are read: between the nearest elements on lines, the nearest one, or on
+/// cubic curves (images only).
+enum class SampleMode : int32_t { kLinear = 0, kNearest = 1, kCubic = 2 };
+/// What lies outside: zeros, the edge, or the image mirrored.
+enum class SamplePadding : int32_t { kZeros = 0, kBorder = 1, kReflection = 2 };
+/// Images [N, C, H, W] (or volumes [N, C, D, H, W]) read at the points of grid [N, h, w, 2] (or
+/// [N, d, h, w, 3]), whose coordinates, the last dim's first, go from -1 to 1 over the image:
+/// over the centres of its corner elements with align_corners, else over its edges.
+Tensor grid_sample(const Tensor& x, const Tensor& grid, SampleMode mode = SampleMode::kLinear,
+                   SamplePadding padding = SamplePadding::kZeros, bool align_corners = false);
+/// The grid for grid_sample that affine maps theta [N, 2, 3] (or [N, 3, 4]) make of the points of
+/// images of `sizes` [N, C, H, W] (or [N, C, D, H, W]).
+Tensor affine_grid(const Tensor& theta, const Shape& sizes, bool align_corners = false);
+
 }  // namespace autograd

@@ -35,6 +35,7 @@ const std::vector<const Op*>& all_ops() {
         embedding_ops(),        //
         softmax_ops(),          //
         interpolate_ops(),      //
+        grid_sample_ops(),      //
         nll_ops(),              //
         pair_loss_ops(),        //
         multi_margin_ops(),     //

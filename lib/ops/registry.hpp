@@ -48,6 +48,7 @@ OpList conv_ops();
 OpList fold_ops();
 OpList pool_ops();
 OpList interpolate_ops();
+OpList grid_sample_ops();
 OpList nll_ops();
 OpList pair_loss_ops();
 OpList multi_margin_ops();

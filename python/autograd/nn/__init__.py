@@ -135,7 +135,7 @@ from .regularization import (
     FeatureAlphaDropout,
 )
 from .rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell, RNNCellBase
-from .sparse import Embedding
+from .sparse import Embedding, EmbeddingBag
 from .transformer import (
     Transformer,
     TransformerDecoder,
@@ -153,6 +153,7 @@ from .upsampling import (
 
 __all__ = [
     "Embedding",
+    "EmbeddingBag",
     "MultiheadAttention",
     "Transformer",
     "TransformerDecoder",

@@ -1,4 +1,4 @@
-"""Images and sequences in another size."""
+"""Images and sequences in another size, and read at the points of a grid."""
 
 from __future__ import annotations
 
@@ -8,11 +8,19 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+from ..._arguments import bool_argument
 from ..._capi import call, constants, lib, listed
-from ...operands import must_be_tensors
+from ...operands import ints_argument, must_be_tensors
 from ...tensor import Tensor
 
-__all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
+__all__ = [
+    "affine_grid",
+    "grid_sample",
+    "interpolate",
+    "upsample",
+    "upsample_bilinear",
+    "upsample_nearest",
+]
 
 _MODES = {
     "nearest": constants["AG_INTERPOLATION_NEAREST"],
@@ -26,6 +34,14 @@ _MODES = {
 _ALIGNED = {
     constants["AG_INTERPOLATION_LINEAR"]: constants["AG_INTERPOLATION_LINEAR_ALIGNED"],
     constants["AG_INTERPOLATION_CUBIC"]: constants["AG_INTERPOLATION_CUBIC_ALIGNED"],
+}
+_SAMPLE_MODES = {
+    "bilinear": constants["AG_SAMPLE_LINEAR"],
+    "nearest": constants["AG_SAMPLE_NEAREST"],
+    "bicubic": constants["AG_SAMPLE_CUBIC"],
+}
+_SAMPLE_PADDING = {
+    mode: constants[f"AG_SAMPLE_{mode.upper()}"] for mode in ("zeros", "border", "reflection")
 }
 # The number of spatial dims of the modes that have one.
 _DIMS = {"linear": 1, "bilinear": 2, "bicubic": 2, "trilinear": 3}
@@ -136,3 +152,64 @@ def upsample_bilinear(
 ) -> Tensor:
     """:func:`interpolate` in mode "bilinear", with aligned corners."""
     return interpolate(input, size, scale_factor, "bilinear", align_corners=True)
+
+
+def _corners(name: str, align_corners: bool | None) -> bool:
+    if align_corners is None:
+        warnings.warn(
+            "Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. Please "
+            "specify align_corners=True if the old behavior is desired. See the documentation of grid_sample for "
+            "details.",
+            stacklevel=3,
+        )
+        return False
+    return bool_argument(name, "align_corners", align_corners)
+
+
+def grid_sample(
+    input: Tensor,
+    grid: Tensor,
+    mode: str = "bilinear",
+    padding_mode: str = "zeros",
+    align_corners: bool | None = None,
+) -> Tensor:
+    """Returns images [N, C, H, W] at the points of grid [N, h, w, 2], or volumes at those of [N, d, h, w, 3].
+
+    The coordinates of a point, the last dim's first, go from -1 to 1 over the image: over the centres of its corner
+    elements with align_corners, else over its edges. mode is "bilinear" (of volumes trilinear), "nearest" or, for
+    images, "bicubic". padding_mode says what lies outside: "zeros", the "border", or the image mirrored ("reflection").
+    Raises ValueError for other modes, RuntimeError for sizes and dtypes that do not fit.
+    """
+    if not isinstance(mode, str) or mode not in _SAMPLE_MODES:
+        raise ValueError(
+            "nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', "
+            f"but got: '{mode}'"
+        )
+    if not isinstance(padding_mode, str) or padding_mode not in _SAMPLE_PADDING:
+        raise ValueError(
+            "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', "
+            f"but got: '{padding_mode}'"
+        )
+    return call(
+        lib.ag_grid_sample,
+        input,
+        grid,
+        _SAMPLE_MODES[mode],
+        _SAMPLE_PADDING[padding_mode],
+        _corners("grid_sample", align_corners),
+    )
+
+
+def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None = None) -> Tensor:
+    """Returns the grid for :func:`grid_sample` that affine maps make of the points of images.
+
+    theta is [N, 2, 3] for images of size [N, C, H, W], the grid [N, H, W, 2]; for volumes they are [N, 3, 4] and
+    [N, D, H, W, 3]. Raises ValueError for other sizes.
+    """
+    must_be_tensors("affine_grid", theta=theta)
+    return call(
+        lib.ag_affine_grid,
+        theta,
+        *ints_argument("affine_grid", "size", size),
+        _corners("affine_grid", align_corners),
+    )
