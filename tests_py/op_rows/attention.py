@@ -28,7 +28,12 @@ blind = Values(
 
 
 def attention(lib, query, key, value, mask=None, **kwargs):
-    """PyTorch's fused kernels have no second order and refuse masks of one dim; its formula has both."""
+    """PyTorch's fused kernels have no second order and refuse masks of one dim; its formula has both.
+
+    Of equal keys the query's gradient is rounding alone, which grows with their number: many are made to differ.
+    """
+    if not isinstance(key, str) and key.ndim > 1 and key.shape[-2] > 100 and 0 in key.stride():
+        key = key * (1 + lib.arange(key.shape[-2], dtype=key.dtype)[:, None] / key.shape[-2])
     backend = torch.nn.attention.SDPBackend.MATH
     formula = torch.nn.attention.sdpa_kernel(backend) if lib is torch else contextlib.nullcontext()
     with formula:
