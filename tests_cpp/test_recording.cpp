@@ -229,6 +229,9 @@ TEST_F(Capi, recording_sees_what_is_called) {
   const int64_t number = 0;
   ag_graph* noted = ag_recording_graph(recording, &number, &leaf, 1, 0);
   ASSERT_NE(noted, nullptr) << ag_last_error();
+  EXPECT_EQ(text_of([&](char* b, int64_t n) { return ag_graph_text(noted, b, n); }),
+            of(ag_graph_text));
+  ag_graph_free(noted);
   ag_graph* fused = ag_graph_fuse(graph);
   ASSERT_NE(fused, nullptr) << ag_last_error();
   EXPECT_GT(ag_graph_report(fused, nullptr, 0), 0);
