@@ -126,7 +126,7 @@ inline uint64_t* CallLog::write_tensor(uint64_t* at, const TensorBody* b) {
 }
 
 inline uint64_t* CallLog::describe(uint64_t* at, const TensorBody& b, uint64_t needs_grad) {
-  if (b.sizes.size() != 0 || needs_grad) known_[b.id % kKnown] = b.id;
+  if (!b.sizes.empty() || needs_grad) known_[b.id % kKnown] = b.id;
   return put(at, b, needs_grad);
 }
 
