@@ -463,9 +463,8 @@ def mvlgamma(input: Tensor, p: int) -> Tensor:
         raise RuntimeError(f"p has to be greater than or equal to 1, got {p}")
     if input.dtype is bool_:
         raise RuntimeError("The input tensor may not be a boolean tensor.")
-    total = lgamma(input)
-    for j in range(1, p):
-        total = add(total, lgamma(sub(input, j / 2)))
+    steps = mul(call(lib.ag_arange, 0.0, float(p), 1.0, constants["AG_INT64"]), 0.5)
+    total = sum(lgamma(sub(input.unsqueeze(-1), steps)), -1)
     return add(total, p * (p - 1) / 4 * math.log(math.pi))
 
 
