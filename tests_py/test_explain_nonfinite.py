@@ -301,6 +301,59 @@ def test_parameters_of_a_model_are_named():
     assert found.parameter == "net.2.weight"
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("name", ["SGD", "Adam"])
+def test_the_step_of_an_optimizer_that_spoils_a_parameter_is_named(name, compiled):
+    """In the middle of a program: its op, its line, and whether it had a bad gradient."""
+    space = run(
+        f"""
+        model = ag.nn.Linear(2, 1)
+        optimizer = ag.optim.{name}(model.parameters(), lr=0.1)
+
+        def step(x):
+            loss = model(x).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return loss.detach()
+        """
+    )
+    step, x = space["step"], ag.ones(3, 2)
+    step = ag.compile(step) if compiled else step
+    for _ in range(4):
+        step(x)
+    space["loss"] = space["model"](x).sum()
+    assert explain(space)
+    step(x * 1e30)  # its gradient is infinite
+    space["loss"] = space["model"](x).sum()
+    found = explain(space)
+    assert (found.reason, found.op) == ("leaf", f"{name.lower()}_step"), found
+    assert found.parameter in ("model.weight", "model.bias")
+    assert found.parameter_made_at.line == 2
+    assert (found.location.file, found.location.line) == (FILE, 9)
+    assert f"last changed by the optimizer's '{found.op}' at {FILE}:9" in str(found)
+    assert "whose gradient is not finite" in str(found)
+
+
+def test_a_step_that_is_too_long():
+    """The gradient was finite: the step itself is to blame."""
+    w = ag.ones(2, requires_grad=True)
+    optimizer = ag.optim.SGD([w], lr=1e38)
+    (w * 1e30).sum().backward()
+    optimizer.step()
+    found = ag.autograd.explain_nonfinite((w * 2).sum())
+    assert (found.reason, found.op, found.location) == ("leaf", "sgd_step", w.changed_at)
+    assert "or take smaller ones" in str(found)
+
+
+def test_the_change_that_spoils_data_is_named():
+    w, x = ag.ones(3, requires_grad=True), ag.zeros(3)
+    x.sub_(1).sqrt_()
+    found = ag.autograd.explain_nonfinite((w * x).sum())
+    assert (found.reason, found.op, found.location) == ("constant", "sqrt", x.changed_at)
+    assert f", last changed by 'sqrt' at {__file__}:{x.made_at.line + 1}" in str(found)
+
+
 def test_training_that_diverges():
     """The step before the loss turns bad is healthy; the one at which it does names the op."""
     w = ag.tensor([3.0], requires_grad=True)

@@ -354,6 +354,28 @@ def test_a_parameter_that_a_plan_has_made_bad():
     assert found.reason == "leaf" and found.parameter in ("weight", "bias"), found
 
 
+def test_what_a_plan_makes_and_changes_has_the_line_in_the_function():
+    @ag.compile
+    def step(x, state):
+        bad = x.log()
+        state.mul_(0)
+        state.div_(0)
+        return x + 1, bad
+
+    first = step.function.__code__.co_firstlineno + 2  # the decorator's, that of def
+    x, state = ag.tensor([1.0, -1.0]), ag.ones(2)
+    for _ in range(4):
+        good, bad = step(x, state)
+    assert (bad.made_at.line, good.made_at.line) == (first, first + 3)
+    assert (state.changed_at.line, state.changed_by) == (first + 2, "div")
+    w = ag.ones(2, requires_grad=True)
+    found = ag.autograd.explain_nonfinite((w * bad).sum())
+    assert (found.reason, found.location.line) == ("constant", first), found
+    assert f"made at {__file__}:{first}" in str(found)
+    found = ag.autograd.explain_nonfinite((w * state).sum())
+    assert (found.reason, found.op, found.location.line) == ("constant", "div", first + 2), found
+
+
 def test_some_are_seen():
     """Most of the planted values reach the loss."""
     seen = sum(

@@ -87,7 +87,7 @@ struct NonfiniteExplanation {
   NonfiniteReason reason = NonfiniteReason::kHealthy;
   bool in_backward = false;  ///< the value is that of a gradient
   std::string sentence;      ///< with lines and what to do
-  std::string op;            ///< that made the first bad value; "" if it was there from the start
+  std::string op;            ///< that made the first bad value, or last changed its tensor; or ""
   uint32_t location = 0;     ///< the line to look at
   double value = 0;          ///< the first bad value
   /// Its place, in the op's output or, in backward, in the op's input that the gradient is of.

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <set>
 #include <tuple>
 #include <utility>
@@ -366,79 +365,7 @@ NonfiniteReason Tracer::reason_of(const Trial& trial, const Node& node, double v
   return std::isinf(value) ? R::kOverflow : R::kUndefined;
 }
 
-}  // namespace
-
-// ---- words
-
-std::string value_text(double v) {
-  char text[40];
-  std::snprintf(text, sizeof(text), "%.6g", std::isnan(v) ? std::nan("") : v);
-  return text;
-}
-
-std::string op_text(const Node& node) {
-  return concat("'", node.op->name, "'", at_line(node.location));
-}
-
-std::string element_text(const Shape& sizes, int64_t i) {
-  if (i < 0 || sizes.empty()) return "";
-  return concat("element ", place_of(sizes, i), " of ");
-}
-
-std::string leaf_text(const ValuesBehind& values, const TensorBody* leaf) {
-  const std::string name = values.name_of_leaf(leaf);
-  if (!name.empty()) return concat("the parameter '", name, "'");
-  return concat("the leaf of sizes ", leaf->sizes, " made", at_line(leaf->made_at));
-}
-
-void set_parameter(NonfiniteExplanation& found, const ValuesBehind& values,
-                   const TensorBody* leaf) {
-  if (!leaf) return;
-  found.parameter = values.name_of_leaf(leaf);
-  found.parameter_at = leaf->made_at;
-}
-
-std::vector<NonfiniteInput> describe_inputs(const ValuesBehind& values, const Node& node,
-                                            const Shape& of, int64_t i) {
-  std::vector<NonfiniteInput> list;
-  for (int k = 0; k < node.inputs.size(); ++k) {
-    const NodeInput& input = node.inputs[k];
-    if (!input.id) continue;
-    NonfiniteInput& item = list.emplace_back();
-    item.op = input.node ? input.node->op->name : input.leaf ? "leaf" : "constant";
-    item.location = input.node ? input.node->location : input.leaf ? input.leaf->made_at : 0;
-    item.sizes = input.sizes;
-    const Tensor t = values.input(node, k);
-    if (!t) continue;
-    item.is_known = true;
-    item.low = std::numeric_limits<double>::infinity(), item.high = -item.low;
-    for (const double v : t.to_vector()) {
-      item.low = std::min(item.low, std::isnan(v) ? item.low : v);
-      item.high = std::max(item.high, std::isnan(v) ? item.high : v);
-    }
-    if (t.numel() == 0) item.low = item.high = 0;
-    const bool fits = (node.op->traits & kPointwise) && i >= 0 && t.dim() <= of.size();
-    item.has_value = t.numel() == 1 || fits;
-    if (item.has_value)
-      item.value = element_of(t, t.numel() == 1 ? 0 : before_broadcast(t.sizes(), of, i));
-  }
-  return list;
-}
-
-std::string list_values(const std::vector<NonfiniteInput>& inputs) {
-  std::string text;
-  for (const NonfiniteInput& input : inputs) {
-    if (!input.is_known) continue;
-    if (!text.empty()) text += " and ";
-    if (input.has_value)
-      text += value_text(input.value);
-    else
-      text += concat("values from ", value_text(input.low), " to ", value_text(input.high));
-  }
-  return text;
-}
-
-namespace {
+// ---- sentences
 
 std::string what_happened(const Origin& origin, const NonfiniteExplanation& found, DType dtype) {
   const std::string from = list_values(found.inputs);
@@ -499,6 +426,28 @@ std::string gone_sentence(const ValuesBehind& values, const Origin& origin) {
                 "too");
 }
 
+/// ", last changed by 'sgd' at file:line": what to look at, where there was a change.
+std::string describe_change(NonfiniteExplanation& found, const TensorBody& b) {
+  const Op* const by = b.storage->changed_by.load(std::memory_order_relaxed);
+  const Location at = b.storage->changed_at.load(std::memory_order_relaxed);
+  if (!by && !at) return "";
+  if (at) found.location = at;
+  if (by) found.op = by->name;
+  const char* const what = by && by->traits & kUpdate ? "the optimizer's " : "";
+  return concat(", last changed", by ? concat(" by ", what, "'", by->name, "'") : "", at_line(at));
+}
+
+/// What to look at instead of this loss.
+std::string advice_on(const TensorBody& leaf) {
+  const Op* const by = leaf.storage->changed_by.load(std::memory_order_relaxed);
+  if (!by || !(by->traits & kUpdate))
+    return "It was so before this loss was computed: look at what was done before";
+  return concat("It was so before this loss was computed: ask about the loss of that step",
+                leaf.grad && first_nonfinite(borrow(leaf.grad)) >= 0
+                    ? ", whose gradient is not finite"
+                    : ", or take smaller ones");
+}
+
 void describe_start(NonfiniteExplanation& found, const ValuesBehind& values, const Origin& origin) {
   const NodeInput& input = origin.user->inputs[origin.input];
   const Tensor t = values.input(*origin.user, origin.input);
@@ -509,16 +458,16 @@ void describe_start(NonfiniteExplanation& found, const ValuesBehind& values, con
   std::string what;
   if (input.leaf) {
     found.location = input.leaf->made_at;
-    const Location changed = input.leaf->storage->changed_at.load(std::memory_order_relaxed);
-    what = concat(leaf_text(values, input.leaf), changed ? ", last changed" : "", at_line(changed),
-                  ". It was so before this loss was computed: look at the step before");
+    what = concat(leaf_text(values, input.leaf), describe_change(found, *input.leaf), ". ",
+                  advice_on(*input.leaf));
     set_parameter(found, values, input.leaf);
   } else {
     found.location = origin.user->location;
-    const auto made = input.saved ? body(input.saved)->made_at : 0;
-    if (made) found.location = made;
+    const TensorBody* const data = body_or_null(input.saved);
+    if (data && data->made_at) found.location = data->made_at;
     what = concat("the data without gradient that ", op_text(*origin.user), " was called with",
-                  made ? ", made" : "", at_line(made), ". Check it before it is used");
+                  data && data->made_at ? ", made" + at_line(data->made_at) : "",
+                  data ? describe_change(found, *data) : "", ". Check it before it is used");
   }
   found.sentence = concat("the first bad value, ", value_text(found.value), ", is ",
                           element_text(input.sizes, at), what);

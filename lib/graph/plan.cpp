@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <unordered_map>
 
+#include "autograd/location.hpp"
 #include "autograd/ops.hpp"
 #include "core/interpreter_lock.hpp"
 #include "core/text.hpp"
@@ -60,6 +62,9 @@ Plan::Plan(Capture capture, GraphData graph)
     if (result.value < 0) fail(ErrorCode::kRuntime, "compile: an output is an undefined tensor");
     results_.push_back(result);
   }
+  for (GraphData* graph : {&capture_.graph, &graph_})
+    for (GraphOp& op : graph->ops)
+      if (!op.location) op.location = make_location(op.file, op.line, "");  // it is from a file
   for (const GraphValue& value : graph_.values) elements_ += numel_of(value.sizes);
   lock_ = elements_ >= 4 * kLongWork   ? GiveUp::kAlways
           : elements_ >= kLongWork / 4 ? GiveUp::kBriefly
@@ -69,6 +74,7 @@ Plan::Plan(Capture capture, GraphData graph)
   find_lifetimes();
   lay_out();
   make_bodies();
+  find_changes();
   make_instructions();
 }
 
@@ -424,9 +430,26 @@ void Plan::make_bodies() {
     const bool moves = kind == Memory::kInput || kind == Memory::kGradient ||
                        (kind == Memory::kResult && memories_[s].first >= 0);
     if (moves && !memories_[s].bodies.empty()) dynamic_.push_back(static_cast<int>(s));
+  }
+}
+
+void Plan::find_changes() {
+  for (size_t s = 0; s < memories_.size(); ++s) {
+    const Memory::Kind kind = memories_[s].kind;
     if (memories_[s].changes > 0 &&
         (kind == Memory::kOutside || kind == Memory::kInput || kind == Memory::kGradient))
       changed_.push_back(static_cast<int>(s));
+  }
+  // Passes may have made another op of it.
+  const GraphData& captured = capture_.graph;
+  std::unordered_map<int, const GraphOp*> last;  // by storage
+  for (const GraphOp& op : captured.ops)
+    if (op.in_place)
+      for (int v : op.outputs) last[captured.values[static_cast<size_t>(v)].storage] = &op;
+  for (size_t v = 0; v < capture_.leaves.size(); ++v) {
+    const auto found = last.find(captured.values[v].storage);
+    if (found != last.end() && !(found->second->op->traits & kUpdate))
+      memory_of(static_cast<int>(v)).last_change = found->second;
   }
 }
 
@@ -456,6 +479,7 @@ void Plan::make_instructions() {
     Instruction& made = instructions_.back();
     made.first = made.last = direct_.size();
     if (!op.in_place && direct_.add(made.call)) made.last = direct_.size();
+    made.at = op.location;
   }
 }
 

@@ -67,6 +67,8 @@ class Plan {
     int64_t offset = 0;         ///< in the arena
     std::vector<std::pair<TensorBody*, int64_t>> bodies;  ///< with their offset in bytes
     int changes = 0;                                      ///< in-place changes in a run
+    /// The last of them that the function makes, unless that is an optimizer's, which marks itself.
+    const GraphOp* last_change = nullptr;
     bool is_gradient = false;  ///< kResult: somebody's gradient at the end
     Tensor held;               ///< kResult: of this run
   };
@@ -75,6 +77,7 @@ class Plan {
     Call call;
     bool overlaps = false;    ///< an argument shows the changed memory in another way
     int first = 0, last = 0;  ///< the direct calls that it comes down to, if any
+    Location at = 0;          ///< the line of the function that the op is of, if it is known
   };
   struct Expected {
     DType dtype;
@@ -101,6 +104,7 @@ class Plan {
   void find_lifetimes();
   void lay_out();
   void make_bodies();
+  void find_changes();
   TensorBody* make_body(int value, char* data, int64_t offset);
   TensorBody* view_body(const GraphOp& op, int output);
   void make_instructions();
@@ -115,6 +119,7 @@ class Plan {
   void count_changes(const Tensor* inputs);
   bool leaves_all_in_place() const;
   Tensor result_of(const Result& result, const Tensor* inputs) const;
+  Tensor made_in_run(Tensor t, const Result& result) const;
   Memory& memory_of(int value) {
     return memories_[static_cast<size_t>(graph_.values[static_cast<size_t>(value)].storage)];
   }

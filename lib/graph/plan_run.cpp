@@ -88,15 +88,17 @@ void Plan::bind_inputs(const Tensor* inputs) {
   if (moved) direct_.bind();
 }
 
-namespace {
-// What explains a gradient that is missing finds what it would without a plan.
-Tensor cut_off(Tensor t, const CapturedCut& cut) {
-  body(t)->cut = cut.kind;
-  body(t)->cut_at = cut.at;
-  body(t)->leaves = cut.leaves;
+/// What explains values and missing gradients finds what it would without a plan.
+Tensor Plan::made_in_run(Tensor t, const Result& result) const {
+  TensorBody& b = *body(t);
+  b.cut = result.cut.kind;
+  b.cut_at = result.cut.at;
+  b.leaves = result.cut.leaves;
+  const int maker = graph_.values[static_cast<size_t>(result.value)].op;
+  const Location at = maker < 0 ? 0 : graph_.ops[static_cast<size_t>(maker)].location;
+  if (at) b.made_at = at;
   return t;
 }
-}  // namespace
 
 Tensor Plan::result_of(const Result& result, const Tensor* inputs) const {
   if (result.input >= 0) return inputs[result.input];
@@ -127,28 +129,28 @@ Tensor Plan::result_of(const Result& result, const Tensor* inputs) const {
     default: {
       Tensor copy = make_tensor(b->sizes, b->dtype);
       copy_into(*body(copy), *b);
-      return cut_off(std::move(copy), result.cut);
+      return made_in_run(std::move(copy), result);
     }
   }
   storage->retain();
   Tensor t = make_over(storage, b->dtype, b->sizes, b->strides);
   body(t)->data = b->data;
-  return cut_off(std::move(t), result.cut);
+  return made_in_run(std::move(t), result);
 }
 
 void Plan::count_changes(const Tensor* inputs) {
   for (int each : changed_) {
     const Memory& memory = memories_[static_cast<size_t>(each)];
-    const uint32_t n = static_cast<uint32_t>(memory.changes);
-    if (memory.kind == Memory::kOutside)
-      memory.storage->version.fetch_add(n, std::memory_order_relaxed);
-    if (memory.kind == Memory::kInput)
-      body(inputs[memory.number])->storage->version.fetch_add(n, std::memory_order_relaxed);
+    Storage* storage = memory.storage;
+    if (memory.kind == Memory::kInput) storage = body(inputs[memory.number])->storage;
     if (memory.kind == Memory::kGradient) {
       const CapturedGrad& grad = capture_.grads[static_cast<size_t>(memory.number)];
-      const TensorBody* of = body(grad.input >= 0 ? inputs[grad.input] : grad.of);
-      of->grad->storage->version.fetch_add(n, std::memory_order_relaxed);
+      storage = body(grad.input >= 0 ? inputs[grad.input] : grad.of)->grad->storage;
     }
+    storage->version.fetch_add(static_cast<uint32_t>(memory.changes), std::memory_order_relaxed);
+    if (!memory.last_change) continue;
+    storage->changed_at.store(memory.last_change->location, std::memory_order_relaxed);
+    storage->changed_by.store(memory.last_change->op, std::memory_order_relaxed);
   }
 }
 
@@ -230,14 +232,18 @@ double Plan::repeat_for_number(const Tensor* inputs) {
 
 void Plan::run_instructions() {
   const Unobserved pause;
-  // What the run makes and changes is of the line that called it.
-  const LocationScope place(known_here());
+  // What is known of no line of the function is of the line that called it.
+  const Location caller = known_here();
+  const LocationScope place(caller);
   NoGrad off;
   for (const Reset& reset : resets_) std::memcpy(reset.to, reset.bytes.data(), reset.bytes.size());
   for (const Instruction& each : instructions_) {
-    if (each.first < each.last)
+    if (each.first < each.last) {
       direct_.run(each.first, each.last);
-    else if (each.overlaps) [[unlikely]]
+      continue;
+    }
+    thread_state.location = each.at ? each.at : caller;
+    if (each.overlaps) [[unlikely]]
       run_apart(each.forward, each.call);
     else
       each.forward(each.call);

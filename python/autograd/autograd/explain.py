@@ -104,7 +104,8 @@ class NonfiniteExplanation:
         #: The line to look at.
         self.location = location(int(lines[2]))
         self.sentence = lines[3]
-        #: The operation that made the first bad value, "" if it was there from the start.
+        #: The operation that made the first bad value or, if it was there from the start, changed its tensor last,
+        #: such as an optimizer's step; "" if none did.
         self.op = lines[4]
         #: The first bad value.
         self.value = float(lines[5])
