@@ -84,61 +84,75 @@ TEST(ScanKernels, products_beyond_the_range_of_float64_have_gradients_of_zero) {
   EXPECT_EQ(dx, std::vector<double>(2000, 0));
 }
 
-/// Rows of n float32 numbers made by `number`, against a plain loop in float64, whose lanes the
-/// kernel's are like.
+/// Products of n float32 numbers, o of them of number(o, 0), number(o, 1), ..., against a plain
+/// loop in float64, whose lanes the kernel's are like. All of them in rows, or in columns.
 template <class Number>
-void expect_row_products(int64_t rows, int64_t n, const Number& number) {
-  std::vector<float> x(static_cast<size_t>(rows * n)), y(static_cast<size_t>(rows));
-  for (int64_t i = 0; i < rows * n; ++i) x[static_cast<size_t>(i)] = number(i / n, i % n);
-  prod(DType::kFloat32, x.data(), DType::kFloat32, y.data(), {rows, n, 1});
+void expect_long_products(const ScanShape& s, const Number& number) {
+  const bool in_rows = s.inner == 1;
+  const int64_t n = s.n, count = s.outer * s.inner;
+  const auto place = [&](int64_t o, int64_t j) {
+    return static_cast<size_t>(in_rows ? o * n + j : j * s.inner + o);
+  };
+  std::vector<float> x(static_cast<size_t>(count * n)), y(static_cast<size_t>(count));
+  for (int64_t o = 0; o < count; ++o)
+    for (int64_t j = 0; j < n; ++j) x[place(o, j)] = number(o, j);
+  prod(DType::kFloat32, x.data(), DType::kFloat32, y.data(), s);
   std::vector<double> wide(y.size());
-  prod(DType::kFloat32, x.data(), DType::kFloat64, wide.data(), {rows, n, 1});
-  for (int64_t o = 0; o < rows; ++o) {
+  prod(DType::kFloat32, x.data(), DType::kFloat64, wide.data(), s);
+  for (int64_t o = 0; o < count; ++o) {
     double expected = 1;
-    for (int64_t j = 0; j < n; ++j)
-      expected *= static_cast<double>(x[static_cast<size_t>(o * n + j)]);
+    for (int64_t j = 0; j < n; ++j) expected *= static_cast<double>(x[place(o, j)]);
     const float rounded = static_cast<float>(expected);
-    EXPECT_TRUE(close(wide[static_cast<size_t>(o)], expected,
+    ASSERT_TRUE(close(wide[static_cast<size_t>(o)], expected,
                       std::abs(expected) * static_cast<double>(n) * 6e-8))
         << o << " of " << n;
     const float got = y[static_cast<size_t>(o)];
-    EXPECT_TRUE(
+    ASSERT_TRUE(
         close(static_cast<double>(got), static_cast<double>(rounded),
               std::abs(static_cast<double>(rounded)) * static_cast<double>(n) * 6e-8 + 2e-45))
         << o << " of " << n;
     if (expected == 0) {
-      EXPECT_EQ(std::signbit(got), std::signbit(expected)) << o << " of " << n;
+      ASSERT_EQ(std::signbit(got), std::signbit(expected)) << o << " of " << n;
     }
   }
 }
 
-TEST(ScanKernels, long_products_of_float32_keep_to_the_range_of_float64) {
+/// Numbers of all kinds, in every place that a kernel may treat in its own way.
+void expect_long_products(const ScanShape& s) {
   constexpr float kTiny = 1e-42f, kHuge = 3e38f;  // the first is denormal
-  for_each_target([] {
-    for (const int64_t n : {255, 256, 1024, 1025, 2047, 5000}) {
-      const auto one = [](int64_t j) { return j % 2 ? -1.25f : 0.8f; };
-      expect_row_products(5, n, [&](int64_t, int64_t j) { return one(j); });
-      // Neighbours in a lane lie up to 64 apart: both orders of large and small ones.
-      for (const int64_t apart : {1, 8, 64, 100, 128})
-        for (const float x : {1e30f, 1e-30f, kTiny, kHuge})
-          expect_row_products(5, n, [&](int64_t o, int64_t j) {
-            if (j == o) return x;
-            return j == o + apart ? 1 / x : one(j);
-          });
-      // One number that is not like the others, at the ends and in the middle.
-      for (const int64_t place : {int64_t{0}, n / 2, n - 1})
-        for (const float x : {0.0f, -0.0f, kTiny, -kTiny, HUGE_VALF, -HUGE_VALF, NAN}) {
-          expect_row_products(
-              5, n, [&](int64_t o, int64_t j) { return j == place && o > 1 ? x : one(j); });
-          // An infinite one beside 0 is NaN, a denormal one is not 0.
-          expect_row_products(5, n, [&](int64_t, int64_t j) {
-            return j == place ? x : j == (place + 64) % n ? 0.0f : one(j);
-          });
-          expect_row_products(5, n, [&](int64_t, int64_t j) {
-            return j == place ? x : j == (place + 64) % n ? HUGE_VALF : one(j);
-          });
-        }
+  const int64_t n = s.n;
+  const auto one = [](int64_t j) { return j % 2 ? -1.25f : 0.8f; };
+  expect_long_products(s, [&](int64_t, int64_t j) { return one(j); });
+  // Neighbours in a chain lie one apart, or up to 64 in a row: both orders of large and small ones.
+  for (const int64_t apart : {1, 8, 64, 100, 128})
+    for (const float x : {1e30f, 1e-30f, kTiny, kHuge})
+      expect_long_products(s, [&](int64_t o, int64_t j) {
+        if (j == o) return x;
+        return j == o + apart ? 1 / x : one(j);
+      });
+  // One number that is not like the others, at the ends and in the middle.
+  for (const int64_t place : {int64_t{0}, n / 2, n - 1})
+    for (const float x : {0.0f, -0.0f, kTiny, -kTiny, HUGE_VALF, -HUGE_VALF, NAN}) {
+      expect_long_products(s,
+                           [&](int64_t o, int64_t j) { return j == place && o > 1 ? x : one(j); });
+      // An infinite one beside 0 is NaN, a denormal one is not 0.
+      expect_long_products(s, [&](int64_t, int64_t j) {
+        return j == place ? x : j == (place + 64) % n ? 0.0f : one(j);
+      });
+      expect_long_products(s, [&](int64_t, int64_t j) {
+        return j == place ? x : j == (place + 64) % n ? HUGE_VALF : one(j);
+      });
     }
+  // Chains that are never enough, until the kernel does without them. (A row's lanes would not be.)
+  if (s.inner > 1)
+    expect_long_products(s, [&](int64_t, int64_t j) { return j / 8 % 2 ? 1e-20f : 1e20f; });
+  expect_long_products(s, [&](int64_t o, int64_t j) { return (o + j) % 4 ? one(j) : 0.0f; });
+}
+
+TEST(ScanKernels, long_products_of_float32_keep_to_the_range_of_float64) {
+  for_each_target([] {
+    for (const int64_t n : {255, 256, 1024, 1025, 2047, 5000}) expect_long_products({5, n, 1});
+    for (const int64_t n : {31, 32, 203, 1300}) expect_long_products({1, n, 70});
   });
 }
 

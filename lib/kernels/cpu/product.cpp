@@ -1,7 +1,7 @@
-// Products in float64 for every instruction set: a row runs through the lanes, columns lie across
-// them. Of a long row of float32, eight factors at a time are first multiplied as they are. The
-// gradient divides the product by each factor, unless there is a zero or the product has
-// left the range of float64; then it multiplies what is before by what is behind.
+// Products in float64 for every instruction set, of the columns of a matrix: a row is one whose
+// columns are parts of one product. Of many float32, eight factors at a time are first multiplied
+// as they are. The gradient divides the product by each factor, unless there is a zero or the
+// product has left the range of float64; then it multiplies what is before by what is behind.
 #include "kernels/cpu/product.hpp"
 
 #include <algorithm>
@@ -39,9 +39,22 @@ HWY_INLINE void store(V v, float* p) {
   hn::StoreU(hn::DemoteTo(half, v), half, p);
 }
 
-constexpr int kVectors = 4;
-constexpr int kRowVectors = 8;    // more of them hide how long a product takes
+constexpr int kVectors = 8;       // more of them hide how long a product takes
+constexpr int64_t kRows = 8;      // of a matrix, which pass together so that each is read in order
 constexpr int64_t kAhead = 4096;  // bytes that are fetched before they are needed
+constexpr int64_t kTogether = 1024;  // columns whose products are formed together
+
+/// Columns that one step takes.
+int64_t step_columns() { return kVectors * static_cast<int64_t>(hn::Lanes(D())); }
+
+/// A matrix of factors; each column has a product. `is_row`: the columns are parts of one product,
+/// and their rows lie one behind the other.
+template <class T>
+struct Factors {
+  const T* x;
+  int64_t rows, stride, columns;
+  bool is_row;
+};
 
 /// In halves, so that few products wait for each other.
 template <class Tag>
@@ -60,177 +73,221 @@ HWY_INLINE void fetch(const void* from, int64_t bytes) {
   for (int64_t i = 0; i < bytes; i += 64) hwy::Prefetch(ahead + i);
 }
 
-HWY_INLINE double product_of(V* acc) {
-  for (int k = kRowVectors / 2; k > 0; k /= 2)
-    for (int i = 0; i < k; ++i) acc[i] = hn::Mul(acc[i], acc[i + k]);
-  return product_of_lanes(D(), acc[0]);
-}
-
-/// Multiplies the lanes of acc by whole steps of factors; returns how many those are.
+/// y[c] *= the factors of column c, in float64.
 template <class T>
-HWY_INLINE int64_t multiply_lanes(const T* x, int64_t n, V* acc) {
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(D())), step = kRowVectors * lanes;
-  int64_t j = 0;
-  for (; j + step <= n; j += step) {
-    fetch(x + j, step * static_cast<int64_t>(sizeof(T)));
-    for (int k = 0; k < kRowVectors; ++k) acc[k] = hn::Mul(acc[k], load(x + j + k * lanes));
+HWY_NOINLINE void multiply_columns(const Factors<T>& m, double* y) {
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(D())), step = step_columns();
+  for (int64_t first = 0; first < m.rows; first += kRows) {
+    const int64_t rows = std::min(kRows, m.rows - first);
+    const T* const block = m.x + first * m.stride;
+    int64_t c = 0;
+    for (; c + step <= m.columns; c += step) {
+      V product[kVectors];
+      for (int k = 0; k < kVectors; ++k) product[k] = load(y + c + k * lanes);
+      const T* x = block + c;
+      for (int64_t r = 0; r < rows; ++r, x += m.stride) {
+        if (m.is_row) fetch(x, step * static_cast<int64_t>(sizeof(T)));
+        for (int k = 0; k < kVectors; ++k) product[k] = hn::Mul(product[k], load(x + k * lanes));
+      }
+      for (int k = 0; k < kVectors; ++k) store(product[k], y + c + k * lanes);
+    }
+    for (int64_t r = 0; r < rows && c < m.columns; ++r)
+      for (int64_t i = c; i < m.columns; ++i) y[i] *= static_cast<double>(block[r * m.stride + i]);
   }
-  return j;
-}
-
-template <class T>
-double row_product(const T* x, int64_t n) {
-  V acc[kRowVectors];
-  for (V& a : acc) a = hn::Set(D(), 1.0);
-  int64_t j = multiply_lanes(x, n, acc);
-  double product = product_of(acc);
-  for (; j < n; ++j) product *= static_cast<double>(x[j]);
-  return product;
 }
 
 #undef AG_HAS_CHAINS
 #define AG_HAS_CHAINS (AG_CAN_FLUSH_DENORMALS && HWY_TARGET != HWY_SCALAR)
 #if AG_HAS_CHAINS
-// Factors in float32 go through the lanes as in row_product, but kChain of a lane are multiplied as
-// they are before they meet its product. While denormals are flushed, a chain that leaves the
-// normal numbers on its way ends as 0, infinite or NaN.
+// kRows factors of a column are multiplied in float32 before they meet its product. While denormals
+// are flushed, such a chain that leaves the normal numbers on its way ends as 0, infinite or NaN.
 
 using DF = hn::ScalableTag<float>;
 using VF = hn::Vec<DF>;
 
-constexpr int kChain = 8, kChains = kRowVectors / 2;
-
-int64_t chain_step() { return kChain * kChains * static_cast<int64_t>(hn::Lanes(DF())); }
-
-[[gnu::noinline]] double exact_row_product(const float* x, int64_t n) {
-  const DenormalsFlushed normal(false);
-  return row_product(x, n);
-}
+constexpr int kChains = kVectors / 2;  // as many columns as kVectors of float64
+/// Steps that chains may fail at first. Each of them costs, each of the others earns.
+constexpr int64_t kCredit = 64;
 
 /// Denormals are none, flushed or not.
-[[gnu::noinline]] bool has_zero(const float* x, int64_t n) {
+HWY_NOINLINE bool has_zero(const Factors<float>& m) {
   const DF d;
   const hn::RebindToUnsigned<DF> bits;
   const auto size = hn::Set(bits, 0x7fffffffu);
-  for (int64_t j = 0; j < n; j += static_cast<int64_t>(hn::Lanes(d))) {
-    const auto sizes = hn::And(hn::BitCast(bits, hn::LoadU(d, x + j)), size);
-    if (!hn::AllFalse(bits, hn::Eq(sizes, hn::Zero(bits)))) return true;
-  }
+  for (int64_t r = 0; r < m.rows; ++r)
+    for (int64_t c = 0; c < m.columns; c += static_cast<int64_t>(hn::Lanes(d))) {
+      const auto x = hn::BitCast(bits, hn::LoadU(d, m.x + r * m.stride + c));
+      if (!hn::AllFalse(bits, hn::Eq(hn::And(x, size), hn::Zero(bits)))) return true;
+    }
   return false;
 }
 
-/// One step: the products of its chains.
-HWY_INLINE void multiply_chains(const float* x, VF* chain) {
+HWY_NOINLINE void multiply_exactly(const Factors<float>& m, double* y) {
+  const DenormalsFlushed normal(false);
+  multiply_columns(m, y);
+}
+
+/// The chains of kRows rows and step_columns().
+HWY_INLINE void multiply_chains(const Factors<float>& m, VF* chain) {
   const DF d;
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d)), width = kChains * lanes;
-  fetch(x, width * static_cast<int64_t>(sizeof(float)));
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t bytes = kChains * lanes * static_cast<int64_t>(sizeof(float));
+  const float* x = m.x;
+  if (m.is_row) fetch(x, bytes);
   for (int c = 0; c < kChains; ++c) chain[c] = hn::LoadU(d, x + c * lanes);
 // Fetched and read in turns, as many fetches in a row would hold up the reading.
 #pragma GCC unroll 1
-  for (int i = 1; i < kChain; ++i) {
-    x += width;
-    fetch(x, width * static_cast<int64_t>(sizeof(float)));
+  for (int64_t r = 1; r < kRows; ++r) {
+    x += m.stride;
+    if (m.is_row) fetch(x, bytes);
     for (int c = 0; c < kChains; ++c) chain[c] = hn::Mul(chain[c], hn::LoadU(d, x + c * lanes));
   }
 }
 
-/// A row while denormals are flushed; false if float32 has not the range for its chains. A factor
-/// of 0 makes it 0, so that from there on chains may vanish.
-HWY_INLINE bool chained_row_product(const float* x, int64_t n, double* out) {
+/// Is there a chain of 0 for a product that is not 0, or none of it?
+HWY_INLINE bool has_lost(const VF* chain, const V* product) {
   const DF d;
   const hn::Half<DF> half;
-  const int64_t step = chain_step();
-  const auto infinite = hn::Inf(d);
-  V acc[kRowVectors];
-  for (V& a : acc) a = hn::Set(D(), 1.0);
-  bool is_zero = false;
-  int64_t j = 0;
-  for (; j + step <= n; j += step) {
-    VF chain[kChains];
-    multiply_chains(x + j, chain);
-    auto finite = hn::Eq(infinite, infinite), normal = finite;
-    for (const VF& product : chain) {
-      const auto size = hn::Abs(product);
-      finite = hn::And(finite, hn::Lt(size, infinite));
-      normal = hn::And(normal, hn::Gt(size, hn::Zero(d)));
-    }
-    if (!hn::AllTrue(d, hn::And(finite, normal)) && !is_zero) is_zero = has_zero(x + j, step);
-    if (!hn::AllTrue(d, finite) || !(is_zero || hn::AllTrue(d, normal))) return false;
-    for (int c = 0; c < kChains; ++c) {
-      acc[2 * c] = hn::Mul(acc[2 * c], hn::PromoteTo(D(), hn::LowerHalf(half, chain[c])));
-      acc[2 * c + 1] = hn::Mul(acc[2 * c + 1], hn::PromoteTo(D(), hn::UpperHalf(half, chain[c])));
-    }
+  const auto zero = hn::Zero(D());
+  auto lost = hn::Lt(zero, zero);
+  for (int c = 0; c < kVectors; ++c) {
+    const auto part = c % 2 ? hn::UpperHalf(half, chain[c / 2]) : hn::LowerHalf(half, chain[c / 2]);
+    const auto is_zero = hn::Eq(hn::PromoteTo(D(), part), zero);
+    lost = hn::Or(lost, hn::AndNot(hn::Eq(product[c], zero), is_zero));
   }
-  *out = product_of(acc);
-  if (j < n) *out *= exact_row_product(x + j, n - j);
+  return !hn::AllFalse(D(), lost);
+}
+
+HWY_INLINE bool are_zero(const V* product) {
+  auto size = hn::Abs(product[0]);
+  for (int k = 1; k < kVectors; ++k) size = hn::Max(size, hn::Abs(product[k]));
+  return hn::AllTrue(D(), hn::Eq(size, hn::Zero(D())));
+}
+
+/// Are these chains worth what their factors are? One that is infinite or NaN may not be; one that
+/// is 0 is not, unless the product that it is for is 0 already. A factor of 0 settles a whole row.
+HWY_INLINE bool are_sound(const Factors<float>& m, const VF* chain, V* product) {
+  const DF d;
+  const auto infinite = hn::Inf(d), zero = hn::Zero(d);
+  auto finite = hn::Eq(zero, zero), positive = finite;
+  for (int c = 0; c < kChains; ++c) {
+    const auto size = hn::Abs(chain[c]);
+    finite = hn::And(finite, hn::Lt(size, infinite));
+    positive = hn::And(positive, hn::Gt(size, zero));
+  }
+  if (HWY_LIKELY(hn::AllTrue(d, hn::And(finite, positive)))) return true;
+  if (!hn::AllTrue(d, finite)) return false;
+  if (are_zero(product)) return true;
+  if (m.is_row && has_zero(m)) {
+    for (int k = 0; k < kVectors; ++k) product[k] = hn::Mul(product[k], hn::Zero(D()));
+    return true;
+  }
+  return !has_lost(chain, product);
+}
+
+/// kRows rows and step_columns() while denormals are flushed; false if chains did not do.
+HWY_INLINE bool multiply_step(const Factors<float>& m, double* y) {
+  const DF d;
+  const hn::Half<DF> half;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(D()));
+  VF chain[kChains];
+  V product[kVectors];
+  multiply_chains(m, chain);
+  for (int k = 0; k < kVectors; ++k) product[k] = load(y + k * lanes);
+  if (!are_sound(m, chain, product)) {
+    multiply_exactly(m, y);
+    return false;
+  }
+  for (int c = 0; c < kChains; ++c) {
+    const V low = hn::PromoteTo(D(), hn::LowerHalf(half, chain[c]));
+    const V high = hn::PromoteTo(D(), hn::UpperHalf(half, chain[c]));
+    store(hn::Mul(product[2 * c], low), y + 2 * c * lanes);
+    store(hn::Mul(product[2 * c + 1], high), y + (2 * c + 1) * lanes);
+  }
   return true;
 }
 
-/// The products of rows of n, until two of them have not the range; returns how many it has
-/// written.
-int64_t chained_row_products(const float* x, double* y, int64_t count, int64_t n, int& tries) {
-  const DenormalsFlushed flushed(true);
-  int64_t o = 0;
-  for (; o < count && tries > 0; ++o, x += n) {
-    if (chained_row_product(x, n, y + o)) continue;
-    y[o] = exact_row_product(x, n);
-    --tries;
-  }
-  return o;
+/// multiply_columns while denormals are flushed. A step that chains did not do for costs `credit`.
+void multiply_flushed(const Factors<float>& m, double* y, int64_t& credit) {
+  const int64_t step = step_columns(), whole = m.columns / step * step;
+  int64_t r = 0;
+  for (; r + kRows <= m.rows && credit > 0; r += kRows)
+    for (int64_t c = 0; c < whole; c += step) {
+      const Factors<float> part = {m.x + r * m.stride + c, kRows, m.stride, step, m.is_row};
+      credit += multiply_step(part, y + c) ? 1 : -8;
+    }
+  if (r < m.rows) multiply_exactly({m.x + r * m.stride, m.rows - r, m.stride, whole, m.is_row}, y);
+  if (whole < m.columns)
+    multiply_exactly({m.x + whole, m.rows, m.stride, m.columns - whole, m.is_row}, y + whole);
 }
 #endif
 
-/// Products that are formed together.
-constexpr int64_t kTogether = 256;
+/// What multiply(factors, products) makes of one row: of a matrix, and of what it leaves over.
+template <class T, class Multiply>
+HWY_INLINE double row_product(const T* x, int64_t n, const Multiply& multiply) {
+  HWY_ALIGN double part[kVectors * hn::MaxLanes(D())];
+  const int64_t width = step_columns(), rows = n / width, rest = n % width;
+  std::fill_n(part, width, 1.0);
+  if (rows > 0) multiply(Factors<T>{x, rows, width, width, true}, part);
+  if (rest > 0) multiply(Factors<T>{x + rows * width, 1, rest, rest, true}, part);
+  V product[kVectors];
+  for (int k = 0; k < kVectors; ++k) product[k] = load(part + k * (width / kVectors));
+  for (int k = kVectors / 2; k > 0; k /= 2)
+    for (int i = 0; i < k; ++i) product[i] = hn::Mul(product[i], product[i + k]);
+  return product_of_lanes(D(), product[0]);
+}
 
 /// The products of `count` rows of n, one after the other.
-template <class T, class R>
-void row_products(const T* x, R* y, int64_t count, int64_t n) {
-  int64_t o = 0;
+template <class T>
+void row_products(const T* x, int64_t n, int64_t count, double* y) {
+#if AG_HAS_CHAINS
+  if (sizeof(T) == 4 && n >= 2 * kRows * step_columns()) {
+    if constexpr (sizeof(T) == 4) {
+      const DenormalsFlushed flushed(true);
+      int64_t credit = kCredit;
+      const auto multiply = [&](const Factors<T>& m, double* part)
+                                HWY_ATTR { multiply_flushed(m, part, credit); };
+      for (int64_t o = 0; o < count; ++o) y[o] = row_product(x + o * n, n, multiply);
+    }
+    return;
+  }
+#endif
+  for (int64_t o = 0; o < count; ++o) y[o] = row_product(x + o * n, n, multiply_columns<T>);
+}
+
+/// The products of the columns.
+template <class T>
+void column_products(const Factors<T>& m, double* y) {
+  std::fill_n(y, m.columns, 1.0);
 #if AG_HAS_CHAINS
   if constexpr (sizeof(T) == 4) {
-    double found[kTogether];
-    int tries = n < 2 * chain_step() ? 0 : 2;
-    while (o < count && tries > 0) {
-      const int64_t done =
-          chained_row_products(x + o * n, found, std::min(kTogether, count - o), n, tries);
-      for (int64_t i = 0; i < done; ++i) y[o + i] = static_cast<R>(found[i]);
-      o += done;
+    if (m.rows >= 4 * kRows && m.columns >= step_columns()) {
+      const DenormalsFlushed flushed(true);
+      int64_t credit = kCredit * m.columns / step_columns();
+      return multiply_flushed(m, y, credit);
     }
   }
 #endif
-  for (; o < count; ++o) y[o] = static_cast<R>(row_product(x + o * n, n));
-}
-
-/// The products of `count` columns of a matrix with rows `stride` apart, to y.
-template <class T>
-void column_products(const T* x, int64_t n, int64_t stride, int64_t count, double* y) {
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(D())), step = kVectors * lanes;
-  int64_t c = 0;
-  for (; c + step <= count; c += step) {
-    V acc[kVectors];
-    for (V& a : acc) a = hn::Set(D(), 1.0);
-    const T* row = x + c;
-    for (int64_t j = 0; j < n; ++j, row += stride)
-      for (int k = 0; k < kVectors; ++k) acc[k] = hn::Mul(acc[k], load(row + k * lanes));
-    for (int k = 0; k < kVectors; ++k) store(acc[k], y + c + k * lanes);
-  }
-  std::fill(y + c, y + count, 1.0);
-  for (int64_t j = 0; j < n && c < count; ++j)
-    for (int64_t i = c; i < count; ++i) y[i] *= static_cast<double>(x[j * stride + i]);
+  multiply_columns(m, y);
 }
 
 template <class T, class R>
 void products(const T* x, R* y, const ScanShape& s) {
-  if (s.inner == 1) return row_products(x, y, s.outer, s.n);
   double found[kTogether];
-  for (int64_t o = 0; o < s.outer; ++o, x += s.n * s.inner, y += s.inner) {
+  const auto put = [&](int64_t count, R* to) {
+    for (int64_t i = 0; i < count; ++i) to[i] = static_cast<R>(found[i]);
+  };
+  for (int64_t o = 0; s.inner == 1 && o < s.outer; o += kTogether) {
+    const int64_t count = std::min(kTogether, s.outer - o);
+    row_products(x + o * s.n, s.n, count, found);
+    put(count, y + o);
+  }
+  for (int64_t o = 0; s.inner != 1 && o < s.outer; ++o, x += s.n * s.inner, y += s.inner)
     for (int64_t i = 0; i < s.inner; i += kTogether) {
       const int64_t count = std::min(kTogether, s.inner - i);
-      column_products(x + i, s.n, s.inner, count, found);
-      for (int64_t k = 0; k < count; ++k) y[i + k] = static_cast<R>(found[k]);
+      column_products(Factors<T>{x + i, s.n, s.inner, count, false}, found);
+      put(count, y + i);
     }
-  }
 }
 
 /// May the product, and the gradient times it, be divided by a factor without loss?
@@ -284,7 +341,7 @@ HWY_INLINE V quotient(V total, V x) {
 
 template <class T>
 void row_backward(double g, const T* x, T* dx, int64_t n) {
-  const double product = row_product(x, n), total = g * product;
+  const double product = row_product(x, n, multiply_columns<T>), total = g * product;
   if (is_safe(product, total)) {
     const int64_t lanes = static_cast<int64_t>(hn::Lanes(D()));
     const V all = hn::Set(D(), total);
@@ -305,7 +362,8 @@ void columns_backward(const T* g, const T* x, T* dx, int64_t n, int64_t stride, 
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(D()));
   double total[kTogether], product[kTogether];
   int64_t zeros[kTogether] = {};
-  column_products(x, n, stride, count, product);
+  std::fill_n(product, count, 1.0);
+  multiply_columns(Factors<T>{x, n, stride, count, false}, product);
   bool all_safe = true;
   for (int64_t i = 0; i < count; ++i) {
     total[i] = static_cast<double>(g[i]) * product[i];
