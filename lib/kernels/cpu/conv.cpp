@@ -17,14 +17,18 @@ namespace autograd::cpu {
 namespace HWY_NAMESPACE {
 namespace {
 
-// Sums of a tile that leave room for the operands: 24 of 32 registers, 12 of 16.
+// Sums of a tile that leave room for the operands, 24 of 32 registers or 12 of 16, and how many
+// vectors of positions it is wide where there are enough filters.
 #if HWY_TARGET <= HWY_AVX3 || HWY_TARGET == HWY_NEON
-constexpr int kSums = 24;
+constexpr int kSums = 24, kVecs = 2;
 constexpr int kDotRows = 4, kDotTaps = 6;
 #else
-constexpr int kSums = 12;
+// Where a multiply-add takes a register for the product, three vectors are one too many.
+constexpr int kSums = 12, kVecs = HWY_TARGET == HWY_AVX2 ? 3 : 2;
 constexpr int kDotRows = 3, kDotTaps = 4;
 #endif
+// Panels of filters that pass together, and how much of their depth at a time.
+constexpr int64_t kGroup = 192 / kSums, kPartDepth = 256;
 template <class T>
 constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(Tag<T>()));
 
@@ -39,7 +43,7 @@ struct Panels {
 
 /// With few rows tiles are wide, with many they are tall.
 HWY_INLINE Panels panels_of(int64_t rows) {
-  const int64_t most = rows <= kSums / 4 ? kSums / 4 : kSums / 2;
+  const int64_t most = rows <= kSums / 4 ? kSums / 4 : kSums / kVecs;
   const int64_t count = (rows + most - 1) / most;
   return {count, rows / count, rows % count};
 }
@@ -74,38 +78,86 @@ void pack(const ConvFilters& f, T* packed) {
 
 // ---- filters times positions
 
-/// What becomes of one vector of sums.
+/// One vector of sums: the positions from `position` on, of which some are wanted.
+template <class T>
 struct Slot {
-  enum Kind : int { kSkip, kWhole, kPart, kEdge } kind;
-  int64_t at;     ///< where its wanted lanes go
-  int64_t count;  ///< how many there are
-  uint64_t bits;
+  using Lane = hwy::MakeSigned<T>;
+  enum Kind : int { kWhole, kPart, kEdge } kind;
+  int64_t position;
+  int64_t at, count;  ///< where the wanted ones go, and how many they are
+  decltype(hn::SetTableIndices(Tag<T>(), static_cast<const Lane*>(nullptr))) order;
 };
 
+/// Cuts the wanted positions into as few vectors as cover them: each begins at the next one.
+template <class T>
+class Slots {
+ public:
+  explicit Slots(const ConvRows& q)
+      : q_(q), position_(q.first * kConvBlock), at_(q.at[q.first]), end_(q.at[q.last]) {}
+
+  bool next(Slot<T>& slot) {
+    if (at_ == end_) return false;
+    while (wanted() == 0) position_ += kConvBlock;
+    position_ += __builtin_ctzll(wanted());
+    const uint64_t bits = wanted() & kAll;
+    slot.position = position_;
+    slot.at = at_;
+    slot.count = __builtin_popcountll(bits);
+    position_ += n;
+    at_ += slot.count;
+    // What a whole vector writes too much is overwritten by the next one.
+    const bool is_first = (bits & (bits + 1)) == 0, has_room = slot.at + n <= end_;
+    slot.kind = !has_room ? Slot<T>::kEdge : is_first ? Slot<T>::kWhole : Slot<T>::kPart;
+    if (slot.kind == Slot<T>::kWhole) return true;
+    HWY_ALIGN typename Slot<T>::Lane lanes[n] = {};
+    int64_t i = 0;
+    for (uint64_t rest = bits; rest; rest &= rest - 1)
+      lanes[i++] = static_cast<typename Slot<T>::Lane>(__builtin_ctzll(rest));
+    slot.order = hn::SetTableIndices(Tag<T>(), lanes);
+    return true;
+  }
+
+ private:
+  static constexpr int64_t n = kLanes<T>;
+  static constexpr uint64_t kAll = (uint64_t{1} << n) - 1;
+
+  /// The next kConvBlock positions.
+  uint64_t wanted() const {
+    const int64_t block = position_ / kConvBlock, shift = position_ % kConvBlock;
+    const uint64_t bits = q_.wanted[block] >> shift;
+    if (shift == 0 || block + 1 == q_.last) return bits;
+    return bits | q_.wanted[block + 1] << (kConvBlock - shift);
+  }
+
+  const ConvRows& q_;
+  int64_t position_, at_, end_;
+};
+
+/// A tile over part of the filters' depth: the sums of the parts before are in `sums`, unless it is
+/// the first, and go there again, unless it is the last.
 template <class T>
 struct RowsTile {
   int64_t depth;
   const T* a;
-  const T* b;
+  const T* sheets;
   const int64_t* offsets;
   const T* bias;
   T* out;
   int64_t out_row;
-  const Slot* slots;
+  const Slot<T>* slots;
+  T* sums;
+  bool is_first, is_last;
 };
 
-template <class D, class T = hn::TFromD<D>>
-HWY_INLINE void store_slot(D d, hn::Vec<D> sum, const Slot& slot, T* row) {
+template <class T>
+HWY_INLINE void store_slot(Vec<T> sum, const Slot<T>& slot, T* row) {
+  const Tag<T> d;
   T* to = row + slot.at;
-  if (slot.kind == Slot::kWhole) return hn::StoreU(sum, d, to);
-  if (slot.kind == Slot::kSkip) return;
-  uint64_t bits = slot.bits;
-  const auto mask = hn::LoadMaskBits(d, reinterpret_cast<const uint8_t*>(&bits));
-  const auto kept = hn::Compress(sum, mask);
-  // What a whole vector writes too much is overwritten by the next one.
-  if (slot.kind == Slot::kPart) return hn::StoreU(kept, d, to);
-  HWY_ALIGN T lanes[hn::MaxLanes(d)];
-  hn::Store(kept, d, lanes);
+  if (slot.kind == Slot<T>::kWhole) return hn::StoreU(sum, d, to);
+  const auto wanted = hn::TableLookupLanes(sum, slot.order);
+  if (slot.kind == Slot<T>::kPart) return hn::StoreU(wanted, d, to);
+  HWY_ALIGN T lanes[kLanes<T>];
+  hn::Store(wanted, d, lanes);
   for (int64_t i = 0; i < slot.count; ++i) to[i] = lanes[i];
 }
 
@@ -115,16 +167,22 @@ void rows_tile(const RowsTile<T>& t) {
   constexpr int64_t n = kLanes<T>;
   Vec<T> sums[kRows][kWide];
   AUTOGRAD_UNROLLED for (int r = 0; r < kRows; ++r) {
-    const auto start = t.bias ? hn::Set(d, t.bias[r]) : hn::Zero(d);
-    AUTOGRAD_UNROLLED for (int v = 0; v < kWide; ++v) sums[r][v] = start;
+    const auto start = t.is_first && t.bias ? hn::Set(d, t.bias[r]) : hn::Zero(d);
+    AUTOGRAD_UNROLLED for (int v = 0; v < kWide; ++v) {
+      sums[r][v] = t.is_first ? start : hn::Load(d, t.sums + (r * kWide + v) * n);
+    }
   }
   const T* HWY_RESTRICT a = t.a;
-  const T* HWY_RESTRICT base = t.b;
+  const T* b[kWide];
+  AUTOGRAD_UNROLLED for (int v = 0; v < kWide; ++v) {
+    b[v] = t.sheets + t.slots[v].position;
+    asm("" : "+r"(b[v]));  // not as a distance from another, which takes one more step in the loop
+  }
   const int64_t* HWY_RESTRICT offsets = t.offsets;
   for (int64_t k = t.depth; k > 0; --k) {
-    const T* HWY_RESTRICT b = base + *offsets++;
+    const int64_t offset = *offsets++;
     Vec<T> bs[kWide];
-    AUTOGRAD_UNROLLED for (int v = 0; v < kWide; ++v) bs[v] = hn::LoadU(d, b + v * n);
+    AUTOGRAD_UNROLLED for (int v = 0; v < kWide; ++v) bs[v] = hn::LoadU(d, b[v] + offset);
     AUTOGRAD_UNROLLED for (int r = 0; r < kRows; ++r) {
       const auto ar = hn::Set(d, a[r]);
       AUTOGRAD_UNROLLED for (int v = 0; v < kWide; ++v) {
@@ -133,9 +191,17 @@ void rows_tile(const RowsTile<T>& t) {
     }
     a += kRows;
   }
+  if (!t.is_last) {
+    AUTOGRAD_UNROLLED for (int r = 0; r < kRows; ++r) {
+      AUTOGRAD_UNROLLED for (int v = 0; v < kWide; ++v) {
+        hn::Store(sums[r][v], d, t.sums + (r * kWide + v) * n);
+      }
+    }
+    return;
+  }
   AUTOGRAD_UNROLLED for (int r = 0; r < kRows; ++r) {
     AUTOGRAD_UNROLLED for (int v = 0; v < kWide; ++v) {
-      store_slot(d, sums[r][v], t.slots[v], t.out + r * t.out_row);
+      store_slot<T>(sums[r][v], t.slots[v], t.out + r * t.out_row);
     }
   }
 }
@@ -151,65 +217,64 @@ RowsKernel<T> pick_rows(int64_t rows, std::index_sequence<kRows...>) {
 
 template <class T>
 RowsKernel<T> pick(int64_t rows, int64_t vecs) {
-  if (vecs == 4) return pick_rows<T, 4>(rows, std::make_index_sequence<kSums / 4>());
-  if (vecs == 2) return pick_rows<T, 2>(rows, std::make_index_sequence<kSums / 2>());
-  return pick_rows<T, 1>(rows, std::make_index_sequence<kSums / 2>());
+  constexpr auto kAll = std::make_index_sequence<kSums / kVecs>();
+  if (vecs == 1) return pick_rows<T, 1>(rows, kAll);
+  if (vecs == 2) return pick_rows<T, 2>(rows, kAll);
+  if (vecs == kVecs) return pick_rows<T, kVecs>(rows, kAll);
+  return pick_rows<T, 4>(rows, std::make_index_sequence<kSums / 4>());
 }
+
+/// The kernels for tiles of one width, and what they have in common.
+template <class T>
+struct RowsKernels {
+  Panels panels;
+  RowsKernel<T> tall, low;
+
+  RowsKernels(const Panels& all, int64_t vecs)
+      : panels(all),
+        tall(pick<T>(all.taller ? all.height + 1 : all.height, vecs)),
+        low(pick<T>(all.height, vecs)) {}
+
+  /// All filters for one tile of positions. The part of the sheets that the tile reads is to stay
+  /// in the nearest cache while the filters pass, so only so much of their depth is taken at once.
+  void run(const ConvRows& q, const Slot<T>* slots) const {
+    HWY_ALIGN T sums[kGroup * kSums * kLanes<T>];
+    const int64_t parts = (q.depth + kPartDepth - 1) / kPartDepth;
+    const int64_t step = (q.depth + parts - 1) / parts;
+    for (int64_t first = 0; first < panels.count; first += kGroup) {
+      const int64_t end = HWY_MIN(first + kGroup, panels.count);
+      for (int64_t k = 0; k < q.depth; k += step)
+        for (int64_t p = first; p < end; ++p) {
+          const int64_t row = p * panels.height + HWY_MIN(p, panels.taller);
+          const bool is_tall = p < panels.taller;
+          const int64_t height = panels.height + is_tall;
+          (is_tall ? tall
+                   : low)({HWY_MIN(step, q.depth - k),
+                           static_cast<const T*>(q.packed) + row * q.depth + k * height,
+                           static_cast<const T*>(q.sheets), q.offsets + k,
+                           q.bias ? static_cast<const T*>(q.bias) + row : nullptr,
+                           static_cast<T*>(q.out) + row * q.out_row, q.out_row, slots,
+                           sums + (p - first) * kSums * kLanes<T>, k == 0, k + step >= q.depth});
+        }
+    }
+  }
+};
 
 template <class T>
 void rows_of(const ConvRows& q) {
-  constexpr int64_t n = kLanes<T>;
   const Panels panels = panels_of(q.rows);
-  const bool wide = q.rows <= kSums / 4;
-  const int64_t vecs = wide ? 4 : 2;
-  const int64_t higher = panels.taller ? panels.height + 1 : panels.height;
-  const RowsKernel<T> tall = pick<T>(higher, vecs), low = pick<T>(panels.height, vecs);
-  // The last vector of an image often stands alone.
-  const RowsKernel<T> tall_single = wide ? tall : pick<T>(higher, 1),
-                      low_single = wide ? low : pick<T>(panels.height, 1);
-  const uint64_t lanes = n == 64 ? ~uint64_t{0} : (uint64_t{1} << n) - 1;
-  const int64_t end = q.at[q.last];
-  Slot slots[4];
-  const int64_t rows = panels.count * panels.height + panels.taller;
-  for (int64_t block = q.first; block < q.last; ++block) {
-    pause_after(rows * q.depth * kConvBlock / kProductsInStep);
-    int64_t at = q.at[block];
-    for (int64_t start = 0; start < kConvBlock; start += vecs * n) {
-      const uint64_t bits = q.wanted[block] >> start;
-      int64_t used = 0;
-      for (int64_t v = 0; v < vecs; ++v) {
-        Slot& slot = slots[v];
-        slot.bits = bits >> (v * n) & lanes;
-        slot.count = __builtin_popcountll(slot.bits);
-        slot.at = at;
-        slot.kind = slot.count == 0   ? Slot::kSkip
-                    : slot.count == n ? Slot::kWhole
-                    : at + n <= end   ? Slot::kPart
-                                      : Slot::kEdge;
-        at += slot.count;
-        if (slot.count) used = v + 1;
-      }
-      if (used == 0) continue;
-      const bool single = used == 1;
-      RowsTile<T> t = {q.depth,
-                       static_cast<const T*>(q.packed),
-                       static_cast<const T*>(q.sheets) + block * kConvBlock + start,
-                       q.offsets,
-                       static_cast<const T*>(q.bias),
-                       static_cast<T*>(q.out),
-                       q.out_row,
-                       slots};
-      for (int64_t p = 0; p < panels.count; ++p) {
-        const int64_t height = panels.height + (p < panels.taller);
-        if (p < panels.taller)
-          (single ? tall_single : tall)(t);
-        else
-          (single ? low_single : low)(t);
-        t.a += height * q.depth;
-        if (t.bias) t.bias += height;
-        t.out += height * q.out_row;
-      }
-    }
+  const int64_t most = q.rows <= kSums / 4 ? 4 : kVecs;
+  // The last vectors of an image are fewer.
+  const RowsKernels<T> one(panels, 1), two(panels, 2), all(panels, most);
+  Slots<T> left(q);
+  for (;;) {
+    Slot<T> slots[4];
+    int64_t used = 0;
+    while (used < most && left.next(slots[used])) ++used;
+    if (used == 0) return;
+    for (int64_t v = used; v < most; ++v) slots[v] = slots[used - 1];  // does the same once more
+    (used == 1 ? one : used == 2 ? two : all).run(q, slots);
+    pause_after(q.rows * q.depth * used * kLanes<T> / kProductsInStep);
   }
 }
 

@@ -1,6 +1,6 @@
 // Convolution over padded sheets, without copies of windows. Positions of a sheet are numbered
-// through its rows; a tap is an offset, the same for all positions. Positions between the end of a
-// row of outputs and the end of the sheet's row are computed and dropped.
+// through its rows; a tap is an offset, the same for all positions. Vectors may reach over the end
+// of a row of outputs: what they compute of the positions behind it is dropped.
 #pragma once
 #include <cstddef>
 #include <cstdint>
