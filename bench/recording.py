@@ -1,9 +1,11 @@
-"""What recording costs a small training step of the seed's MLP: in a block of one step, and in one of several.
+"""What recording costs a training step of a small and of a larger model: in a block of one step, and in one of several.
 
 Blocks that are recorded, steps that are not, and steps that follow on a block that recorded nothing take turns; medians
-are shown. A second process that never records takes its turns, too, to see what it costs that one could record.
+are shown. So do loops of steps, and of blocks that hold one each, as somebody would write them who times
+``with ag.graph.record(): step()`` against ``step()``. A second process that never records takes its turns, too, to see
+what it costs that one could record.
 
-PYTHONPATH=python .venv/bin/python bench/recording.py [steps of a block]
+PYTHONPATH=python .venv/bin/python bench/recording.py [models of compare_workloads.py]
 """
 
 from __future__ import annotations
@@ -14,28 +16,37 @@ import sys
 import time
 from collections import defaultdict
 
-from compare_workloads import seed
+from compare_workloads import WORKLOADS
 
 import autograd as ag
 
 # What the check "does anybody watch?" costs, counted with callgrind against a build without it.
 CHECK = "7 of the 1,162 instructions of an addition of 4 numbers, 370 of the 352,000 of a step"
 
-
 WARM = 20  # steps until the caches are this process's own again
+SIZES = [1, 20]  # steps of a block
+SECONDS = 2.0  # for each model and size, roughly
 
 
 class Steps:
-    def __init__(self) -> None:
-        self.workload = seed(ag)
+    def __init__(self, model: str) -> None:
+        self.workload = WORKLOADS[model](ag)
         self.batch = [rows[: self.workload.batch] for rows in self.workload.data]
-        self.seconds(2000)
+        self.seconds(200)
 
     def seconds(self, steps: int) -> float:
         """Of all of them."""
         start = time.perf_counter()
         for _ in range(steps):
             self.workload.step(*self.batch)
+        return time.perf_counter() - start
+
+    def seconds_in_blocks(self, steps: int) -> float:
+        """Each recorded in a block of its own, which nobody looks at."""
+        start = time.perf_counter()
+        for _ in range(steps):
+            with ag.graph.record():
+                self.workload.step(*self.batch)
         return time.perf_counter() - start
 
     def recorded(self, steps: int, times: dict[str, list[float]]) -> None:
@@ -53,9 +64,9 @@ class Steps:
         times["first look"].append(time.perf_counter() - closed)
 
 
-def answer() -> None:
+def answer(model: str) -> None:
     """The process that never records: a line with a number of steps in, a line with their time out."""
-    steps = Steps()
+    steps = Steps(model)
     for line in sys.stdin:
         steps.seconds(WARM)
         print(steps.seconds(int(line)), flush=True)
@@ -67,28 +78,29 @@ def show(n: int, of: dict[str, float]) -> None:
         return f"{of[name] / n:.1f} us ({of[name] / of['plain'] - 1:+.1%})"
 
     print(
-        f"blocks of {n}: a step {of['plain'] / n:.1f} us, in a process that never records {each('never')}"
+        f"  blocks of {n}: a step {of['plain'] / n:.1f} us, in a process that never records {each('never')}"
     )
-    print(f"  behind an empty block {each('behind')}, recorded {each('recorded')}")
+    print(f"    behind an empty block {each('behind')}, recorded {each('recorded')}")
     print(
-        f"  with its share of opening ({of['open']:.1f} us) and closing ({of['close']:.1f} us) the block: "
+        f"    with its share of opening ({of['open']:.1f} us) and closing ({of['close']:.1f} us) the block: "
         f"{each('block')}; the first look at the graph takes {of['first look']:.1f} us"
     )
 
 
-def main() -> None:
-    steps = Steps()
-    command = [sys.executable, __file__, "--never"]
+def compare(model: str) -> None:
+    steps = Steps(model)
+    command = [sys.executable, __file__, "--never", model]
     never = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def seconds_of_other(n: int) -> float:
         print(n, file=never.stdin, flush=True)
         return float(never.stdout.readline())
 
-    seconds_of_other(100)
-    for n in [int(text) for text in sys.argv[1:]] or [1, 20]:
+    step = seconds_of_other(100) / 100
+    print(f"{model}:")
+    for n in SIZES:
         times: dict[str, list[float]] = defaultdict(list)
-        for _ in range(max(40, 1500 // n)):
+        for _ in range(max(20, int(SECONDS / step / (4 * n + 4 * WARM)))):
             times["never"].append(seconds_of_other(n))
             steps.seconds(WARM)
             times["plain"].append(steps.seconds(n))
@@ -101,8 +113,23 @@ def main() -> None:
         show(n, {name: statistics.median(each) * 1e6 for name, each in times.items()})
     never.stdin.close()
     never.wait()
+    plain, blocks = [], []
+    for _ in range(max(20, int(SECONDS / step / (4 * WARM)))):
+        steps.seconds(WARM)
+        plain.append(steps.seconds(WARM) / WARM)
+        steps.seconds_in_blocks(WARM)
+        blocks.append(steps.seconds_in_blocks(WARM) / WARM)
+    before, after = statistics.median(plain) * 1e6, statistics.median(blocks) * 1e6
+    print(
+        f"  in a loop: a step {before:.1f} us, a block of one {after:.1f} us ({after / before - 1:+.1%})"
+    )
+
+
+def main() -> None:
+    for model in sys.argv[1:] or ["seed", "deep"]:
+        compare(model)
     print(f"not recording costs a comparison per operation: {CHECK}")
 
 
 if __name__ == "__main__":
-    answer() if "--never" in sys.argv else main()
+    answer(sys.argv[2]) if sys.argv[1:2] == ["--never"] else main()

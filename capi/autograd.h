@@ -282,7 +282,8 @@ AG_API int64_t ag_op_doc(const char* name, char* buffer, int64_t capacity);
 /* The address of a METH_FASTCALL function that does what the C function `name` does, for arguments
  * of the usual classes. All other calls go on to the function's `self`, a callable of the same
  * meaning. NULL if there is none. It must not be called before ag_python_start(). That of "tolist",
- * which is no C function, makes nested lists of a tensor's elements. */
+ * which is no C function, makes nested lists of a tensor's elements; those of "begin_recording" and
+ * "end_recording" do what ag_python_recording() prepares. */
 AG_API const void* ag_python_function(const char* name);
 /* Tells these functions, once, what they need of the interpreter. functions:
  * PyLong_AsLongLongAndOverflow, PyLong_FromLongLong, PyFloat_AsDouble, PyFloat_FromDouble,
@@ -1901,6 +1902,15 @@ AG_API ag_status ag_recording_watch(ag_recording* recording, void* list);
  * the whole process. NULL on failure. */
 AG_API const void* ag_python_module_call(const void* const* functions, int64_t n_functions,
                                          const void* method);
+/* For Python: tells the functions "begin_recording" and "end_recording" of ag_python_function(),
+ * once, what they need of the interpreter. functions: PyDict_Next, PyDict_GetItemWithError,
+ * PyObject_GenericGetDict, _PyType_Lookup, PyObject_GetAttr, PyList_Append and
+ * PyBytes_FromStringAndSize. objects: the classes of recordings' handles and of modules, dict, str,
+ * int, the texts "_kinds", "__name__", "named_parameters", "named_buffers" and "named_modules",
+ * then classes whose objects hold neither tensors nor modules. All live on. Value error before
+ * ag_python_classes(). */
+AG_API ag_status ag_python_recording(const void* const* functions, int64_t n_functions,
+                                     const void* const* objects, int64_t n_objects);
 
 /* ---- compiled functions ---- */
 

@@ -6,10 +6,6 @@
 using namespace autograd;
 using namespace autograd::capi;
 
-struct ag_recording {
-  Recording recording;
-};
-
 GraphNames autograd::capi::graph_names(Arguments in, const ag_tensor* const* named,
                                        const char* const* names, int64_t n, int64_t n_buffers) {
   const std::vector<Tensor> tensors = in.tensors(named, n, "named");

@@ -1,4 +1,4 @@
-// What a graph's handle points to.
+// What the handles of graphs and recordings point to.
 #pragma once
 #include <mutex>
 #include <string>
@@ -23,6 +23,10 @@ struct ag_graph {
   mutable std::once_flag read = {};
   mutable std::vector<autograd::GraphNode> known_nodes = {};
   mutable std::vector<autograd::GraphEdge> known_edges = {};
+};
+
+struct ag_recording {
+  autograd::Recording recording;
 };
 
 namespace autograd::capi {

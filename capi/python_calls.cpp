@@ -61,11 +61,21 @@ int64_t type_offset = 0;
 std::atomic<bool> started{false};
 std::atomic<bool> has_classes{false};
 
+}  // namespace
+
 Object type_of(Object object) {
   Object type;
   std::memcpy(&type, static_cast<const char*>(object) + type_offset, sizeof(type));
   return type;
 }
+
+bool is_handle(Object object) {
+  const Object type = type_of(object);
+  return type == classes.tensor || type == classes.parameter ||
+         functions.is_subtype(type, classes.tensor);
+}
+
+namespace {
 
 /// Where a ctypes object keeps its value: the pointer behind the head of the object.
 void* memory_of(Object object) {
@@ -75,18 +85,21 @@ void* memory_of(Object object) {
   return memory;
 }
 
-bool is_handle(Object object) {
-  const Object type = type_of(object);
-  return type == classes.tensor || type == classes.parameter ||
-         functions.is_subtype(type, classes.tensor);
+}  // namespace
+
+const ag_tensor* handle_of(Object object) {
+  const ag_tensor* handle;
+  std::memcpy(&handle, memory_of(object), sizeof(handle));
+  return handle;
 }
+
+namespace {
 
 bool is_array(Object object) { return type_of(type_of(object)) == objects.array_metaclass; }
 
 /// True for a tensor that is a number: 0-d, and neither float nor bool.
 bool is_integer(Object tensor) {
-  const ag_tensor* handle;
-  std::memcpy(&handle, memory_of(tensor), sizeof(handle));
+  const ag_tensor* const handle = handle_of(tensor);
   if (ag_tensor_ndim(handle) != 0) return false;
   const int32_t dtype = ag_tensor_dtype(handle);
   return dtype != AG_FLOAT32 && dtype != AG_FLOAT64 && dtype != AG_BOOL;
@@ -112,38 +125,32 @@ bool integer(Object object, int64_t& out) {
   return !overflow;
 }
 
-/// A tuple or list and how to read it.
-struct Sequence {
-  Object object;
-  bool is_tuple;
-  intptr_t size = -1;  ///< -1: it is something else
-
-  explicit Sequence(Object object) : object(object) {
-    const Object type = type_of(object);
-    is_tuple = type == objects.tuple_type || type == classes.size;
-    if (is_tuple)
-      size = functions.tuple_size(object);
-    else if (type == objects.list_type)
-      size = functions.list_size(object);
-  }
-  /// nullptr if another thread has made it shorter.
-  Object operator[](intptr_t i) const {
-    const Object item = is_tuple ? functions.tuple_item(object, i) : functions.list_item(object, i);
-    if (!item) [[unlikely]]
-      functions.clear_error();
-    return item;
-  }
-};
-
 }  // namespace
 
 bool ready() { return has_classes.load(std::memory_order_acquire); }
 bool raised() { return functions.error() != nullptr; }
+bool is_subtype(Object type, Object of) { return functions.is_subtype(type, of) != 0; }
+
+Sequence::Sequence(Object object) : object(object) {
+  const Object type = type_of(object);
+  is_tuple = type == objects.tuple_type || type == classes.size;
+  if (is_tuple)
+    size = functions.tuple_size(object);
+  else if (type == objects.list_type)
+    size = functions.list_size(object);
+}
+
+Object Sequence::operator[](intptr_t i) const {
+  const Object item = is_tuple ? functions.tuple_item(object, i) : functions.list_item(object, i);
+  if (!item) [[unlikely]]
+    functions.clear_error();
+  return item;
+}
 
 bool take(Object object, Room&, const ag_tensor*& out) {
   if (!is_handle(object)) [[unlikely]]
     return false;
-  std::memcpy(&out, memory_of(object), sizeof(out));
+  out = handle_of(object);
   return true;
 }
 
@@ -294,16 +301,12 @@ bool take_handles(Object object, Room& room, bool writable, ag_tensor**& out) {
 
 Object give(int64_t value) { return raised() ? nullptr : functions.new_long(value); }
 Object give(double value) { return raised() ? nullptr : functions.new_float(value); }
-Object give_none() {
-  functions.retain(objects.none);
-  return objects.none;
-}
-
-Object give_bool(bool value) {
-  const Object object = value ? objects.yes : objects.no;
+Object keep(Object object) {
   functions.retain(object);
   return object;
 }
+Object give_none() { return keep(objects.none); }
+Object give_bool(bool value) { return keep(value ? objects.yes : objects.no); }
 
 Object new_number(int64_t value) { return functions.new_long(value); }
 Object new_number(double value) { return functions.new_float(value); }
@@ -315,14 +318,18 @@ bool fill_place(Object list, intptr_t i, Object item) {
 }
 void drop(Object object) { functions.release(object); }
 
+Object new_handle(Object type) { return functions.make(type, objects.empty_tuple, nullptr); }
+void set_handle(Object object, const void* handle) {
+  std::memcpy(memory_of(object), &handle, sizeof(handle));
+}
+
 Object give(ag_tensor* handle) {
-  const Object made =
-      raised() ? nullptr : functions.make(classes.tensor, objects.empty_tuple, nullptr);
+  const Object made = raised() ? nullptr : new_handle(classes.tensor);
   if (!made) [[unlikely]] {
     ag_tensor_free(handle);
     return nullptr;
   }
-  std::memcpy(memory_of(made), &handle, sizeof(handle));
+  set_handle(made, handle);
   return made;
 }
 
@@ -368,6 +375,8 @@ const std::vector<Known>& table() {
 #include "python_functions.inc"
 #undef AG_FUNCTION
         {"tolist", &nested_lists},
+        {"begin_recording", &begin_recording},
+        {"end_recording", &end_recording},
     };
     std::sort(list.begin(), list.end(),
               [](const Known& a, const Known& b) { return a.name < b.name; });

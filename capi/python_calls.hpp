@@ -62,7 +62,19 @@ Object new_number(double value);
 Object new_list(intptr_t n);
 /// Puts an item, which may be nullptr, into its place and owns it; false if it is nullptr.
 bool fill_place(Object list, intptr_t i, Object item);
+/// One reference more, and one less.
+Object keep(Object object);
 void drop(Object object);
+Object type_of(Object object);
+bool is_subtype(Object type, Object of);
+/// True for a tensor.
+bool is_handle(Object object);
+/// What a handle object holds, which may be nullptr.
+const ag_tensor* handle_of(Object object);
+/// An empty handle of a class of ctypes; nullptr with an error.
+Object new_handle(Object type);
+/// Gives the handle object what it holds.
+void set_handle(Object object, const void* handle);
 /// Puts results into the list; false if there is an exception.
 bool give_results(Room& room);
 /// True if there is an interpreter.
@@ -72,8 +84,28 @@ bool raised();
 /// The elements of the tensor args[0] as nested lists, a number if it has no dims; all other calls
 /// go on to `self`.
 Object nested_lists(Object self, Object const* args, intptr_t n);
+/// The handle of a new recording, which appends the modules that are called to a list. args: a
+/// bool, "profile", and the list. None after a failure.
+Object begin_recording(Object self, Object const* args, intptr_t n);
+/// Ends a recording, looks at modules and variables and what they hold, and notes the tensors in
+/// it. args: the recording, the list of called modules, a dict of variables and an empty list,
+/// which gets the modules that name their parameters themselves, and are left to Python. Returns a
+/// list of names, as take_seen() in looks.py reads it, and at its end the bytes of the rows to
+/// which they belong, two int64 each: a kind and an id. None after a failure.
+Object end_recording(Object self, Object const* args, intptr_t n);
 /// Calls the function of ctypes.
 Object call_ctypes(Object function, Object const* args, intptr_t n);
+
+/// A tuple or list and how to read it.
+struct Sequence {
+  Object object;
+  bool is_tuple;
+  intptr_t size = -1;  ///< -1: it is something else
+
+  explicit Sequence(Object object);
+  /// nullptr if another thread has made it shorter.
+  Object operator[](intptr_t i) const;
+};
 
 template <class T>
 struct Argument {

@@ -280,6 +280,11 @@ TEST_F(Capi, recording_refuses_bad_arguments) {
   EXPECT_EQ(ag_recording_watch(recording, nullptr), AG_OK);
   EXPECT_EQ(ag_recording_parents(nullptr, nullptr, 0), -1);
   EXPECT_EQ(ag_python_module_call(nullptr, 3, nullptr), nullptr);
+  const void* nothing[10] = {};
+  expect_failure(ag_python_recording(nullptr, 7, nothing, 10), AG_ERROR_VALUE, "functions");
+  expect_failure(ag_python_recording(nothing, 6, nothing, 10), AG_ERROR_VALUE, "n_functions");
+  expect_failure(ag_python_recording(nothing, 7, nothing, 9), AG_ERROR_VALUE, "n_objects");
+  expect_failure(ag_python_recording(nothing, 7, nothing, 10), AG_ERROR_VALUE, "NULL");
   EXPECT_EQ(ag_graph_json(nullptr, nullptr, 0), -1);
   EXPECT_EQ(ag_graph_table(nullptr, nullptr, 0), -1);
   EXPECT_EQ(ag_graph_summary(nullptr, nullptr, 0), -1);

@@ -62,6 +62,7 @@ class Native:
         "ag_set_interpreter_lock",
         "ag_recording_watch",
         "ag_python_module_call",
+        "ag_python_recording",
     }
     LEFT_OUT |= {
         "ag_follow_python_signals",

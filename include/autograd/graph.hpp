@@ -229,6 +229,7 @@ class Recording {
   /// Notes what tensors and their gradients are now, so that graph() can name them later; keeps
   /// none.
   void note(const std::vector<Tensor>& tensors);
+  void note(const Tensor& tensor);
   /// finish() with names for noted tensors. Throws Error (value) for a number that none has.
   Graph graph(std::vector<NotedName> names);
 

@@ -88,8 +88,10 @@ Graph Recording::finish(const GraphNames& names) {
   return Graph::from_data(detail::hold(recorder_->graph(std::move(notes), std::move(given))));
 }
 
+void Recording::note(const Tensor& tensor) { recorder_->notes.add(tensor); }
+
 void Recording::note(const std::vector<Tensor>& tensors) {
-  for (const Tensor& t : tensors) recorder_->notes.add(t);
+  for (const Tensor& t : tensors) note(t);
 }
 
 Graph Recording::graph(std::vector<NotedName> names) {

@@ -34,6 +34,7 @@ enum TensorWord { kLook, kId, kStorage, kData, kTensorWords };
 constexpr size_t kAttrWords = 6;
 constexpr size_t kMostCallWords = kCallWords + 4 + kAttrWords + 1 + 3 * kMaxDims;
 constexpr size_t kMostTensorWords = kTensorWords + 1 + 2 * kMaxDims;
+constexpr size_t kUsualNoteWords = 256;  // of a dozen tensors with gradients
 constexpr size_t kMostOptions = 64;
 constexpr size_t kMostOptionWords = 2 + kMostOptions;
 constexpr int kUsualTensors = 8;
@@ -299,16 +300,18 @@ LoggedTensor CallReader::read_tensor(Words& from) {
 }
 
 void TensorNotes::write(const Tensor& t) {
-  const size_t before = words_.size();
-  words_.resize(before + kMostTensorWords);
-  uint64_t* const at = words_.data() + before;
   const TensorBody* const b = body_or_null(t);
-  if (!b) *at = kAbsent;
-  words_.resize(before + static_cast<size_t>((b ? put(at, *b, b->needs_grad()) : at + 1) - at));
+  if (!b) {
+    words_.push_back(kAbsent);
+    return;
+  }
+  uint64_t words[kMostTensorWords];
+  words_.insert(words_.end(), words, put(words, *b, b->needs_grad()));
 }
 
 void TensorNotes::add(const Tensor& t) {
   body(t);  // throws if there is none
+  if (words_.empty()) words_.reserve(kUsualNoteWords);
   write(t);
   write(t.grad());
   ++count_;

@@ -11,7 +11,7 @@ import sys
 from types import SimpleNamespace
 from typing import Any
 
-_FASTCALL = 0x0080
+FASTCALL = 0x0080
 _TP_NEW = 65  # the number of the slot, part of Python's stable ABI
 _FUNCTIONS = (
     "PyLong_AsLongLongAndOverflow",
@@ -100,7 +100,7 @@ def put_in_front(lib: SimpleNamespace) -> bool:
     for name, function in vars(lib).items():
         address = lib.ag_python_function(name.encode())
         if address:
-            definition = MethodDef(name.encode(), address, _FASTCALL, function.__doc__.encode())
+            definition = MethodDef(name.encode(), address, FASTCALL, function.__doc__.encode())
             setattr(lib, name, new_function(definition, function))
     return True
 
@@ -108,7 +108,7 @@ def put_in_front(lib: SimpleNamespace) -> bool:
 def fast_method(lib: SimpleNamespace, name: str, behind: Any) -> Any:
     """A function of the library's own, which calls `behind` where it does not know an argument."""
     definition = MethodDef(
-        name.encode(), lib.ag_python_function(name.encode()), _FASTCALL, behind.__doc__.encode()
+        name.encode(), lib.ag_python_function(name.encode()), FASTCALL, behind.__doc__.encode()
     )
     return new_function(definition, behind)
 

@@ -39,7 +39,7 @@ class Graph:
     def __init__(self, handle: Any) -> None:
         self._read: dict[str, Any] | None = None
         self._objects: tuple[list[Node], list[Edge]] | None = None
-        self._make: Callable[[], Any] | None = None
+        self._make: tuple[Any, ...] | None = None
         # Last, and last to go: the library does not count the time of a recording up to there.
         self._native = handle
 
@@ -52,9 +52,9 @@ class Graph:
     def __reduce__(self) -> Any:
         raise TypeError("cannot pickle a Graph: write graph.json() or graph.dot() instead")
 
-    def _make_of(self, make: Callable[[], Any]) -> None:
+    def _make_of(self, make: Callable[..., Any], *recorded: Any) -> None:
         """What was recorded becomes the native graph that `make` returns, when somebody first looks at it."""
-        self._make = make
+        self._make = make, *recorded
 
     @property
     def _handle(self) -> Any:
@@ -63,7 +63,8 @@ class Graph:
             return native
         if make is None:
             raise RuntimeError("the graph is still being recorded: use it after the with block")
-        made = make()
+        make_native, *recorded = make
+        made = make_native(*recorded)
         if self._native is None:
             self._native = made
         self._make = None

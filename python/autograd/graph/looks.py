@@ -7,6 +7,7 @@ import gc
 import inspect
 import itertools
 import operator
+import struct
 import sys
 from collections.abc import Iterable, Mapping
 from types import BuiltinFunctionType, FrameType, FunctionType, ModuleType
@@ -18,18 +19,23 @@ from ..nn.module import Module
 from ..operands import _MOST_LISTED, handles
 from ..tensor import Tensor, tensor_classes
 
-__all__ = ["Looks", "is_module"]
+__all__ = ["OTHERS", "Looks", "forget_variables", "is_module", "variables_of"]
 
-# Variables of one function that are looked at; a notebook may hold many.
+# As in capi/python_recording.cpp. Variables of one function that are looked at; a notebook may hold many.
 _MOST_VARIABLES = 10_000
 # Elements of a list, tuple or dict that are looked at.
 _MOST_PARTS = 100
 _second = operator.itemgetter(1)
 _named_parameters, _named_buffers = Module.named_parameters, Module.named_buffers
 _named_modules = Module.named_modules
+_OPTIMIZED = inspect.CO_OPTIMIZED
+# To the dict in a frame: its own, that of a variable, and those of an argument in two calls.
+_KNOWN_REFERENCES = 4
 _CONTAINERS = {list, tuple, dict}
 # Variables of most other classes hold neither tensors nor modules.
-_OTHERS = {int, float, str, bool, type(None), type, ModuleType, FunctionType, BuiltinFunctionType}
+OTHERS = {int, float, str, bool, type(None), type, ModuleType, FunctionType, BuiltinFunctionType}
+# What a row is about that the library has seen.
+_CALLED, _MODULE, _MEMBER, _VARIABLE_MODULE, _VARIABLE, _PART = range(6)
 
 
 # What a module holds: its type's name, and names, kinds and ids.
@@ -52,6 +58,7 @@ class Looks:
     def __init__(self, function: str, params: Any | None = None) -> None:
         self._function = function
         self.tensors: list[Tensor] = []
+        self._noted_first: list[int] = []
         self._noted: list[int] = []
         self._given: list[tuple[str, str, int]] = []  # name, kind and id
         self._called: list[int] = []
@@ -99,21 +106,54 @@ class Looks:
 
     def look_at_frame(self, frame: FrameType | None) -> None:
         """Looks at the variables of a running function."""
-        if frame is None:
-            return
-        variables = frame.f_locals
-        found = list(itertools.islice(variables.items(), _MOST_VARIABLES))
-        if sys.version_info < (3, 13) and frame.f_code.co_flags & inspect.CO_OPTIMIZED:
-            # A copy that the frame keeps, and with it everything that the function deletes later.
-            variables.clear()
-        self.look_at(found)
+        if frame is not None:
+            variables = variables_of(frame)
+            self.look_at_variables(variables)
+            forget_variables(frame, variables)
+
+    def look_at_variables(self, variables: dict[str, Any]) -> None:
+        """Looks at as many of them as names are worth it."""
+        self.look_at(list(itertools.islice(variables.items(), _MOST_VARIABLES)))
+
+    def look_at_left(self, modules: list[Any]) -> None:
+        """Looks at modules that the library has left."""
+        self._look_at_modules([each for each in modules if _is_own_module(each)])
+
+    def take_seen(self, seen: list[Any]) -> None:
+        """Takes over what the library has seen at the end of a recording."""
+        *texts, rows = seen
+        name = iter(texts).__next__
+        called, noted, modules, members = [], [], {}, []
+        holding, tensors, parts = [], [], []
+        for kind, each in struct.iter_unpack("qq", rows):
+            if kind == _CALLED:
+                called.append(each)
+            elif kind == _MODULE:
+                members = []
+                modules[each] = name(), members
+            elif kind == _MEMBER:
+                members.append((name(), name(), each))
+                if members[-1][1] != MODULE:
+                    noted.append(each)
+            elif kind == _VARIABLE_MODULE:
+                holding.append((name(), each))
+            elif kind == _VARIABLE:
+                tensors.append((name(), each))
+                noted.append(each)
+            else:
+                parts.append((name(), name(), each))
+                noted.append(each)
+        self._called, self._noted_first = called, noted
+        self._modules = {**self._modules, **modules}
+        holding = [(name, each) for name, each in holding if each in self._modules]
+        self._variables = [(holding, tensors, parts)]
 
     def look_at(self, variables: Iterable[tuple[str, Any]]) -> None:
         """Looks at variables and what they hold: modules, tensors, or a list, tuple or dict of tensors."""
         modules, tensors, parts = look = [], [], []
         for name, value in variables:
             kind = type(value)
-            if kind in _OTHERS:
+            if kind in OTHERS:
                 continue
             if kind in tensor_classes:
                 self.tensors.append(value)
@@ -167,6 +207,25 @@ class Looks:
             array = handles(self._function, "params", tensors)
             run(lib.ag_recording_note, recording, array, len(tensors))
         self._noted = [*map(id, tensors)]
+
+
+def variables_of(frame: FrameType) -> dict[str, Any]:
+    """The variables of a running function, module or class, until forget_variables()."""
+    found = frame.f_locals
+    return found if type(found) is dict else dict(found)
+
+
+def forget_variables(frame: FrameType, variables: dict[str, Any]) -> None:
+    """Empties the copy of a function's variables that its frame keeps, and with it what the function deletes later.
+
+    The function itself may have it, too, from locals(); then it stays.
+    """
+    if (
+        sys.version_info < (3, 13)
+        and frame.f_code.co_flags & _OPTIMIZED
+        and sys.getrefcount(variables) <= _KNOWN_REFERENCES
+    ):
+        variables.clear()
 
 
 def is_module(value: Any) -> bool:

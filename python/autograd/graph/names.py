@@ -42,7 +42,7 @@ class Names(Looks):
         )
         by_type = [(titles.get(each) or self._modules[each][0], each) for each in roots]
         ids, *rest = self._name(naming, by_type)
-        numbers = {each: number for number, each in enumerate(self._noted)}
+        numbers = {each: number for number, each in enumerate(self._noted_first + self._noted)}
         noted = (ctypes.c_int64 * len(ids))(*[numbers[each] for each in ids])
         return call(lib.ag_recording_graph, recording, noted, *rest)
 

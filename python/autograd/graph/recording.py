@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ctypes
-import functools
 import sys
+import sysconfig
 import threading
 from typing import Any
 
-from .._calls import MethodDef, new_function
+from .._calls import FASTCALL, MethodDef, new_function
 from .._capi import (
     as_method,
     call,
+    check,
+    fast,
     hide_buffer,
     lib,
     raise_last_error,
@@ -19,7 +21,9 @@ from .._capi import (
     set_handle_class,
 )
 from ..nn import module_hooks
+from ..nn.module import Module
 from .content import Graph
+from .looks import OTHERS, forget_variables, variables_of
 from .names import Names
 
 __all__ = ["record"]
@@ -66,31 +70,73 @@ def _make_getter() -> Any:
     return new_function(MethodDef(b"forward", address, _ONE_ARGUMENT, None), None)
 
 
-class _Running(threading.local):
-    """The innermost recording of each thread."""
+def _begin(profile: bool, modules: list[Any]) -> Any:
+    """A new native recording, which appends the modules that are called to the list."""
+    handle = call(lib.ag_recording_begin, profile)
+    run(lib.ag_recording_watch, handle, id(modules))
+    return handle
 
-    record: record | None = None
+
+_FUNCTIONS_OF_ENDS = (
+    "PyDict_Next",
+    "PyDict_GetItemWithError",
+    "PyObject_GenericGetDict",
+    "_PyType_Lookup",
+    "PyObject_GetAttr",
+    "PyList_Append",
+    "PyBytes_FromStringAndSize",
+)
+_TEXTS = ("_kinds", "__name__", "named_parameters", "named_buffers", "named_modules")
+_OBJECTS = (_Handle, Module, dict, str, int, *map(sys.intern, _TEXTS), *OTHERS)
 
 
-_running = _Running()
+def _make_ends() -> tuple[Any, Any]:
+    """What begins a recording, and what ends one and looks at modules and variables, see capi/python_calls.hpp.
+
+    The second is None where Looks has to do it.
+    """
+    if not fast or sysconfig.get_config_var("Py_GIL_DISABLED"):
+        return _begin, None
+    try:
+        addresses = [
+            ctypes.cast(ctypes.pythonapi[name], ctypes.c_void_p).value
+            for name in _FUNCTIONS_OF_ENDS
+        ]
+    except AttributeError:
+        return _begin, None
+    functions = (ctypes.c_void_p * len(addresses))(*addresses)
+    objects = (ctypes.c_void_p * len(_OBJECTS))(*map(id, _OBJECTS))
+    check(lib.ag_python_recording(functions, len(functions), objects, len(objects)))
+    begin, end = (
+        new_function(MethodDef(name, lib.ag_python_function(name), FASTCALL, None), None)
+        for name in (b"begin_recording", b"end_recording")
+    )
+    return begin, end
+
+
+_begin_natively, _end_natively = _make_ends()
+
+
 # Lists that a thread may go on writing to: of recordings that ended in another one.
 _kept: list[Any] = []
 
 
 def _watched_hooks(module: Any, *args: Any, **kwargs: Any) -> Any:
     """``module(x)`` while something is recorded and modules have hooks."""
-    entered, running = [], _running.record
-    while running is not None:
-        if running._handle is not None:
-            running._modules.append(module)
-            run(lib.ag_recording_enter, running._handle, b"", b"")
-            entered.append((running, running._handle))
-        running = running._outer
+    thread = threading.get_ident()
+    running = [each for each in module_hooks.recordings() if each._thread == thread]
+    entered = []
+    for each in reversed(running):
+        handle = each._handle
+        if handle is not None:
+            each._modules.append(module)
+            run(lib.ag_recording_enter, handle, b"", b"")
+            entered.append((each, handle))
     try:
         return module_hooks.call(module, *args, **kwargs)
     finally:
-        for running, handle in entered:
-            if handle is running._handle:
+        for each, handle in entered:
+            if handle is each._handle:
                 lib.ag_recording_leave(handle)
 
 
@@ -110,50 +156,70 @@ class record:
     measure the time of each operation; the sum of these times is the time of the block up to the last operation.
     """
 
+    __slots__ = ("_graph", "_handle", "_modules", "_names", "_profile", "_thread")
+
     def __init__(self, params: Any | None = None, *, profile: bool = False) -> None:
-        self._names: Any = Names("record", params)
+        self._names = None if params is None else Names("record", params)
         self._profile = bool(profile)
         self._graph: Graph | None = None
         self._handle: Any = None
-        self._modules: list[Any] = []
 
     def __enter__(self) -> Graph:
         if self._graph is not None:
             raise RuntimeError(
                 "record(): a recording can be used once; make a new one for another block"
             )
-        self._outer = _running.record
+        self._graph = graph = Graph(None)
         self._thread = threading.get_ident()
-        self._graph = Graph(None)
-        module_hooks.begin_recording(id(self))
+        self._modules: list[Any] = []
+        module_hooks.begin_recording(self)
+        handle = None
         try:
-            self._handle = call(lib.ag_recording_begin, self._profile)
-            run(lib.ag_recording_watch, self._handle, id(self._modules))
-            _running.record = self
-        except BaseException:
-            module_hooks.end_recording(id(self))
-            raise
-        return self._graph
+            self._handle = handle = _begin_natively(self._profile, self._modules)
+        finally:
+            if handle is None:
+                module_hooks.end_recording(self)
+        if handle is None:
+            raise_last_error()
+        return graph
 
     def __exit__(self, *error: Any) -> None:
-        if self._handle is None:
+        handle = self._handle
+        if handle is None:
             raise RuntimeError("record(): the block has not begun, or has ended")
-        if threading.get_ident() != self._thread:
-            module_hooks.end_recording(id(self))
-            _kept.append(self._modules)
-            self._handle = (
-                None  # the library gives it up at the next call of the thread that began it
-            )
-            raise RuntimeError("record(): a recording ends in the thread in which it began")
-        handle, self._handle = self._handle, None
-        run(lib.ag_recording_stop, handle)
-        module_hooks.end_recording(id(self))
-        while _running.record is not None and _running.record._handle is None:
-            _running.record = _running.record._outer
-        names, modules = self._names, self._modules
-        del self._names, self._modules
-        names.look_at_called(modules)
-        names.look_at_frame(sys._getframe(1))
-        names.note(handle)
+        self._handle = None
+        module_hooks.end_recording(self)
+        modules, names, seen = self._modules, self._names, None
+        left: list[Any] = []
+        frame = sys._getframe(1)
+        variables = variables_of(frame)
+        if _end_natively is not None:
+            seen = _end_natively(handle, modules, variables, left)
+            stopped = seen is not None
+        else:
+            stopped = not lib.ag_recording_stop(handle)
+        if not stopped:
+            # In another thread than it began: the library gives it up at the next call of that one.
+            _kept.append(modules)
+            raise_last_error()
+        if left:
+            names = names or Names("record")
+            names.look_at_left(left)
+        if seen is None:
+            names = names or Names("record")
+            names.look_at_called(modules)
+            names.look_at_variables(variables)
+        forget_variables(frame, variables)
+        if names is not None:
+            names.note(handle)
         assert self._graph is not None
-        self._graph._make_of(functools.partial(names.graph, handle))
+        self._graph._make_of(_make, handle, names, seen)
+        del self._modules, self._names
+
+
+def _make(recording: Any, names: Names | None, seen: list[Any] | None) -> Any:
+    """The native graph of a recording, with the names of what was seen at its end."""
+    names = names or Names("record")
+    if seen is not None:
+        names.take_seen(seen)
+    return names.graph(recording)

@@ -68,8 +68,8 @@ class _Calls:
 
     # The dicts that have hooks, by their ids; one that dies with its module is forgotten.
     hooked: dict[int, weakref.ref[OrderedDict[int, Hook]]] = {}
-    # What is recording now, by ids: then calls go through the watcher.
-    recording: set[int] = set()
+    # What is recording now, in order: then calls go through the watcher.
+    recording: dict[int, Any] = {}
     watcher: Any = None
     module_class: Any = None
     plain: Any = None
@@ -109,18 +109,23 @@ def find_calls(getter: Callable[[Any], Callable[..., Any]], watcher: Callable[..
     _Calls.watcher = watcher
 
 
-def begin_recording(key: int) -> None:
-    """Something with that id is recording from now on."""
-    _Calls.recording.add(key)
+def begin_recording(recording: Any) -> None:
+    """It is recording from now on."""
+    _Calls.recording[id(recording)] = recording
     if _Calls.hooked:
         _Calls.choose()
 
 
-def end_recording(key: int) -> None:
+def end_recording(recording: Any) -> None:
     """It is no more."""
-    _Calls.recording.discard(key)
+    _Calls.recording.pop(id(recording), None)
     if _Calls.hooked:
         _Calls.choose()
+
+
+def recordings() -> list[Any]:
+    """What is recording now, in all threads, in the order in which it began."""
+    return [*_Calls.recording.values()]
 
 
 def call(module: Any, *args: Any, **kwargs: Any) -> Any:

@@ -1,0 +1,314 @@
+// Begins and ends recordings of Python in one call each. At the end it looks at what modules and
+// variables hold, of which names are made later: the usual case of python/autograd/graph/looks.py,
+// which takes what this file leaves.
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <utility>
+#include <vector>
+
+#include "graph_handle.hpp"
+#include "guard.hpp"
+#include "python_call.hpp"
+#include "python_calls.hpp"
+
+using namespace autograd;
+using namespace autograd::capi;
+
+namespace autograd::capi::python {
+namespace {
+
+// In the order of ag_python_recording()'s `functions` and `objects`.
+struct LookFunctions {
+  int (*next)(Object dict, intptr_t* at, Object* key, Object* value);
+  Object (*get_item)(Object dict, Object key);
+  Object (*get_dict)(Object object, void* context);
+  Object (*find)(Object type, Object name);
+  Object (*get_attribute)(Object object, Object name);
+  int (*append)(Object list, Object item);
+  Object (*new_bytes)(const char* from, intptr_t n);
+};
+struct LookObjects {
+  Object handle_class, module_class, dict_class, text_class, int_class;
+  Object kinds, type_name, name_parameters, name_buffers, name_modules;
+};
+constexpr int64_t kFunctions = sizeof(LookFunctions) / sizeof(void*);
+constexpr int64_t kObjects = sizeof(LookObjects) / sizeof(void*);
+
+struct Python : LookFunctions, LookObjects {
+  Object own_parameters, own_buffers, own_modules;  ///< what the class Module has of those names
+  std::vector<Object> others;  ///< classes whose objects hold neither tensors nor modules
+};
+std::atomic<const Python*> known_python{nullptr};
+
+// As in looks.py.
+constexpr int kMostVariables = 10'000;
+constexpr intptr_t kMostParts = 100;
+
+/// Objects that were met.
+class Met {
+ public:
+  /// False if it was met before.
+  bool add(Object object) {
+    if (2 * ++count_ > places_.size()) grow();
+    Object& place = find(object);
+    if (place == object) return --count_, false;
+    place = object;
+    return true;
+  }
+
+ private:
+  Object& find(Object object) {
+    const size_t last = places_.size() - 1;
+    size_t at = (reinterpret_cast<uintptr_t>(object) >> 4) * 0x9E3779B97F4A7C15u >> 32 & last;
+    while (places_[at] && places_[at] != object) at = (at + 1) & last;
+    return places_[at];
+  }
+  void grow() {
+    const std::vector<Object> before =
+        std::exchange(places_, std::vector<Object>(places_.size() * 4));
+    for (const Object object : before)
+      if (object) find(object) = object;
+  }
+
+  std::vector<Object> places_ = std::vector<Object>(32);
+  size_t count_ = 0;
+};
+
+/// What was seen, as rows of a kind and an object's address, and objects that name them.
+class Look {
+ public:
+  Look(const Python& python, Recording& recording, Object left)
+      : python_(python), recording_(recording), left_(left) {
+    rows_.reserve(2 * kUsualRows);
+    names_.reserve(2 * kUsualRows);
+    waiting_.reserve(kUsualRows);
+  }
+  Look(const Look&) = delete;
+  Look& operator=(const Look&) = delete;
+  ~Look() {
+    for (const Object name : names_) drop(name);
+    for (const Object module : waiting_) drop(module);
+  }
+
+  void look_at_called(Object list);
+  void look_at_variables(Object dict);
+  /// At all that are waiting, and those in them. False with an error of Python's.
+  bool look_at_modules();
+  /// A list of the names in order, and of the rows as bytes; nullptr with an error.
+  Object give();
+
+ private:
+  // As in looks.py.
+  enum Kind : int64_t { kCalled, kModule, kMember, kVariableModule, kVariable, kPart };
+  static constexpr size_t kUsualRows = 64;
+
+  void add(Kind kind, Object object) {
+    rows_.push_back(kind);
+    rows_.push_back(static_cast<int64_t>(reinterpret_cast<intptr_t>(object)));
+  }
+  void add(Kind kind, Object object, Object name, Object extra = nullptr) {
+    add(kind, object);
+    names_.push_back(keep(name));
+    if (extra) names_.push_back(keep(extra));
+  }
+  void add_tensor(Kind kind, Object tensor, Object name, Object extra = nullptr);
+  void wait(Object module) {
+    if (met_.add(module)) waiting_.push_back(keep(module));
+  }
+  void look_at_members(Object module);
+  void look_at_parts(Object name, Object container);
+  bool is_other(Object type) const {
+    return std::find(python_.others.begin(), python_.others.end(), type) != python_.others.end();
+  }
+  bool is_module(Object type) const {
+    return is_subtype(type, python_.module_class) || (python_.find(type, python_.name_parameters) &&
+                                                      python_.find(type, python_.name_buffers));
+  }
+  bool names_itself(Object type) const {
+    return python_.find(type, python_.name_parameters) != python_.own_parameters ||
+           python_.find(type, python_.name_buffers) != python_.own_buffers ||
+           python_.find(type, python_.name_modules) != python_.own_modules;
+  }
+
+  const Python& python_;
+  Recording& recording_;
+  const Object left_;
+  std::vector<int64_t> rows_;
+  std::vector<Object> names_, waiting_;
+  Met met_;
+};
+
+void Look::add_tensor(Kind kind, Object tensor, Object name, Object extra) {
+  const ag_tensor* const handle = handle_of(tensor);
+  if (!handle) return;
+  Borrowed borrowed(handle);
+  recording_.note(*borrowed);
+  add(kind, tensor, name, extra);
+}
+
+void Look::look_at_called(Object list) {
+  const Sequence modules(list);
+  for (intptr_t i = 0; i < modules.size; ++i) {
+    const Object module = modules[i];
+    if (!module) return;
+    add(kCalled, module);
+    wait(module);
+  }
+}
+
+void Look::look_at_variables(Object dict) {
+  Object name, value;
+  intptr_t at = 0;
+  for (int most = kMostVariables; most > 0 && python_.next(dict, &at, &name, &value); --most) {
+    const Object type = type_of(value);
+    if (is_other(type) || type_of(name) != python_.text_class) continue;
+    if (is_handle(value)) {
+      add_tensor(kVariable, value, name);
+    } else if (type == python_.dict_class || Sequence(value).size >= 0) {
+      look_at_parts(name, value);
+    } else if (is_module(type)) {
+      add(kVariableModule, value, name);
+      wait(value);
+    }
+  }
+}
+
+void Look::look_at_parts(Object name, Object container) {
+  // Most hold none: what is of the same class as the one before is known to be no tensor.
+  Object other = nullptr;
+  const auto is_tensor = [&](Object value) {
+    if (type_of(value) == other) return false;
+    if (is_handle(value)) return true;
+    other = type_of(value);
+    return false;
+  };
+  if (type_of(container) == python_.dict_class) {
+    Object key, value;
+    intptr_t at = 0;
+    for (intptr_t most = kMostParts; most > 0 && python_.next(container, &at, &key, &value); --most)
+      if (is_tensor(value) &&
+          (type_of(key) == python_.text_class || type_of(key) == python_.int_class))
+        add_tensor(kPart, value, name, key);
+    return;
+  }
+  const Sequence parts(container);
+  for (intptr_t i = 0; i < std::min(parts.size, kMostParts); ++i) {
+    const Object value = parts[i];
+    if (!value || !is_tensor(value)) continue;
+    const Object place = new_number(static_cast<int64_t>(i));
+    if (!place) return;
+    add_tensor(kPart, value, name, place);
+    drop(place);
+  }
+}
+
+void Look::look_at_members(Object module) {
+  const Object attributes = python_.get_dict(module, nullptr);
+  // Without it, Module.__init__ was not called.
+  const Object kinds = attributes ? python_.get_item(attributes, python_.kinds) : nullptr;
+  Object name, kind;
+  intptr_t at = 0;
+  while (kinds && type_of(kinds) == python_.dict_class && python_.next(kinds, &at, &name, &kind)) {
+    const Object value = python_.get_item(attributes, name);
+    if (!value || is_other(type_of(value))) continue;
+    if (is_handle(value)) {
+      add_tensor(kMember, value, name, kind);
+    } else if (is_module(type_of(value))) {
+      add(kMember, value, name, kind);
+      wait(value);
+    }
+  }
+  if (attributes) drop(attributes);
+}
+
+bool Look::look_at_modules() {
+  for (size_t i = 0; i < waiting_.size(); ++i) {
+    const Object module = waiting_[i], type = type_of(module);
+    if (names_itself(type)) {
+      if (python_.append(left_, module)) return false;
+      continue;
+    }
+    const Object type_name = python_.get_attribute(type, python_.type_name);
+    if (!type_name) return false;
+    add(kModule, module, type_name);
+    drop(type_name);
+    look_at_members(module);
+  }
+  return !raised();
+}
+
+Object Look::give() {
+  const intptr_t n = static_cast<intptr_t>(names_.size());
+  const Object list = new_list(n + 1);
+  if (!list) return nullptr;
+  const intptr_t bytes = static_cast<intptr_t>(rows_.size() * sizeof(int64_t));
+  bool good =
+      fill_place(list, n, python_.new_bytes(reinterpret_cast<const char*>(rows_.data()), bytes));
+  for (intptr_t i = 0; i < n; ++i) good &= fill_place(list, i, names_[static_cast<size_t>(i)]);
+  names_.clear();
+  if (good) return list;
+  drop(list);
+  return nullptr;
+}
+
+}  // namespace
+
+Object begin_recording(Object /*self*/, Object const* args, intptr_t n) {
+  const Python* const known = known_python.load(std::memory_order_acquire);
+  int32_t profile = 0;
+  if (!known || n != 2 || !take_flag(args[0], profile)) return give_none();
+  const Object made = new_handle(known->handle_class);
+  if (!made) return nullptr;
+  ag_recording* const recording = ag_recording_begin(profile);
+  set_handle(made, recording);
+  if (recording && ag_recording_watch(recording, args[1]) == AG_OK) return made;
+  drop(made);
+  return give_none();
+}
+
+Object end_recording(Object /*self*/, Object const* args, intptr_t n) {
+  const Python* const known = known_python.load(std::memory_order_acquire);
+  void* handle = nullptr;
+  if (!known || n != 4 || !take_other_handle(args[0], handle) || !handle) return give_none();
+  ag_recording* const recording = static_cast<ag_recording*>(handle);
+  if (ag_recording_stop(recording) != AG_OK) return give_none();
+  try {
+    Look seen(*known, recording->recording, args[3]);
+    seen.look_at_called(args[1]);
+    seen.look_at_variables(args[2]);
+    return seen.look_at_modules() ? seen.give() : nullptr;
+  } catch (...) {
+    report();
+    return give_none();
+  }
+}
+
+}  // namespace autograd::capi::python
+
+using namespace autograd::capi::python;
+
+ag_status ag_python_recording(const void* const* functions, int64_t n_functions,
+                              const void* const* objects, int64_t n_objects) {
+  return run(__func__, [&](Arguments in) {
+    in.array(functions, n_functions, "functions");
+    in.array(objects, n_objects, "objects");
+    if (n_functions != kFunctions) in.reject("n_functions", n_functions);
+    if (n_objects < kObjects) in.reject("n_objects", n_objects);
+    for (int64_t i = 0; i < n_functions; ++i) in.pointer(functions[i], "functions");
+    for (int64_t i = 0; i < n_objects; ++i) in.pointer(objects[i], "objects");
+    if (!ready()) in.reject("objects", n_objects);
+    auto known = std::make_unique<Python>();
+    std::memcpy(static_cast<LookFunctions*>(known.get()), functions, sizeof(LookFunctions));
+    std::memcpy(static_cast<LookObjects*>(known.get()), objects, sizeof(LookObjects));
+    for (int64_t i = kObjects; i < n_objects; ++i)
+      known->others.push_back(const_cast<void*>(objects[i]));
+    known->own_parameters = known->find(known->module_class, known->name_parameters);
+    known->own_buffers = known->find(known->module_class, known->name_buffers);
+    known->own_modules = known->find(known->module_class, known->name_modules);
+    const Python* none = nullptr;
+    if (known_python.compare_exchange_strong(none, known.get())) known.release();
+  });
+}
