@@ -39,9 +39,9 @@ HWY_INLINE void store(V v, float* p) {
   hn::StoreU(hn::DemoteTo(half, v), half, p);
 }
 
-constexpr int kVectors = 8;       // more of them hide how long a product takes
-constexpr int64_t kRows = 8;      // of a matrix, which pass together so that each is read in order
-constexpr int64_t kAhead = 4096;  // bytes that are fetched before they are needed
+constexpr int kVectors = 8;        // more of them hide how long a product takes
+constexpr int64_t kRows = 8;       // of a matrix, which pass together so that each is read in order
+constexpr int64_t kAhead = 16384;  // bytes of a row that are fetched before they are needed
 constexpr int64_t kTogether = 1024;  // columns whose products are formed together
 
 /// Columns that one step takes.
