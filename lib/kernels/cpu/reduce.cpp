@@ -83,7 +83,7 @@ V<T> sum_row_block(const Source& source, const T* p, size_t n, const Term& term)
 
 /// Blocks of 256 vectors, whose sums are added in a binary tree: tree[k] holds 2^k blocks.
 template <class T, class Source, class Term>
-T sum_row(const Source& source, const T* p, size_t n, const Term& term) {
+HWY_NOINLINE T sum_row(const Source& source, const T* p, size_t n, const Term& term) {
   const Tag<T> d;
   const size_t lanes = hn::Lanes(d), block = 256 * lanes;
   if (n <= 64 * lanes) return hn::GetLane(hn::SumOfLanes(d, sum_row_block<4>(source, p, n, term)));
@@ -132,7 +132,8 @@ HWY_INLINE void put(Sums how, V<T> sum, T* out, size_t count) {
 }
 
 template <class T, class Source, class Term>
-void sum_column_block(const Columns<T, Source>& m, const Term& term, Sums how, T* out) {
+HWY_NOINLINE void sum_column_block(const Columns<T, Source>& m, const Term& term, Sums how,
+                                   T* out) {
   const Tag<T> d;
   const size_t lanes = hn::Lanes(d);
   size_t col = 0;
@@ -203,7 +204,7 @@ void sum_tile(const Columns<T, Source>& m, const Term& term, T* out) {
 }
 
 template <class T, class Source, class Term>
-void sum_columns(const Columns<T, Source>& m, const Term& term, T* out) {
+HWY_NOINLINE void sum_columns(const Columns<T, Source>& m, const Term& term, T* out) {
   if (m.rows <= 2 * kFan) return sum_column_block(m, term, Sums::kStore, out);
   for (size_t c = 0; c < m.cols; c += kTile<T>) {
     sum_tile(m.part(0, m.rows, c, std::min(kTile<T>, m.cols - c)), term, out + c);
@@ -293,7 +294,7 @@ struct Extreme {
 };
 
 template <bool kMax, class T, class Source>
-T exact_extreme_row(const Source& source, const T* p, size_t n) {
+HWY_NOINLINE T exact_extreme_row(const Source& source, const T* p, size_t n) {
   using E = Extreme<T, kMax>;
   const size_t lanes = hn::Lanes(Tag<T>());
   E a(E::neutral()), b = a, c = a, e = a;
@@ -314,7 +315,7 @@ T exact_extreme_row(const Source& source, const T* p, size_t n) {
 
 /// A NaN would make the sum of all numbers one; so may infinities, but then a second look is taken.
 template <bool kMax, class T, class Source>
-T extreme_row(const Source& source, const T* p, size_t n) {
+HWY_NOINLINE T extreme_row(const Source& source, const T* p, size_t n) {
   const Tag<T> d;
   const size_t lanes = hn::Lanes(d);
   if (n < 16 * lanes) return exact_extreme_row<kMax>(source, p, n);
@@ -511,10 +512,8 @@ void reduce_of(ReduceOp op, const void* in_bytes, void* out, const ReduceShape& 
     reduce_columns(op, Columns<T, Spread<T>>{spread, in, rows, outer, s.reduce_stride}, out, p);
   } else if (s.reduce_stride != 1) {
     reduce_rows(op, Spread<T>(s.reduce_stride), in, s, out, p);
-  } else if (outer * rows * sizeof(T) < kFarBytes) {
-    reduce_rows(op, Neighbours<T>(), in, s, out, p);
   } else {
-    reduce_rows(op, Neighbours<T, true>(), in, s, out, p);
+    reduce_rows(op, Neighbours<T>{outer * rows * sizeof(T) >= kFarBytes}, in, s, out, p);
   }
 }
 

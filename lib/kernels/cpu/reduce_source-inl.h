@@ -22,17 +22,19 @@ using Tag = hn::ScalableTag<T>;
 template <class T>
 using V = hn::Vec<Tag<T>>;
 
-/// Neighbouring numbers. kFar: they come from so far away that they are called for beforehand.
-template <class T, bool kFar = false>
+/// Neighbouring numbers. If `is_far`, they come from so far away that they are called for
+/// beforehand.
+template <class T>
 struct Neighbours {
+  bool is_far = false;
+
   /// Before `vectors` of them are read.
   HWY_INLINE void call_for(const T* p, size_t vectors) const {
     constexpr size_t kAhead = 8192, kLine = 64;  // bytes
-    if constexpr (kFar) {
-      const char* const from = reinterpret_cast<const char*>(p) + kAhead;
-      for (size_t i = 0; i < vectors * hn::Lanes(Tag<T>()) * sizeof(T); i += kLine) {
-        hwy::Prefetch(from + i);
-      }
+    if (!is_far) return;
+    const char* const from = reinterpret_cast<const char*>(p) + kAhead;
+    for (size_t i = 0; i < vectors * hn::Lanes(Tag<T>()) * sizeof(T); i += kLine) {
+      hwy::Prefetch(from + i);
     }
   }
   HWY_INLINE V<T> all(const T* p) const { return hn::LoadU(Tag<T>(), p); }
