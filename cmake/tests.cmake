@@ -20,7 +20,7 @@ endif()
 if(NOT AUTOGRAD_SANITIZE)
   set(shared_by_threads
       "/lib/core/|/lib/graph/(capture|compiled|plan|plan_run|recording_log)[.]cpp|/lib/ops/registered[.]cpp|/lib/optim/step[.]cpp")
-  set(shared_by_threads_in_c "/capi/(compiled|function|guard|python_call|python_calls)[.]cpp")
+  set(shared_by_threads_in_c "/capi/(compiled|function|guard|python_call|python_calls|python_recording)[.]cpp")
   set(threaded_sources ${engine_sources})
   list(FILTER threaded_sources INCLUDE REGEX "${shared_by_threads}")
   set(threaded_c_sources ${capi_sources})

@@ -19,8 +19,13 @@ namespace autograd::detail {
 /// network takes a few kilobytes.
 class CallLog {
  public:
+  /// Keeps blocks of the usual size for the recordings to come.
+  struct Release {
+    bool is_usual = false;
+    void operator()(uint64_t* words) const;
+  };
   struct Block {
-    std::unique_ptr<uint64_t[]> words;
+    std::unique_ptr<uint64_t[], Release> words;
     size_t used = 0, capacity = 0;
   };
   /// Tensors that were described lately, and are not again.
@@ -29,7 +34,6 @@ class CallLog {
   CallLog();
   CallLog(const CallLog&) = delete;
   CallLog& operator=(const CallLog&) = delete;
-  ~CallLog();
   /// Appends a call.
   void add(const Call& call, uint64_t time, int32_t scope);
   /// All that was written, in no more memory than it needs; the log is empty then.

@@ -44,8 +44,27 @@ constexpr size_t most_words(uint64_t tensors) {
 constexpr size_t kUsualWords = most_words(kUsualTensors);
 constexpr size_t kBlockWords = 1 << 13;
 
-/// A block for the next recording: fresh memory costs more than what is written to it.
-std::atomic<uint64_t*> spare{nullptr};
+/// Blocks for the next recordings, 4 MiB at most: fresh memory costs more than what is written to
+/// it. No lock, which another thread may hold while the process forks.
+std::atomic<uint64_t*> spare[64];
+
+/// nullptr if there is none.
+uint64_t* take_spare() {
+  for (auto& place : spare)
+    if (place.load(std::memory_order_relaxed))
+      if (uint64_t* const block = place.exchange(nullptr)) return block;
+  return nullptr;
+}
+
+/// False if there are enough.
+bool keep_spare(uint64_t* block) {
+  for (auto& place : spare) {
+    uint64_t* none = nullptr;
+    if (!place.load(std::memory_order_relaxed) && place.compare_exchange_strong(none, block))
+      return true;
+  }
+  return false;
+}
 
 // The element of a number that was written in the program, in the eight bytes of its own type.
 uint64_t number_bits(const TensorBody& b) {
@@ -144,9 +163,8 @@ uint64_t* CallLog::write_options(uint64_t* at, const TensorBody& b) {
 
 CallLog::CallLog() { std::fill_n(known_, kKnown, ~uint64_t{0}); }
 
-CallLog::~CallLog() {
-  for (Block& block : blocks_)
-    if (block.capacity == kBlockWords) delete[] spare.exchange(block.words.release());
+void CallLog::Release::operator()(uint64_t* words) const {
+  if (!is_usual || !keep_spare(words)) delete[] words;
 }
 
 void CallLog::end_block() {
@@ -157,9 +175,8 @@ std::vector<CallLog::Block> CallLog::take() {
   end_block();
   if (!blocks_.empty()) {
     Block& last = blocks_.back();
-    Block fitting{std::unique_ptr<uint64_t[]>(new uint64_t[last.used]), last.used, last.used};
+    Block fitting{{new uint64_t[last.used], {}}, last.used, last.used};
     std::memcpy(fitting.words.get(), last.words.get(), last.used * sizeof(uint64_t));
-    if (last.capacity == kBlockWords) delete[] spare.exchange(last.words.release());
     last = std::move(fitting);
   }
   at_ = end_ = near_end_ = nullptr;
@@ -170,9 +187,9 @@ void CallLog::make_room(size_t n) {
   if (static_cast<size_t>(end_ - at_) >= n) return;
   end_block();
   const size_t capacity = std::max(n, kBlockWords);
-  uint64_t* const warm = capacity == kBlockWords ? spare.exchange(nullptr) : nullptr;
-  std::unique_ptr<uint64_t[]> words(warm ? warm : new uint64_t[capacity]);
-  blocks_.push_back({std::move(words), 0, capacity});
+  const bool is_usual = capacity == kBlockWords;
+  uint64_t* const warm = is_usual ? take_spare() : nullptr;
+  blocks_.push_back({{warm ? warm : new uint64_t[capacity], {is_usual}}, 0, capacity});
   at_ = blocks_.back().words.get();
   end_ = at_ + blocks_.back().capacity;
   near_end_ = end_ - kUsualWords;
