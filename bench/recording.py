@@ -126,7 +126,7 @@ def compare(model: str) -> None:
 
 
 def main() -> None:
-    for model in sys.argv[1:] or ["seed", "deep"]:
+    for model in sys.argv[1:] or ["seed", "transformer"]:
         compare(model)
     print(f"not recording costs a comparison per operation: {CHECK}")
 

@@ -57,7 +57,7 @@ class Functions {
   struct Entry {
     void *module = nullptr, *function = nullptr;
   };
-  static constexpr int kBits = 8;
+  static constexpr int kBits = 6;
   Entry entries_[1 << kBits];
 };
 
