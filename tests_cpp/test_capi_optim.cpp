@@ -95,8 +95,7 @@ TEST_F(Capi, optimizers_refuse_bad_arguments) {
       ag_tensor* wrong[4] = {};
       wrong[k] = ag_ones(&size, 1, AG_FLOAT64);
       expect_failure(path.step(&w, wrong), AG_ERROR_RUNTIME, "does not fit the parameter");
-      for (int other = 0; other < 4; ++other)
-        if (other != k) EXPECT_EQ(wrong[other], nullptr);
+      for (int other = 0; other < 4; ++other) EXPECT_EQ(wrong[other] != nullptr, other == k);
       ag_tensor_free(wrong[k]);
     }
     double value;

@@ -51,7 +51,9 @@ TEST(DecompositionKernels, Qr) {
         Numbers upper(n * k);
         for (int64_t j = 0; j < n; ++j)
           for (int64_t i = 0; i < m; ++i) {
-            if (i > j) EXPECT_EQ(r[j * m + i], 0);
+            if (i > j) {
+              EXPECT_EQ(r[j * m + i], 0);
+            }
             if (i < k) upper[j * k + i] = r[j * m + i];
           }
         expect_near(product(upper, q, n, k, m), columns);

@@ -163,7 +163,7 @@ void check_random_call(const Case& c) {
       c.op == PointwiseOp::k_add && arrays[0].stored == c.compute && pick(0, 4) == 0;
   Array expected = arrays[0];
   for (int64_t i = begin; i < end; ++i) {
-    double values[3];
+    double values[3] = {};
     for (int k = 0; k < c.inputs; ++k) {
       Array& a = in_place && k == 0 ? arrays[0] : arrays[k + 1];
       values[k] = read(a.at(offset_of(sizes, a.strides, i)), a.stored);
