@@ -309,7 +309,7 @@ ag_status ag_python_recording(const void* const* functions, int64_t n_functions,
     known->own_buffers = known->find(known->module_class, known->name_buffers);
     known->own_modules = known->find(known->module_class, known->name_modules);
     const Python* none = nullptr;
-    if (known_python.compare_exchange_strong(none, known.get()))
-      static_cast<void>(known.release());  // lives on
+    const Python* const made = known.release();
+    if (!known_python.compare_exchange_strong(none, made)) delete made;
   });
 }
