@@ -18,7 +18,7 @@ if(cpp_tests)
     set_source_files_properties(tests_cpp/test_layout.cpp PROPERTIES COMPILE_OPTIONS -O1 SKIP_PRECOMPILE_HEADERS ON)
     file(GLOB calls_from_c tests_cpp/test_capi*.cpp tests_cpp/test_foreign_code.cpp)
     set_source_files_properties(${calls_from_c} PROPERTIES COMPILE_OPTIONS -fno-sanitize=enum)
-    # A process takes half a second to begin and end: eight with many tests each, not one for each test.
+    # Processes take long to begin and end: eight with many tests each, not one for each test.
     foreach(shard RANGE 7)
       add_test(NAME autograd_tests_${shard} COMMAND autograd_tests --gtest_brief=1)
       set_tests_properties(autograd_tests_${shard} PROPERTIES

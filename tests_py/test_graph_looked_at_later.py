@@ -233,7 +233,7 @@ class Renaming(nn.Linear):
 
 class LikeAModule:
     def __init__(self):
-        self.kept = ag.ones(3, requires_grad=True)
+        self.kept = ag.ones(1, requires_grad=True)
 
     def named_parameters(self):
         return [("kept", self.kept)]

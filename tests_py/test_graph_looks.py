@@ -9,6 +9,7 @@ import weakref
 import numpy as np
 import pytest
 import torch
+from test_graph_looked_at_later import LikeAModule, Renaming
 
 import autograd as ag
 
@@ -39,23 +40,6 @@ class Tree(nn.Module):
         for part in (self.shared, *self.parts):
             x = part(x)
         return x if self.below is None else self.below(x)
-
-
-class Renaming(nn.Linear):
-    def named_parameters(self, prefix="", recurse=True, remove_duplicate=True):
-        for name, parameter in super().named_parameters(prefix, recurse, remove_duplicate):
-            yield f"my_{name}", parameter
-
-
-class LikeAModule:
-    def __init__(self):
-        self.kept = ag.ones(2, requires_grad=True)
-
-    def named_parameters(self):
-        return [("kept", self.kept)]
-
-    def named_buffers(self):
-        return []
 
 
 class Own(ag.Tensor):
