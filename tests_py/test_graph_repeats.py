@@ -112,6 +112,25 @@ def test_states_of_layers_are_named():
     assert "h0" in [n.name for n in ag.graph.from_tensor(out).nodes]
 
 
+def test_targets_of_losses_are_named():
+    def inputs(graph):
+        return [n.name for n in graph.nodes if n.kind == "input"]
+
+    logits, weights = ag.randn(2, 3, 4, requires_grad=True), [[0.5, 1.0, 2.0]]
+    with ag.graph.record() as graph:
+        F.cross_entropy(logits, ag.tensor([[0, 1, 2, 0]] * 2), ag.tensor(weights).view(-1))
+        F.nll_loss(logits.sum(2).log_softmax(1), ag.tensor([1, 2]))
+        F.mse_loss(logits.sum(), ag.tensor([[3.0, 1.0]])[0, 0])
+    # A part of a tensor is not the tensor.
+    assert sorted(inputs(graph)) == ["", "target", "target_2", "weight"]
+    classes = ag.tensor([1, 2])
+    with ag.graph.record() as graph:
+        F.multi_margin_loss(logits.sum(2), classes)
+    assert inputs(graph) == ["classes"]
+    loss = F.huber_loss(logits, ag.zeros(2, 3, 4))
+    assert inputs(ag.graph.from_tensor(loss)) == ["target"]
+
+
 def test_graphviz_draws_what_its_first_way_cannot(tmp_path):
     assert shutil.which("dot"), "needs Graphviz: apt install graphviz, or scripts/setup"
     graph = unrolled(8, train=True)

@@ -124,8 +124,8 @@ std::string scope_path(const GraphData& graph, int scope);
 /// read by an op of "layers.0" in "encoder".
 void scopes_from_names(GraphData& graph);
 
-/// A leaf without a name that only an op knows gets the op's word for it: the "h0" of a layer over
-/// a sequence; the next one is "h0_2".
+/// A leaf without a name gets the word of the op that reads it, or a view of all of it: the "h0" of
+/// a layer over a sequence, the "target" of a loss; the next one is "h0_2".
 void name_arguments(GraphData& graph);
 
 /// The state of an optimizer that an update of "fc.weight" changes is called "fc.weight.exp_avg".

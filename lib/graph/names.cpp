@@ -2,6 +2,7 @@
 #include <set>
 #include <string_view>
 
+#include "graph/analysis.hpp"
 #include "graph/ir.hpp"
 
 namespace autograd::detail {
@@ -36,6 +37,25 @@ const char* role_name(Role role) {
   return "?";
 }
 
+namespace {
+
+// The value that v shows all elements of, in other sizes or another order.
+int seen_as(const GraphData& graph, int v) {
+  const auto value = [&](int i) -> const GraphValue& {
+    return graph.values[static_cast<size_t>(i)];
+  };
+  for (int op = value(v).op; op >= 0; op = value(v).op) {
+    const GraphOp& view = graph.ops[static_cast<size_t>(op)];
+    if (!(view.op->traits & kView) || view.inputs[0] < 0 ||
+        bytes_of(value(view.inputs[0])) != bytes_of(value(v)))
+      break;
+    v = view.inputs[0];
+  }
+  return v;
+}
+
+}  // namespace
+
 void name_arguments(GraphData& graph) {
   std::set<std::string> taken;
   for (const GraphValue& value : graph.values) taken.insert(value.name);
@@ -47,7 +67,7 @@ void name_arguments(GraphData& graph) {
       const std::string word(words.substr(0, comma));
       words = comma == std::string_view::npos ? "" : words.substr(comma + 1);
       if (word.empty() || op.inputs[i] < 0) continue;
-      GraphValue& value = graph.values[static_cast<size_t>(op.inputs[i])];
+      GraphValue& value = graph.values[static_cast<size_t>(seen_as(graph, op.inputs[i]))];
       if (value.op >= 0 || value.role != Role::kInput || !value.name.empty()) continue;
       value.name = word;
       for (int n = 2; !taken.insert(value.name).second; ++n)

@@ -246,6 +246,7 @@ constexpr Op op_cross_entropy = {
     .doc = "softmax cross entropy of rows of logits",
     .optional_inputs = 1u << 2,
     .flops = each_flops<6>,
+    .inputs = ",target,weight",
     .batch = {.call = batch_cross_entropy},
     .check = check_cross_entropy};
 

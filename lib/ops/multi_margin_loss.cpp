@@ -152,6 +152,7 @@ constexpr Op op_margin = {
     .attrs = ";margin;reduction,p",
     .doc = "weight[t] mean(max(0, margin - x[t] + x)^p) of rows, but for x[t]",
     .optional_inputs = 1u << 2,
+    .inputs = ",target,weight",
     .check = check_margin};
 
 constexpr const Op* kMarginOps[] = {&op_margin, &op_margin_backward};

@@ -231,6 +231,7 @@ constexpr Op op_nll = {.name = "nll_loss",
                        .attrs = ";;reduction,ignore_index",
                        .doc = "-weight[t] x[t] of rows of log probabilities",
                        .optional_inputs = 1u << 2,
+                       .inputs = ",target,weight",
                        .batch = {.call = batch_nll},
                        .check = check_nll};
 constexpr Op op_nll_backward = {.name = "nll_loss_backward",

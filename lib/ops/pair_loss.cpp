@@ -200,6 +200,7 @@ constexpr Op pair_op(PairLoss kind, const char* name, const char* attrs, const c
           .attrs = attrs,
           .doc = doc,
           .kernel = static_cast<int>(kind),
+          .inputs = ",target",
           .batch = {.call = batch_pair},
           .check = check_pair};
 }
