@@ -188,7 +188,11 @@ ag_graph* ag_recording_end(ag_recording* recording, const ag_tensor* const* name
   });
 }
 
-void ag_recording_free(ag_recording* recording) { delete recording; }
+void ag_recording_free(ag_recording* recording) {
+  if (!recording) return;
+  watch_python_modules(recording->recording.marks(), nullptr);
+  delete recording;
+}
 
 ag_status ag_recording_enter(ag_recording* recording, const char* name, const char* type) {
   return run(__func__, [&](Arguments in) {

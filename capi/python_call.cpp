@@ -62,9 +62,17 @@ class Functions {
 };
 
 struct Watch {
-  std::shared_ptr<detail::ScopeMarks> marks;
-  void* list;
-  Watch* below;  ///< of the recording around this one, which sees the same calls
+  Watch(std::shared_ptr<detail::ScopeMarks> of, void* modules, Watch* around)
+      : marks(std::move(of)), list(modules), below(around) {
+    known_python().keep(list);
+  }
+  ~Watch() { known_python().release(list); }
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+
+  const std::shared_ptr<detail::ScopeMarks> marks;
+  void* const list;  ///< a reference
+  Watch* below;      ///< of the recording around this one, which sees the same calls
   Functions functions;
 };
 // The innermost. Its end is left to the recording: a thread that has ended may hold no lock to
@@ -144,16 +152,20 @@ void* get_call(void* /*self*/, void* module) {
 
 void autograd::capi::watch_python_modules(std::shared_ptr<detail::ScopeMarks> marks, void* list) {
   // Recordings may end in any order, and leave one behind if they end in another thread.
+  Watch* gone = nullptr;
   for (Watch** link = &watch; *link;) {
     Watch* const each = *link;
     if (each->marks == marks || each->marks.use_count() == 1) {
       *link = each->below;
-      delete each;
+      each->below = gone;
+      gone = each;
     } else {
       link = &each->below;
     }
   }
-  if (list) watch = new Watch{std::move(marks), list, watch, {}};
+  if (list) watch = new Watch(std::move(marks), list, watch);
+  // Last: this may run code of the program, which may record.
+  while (gone) delete std::exchange(gone, gone->below);
 }
 
 const void* ag_python_module_call(const void* const* functions, int64_t n_functions,

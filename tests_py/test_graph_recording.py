@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import autograd as ag
+from autograd.nn import module_hooks
 
 nn, F = ag.nn, ag.nn.functional
 
@@ -332,6 +333,35 @@ def test_a_recording_belongs_to_its_thread():
         worker.join()
         x * 2
     assert [node.op for node in g.ops] == ["mul"]
+
+
+def test_a_recording_ends_with_its_thread():
+    """One that nobody has ended keeps nothing of what it has seen."""
+    model = two_layers()
+    gone = weakref.ref(model)
+    calls = []
+    hook = model.register_forward_pre_hook(lambda *_: calls.append(len(module_hooks.recordings())))
+
+    def leave_open(model):
+        ag.graph.record(model).__enter__()
+        model(ag.ones(1, 3))
+
+    watched = type(model).__call__
+    worker = threading.Thread(target=leave_open, args=(model,))
+    worker.start()
+    worker.join()
+    del worker
+    model(ag.ones(1, 3))
+    assert calls == [1, 0]
+    assert not module_hooks._Calls.recording and type(model).__call__ is watched
+    hook.remove()
+    # As in a call of the module after the last hook is gone.
+    worker = threading.Thread(target=leave_open, args=(model,))
+    worker.start()
+    worker.join()
+    del worker, model, hook
+    gc.collect()
+    assert gone() is None
 
 
 def test_recordings_nest():

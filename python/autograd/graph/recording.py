@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import sys
 import sysconfig
-import threading
 from typing import Any
 
 from .._calls import FASTCALL, MethodDef, new_function
@@ -117,16 +116,10 @@ def _make_ends() -> tuple[Any, Any]:
 _begin_natively, _end_natively = _make_ends()
 
 
-# Lists that a thread may go on writing to: of recordings that ended in another one.
-_kept: list[Any] = []
-
-
 def _watched_hooks(module: Any, *args: Any, **kwargs: Any) -> Any:
     """``module(x)`` while something is recorded and modules have hooks."""
-    thread = threading.get_ident()
-    running = [each for each in module_hooks.recordings() if each._thread == thread]
     entered = []
-    for each in reversed(running):
+    for each in reversed(module_hooks.recordings()):
         handle = each._handle
         if handle is not None:
             each._modules.append(module)
@@ -156,7 +149,7 @@ class record:
     measure the time of each operation; the sum of these times is the time of the block up to the last operation.
     """
 
-    __slots__ = ("_graph", "_handle", "_modules", "_names", "_profile", "_thread")
+    __slots__ = ("_graph", "_handle", "_modules", "_names", "_profile")
 
     def __init__(self, params: Any | None = None, *, profile: bool = False) -> None:
         self._names = None if params is None else Names("record", params)
@@ -170,7 +163,6 @@ class record:
                 "record(): a recording can be used once; make a new one for another block"
             )
         self._graph = graph = Graph(None)
-        self._thread = threading.get_ident()
         self._modules: list[Any] = []
         module_hooks.begin_recording(self)
         handle = None
@@ -200,7 +192,6 @@ class record:
             stopped = not lib.ag_recording_stop(handle)
         if not stopped:
             # In another thread than it began: the library gives it up at the next call of that one.
-            _kept.append(modules)
             raise_last_error()
         if left:
             names = names or Names("record")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import threading
 import warnings
 import weakref
 from collections import OrderedDict
@@ -68,8 +69,8 @@ class _Calls:
 
     # The dicts that have hooks, by their ids; one that dies with its module is forgotten.
     hooked: dict[int, weakref.ref[OrderedDict[int, Hook]]] = {}
-    # What is recording now, in order: then calls go through the watcher.
-    recording: dict[int, Any] = {}
+    # By their ids, what is recording now: then calls go through the watcher.
+    recording: set[int] = set()
     watcher: Any = None
     module_class: Any = None
     plain: Any = None
@@ -109,23 +110,44 @@ def find_calls(getter: Callable[[Any], Callable[..., Any]], watcher: Callable[..
     _Calls.watcher = watcher
 
 
+class _Recordings(dict[int, Any]):
+    """Recordings of one thread by their ids, in the order in which they began; they end with the thread."""
+
+    def __del__(self, calls: type[_Calls] = _Calls) -> None:
+        if self:
+            calls.recording.difference_update(self)
+            calls.choose()
+
+
+class _Thread(threading.local):
+    def __init__(self) -> None:
+        self.recordings = _Recordings()
+
+
+_thread = _Thread()
+
+
 def begin_recording(recording: Any) -> None:
-    """It is recording from now on."""
-    _Calls.recording[id(recording)] = recording
+    """It is recording what this thread does from now on."""
+    key = id(recording)
+    _thread.recordings[key] = recording
+    _Calls.recording.add(key)
     if _Calls.hooked:
         _Calls.choose()
 
 
 def end_recording(recording: Any) -> None:
     """It is no more."""
-    _Calls.recording.pop(id(recording), None)
+    key = id(recording)
+    _thread.recordings.pop(key, None)
+    _Calls.recording.discard(key)
     if _Calls.hooked:
         _Calls.choose()
 
 
 def recordings() -> list[Any]:
-    """What is recording now, in all threads, in the order in which it began."""
-    return [*_Calls.recording.values()]
+    """What is recording this thread, in the order in which it began."""
+    return [*_thread.recordings.values()]
 
 
 def call(module: Any, *args: Any, **kwargs: Any) -> Any:
