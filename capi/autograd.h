@@ -603,6 +603,14 @@ AG_API ag_tensor* ag_ones_like(const ag_tensor* t, ag_dtype dtype);
 AG_API ag_tensor* ag_arange(double start, double end, double step, ag_dtype dtype);
 /* `steps` evenly spaced numbers from start to end, both included. */
 AG_API ag_tensor* ag_linspace(double start, double end, int64_t steps, ag_dtype dtype);
+/* Windows of n weights for x from 0 to 1, a periodic one without the last of n + 1 points; dtype is
+ * of floats. a - b cos(2 pi x) + c cos(4 pi x); 1 - |2 x - 1|; I0(beta sqrt(1 - (2 x - 1)^2)) /
+ * I0(beta).
+ */
+AG_API ag_tensor* ag_cosine_window(int64_t n, ag_bool periodic, double a, double b, double c,
+                                   ag_dtype dtype);
+AG_API ag_tensor* ag_bartlett_window(int64_t n, ag_bool periodic, ag_dtype dtype);
+AG_API ag_tensor* ag_kaiser_window(int64_t n, ag_bool periodic, double beta, ag_dtype dtype);
 /* [n, m] with ones on the diagonal. */
 AG_API ag_tensor* ag_eye(int64_t n, int64_t m, ag_dtype dtype);
 /* Rows and columns, [2, n], of the elements on and below (triu: above) a diagonal of a matrix;
@@ -731,6 +739,8 @@ AG_API ag_tensor* ag_fmod(const ag_tensor* a, const ag_tensor* b);
 AG_API ag_tensor* ag_pow(const ag_tensor* a, const ag_tensor* b);
 /* pow in float64. */
 AG_API ag_tensor* ag_float_power(const ag_tensor* a, const ag_tensor* b);
+/* a 2^b. */
+AG_API ag_tensor* ag_ldexp(const ag_tensor* a, const ag_tensor* b);
 AG_API ag_tensor* ag_maximum(const ag_tensor* a, const ag_tensor* b);
 AG_API ag_tensor* ag_minimum(const ag_tensor* a, const ag_tensor* b);
 /* The other number where one is NaN. */
@@ -890,6 +900,7 @@ AG_API ag_status ag_remainder_(ag_tensor* self, const ag_tensor* other);
 AG_API ag_status ag_fmod_(ag_tensor* self, const ag_tensor* other);
 AG_API ag_status ag_pow_(ag_tensor* self, const ag_tensor* other);
 AG_API ag_status ag_float_power_(ag_tensor* self, const ag_tensor* other);
+AG_API ag_status ag_ldexp_(ag_tensor* self, const ag_tensor* other);
 AG_API ag_status ag_atan2_(ag_tensor* self, const ag_tensor* other);
 AG_API ag_status ag_hypot_(ag_tensor* self, const ag_tensor* other);
 AG_API ag_status ag_xlogy_(ag_tensor* self, const ag_tensor* other);
@@ -1107,6 +1118,9 @@ AG_API ag_tensor* ag_logsumexp(const ag_tensor* x, const int64_t* dims, int64_t 
  * -1: that of x. */
 AG_API ag_tensor* ag_vector_norm(const ag_tensor* x, double ord, const int64_t* dims, int64_t ndims,
                                  ag_bool keepdim, int32_t dtype);
+/* x with the slices along dim whose p-norm is larger than maxnorm scaled down to it; p > 0. */
+AG_API ag_tensor* ag_renorm(const ag_tensor* x, double p, int64_t dim, double maxnorm);
+AG_API ag_status ag_renorm_(ag_tensor* self, double p, int64_t dim, double maxnorm);
 /* Some element, or every element, is not 0: bool, for uint8 uint8; no gradient. */
 AG_API ag_tensor* ag_any(const ag_tensor* x, const int64_t* dims, int64_t ndims, ag_bool keepdim);
 AG_API ag_tensor* ag_all(const ag_tensor* x, const int64_t* dims, int64_t ndims, ag_bool keepdim);
@@ -1308,6 +1322,22 @@ AG_API ag_tensor* ag_index_copy(const ag_tensor* x, int64_t dim, const ag_tensor
                                 const ag_tensor* source);
 AG_API ag_status ag_index_copy_(ag_tensor* self, int64_t dim, const ag_tensor* index,
                                 const ag_tensor* source);
+/* Slice index[i] of x and slice i of source put together (not AG_SCATTER_SUM); include_self: the
+ * slice of x takes part. */
+AG_API ag_tensor* ag_index_reduce(const ag_tensor* x, int64_t dim, const ag_tensor* index,
+                                  const ag_tensor* source, ag_scatter_reduction reduce,
+                                  ag_bool include_self);
+AG_API ag_status ag_index_reduce_(ag_tensor* self, int64_t dim, const ag_tensor* index,
+                                  const ag_tensor* source, ag_scatter_reduction reduce,
+                                  ag_bool include_self);
+/* A copy of x with src, of the sizes of the part, in the place of what ag_select, ag_slice or
+ * ag_diagonal gives. */
+AG_API ag_tensor* ag_select_scatter(const ag_tensor* x, const ag_tensor* src, int64_t dim,
+                                    int64_t index);
+AG_API ag_tensor* ag_slice_scatter(const ag_tensor* x, const ag_tensor* src, int64_t dim,
+                                   int64_t start, int64_t end, int64_t step);
+AG_API ag_tensor* ag_diagonal_scatter(const ag_tensor* x, const ag_tensor* src, int64_t offset,
+                                      int64_t dim1, int64_t dim2);
 AG_API ag_tensor* ag_index_fill(const ag_tensor* x, int64_t dim, const ag_tensor* index,
                                 const ag_tensor* value);
 AG_API ag_status ag_index_fill_(ag_tensor* self, int64_t dim, const ag_tensor* index,
@@ -1392,6 +1422,9 @@ AG_API ag_status ag_unique_consecutive(const ag_tensor* x, const int64_t* dims, 
  * order in which it is ascending, may be NULL. int64. */
 AG_API ag_tensor* ag_searchsorted(const ag_tensor* sorted, const ag_tensor* values, ag_bool right,
                                   const ag_tensor* sorter);
+/* How many elements of x (floats) lie in each of `bins` equal parts of [low, high]; low = high: of
+ * the range of the elements. No gradient. */
+AG_API ag_tensor* ag_histc(const ag_tensor* x, int64_t bins, double low, double high);
 /* True for elements that are among test_elements, or, if invert, are not. */
 AG_API ag_tensor* ag_isin(const ag_tensor* elements, const ag_tensor* test_elements,
                           ag_bool invert);

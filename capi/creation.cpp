@@ -77,6 +77,23 @@ ag_tensor* ag_linspace(double start, double end, int64_t steps, ag_dtype dtype) 
   return make(__func__, [&](Arguments in) { return linspace(start, end, steps, in.dtype(dtype)); });
 }
 
+ag_tensor* ag_cosine_window(int64_t n, int32_t periodic, double a, double b, double c,
+                            ag_dtype dtype) {
+  return make(__func__, [&](Arguments in) {
+    return cosine_window(n, periodic != 0, a, b, c, in.dtype(dtype));
+  });
+}
+
+ag_tensor* ag_bartlett_window(int64_t n, int32_t periodic, ag_dtype dtype) {
+  return make(__func__,
+              [&](Arguments in) { return bartlett_window(n, periodic != 0, in.dtype(dtype)); });
+}
+
+ag_tensor* ag_kaiser_window(int64_t n, int32_t periodic, double beta, ag_dtype dtype) {
+  return make(__func__,
+              [&](Arguments in) { return kaiser_window(n, periodic != 0, beta, in.dtype(dtype)); });
+}
+
 ag_tensor* ag_eye(int64_t n, int64_t m, ag_dtype dtype) {
   return make(__func__, [&](Arguments in) { return eye(n, m, in.dtype(dtype)); });
 }

@@ -120,6 +120,44 @@ ag_status ag_index_copy_(ag_tensor* self, int64_t dim, const ag_tensor* index,
   });
 }
 
+ag_tensor* ag_index_reduce(const ag_tensor* x, int64_t dim, const ag_tensor* index,
+                           const ag_tensor* source, ag_scatter_reduction reduce,
+                           int32_t include_self) {
+  return make(__func__, [&](Arguments in) {
+    return index_reduce(in.tensor(x, "x"), dim, in.tensor(index, "index"),
+                        in.tensor(source, "source"), reduction(in, reduce), include_self != 0);
+  });
+}
+
+ag_status ag_index_reduce_(ag_tensor* self, int64_t dim, const ag_tensor* index,
+                           const ag_tensor* source, ag_scatter_reduction reduce,
+                           int32_t include_self) {
+  return run(__func__, [&](Arguments in) {
+    index_reduce_(in.tensor(self, "self"), dim, in.tensor(index, "index"),
+                  in.tensor(source, "source"), reduction(in, reduce), include_self != 0);
+  });
+}
+
+ag_tensor* ag_select_scatter(const ag_tensor* x, const ag_tensor* src, int64_t dim, int64_t index) {
+  return make(__func__, [&](Arguments in) {
+    return select_scatter(in.tensor(x, "x"), in.tensor(src, "src"), dim, index);
+  });
+}
+
+ag_tensor* ag_slice_scatter(const ag_tensor* x, const ag_tensor* src, int64_t dim, int64_t start,
+                            int64_t end, int64_t step) {
+  return make(__func__, [&](Arguments in) {
+    return slice_scatter(in.tensor(x, "x"), in.tensor(src, "src"), dim, start, end, step);
+  });
+}
+
+ag_tensor* ag_diagonal_scatter(const ag_tensor* x, const ag_tensor* src, int64_t offset,
+                               int64_t dim1, int64_t dim2) {
+  return make(__func__, [&](Arguments in) {
+    return diagonal_scatter(in.tensor(x, "x"), in.tensor(src, "src"), offset, dim1, dim2);
+  });
+}
+
 ag_tensor* ag_index_fill(const ag_tensor* x, int64_t dim, const ag_tensor* index,
                          const ag_tensor* value) {
   return make(__func__, [&](Arguments in) {

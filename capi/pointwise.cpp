@@ -83,6 +83,7 @@ ag_status binary_in_place(const char* function, ag_tensor* self, const ag_tensor
 AG_UNARY(deg2rad)
 AG_UNARY(rad2deg)
 AG_BINARY(float_power)
+AG_BINARY(ldexp)
 
 // ---- with parameters
 

@@ -150,6 +150,14 @@ ag_tensor* ag_vector_norm(const ag_tensor* x, double ord, const int64_t* dims, i
   });
 }
 
+ag_tensor* ag_renorm(const ag_tensor* x, double p, int64_t dim, double maxnorm) {
+  return make(__func__, [&](Arguments in) { return renorm(in.tensor(x, "x"), p, dim, maxnorm); });
+}
+
+ag_status ag_renorm_(ag_tensor* self, double p, int64_t dim, double maxnorm) {
+  return run(__func__, [&](Arguments in) { renorm_(in.tensor(self, "self"), p, dim, maxnorm); });
+}
+
 // ---- truth and counts
 
 ag_tensor* ag_any(const ag_tensor* x, const int64_t* dims, int64_t ndims, int32_t keepdim) {

@@ -82,6 +82,10 @@ ag_tensor* ag_searchsorted(const ag_tensor* sorted, const ag_tensor* values, int
   });
 }
 
+ag_tensor* ag_histc(const ag_tensor* x, int64_t bins, double low, double high) {
+  return make(__func__, [&](Arguments in) { return histc(in.tensor(x, "x"), bins, low, high); });
+}
+
 ag_tensor* ag_isin(const ag_tensor* elements, const ag_tensor* test_elements, int32_t invert) {
   return make(__func__, [&](Arguments in) {
     return isin(in.tensor(elements, "elements"), in.tensor(test_elements, "test_elements"),

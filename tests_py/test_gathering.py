@@ -184,6 +184,88 @@ def test_take_along_dim_counts_modulo_and_flat():
     assert ag.arange(4.0).take_along_dim(ag.tensor([-1, 4]), 0).tolist() == [3.0, 0.0]
 
 
+# ---- parts replaced --------------------------------------------------------------------------------------
+
+PARTS = {
+    "select": ((2, 4), lambda lib, x, src: lib.select_scatter(x, src, 1, -2)),
+    "slice": ((2, 3, 2), lambda lib, x, src: lib.slice_scatter(x, src, -1, 1, 4, 2)),
+    "diagonal": ((4, 2), lambda lib, x, src: lib.diagonal_scatter(x, src, -1, 1, 0)),
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("kinds", [("float32", "float64"), ("int32", "float32"), ("bool", "int64")])
+def test_a_part_is_converted_and_may_be_strided(part, kinds):
+    sizes, replace = PARTS[part]
+
+    def run(lib):
+        numbers = lib.arange(24.0).reshape(4, 3, 2).permute(2, 1, 0) / 2
+        x = numbers.to(getattr(lib, kinds[0]))
+        src = -lib.arange(64.0)[: 2 * int(np.prod(sizes)) : 2].reshape(sizes[::-1])
+        src = src.permute(*range(len(sizes))[::-1]).to(getattr(lib, kinds[1]))
+        return replace(lib, x, src), x
+
+    same(run(ag), run(torch))
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_gradients_of_a_part_of_another_dtype(part):
+    sizes, replace = PARTS[part]
+
+    def run(lib):
+        x = (lib.arange(24.0, dtype=lib.float64).reshape(2, 3, 4) / 8 - 1).requires_grad_()
+        src = (lib.arange(float(np.prod(sizes))).reshape(sizes) / 4 - 1).requires_grad_()
+        y = replace(lib, x, src)
+        first = lib.autograd.grad((y**3).sum(), (x, src), create_graph=True)
+        return y, first, lib.autograd.grad(sum((g**2).sum() for g in first), (x, src))
+
+    same(run(ag), run(torch))
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("dims", [(0, 0), (0, None), (None, 0)])
+def test_a_part_in_vmap(part, dims):
+    """The tensor, its part, or both differ from example to example."""
+    sizes, replace = PARTS[part]
+
+    def run(lib):
+        x = lib.arange(72.0).reshape(3, 2, 3, 4)
+        src = -lib.arange(3.0 * np.prod(sizes)).reshape(3, *sizes)
+        inputs = [t if d == 0 else t[0] for t, d in zip((x, src), dims)]
+        return lib.func.vmap(lambda a, b: replace(lib, a, b), in_dims=dims)(*inputs)
+
+    same(run(ag), run(torch))
+
+
+@pytest.mark.filterwarnings("ignore:index_reduce")
+def test_index_reduce_refuses_what_pytorch_refuses():
+    def run(lib, x, source, dim, position):
+        index = lib.tensor([position])
+        return lib.zeros(x).index_reduce(dim, index, lib.ones(source), "amax")
+
+    sizes = [((3, 4), ()), ((3,), ()), ((), (1,)), ((2, 3), (2, 3)), ((2, 3), (1, 3))]
+    places = [((3,), (1,), 0, 3), ((3,), (1,), 0, -1), ((3,), (1,), 1, 0), ((2, 1), (2, 1), -1, 0)]
+    for arguments in [(*two, 0, 0) for two in sizes] + places:
+        same_outcome(*(outcome(run, lib, *arguments) for lib in (ag, torch)))
+
+
+# ---- histograms ------------------------------------------------------------------------------------------
+
+
+def test_histograms_of_narrow_wide_and_broken_data():
+    nan, inf = float("nan"), float("inf")
+    for data, bins, low, high in [
+        ([0.0, nan, 1.0, inf, -inf], 3, 0, 2),
+        ([1.0, 1.0], 2, 0, 0),
+        ([1.0, -3.0, 2.0], 4, 5, 5),
+        ([0.1 * i for i in range(11)], 10, 0, 1),
+        ([16777216.0] * 2, 2, 16777216.2, 16777216.4),  # no range in float32
+        ([-1.0, 0.0, 1.0], 2, -1, 1),
+    ]:
+        same(*(lib.histc(lib.tensor(data), bins, low, high) for lib in (ag, torch)))
+    assert ag.histc(ag.tensor([3e38, -3e38, 1.0]), 2).sum().item() == 3
+
+
 # ---- embeddings ------------------------------------------------------------------------------------------
 
 

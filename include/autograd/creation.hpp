@@ -19,6 +19,15 @@ Tensor ones_like(const Tensor& t);
 Tensor arange(double start, double end, double step = 1, DType dtype = DType::kInt64);
 /// `steps` evenly spaced numbers, both ends included.
 Tensor linspace(double start, double end, int64_t steps, DType dtype = DType::kFloat32);
+/// Windows of n weights w(x), x from 0 to 1; a periodic one lacks the last of n + 1 points. dtype
+/// is of floats. a - b cos(2 pi x) + c cos(4 pi x): Hann's window is (0.5, 0.5, 0).
+Tensor cosine_window(int64_t n, bool periodic, double a, double b, double c,
+                     DType dtype = DType::kFloat32);
+/// 1 - |2 x - 1|.
+Tensor bartlett_window(int64_t n, bool periodic = true, DType dtype = DType::kFloat32);
+/// I0(beta sqrt(1 - (2 x - 1)^2)) / I0(beta) with the modified Bessel function I0.
+Tensor kaiser_window(int64_t n, bool periodic = true, double beta = 12,
+                     DType dtype = DType::kFloat32);
 /// [n, m] with ones on the diagonal.
 Tensor eye(int64_t n, int64_t m, DType dtype = DType::kFloat32);
 /// Rows and columns, [2, n], of the elements on and below (above) a diagonal of a matrix.

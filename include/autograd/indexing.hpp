@@ -8,6 +8,9 @@
 
 namespace autograd {
 
+/// How the elements that meet in one element are put together.
+enum class ScatterReduce : int32_t { kSum = 0, kProd = 1, kMean = 2, kAmax = 3, kAmin = 4 };
+
 /// One item of x[...].
 struct Index {
   enum class Kind : int64_t {
@@ -45,6 +48,19 @@ Tensor& index_add_(Tensor& self, int64_t dim, const Tensor& index, const Tensor&
 /// Slice i of source in the place of slice index[i] of x along dim.
 Tensor index_copy(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source);
 Tensor& index_copy_(Tensor& self, int64_t dim, const Tensor& index, const Tensor& source);
+/// Slice index[i] of x along dim put together with slice i of source: their product, mean, largest
+/// or least; unless include_self, without the slice of x. Error (index) for positions out of range.
+Tensor index_reduce(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source,
+                    ScatterReduce reduce, bool include_self = true);
+Tensor& index_reduce_(Tensor& self, int64_t dim, const Tensor& index, const Tensor& source,
+                      ScatterReduce reduce, bool include_self = true);
+/// A copy of x with src, of the sizes of the part and converted, in the place of select(x, ...),
+/// slice(x, ...) or diagonal(x, ...).
+Tensor select_scatter(const Tensor& x, const Tensor& src, int64_t dim, int64_t position);
+Tensor slice_scatter(const Tensor& x, const Tensor& src, int64_t dim, int64_t start, int64_t end,
+                     int64_t step = 1);
+Tensor diagonal_scatter(const Tensor& x, const Tensor& src, int64_t offset = 0, int64_t dim1 = 0,
+                        int64_t dim2 = 1);
 /// value, a 0-d tensor, in the slices index[i] of x along dim.
 Tensor index_fill(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& value);
 Tensor& index_fill_(Tensor& self, int64_t dim, const Tensor& index, const Tensor& value);
@@ -78,8 +94,6 @@ Tensor& scatter_(Tensor& self, int64_t dim, const Tensor& index, const Tensor& s
 /// The same with +=.
 Tensor scatter_add(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src);
 Tensor& scatter_add_(Tensor& self, int64_t dim, const Tensor& index, const Tensor& src);
-/// How the elements of src that meet in one element are put together.
-enum class ScatterReduce : int32_t { kSum = 0, kProd = 1, kMean = 2, kAmax = 3, kAmin = 4 };
 /// The same with a reduction; include_self: the element of x takes part.
 Tensor scatter_reduce(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src,
                       ScatterReduce reduce, bool include_self = true);

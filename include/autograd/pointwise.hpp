@@ -83,6 +83,7 @@ Tensor remainder(const Tensor& a, const Tensor& b);     ///< a - floor(a / b) b
 Tensor fmod(const Tensor& a, const Tensor& b);          ///< a - trunc(a / b) b
 Tensor pow(const Tensor& a, const Tensor& b);
 Tensor float_power(const Tensor& a, const Tensor& b);  ///< pow in float64
+Tensor ldexp(const Tensor& a, const Tensor& b);        ///< a 2^b
 Tensor maximum(const Tensor& a, const Tensor& b);
 Tensor minimum(const Tensor& a, const Tensor& b);
 Tensor fmax(const Tensor& a, const Tensor& b);  ///< the other number where one is NaN
@@ -209,6 +210,7 @@ AG_IN_PLACE_2(remainder)
 AG_IN_PLACE_2(fmod)
 AG_IN_PLACE_2(pow)
 AG_IN_PLACE_2(float_power)
+AG_IN_PLACE_2(ldexp)
 AG_IN_PLACE_2(atan2)
 AG_IN_PLACE_2(hypot)
 AG_IN_PLACE_2(xlogy)

@@ -43,6 +43,10 @@ Tensor logsumexp(const Tensor& x, const Shape& dims, bool keepdim = false);
 /// (sum |x|^ord)^(1 / ord); ord 0 counts what is not 0, inf and -inf give the extremes of |x|.
 Tensor vector_norm(const Tensor& x, double ord = 2, const Shape& dims = {}, bool keepdim = false,
                    std::optional<DType> dtype = std::nullopt);
+/// x with the slices along dim whose p-norm is larger than maxnorm scaled down to it. Error
+/// (runtime) for fewer than 2 dims, p <= 0, maxnorm < 0 and integers.
+Tensor renorm(const Tensor& x, double p, int64_t dim, double maxnorm);
+Tensor& renorm_(Tensor& self, double p, int64_t dim, double maxnorm);
 /// Bool (uint8 for uint8), no gradient: some element, or every element, is not 0.
 Tensor any(const Tensor& x, const Shape& dims = {}, bool keepdim = false);
 Tensor all(const Tensor& x, const Shape& dims = {}, bool keepdim = false);

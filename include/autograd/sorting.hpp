@@ -31,6 +31,10 @@ Unique unique_consecutive_dim(const Tensor& x, int64_t dim);
 /// if defined): before equal elements, or behind them if right. int64.
 Tensor searchsorted(const Tensor& sorted, const Tensor& values, bool right = false,
                     const Tensor& sorter = Tensor());
+/// How many elements of x (floats) lie in each of `bins` equal parts of [low, high], both ends
+/// included, in the dtype of x; no gradient. low = high: the range of the elements, and one to both
+/// sides where these are equal. Error (runtime) for ends that are not finite or in the wrong order.
+Tensor histc(const Tensor& x, int64_t bins = 100, double low = 0, double high = 0);
 /// True for the elements that are among test_elements; invert: that are not.
 Tensor isin(const Tensor& elements, const Tensor& test_elements, bool invert = false);
 

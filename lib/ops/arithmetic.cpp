@@ -233,6 +233,9 @@ Tensor& float_power_(Tensor& self, const Tensor& b) {
   return pow_(self, to(b, DType::kFloat64));
 }
 
+Tensor ldexp(const Tensor& a, const Tensor& b) { return mul(a, exp2(b)); }
+Tensor& ldexp_(Tensor& self, const Tensor& b) { return mul_(self, exp2(b)); }
+
 Tensor isclose(const Tensor& a, const Tensor& b, double rtol, double atol, bool equal_nan) {
   if (a.dtype() != b.dtype())
     fail(ErrorCode::kRuntime, "isclose: ", name_of(a.dtype()), " did not match ",

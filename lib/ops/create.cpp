@@ -47,6 +47,31 @@ void write_numbers(Tensor& t, const Number& number) {
   });
 }
 
+/// weight(x) for x from 0 to 1.
+template <class Weight>
+Tensor window(int64_t n, bool periodic, DType dtype, const Weight& weight) {
+  if (!is_floating(dtype))
+    fail(ErrorCode::kRuntime, "a window expects floating point dtypes, got: ", name_of(dtype));
+  if (n < 0)
+    fail(ErrorCode::kRuntime,
+         "a window requires non-negative window_length, got window_length=", n);
+  if (n == 1) return ones({1}, dtype);
+  Tensor t = make_tensor({n}, dtype);
+  const double steps = static_cast<double>(periodic ? n : n - 1);
+  write_numbers(t, [&](int64_t i) { return weight(static_cast<double>(i) / steps); });
+  return t;
+}
+
+// The modified Bessel function of order 0, by its power series: all terms are positive.
+double bessel(double x) {
+  double total = 1, term = 1;
+  for (double k = 1; term > total * 1e-17; ++k) {
+    term *= (x / (2 * k)) * (x / (2 * k));
+    total += term;
+  }
+  return total;
+}
+
 }  // namespace
 
 Tensor empty(const Shape& sizes, DType dtype) { return make_tensor(sizes, dtype); }
@@ -122,6 +147,25 @@ Tensor linspace(double start, double end, int64_t steps, DType dtype) {
                          : end - step * static_cast<double>(steps - 1 - i);
   });
   return t;
+}
+
+Tensor cosine_window(int64_t n, bool periodic, double a, double b, double c, DType dtype) {
+  return window(n, periodic, dtype, [=](double x) {
+    const double angle = 2 * M_PI * x;
+    return a - b * std::cos(angle) + (c != 0 ? c * std::cos(2 * angle) : 0);
+  });
+}
+
+Tensor bartlett_window(int64_t n, bool periodic, DType dtype) {
+  return window(n, periodic, dtype, [](double x) { return 1 - std::abs(2 * x - 1); });
+}
+
+Tensor kaiser_window(int64_t n, bool periodic, double beta, DType dtype) {
+  const double whole = bessel(beta);
+  return window(n, periodic, dtype, [=](double x) {
+    const double apart = 2 * x - 1;
+    return bessel(beta * std::sqrt(std::max(0.0, 1 - apart * apart))) / whole;
+  });
 }
 
 Tensor eye(int64_t n, int64_t m, DType dtype) {

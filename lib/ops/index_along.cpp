@@ -1,5 +1,8 @@
 // The functions over index_take and index_put_: along one dim, through the leading dims, or through
-// all of them.
+// all of them. Copies with a part replaced.
+#include <cstring>
+#include <string>
+
 #include "autograd/ops.hpp"
 #include "core/batching.hpp"
 #include "core/interrupt.hpp"
@@ -36,18 +39,19 @@ void put_slices_(Tensor& self, int dim, const Tensor& index, const Tensor& value
   put_parts_(target, {dim}, dim, at_least_1d(index), values, range, accumulate);
 }
 
-int check_index_add(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source) {
+int check_slices(const char* op, const Tensor& self, int64_t dim, const Tensor& index,
+                 const Tensor& source) {
   const int d = normalize_dim(dim, self.dim());
-  check_vector("index_add_()", ErrorCode::kIndex, index);
+  check_vector(op, ErrorCode::kIndex, index);
   if (!is_position(index))
-    fail(ErrorCode::kRuntime,
-         "index_add_(): Expected dtype int32/int64 for index but got: ", name_of(index.dtype()));
+    fail(ErrorCode::kRuntime, op,
+         ": Expected dtype int32/int64 for index but got: ", name_of(index.dtype()));
   if (self.dtype() != source.dtype())
-    fail(ErrorCode::kRuntime, "index_add_(): self (", name_of(self.dtype()), ") and source (",
+    fail(ErrorCode::kRuntime, op, ": self (", name_of(self.dtype()), ") and source (",
          name_of(source.dtype()), ") must have the same scalar type");
   const int64_t along = source.dim() == 0 ? 1 : source.size(d);
   if (index.numel() != along)
-    fail(ErrorCode::kRuntime, "index_add_(): Number of indices (", index.numel(),
+    fail(ErrorCode::kRuntime, op, ": Number of indices (", index.numel(),
          ") should be equal to source.size(dim): (", along, "), for dim: ", d, " (sizes ",
          self.sizes(), " and ", source.sizes(), ")");
   if (source.dim() != 0 && without(self.sizes(), d) != without(source.sizes(), d))
@@ -91,6 +95,19 @@ int check_index_copy(const Tensor& self, int64_t dim, const Tensor& index, const
     fail(ErrorCode::kIndex, "index_copy_(): Number of indices (", index.numel(),
          ") should be equal to source.size(dim) (", source.size(d), ")");
   return d;
+}
+
+// A copy of x whose part, a view, is src, converted.
+template <class Part>
+Tensor with_part(const char* op, const Tensor& x, const Tensor& src, const Part& part_of) {
+  Tensor result = written_with(clone(x), {&src}), part = part_of(result);
+  if (src.sizes() != part.sizes())
+    fail(ErrorCode::kRuntime, op,
+         "(): expected src to have a size equal to the slice of self. src size = ", src.sizes(),
+         ", slice size = ", part.sizes());
+  const UnseenTarget unseen(result);
+  copy_(part, src);
+  return result;
 }
 
 // True in the slices that index names, broadcasting to self: a slice named twice is filled once,
@@ -151,7 +168,7 @@ Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index) {
 
 Tensor& index_add_(Tensor& self, int64_t dim, const Tensor& index, const Tensor& source,
                    const Scalar& alpha) {
-  const int d = detail::check_index_add(self, dim, index, source);
+  const int d = detail::check_slices("index_add_()", self, dim, index, source);
   const bool plain = alpha.real() == 1;
   const Tensor values = plain ? source : to(mul(source, scalar(alpha)), source.dtype());
   detail::put_slices_(self, d, index, values, detail::Range::kAdd, true);
@@ -159,10 +176,38 @@ Tensor& index_add_(Tensor& self, int64_t dim, const Tensor& index, const Tensor&
 }
 Tensor index_add(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source,
                  const Scalar& alpha) {
-  detail::check_index_add(x, dim, index, source);
+  detail::check_slices("index_add_()", x, dim, index, source);
   Tensor result = detail::written_with(clone(x), {&index, &source});
   const detail::UnseenTarget unseen(result);
   return index_add_(result, dim, index, source, alpha);
+}
+
+Tensor index_reduce(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source,
+                    ScatterReduce reduce, bool include_self) {
+  const int d = detail::check_slices("index_reduce()", x, dim, index, source);
+  if (reduce == ScatterReduce::kSum)
+    fail(ErrorCode::kRuntime,
+         "index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got sum");
+  if (source.dim() != x.dim())
+    fail(ErrorCode::kRuntime,
+         "index_reduce(): source tensor shape must match self tensor shape, excluding the "
+         "specified dimension. Got self.shape = ",
+         x.sizes(), " source.shape = ", source.sizes());
+  const Tensor rows = detail::at_least_1d(source);
+  Shape along = Shape::filled(rows.dim(), 1);
+  along[d] = index.numel();
+  const Tensor places = expand(reshape(index, along), rows.sizes());
+  try {
+    const Tensor target = detail::at_least_1d(x);
+    return view(scatter_reduce(target, d, places, rows, reduce, include_self), x.sizes());
+  } catch (const Error& error) {
+    if (!std::strstr(error.what(), "out of bounds")) throw;
+    throw Error(ErrorCode::kIndex, std::string("index_reduce(): ") + error.what());
+  }
+}
+Tensor& index_reduce_(Tensor& self, int64_t dim, const Tensor& index, const Tensor& source,
+                      ScatterReduce reduce, bool include_self) {
+  return copy_(self, index_reduce(self, dim, index, source, reduce, include_self));
 }
 
 Tensor& index_copy_(Tensor& self, int64_t dim, const Tensor& index, const Tensor& source) {
@@ -196,6 +241,21 @@ Tensor index_put(const Tensor& x, const std::vector<Tensor>& indices, const Tens
     if (index) result = detail::written_with(result, {&index});
   const detail::UnseenTarget unseen(result);
   return index_put_(result, indices, values, accumulate);
+}
+
+Tensor select_scatter(const Tensor& x, const Tensor& src, int64_t dim, int64_t position) {
+  return detail::with_part("select_scatter", x, src,
+                           [&](const Tensor& t) { return select(t, dim, position); });
+}
+Tensor slice_scatter(const Tensor& x, const Tensor& src, int64_t dim, int64_t start, int64_t end,
+                     int64_t step) {
+  return detail::with_part("slice_scatter", x, src,
+                           [&](const Tensor& t) { return slice(t, dim, start, end, step); });
+}
+Tensor diagonal_scatter(const Tensor& x, const Tensor& src, int64_t offset, int64_t dim1,
+                        int64_t dim2) {
+  return detail::with_part("diagonal_scatter", x, src,
+                           [&](const Tensor& t) { return diagonal(t, offset, dim1, dim2); });
 }
 
 Tensor take(const Tensor& x, const Tensor& index) {

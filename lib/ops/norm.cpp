@@ -8,6 +8,7 @@
 #include "kernels/cpu/pointwise.hpp"
 #include "ops/broadcast.hpp"
 #include "ops/call_check.hpp"
+#include "ops/indexing.hpp"
 #include "ops/reduce.hpp"
 #include "ops/registry.hpp"
 
@@ -140,6 +141,22 @@ Tensor vector_norm(const Tensor& x, double ord, const Shape& dims, bool keepdim,
   attrs.reals[0] = ord;
   if (dtype) attrs.ints[2] = static_cast<int64_t>(*dtype);
   return detail::dispatch(detail::op_vector_norm, {x}, attrs);
+}
+
+Tensor renorm(const Tensor& x, double p, int64_t dim, double maxnorm) {
+  if (!(p > 0)) fail(ErrorCode::kRuntime, "renorm: non-positive-norm not supported, got ", p);
+  if (!(maxnorm >= 0))
+    fail(ErrorCode::kRuntime, "renorm: expected maxnorm to be >= 0 but got ", maxnorm);
+  if (x.dim() < 2)
+    fail(ErrorCode::kRuntime, "renorm: input needs at least 2 dimensions, got ", x.dim(),
+         " dimensions (sizes ", x.sizes(), ")");
+  Shape others = detail::all_dims(x.dim());
+  others.erase(detail::normalize_dim(dim, x.dim()));
+  const Tensor norms = vector_norm(x, p, others, true), most = scalar(maxnorm);
+  return x * where(gt(norms, most), most / (norms + scalar(1e-7)), scalar(1.0));
+}
+Tensor& renorm_(Tensor& self, double p, int64_t dim, double maxnorm) {
+  return copy_(self, renorm(clone(self), p, dim, maxnorm));
 }
 
 }  // namespace autograd

@@ -1,7 +1,8 @@
-// Different elements and slices, places in sorted rows, membership.
+// Different elements and slices, places in sorted rows, membership, histograms.
 #include "kernels/cpu/search.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "autograd/ops.hpp"
@@ -121,7 +122,57 @@ constexpr Op op_search = {.name = "searchsorted",
                           .batch = {.call = batch_search},
                           .check = (takes<2, 3>)};
 
-constexpr const Op* kSearchOps[] = {&op_search};
+// ---- histc; reals: the ends; ints: bins, leading dims that have histograms of their own
+
+void infer_histc(const Call& call, OutputMetas& outputs) {
+  const TensorBody& x = call.in(0);
+  OutputMeta& meta = outputs.add();
+  meta.dtype = x.dtype;
+  meta.sizes = Shape(x.sizes.data(), static_cast<int>(call.attrs.ints[1]));
+  meta.sizes.push_back(call.attrs.ints[0]);
+}
+
+template <class T>
+void count_parts(const Call& call) {
+  const Tensor x = dense(call.in(0)), found = zeros(call.out().sizes, DType::kInt64);
+  const int64_t bins = call.attrs.ints[0], rows = found.numel() / bins;
+  const T *data = x.data_as<T>(), low = static_cast<T>(call.attrs.reals[0]),
+          high = static_cast<T>(call.attrs.reals[1]);
+  int64_t* counts = found.data_as<int64_t>();
+  for (int64_t row = 0; row < rows; ++row, counts += bins)
+    for (const T* const end = data + x.numel() / rows; data < end; ++data) {
+      if (!(*data >= low && *data <= high)) continue;
+      // NaN where the range is empty or infinite in this dtype.
+      const T place = (*data - low) * static_cast<T>(bins) / (high - low);
+      const bool is_inside = place < static_cast<T>(bins);
+      ++counts[is_inside ? static_cast<int64_t>(place) : place > 0 ? bins - 1 : 0];
+    }
+  copy_into(call.out(), *body(found));
+}
+
+void forward_histc(const Call& call) {
+  call.in(0).dtype == DType::kFloat32 ? count_parts<float>(call) : count_parts<double>(call);
+}
+
+void check_histc(const Call& call) {
+  need_counts(call, 1, 1);
+  need_float(call, 0);
+  need_number(call, 0, 1, kMostElements);
+  need_number(call, 1, 0, call.in(0).sizes.size());
+  const double low = call.attrs.reals[0], high = call.attrs.reals[1];
+  need(call, low < high && std::isfinite(low) && std::isfinite(high), "ends in order are wanted");
+}
+
+constexpr Op op_histc = {.name = "histc",
+                         .traits = kReduction,
+                         .infer = infer_histc,
+                         .forward = {forward_histc},
+                         .attrs = ";low,high;bins,leading_dims",
+                         .doc = "how many elements lie in each of equal parts of a range",
+                         .batch = {1, [](Attrs& a, int64_t) { ++a.ints[1]; }},
+                         .check = check_histc};
+
+constexpr const Op* kSearchOps[] = {&op_search, &op_histc};
 
 // ---- unique
 
@@ -221,6 +272,27 @@ Tensor searchsorted(const Tensor& sorted, const Tensor& values, bool right, cons
   detail::Attrs attrs;
   attrs.ints[0] = right;
   return detail::dispatch(detail::op_search, {sorted, values, sorter}, attrs);
+}
+
+Tensor histc(const Tensor& x, int64_t bins, double low, double high) {
+  if (!is_floating(x.dtype()))
+    fail(ErrorCode::kNotImplemented, "histc: not implemented for ", name_of(x.dtype()));
+  if (bins <= 0) fail(ErrorCode::kRuntime, "histc(): bins must be > 0, but got ", bins);
+  if (low == high && x.numel()) {
+    low = amin(x.detach()).item();
+    high = amax(x.detach()).item();
+  }
+  if (!std::isfinite(low) || !std::isfinite(high))
+    fail(ErrorCode::kRuntime, "histc: range of [", low, ", ", high, "] is not finite");
+  if (low > high)
+    fail(ErrorCode::kRuntime, "histc: max must be larger than min, got min ", low, " and max ",
+         high);
+  if (low == high) --low, ++high;
+  detail::Attrs attrs;
+  attrs.reals[0] = low;
+  attrs.reals[1] = high;
+  attrs.ints[0] = bins;
+  return detail::dispatch(detail::op_histc, {x}, attrs);
 }
 
 Tensor isin(const Tensor& elements, const Tensor& test_elements, bool invert) {

@@ -44,14 +44,17 @@ def numbers(*many, dtype=None):
     return [{"numbers": one, **({"dtype": dtype} if dtype else {})} for one in many]
 
 
-def window(name, *more):
-    """A row of <name>_window, with further numbers behind its length and whether it is periodic."""
+def window(name, *more, python_only=True):
+    """A row of <name>_window, with further numbers behind its length and whether it is periodic.
+
+    Those that are sums of cosines have one function in C.
+    """
     return made(
         f"{name}_window",
         numbers(*((n, periodic) for n in (0, 1, 2, 5, 8) for periodic in (True, False)), (7,))
         + numbers((9,), *((7, True, *one) for one in more), dtype="float64"),
         call=spread(f"{name}_window"),
-        python_only=True,
+        python_only=python_only,
         rtol={"float32": 1e-5},
         errors=(
             bad(says="non-negative window_length", numbers=(-1,)),
@@ -141,9 +144,10 @@ ROWS = (
         call=spread("eye"),
         errors=(bad(says="greater or equal to 0|(?i:negative)", numbers=(-1,)),),
     ),
-    *[window(name) for name in ("hann", "bartlett", "blackman")],
+    *[window(name) for name in ("hann", "blackman")],
+    window("bartlett", python_only=False),
     window("hamming", (0.5,), (0.5, 0.3)),
-    window("kaiser", (3.0,), (0.0,)),
+    window("kaiser", (3.0,), (0.0,), python_only=False),
     made(
         "randperm",
         [{"n": 0}, {"n": 1}, {"n": 9}],

@@ -415,7 +415,6 @@ ROWS = (
             case((2, 3, 4), (2, 4), dim=1, index=0),
             case((2, 0, 4), (2, 0), dim=2, index=0),
         ),
-        python_only=True,
         errors=(
             bad((3, 4), (3,), says="size equal to the slice", shows=((3,),), dim=0, index=1),
             bad((3, 4), (4,), says="out of range", shows=(), dim=0, index=3),
@@ -433,7 +432,6 @@ ROWS = (
             case((3, 4), (3, 4)),
             case((2, 0, 4), (2, 0, 4), dim=1),
         ),
-        python_only=True,
         errors=(
             bad((3, 4), (3, 4), says="size equal to the slice", shows=(), dim=0, start=1),
             bad((3, 4), (3, 4), says="step must be positive", shows=(), dim=0, step=0),
@@ -449,7 +447,6 @@ ROWS = (
             case((2, 3, 4), (3, 2), offset=-1, dim1=2, dim2=0),
             case((0, 3), (0,)),
         ),
-        python_only=True,
         errors=(
             bad((3, 4), (4,), says="size equal to the slice", shows=((4,),)),
             bad((3, 4), (3,), says="cannot be identical", shows=(), dim1=1),
@@ -488,6 +485,5 @@ ROWS = (
             bad((3,), [0], [1], says="same scalar type", shows=(), dim=0, reduce="amax"),
         ),
         inplace=True,
-        python_only=True,
     ),
 )

@@ -66,7 +66,6 @@ ROWS = (
         ),
         order=0,
         dtypes=FLOATS,
-        python_only=True,
         errors=(
             bad((3,), says="bins must be > 0", shows=(), bins=0),
             bad((3,), says="max must be larger than min", shows=(), bins=2, min=3, max=2),
@@ -94,7 +93,6 @@ ROWS = (
             *({"p": p, "dim": dim, "maxnorm": 1.2} for p in (2, 1, 3.0) for dim in (0, -1)),
         )
         + (case((3, 4), p=float("inf"), dim=1, maxnorm=1.0),),
-        python_only=True,
         inplace=True,
         dtypes=FLOATS,
         errors=(
@@ -109,7 +107,6 @@ ROWS = (
         "ldexp",
         (normal, integers(5)),
         cases([((3,), (3,)), ((2, 3), (3,)), ((), ()), ((0,), (1,)), ((3, 1), (2,))]),
-        python_only=True,
         inplace=True,
         dtypes=FLOATS,
         errors=(

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from .._arguments import int_argument
 from .._capi import call, lib
 from ..binding import function_only as function
-from ..binding import method, op, public_names
+from ..binding import method, op, passes_on, public_names
 from ..operands import Dims, in_place, must_be_tensors, number_argument
 from ..tensor import Tensor
-from .norms import vector_norm
-from .pointwise import where
 from .reductions import norm
 
 
@@ -66,32 +63,18 @@ def pdist(input: Tensor, p: float = 2) -> Tensor:
 
 
 @op
+@passes_on(lib.ag_renorm)
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """Returns the slices along dim, those whose p-norm is larger than maxnorm scaled down to it.
 
     Raises RuntimeError for fewer than 2 dims, p <= 0, maxnorm < 0 and integers.
     """
-    must_be_tensors("renorm", input=input)
-    p, largest = number_argument("renorm", "p", p), number_argument("renorm", "maxnorm", maxnorm)
-    dim = int_argument("renorm", "dim", dim)
-    if not p > 0:
-        raise RuntimeError(f"renorm: non-positive-norm not supported, got {p}")
-    if not largest >= 0:
-        raise RuntimeError(f"renorm: expected maxnorm to be >= 0 but got {largest}")
-    if input.ndim < 2:
-        raise RuntimeError(
-            f"renorm: input needs at least 2 dimensions, got {input.ndim} dimensions"
-        )
-    input.size(dim)  # IndexError if it is not there
-    others = tuple(d for d in range(input.ndim) if d != dim % input.ndim)
-    sizes = vector_norm(input, p, others, keepdim=True)
-    return input * where(sizes > largest, largest / (sizes + 1e-7), 1.0)
 
 
 @method
 def renorm_(self: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """Scales the slices along dim down to a p-norm of maxnorm and returns the tensor itself."""
-    return in_place(lib.ag_copy_, self, renorm(self.clone(), p, dim, maxnorm))
+    return in_place(lib.ag_renorm_, self, p, dim, maxnorm)
 
 
 def normalize(

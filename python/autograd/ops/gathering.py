@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .._arguments import bool_argument, int_argument, text_argument
+from .._arguments import bool_argument, text_argument
 from .._capi import (
     ZERO,
     ArgumentError,
@@ -17,13 +17,12 @@ from .._capi import (
     not_null,
     raise_last_error,
 )
-from ..binding import by_numpys_names, method, op, public_names
-from ..operands import handles, in_place, must_be_tensors, number_argument, tensor_argument
+from ..binding import by_numpys_names, method, op, passes_on, public_names
+from ..operands import handles, in_place, number_argument, tensor_argument
 from ..tensor import Tensor
 
 _gather, _index_select, _scatter_add = lib.ag_gather, lib.ag_index_select, lib.ag_scatter_add
-_INT64 = constants["AG_INT64"]
-_INDEX_TYPES = ("autograd.int32", "autograd.int64")
+_FIRST, _LAST = -(1 << 63), (1 << 63) - 1
 _REDUCTIONS = {
     name: constants[f"AG_SCATTER_{name.upper()}"]
     for name in ("sum", "prod", "mean", "amax", "amin")
@@ -266,33 +265,13 @@ def put_(self: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
 # ---- parts replaced --------------------------------------------------------------------------------------
 
 
-def _fitting(name: str, input: Tensor, src: Tensor, part: Tensor) -> Tensor:
-    """src in the dtype of input; RuntimeError unless it has the sizes of the part that it replaces."""
-    if src.shape != part.shape:
-        raise RuntimeError(
-            f"{name}(): expected src to have a size equal to the slice of self. src size = {list(src.shape)}, "
-            f"slice size = {list(part.shape)}"
-        )
-    return src.to(input.dtype)
-
-
 @op
+@passes_on(lib.ag_select_scatter)
 def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     """Returns input with src in the place of input.select(dim, index).
 
     Raises IndexError for a dim or an index that is not there, RuntimeError for other sizes.
     """
-    must_be_tensors("select_scatter", input=input, src=src)
-    part = input.detach().select(dim, index)
-    src = _fitting("select_scatter", input, src, part)
-    place = call(
-        lib.ag_arange,
-        float(index % input.shape[dim]),
-        float(index % input.shape[dim] + 1),
-        1.0,
-        _INT64,
-    )
-    return call(lib.ag_index_copy, input, dim, place, src.unsqueeze(dim))
 
 
 @op
@@ -308,25 +287,13 @@ def slice_scatter(
 
     Raises IndexError for a dim that is not there, RuntimeError for other sizes and a step that is not positive.
     """
-    must_be_tensors("slice_scatter", input=input, src=src)
-    if int_argument("slice_scatter", "step", step) <= 0:
-        raise RuntimeError(f"slice_scatter(): slice step must be positive, got {step}")
-    if not input.ndim:
-        raise IndexError("slice() cannot be applied to a 0-dim tensor.")
-    for name, value in (("start", start), ("end", end)):
-        if value is not None:
-            int_argument("slice_scatter", name, value)
-    size = input.size(dim)
-    first, last, _ = slice(start, end).indices(size)
-    places = call(lib.ag_arange, float(first), float(max(first, last)), float(step), _INT64)
-    sizes = list(input.shape)
-    sizes[dim] = len(places)
-    part = input.detach().new_empty(sizes)
-    src = _fitting("slice_scatter", input, src, part)
-    return call(lib.ag_index_copy, input, dim, places, src)
+    first = _FIRST if start is None else start
+    last = _LAST if end is None else end
+    return call(lib.ag_slice_scatter, input, src, dim, first, last, step)
 
 
 @op
+@passes_on(lib.ag_diagonal_scatter)
 def diagonal_scatter(
     input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1
 ) -> Tensor:
@@ -334,64 +301,14 @@ def diagonal_scatter(
 
     Raises IndexError for dims that are not there, RuntimeError for other sizes.
     """
-    must_be_tensors("diagonal_scatter", input=input, src=src)
-    n = input.numel()
-    places = call(lib.ag_arange, 0.0, float(n), 1.0, _INT64).reshape(input.shape)
-    places = call(lib.ag_diagonal, places, offset, dim1, dim2)
-    src = _fitting("diagonal_scatter", input, src, places)
-    filled = call(lib.ag_index_copy, input.reshape(-1), 0, places.reshape(-1), src.reshape(-1))
-    return filled.reshape(input.shape)
 
 
-def _reduced_slices(
-    name: str, input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, self: bool
-) -> Tensor:
-    must_be_tensors(name, input=input, index=index, source=source)
+def _slice_reduction(name: str, reduce: Any) -> int:
     if text_argument(name, "reduce", reduce) not in ("prod", "mean", "amax", "amin"):
         raise RuntimeError(
             f"{name}(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}."
         )
-    if index.ndim > 1:
-        raise IndexError(
-            f"{name}(): Index is supposed to be a vector, but got dim: {index.ndim} with sizes {list(index.shape)}"
-        )
-    if str(index.dtype) not in _INDEX_TYPES:
-        raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index but got: {index.dtype}")
-    if input.dtype is not source.dtype:
-        raise RuntimeError(
-            f"{name}(): self ({input.dtype}) and source ({source.dtype}) must have the same scalar type"
-        )
-    rows = source if source.ndim else source.reshape(1)
-    if input.ndim:
-        input.size(dim)  # IndexError if it is not there
-        dim %= input.ndim
-    else:
-        dim = 0
-    sizes = [n for d, n in enumerate(input.shape) if d != dim]
-    if input.ndim and (
-        rows.ndim != input.ndim or [n for d, n in enumerate(rows.shape) if d != dim] != sizes
-    ):
-        raise RuntimeError(
-            f"{name}(): source tensor shape must match self tensor shape, excluding the specified dimension. Got "
-            f"self.shape = {list(input.shape)} source.shape = {list(source.shape)}"
-        )
-    if index.numel() != rows.size(dim):
-        raise RuntimeError(
-            f"{name}(): Number of indices ({index.numel()}) should be equal to source.size(dim): ({rows.size(dim)}), "
-            f"for dim: {dim}"
-        )
-    along = [1] * rows.ndim
-    along[dim] = index.numel()
-    places = index.reshape(along).expand(rows.shape)
-    try:
-        found = scatter_reduce(
-            input if input.ndim else input.reshape(1), dim, places, rows, reduce, include_self=self
-        )
-    except RuntimeError as error:
-        if "out of bounds" in str(error):
-            raise IndexError(f"{name}(): {error}") from None
-        raise
-    return found.reshape(input.shape)
+    return _REDUCTIONS[reduce]
 
 
 @op
@@ -409,7 +326,8 @@ def index_reduce(
     reduce is "prod", "mean", "amax" or "amin"; unless include_self, the slices of input that are named do not take
     part. Raises IndexError for a position that is not there, RuntimeError for sizes and dtypes that do not fit.
     """
-    return _reduced_slices("index_reduce", input, dim, index, source, reduce, include_self)
+    kind = _slice_reduction("index_reduce", reduce)
+    return call(lib.ag_index_reduce, input, dim, index, source, kind, include_self)
 
 
 @method
@@ -417,8 +335,8 @@ def index_reduce_(
     self: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True
 ) -> Tensor:
     """Does what index_reduce() does to the tensor itself and returns it."""
-    result = _reduced_slices("index_reduce_", self, dim, index, source, reduce, include_self)
-    return in_place(lib.ag_copy_, self, result)
+    kind = _slice_reduction("index_reduce_", reduce)
+    return in_place(lib.ag_index_reduce_, self, dim, index, source, kind, include_self)
 
 
 # ---- masks -----------------------------------------------------------------------------------------------

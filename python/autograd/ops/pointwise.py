@@ -9,7 +9,7 @@ from .._capi import call, lib
 from ..binding import binary, method, op, public_names, unary
 from ..binding import function_only as function
 from ..dtypes import bool_
-from ..operands import in_place, must_be_tensors, number_argument, tensor_argument
+from ..operands import in_place, number_argument, tensor_argument
 from ..tensor import NO_TENSOR, Tensor
 
 neg = unary("neg", "-x")
@@ -67,6 +67,7 @@ mul = binary("mul", "input * other", "mul", numbers="two")
 _plain_div = binary("div", "input / other", "truediv", numbers="two")
 pow = binary("pow", "input ^ exponent", "pow", second="exponent")
 float_power = binary("float_power", "input ^ exponent in float64", second="exponent")
+ldexp = binary("ldexp", "input 2^other", numbers="none")
 remainder = binary("remainder", "input - floor(input / other) other", "mod")
 fmod = binary("fmod", "input - trunc(input / other) other", numbers="second")
 floor_divide = binary("floor_divide", "floor(input / other)", "floordiv", numbers="two")
@@ -373,20 +374,6 @@ method(_invert, "__invert__")
 
 
 # ---- made of others
-
-
-@op
-def ldexp(input: Tensor, other: Tensor) -> Tensor:
-    """Returns input 2^other, elementwise and broadcast."""
-    must_be_tensors("ldexp", input=input, other=other)
-    return mul(input, pow(2.0, other))
-
-
-@method
-def ldexp_(self: Tensor, other: Tensor) -> Tensor:
-    """Multiplies the elements by 2^other and returns the tensor itself."""
-    must_be_tensors("ldexp_", other=other)
-    return self.mul_(pow(2.0, other))
 
 
 # ---- limits and choices

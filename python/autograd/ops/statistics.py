@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from typing import Any
 
 from .._arguments import int_argument
 from .._capi import lib
-from ..binding import op, public_names
-from ..creation import hold_everywhere, zeros
+from ..binding import op, passes_on, public_names
+from ..creation import hold_everywhere
 from ..dtypes import bool_
-from ..operands import must_be_tensors, number_argument
+from ..operands import must_be_tensors
 from ..tensor import Tensor
-from .pointwise import where
 
 # ---- covariances -----------------------------------------------------------------------------------------
 
@@ -119,48 +117,14 @@ def corrcoef(input: Tensor) -> Tensor:
 # ---- a histogram -----------------------------------------------------------------------------------------
 
 
-def _ends(name: str, input: Tensor, low: float, high: float) -> tuple[float, float]:
-    """The range of a histogram: the given one, or that of the elements where its ends are equal."""
-    if low == high and input.numel():
-        low, high = input.detach().amin().item(), input.detach().amax().item()
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise RuntimeError(f"{name}: range of [{low}, {high}] is not finite")
-    if low > high:
-        raise RuntimeError(f"{name}: max must be larger than min, got min {low} and max {high}")
-    return low, high
-
-
-def _must_be_floats(name: str, input: Tensor) -> None:
-    must_be_tensors(name, input=input)
-    if not input.dtype.is_floating_point:
-        raise NotImplementedError(f"{name} is not implemented for {input.dtype}")
-
-
-def _bins(name: str, bins: Any) -> int:
-    bins = int_argument(name, "bins", bins)
-    if bins <= 0:
-        raise RuntimeError(f"{name}(): bins must be > 0, but got {bins}")
-    return bins
-
-
 @op
+@passes_on(lib.ag_histc)
 def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
     """Returns how many elements lie in each of `bins` equal parts of [min, max], in the dtype of input (floats).
 
     Where min and max are equal, they are the least and the largest element. Elements outside do not count.
     Raises RuntimeError for ends that are not finite or in the wrong order, and for no bins.
     """
-    _must_be_floats("histc", input)
-    bins = _bins("histc", bins)
-    low, high = (float(number_argument("histc", n, v)) for n, v in (("min", min), ("max", max)))
-    low, high = _ends("histc", input, low, high)
-    if low == high:
-        low, high = low - 1, high + 1
-    x = input.detach().reshape(-1)
-    inside = (x >= low) & (x <= high)
-    place = (where(inside, x, low) - low) * bins / (high - low)
-    place = place.long().clamp(0, bins - 1)
-    return zeros(bins, dtype=x.dtype).index_add(0, place, inside.to(x.dtype))
 
 
 __all__ = public_names(globals())
