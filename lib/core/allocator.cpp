@@ -8,6 +8,7 @@
 #include <array>
 #include <atomic>
 #include <bit>
+#include <cstdint>
 #include <cstdlib>
 #include <mutex>
 #include <new>
@@ -58,26 +59,38 @@ constexpr auto kMostBlocks = [] {
 std::atomic<int64_t> reserved{0};
 std::atomic<int64_t> finished_threads_allocated{0};
 
+size_t whole_lines(size_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
+
+bool has_huge_pages(size_t bytes) { return bytes >= 2 * kHugePage; }
+
+// Operands that are read and written side by side from the same place in their pages are on their
+// way to the same part of the memory: large blocks start in different quarters of a page.
+size_t next_start() {
+  static std::atomic<size_t> count{0};
+  return count.fetch_add(1, std::memory_order_relaxed) % 4 * 1024;
+}
+
 void* system_allocate(size_t bytes) {
-  bytes = (bytes + kAlign - 1) / kAlign * kAlign;
-  const bool huge = bytes >= 2 * kHugePage;
-  const size_t align = huge ? kHugePage : kAlign;
-  void* block = bytes > size_t{1} << 60
-                    ? nullptr
-                    : std::aligned_alloc(align, (bytes + align - 1) / align * align);
+  bytes = whole_lines(bytes);
+  const bool huge = has_huge_pages(bytes);
+  const size_t align = huge ? kHugePage : kAlign, start = huge ? next_start() : 0;
+  char* block = bytes > size_t{1} << 60 ? nullptr
+                                        : static_cast<char*>(std::aligned_alloc(
+                                              align, (bytes + start + align - 1) / align * align));
   if (!block) fail(ErrorCode::kMemory, "out of memory: tried to allocate ", bytes, " bytes");
 #ifdef MADV_HUGEPAGE
   // Fewer addresses to translate, and to give memory to. The system may refuse.
   if (huge) madvise(block, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
 #endif
   reserved.fetch_add(static_cast<int64_t>(bytes), std::memory_order_relaxed);
-  return block;
+  return block + start;
 }
 
 void system_free(void* block, size_t bytes) {
-  bytes = (bytes + kAlign - 1) / kAlign * kAlign;
+  bytes = whole_lines(bytes);
   reserved.fetch_sub(static_cast<int64_t>(bytes), std::memory_order_relaxed);
-  std::free(block);
+  const size_t start = has_huge_pages(bytes) ? reinterpret_cast<uintptr_t>(block) % kHugePage : 0;
+  std::free(static_cast<char*>(block) - start);
 }
 
 }  // namespace
