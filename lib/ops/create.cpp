@@ -161,7 +161,7 @@ Tensor bartlett_window(int64_t n, bool periodic, DType dtype) {
 }
 
 Tensor kaiser_window(int64_t n, bool periodic, double beta, DType dtype) {
-  const double whole = bessel(beta);
+  const double whole = n > 1 ? bessel(beta) : 1;
   return window(n, periodic, dtype, [=](double x) {
     const double apart = 2 * x - 1;
     return bessel(beta * std::sqrt(std::max(0.0, 1 - apart * apart))) / whole;
