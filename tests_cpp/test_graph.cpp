@@ -37,7 +37,7 @@ TEST(Graph, text_is_single_assignment) {
 %1 = parameter "fc.weight" : float32 [2, 3]
 %2 = parameter : float32 [2]
 %3 = constant 0.5 : float64 []
-%4 = input : int64 [4]
+%4 = input "target" : int64 [4]
 %5 = linear(%0, %1, %2) : float32 [4, 2]
 %6 = mul(%5, %3) : float32 [4, 2]
 %7 = permute(%6) {dims=[1, 0]} : float32 [2, 4]
