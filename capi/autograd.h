@@ -123,6 +123,13 @@ typedef enum ag_sample_padding {
   AG_SAMPLE_REFLECTION = 2 /* x mirrored */
 } ag_sample_padding;
 
+/* What the learning rate of ag_muon_step is multiplied by for a matrix [n, m]. */
+typedef enum ag_muon_scale {
+  AG_MUON_SCALE_ORIGINAL = 0,        /* sqrt(max(1, n / m)) */
+  AG_MUON_SCALE_MATCH_RMS_ADAMW = 1, /* 0.2 sqrt(max(n, m)) */
+  AG_MUON_SCALE_NONE = 2             /* 1 */
+} ag_muon_scale;
+
 /* What ag_pad fills with. */
 typedef enum ag_pad_mode {
   AG_PAD_CONSTANT = 0,  /* a number */
@@ -701,6 +708,15 @@ AG_API ag_tensor* ag_deg2rad(const ag_tensor* x);
 AG_API ag_tensor* ag_rad2deg(const ag_tensor* x);
 /* Rounded to 10^-decimals; floats only. */
 AG_API ag_tensor* ag_round_decimals(const ag_tensor* x, int64_t decimals);
+/* Modified Bessel functions of the first kind, of order 0 and 1; i0e and i1e times exp(-|x|). */
+AG_API ag_tensor* ag_i0(const ag_tensor* x);
+AG_API ag_tensor* ag_i0e(const ag_tensor* x);
+AG_API ag_tensor* ag_i1(const ag_tensor* x);
+AG_API ag_tensor* ag_i1e(const ag_tensor* x);
+/* The float next to a in the direction of b. */
+AG_API ag_tensor* ag_nextafter(const ag_tensor* a, const ag_tensor* b);
+/* x = mantissa 2^exponent with 0.5 <= |mantissa| < 1, exponent int32. */
+AG_API ag_status ag_frexp(const ag_tensor* x, ag_tensor** mantissa, ag_tensor** exponent);
 /* The derivative of order n >= 0 of digamma. */
 AG_API ag_tensor* ag_polygamma(const ag_tensor* x, int64_t n);
 /* log(x / (1 - x)); x is limited to [eps, 1 - eps] unless eps, a number, is NULL. */
@@ -1212,6 +1228,12 @@ AG_API ag_tensor* ag_narrow(const ag_tensor* x, int64_t dim, int64_t start, int6
 AG_API ag_tensor* ag_diagonal(const ag_tensor* x, int64_t offset, int64_t dim1, int64_t dim2);
 /* Windows of `size` positions, `step` apart, along dim: a view with their insides as a last dim. */
 AG_API ag_tensor* ag_unfold(const ag_tensor* x, int64_t dim, int64_t size, int64_t step);
+/* The storage of x read with any sizes and strides from its element storage_offset on, or, -1, from
+ * where x begins; a view. */
+AG_API ag_tensor* ag_as_strided(const ag_tensor* x, const int64_t* sizes, int64_t n,
+                                const int64_t* strides, int64_t n_strides, int64_t storage_offset);
+/* The bytes of x read as another dtype; the last dim counts fewer or more elements of other sizes. */
+AG_API ag_tensor* ag_view_dtype(const ag_tensor* x, ag_dtype dtype);
 /* The views at the n positions of a dim of size n, written to out[n]. */
 AG_API ag_status ag_unbind(const ag_tensor* x, int64_t dim, int64_t n, ag_tensor** out);
 /* The n + 1 views along dim between 0, the n indices, and the end, written to out[n + 1]. */
@@ -1450,6 +1472,12 @@ AG_API ag_tensor* ag_multi_margin_loss(const ag_tensor* input, const ag_tensor* 
 /* Mean over classes (the last dim) of the binary cross entropies of logits; weight may be NULL. */
 AG_API ag_tensor* ag_multilabel_soft_margin_loss(const ag_tensor* input, const ag_tensor* target,
                                                  const ag_tensor* weight, ag_reduction reduction);
+/* -log of the probability that targets are what is left of sequences without repetitions and blanks.
+ * log_probs [T, N, C] or [T, C], as of log_softmax; targets [N, S] or in a row; lengths [N]. The mean
+ * is one of loss / length. First-order gradients. */
+AG_API ag_tensor* ag_ctc_loss(const ag_tensor* log_probs, const ag_tensor* targets,
+                              const ag_tensor* input_lengths, const ag_tensor* target_lengths,
+                              int64_t blank, ag_reduction reduction, ag_bool zero_infinity);
 /* (x - t)^2, reduced. Losses of pairs broadcast. */
 AG_API ag_tensor* ag_mse_loss(const ag_tensor* input, const ag_tensor* target,
                               ag_reduction reduction);
@@ -1743,7 +1771,7 @@ AG_API ag_status ag_optim_number(const ag_tensor* t, double* out);
  * passed over. `states` holds the named states as rows of n entries each, one row after the other,
  * owned by the caller; NULL means that there was no step yet: the state is made here. Rows of
  * states that the options do not use are not touched. Numbers such as `step` are 0-d, the other
- * states have their parameter's sizes. Options are used as they are; nothing is changed if a state
+ * states have their parameter's sizes unless it is said otherwise. Options are used as they are; nothing is changed if a state
  * does not fit. */
 
 /* momentum_buffer; states may be NULL if momentum is 0. */
@@ -1779,6 +1807,16 @@ AG_API ag_status ag_adagrad_step(ag_tensor* const* params, ag_tensor** states, i
 AG_API ag_status ag_adadelta_step(ag_tensor* const* params, ag_tensor** states, int64_t n,
                                   double lr, double rho, double eps, double weight_decay,
                                   int32_t maximize);
+/* step, row_var [..., n, 1] and col_var [..., 1, m] of matrices, variance of vectors. eps1 < 0: the
+ * spacing of the parameter's dtype at 1. */
+AG_API ag_status ag_adafactor_step(ag_tensor* const* params, ag_tensor** states, int64_t n,
+                                   double lr, double beta2_decay, double eps1, double eps2,
+                                   double d, double weight_decay, int32_t maximize);
+/* momentum_buffer. Parameters are matrices; a, b and c are the coefficients of an iteration. */
+AG_API ag_status ag_muon_step(ag_tensor* const* params, ag_tensor** states, int64_t n, double lr,
+                              double weight_decay, double momentum, int32_t nesterov, double a,
+                              double b, double c, double eps, int64_t ns_steps,
+                              ag_muon_scale scale);
 /* step, prev, step_size (starts as lr). */
 AG_API ag_status ag_rprop_step(ag_tensor* const* params, ag_tensor** states, int64_t n, double lr,
                                double eta_minus, double eta_plus, double step_size_min,

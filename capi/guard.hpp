@@ -119,6 +119,9 @@ class Arguments {
   BagMode bag_mode(const ag_bag_mode& value) const {
     return static_cast<BagMode>(enumerator(value, 3, "mode"));
   }
+  optim::MuonScale muon_scale(const ag_muon_scale& value) const {
+    return static_cast<optim::MuonScale>(enumerator(value, 3, "scale"));
+  }
   /// A list of any length.
   std::vector<int64_t> list(const int64_t* values, int64_t n, const char* name) const {
     array(values, n, name);
@@ -183,6 +186,16 @@ ag_status run(const char* function, const Body& body) noexcept {
   } catch (...) {
     return report();
   }
+}
+
+/// For functions of two results: writes both, or none.
+template <class Op>
+void write_pair(Arguments in, ag_tensor** values, ag_tensor** indices, const Op& op) {
+  in.pointer(values, "values");
+  in.pointer(indices, "indices");
+  std::pair<Tensor, Tensor> results = op();
+  *values = to_handle(std::move(results.first));
+  *indices = to_handle(std::move(results.second));
 }
 
 /// For functions that return a plain value, `failure` if they fail.

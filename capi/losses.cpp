@@ -46,6 +46,17 @@ ag_tensor* ag_multilabel_soft_margin_loss(const ag_tensor* input, const ag_tenso
   });
 }
 
+ag_tensor* ag_ctc_loss(const ag_tensor* log_probs, const ag_tensor* targets,
+                       const ag_tensor* input_lengths, const ag_tensor* target_lengths,
+                       int64_t blank, ag_reduction reduction, ag_bool zero_infinity) {
+  return make(__func__, [&](Arguments in) {
+    return ctc_loss(in.tensor(log_probs, "log_probs"), in.tensor(targets, "targets"),
+                    in.tensor(input_lengths, "input_lengths"),
+                    in.tensor(target_lengths, "target_lengths"), blank, in.reduction(reduction),
+                    zero_infinity != 0);
+  });
+}
+
 ag_tensor* ag_mse_loss(const ag_tensor* input, const ag_tensor* target, ag_reduction reduction) {
   return make(__func__, [&](Arguments in) {
     return mse_loss(in.tensor(input, "input"), in.tensor(target, "target"),

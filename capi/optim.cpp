@@ -9,16 +9,20 @@ namespace {
 /// One step. A handle is the one pointer that a Tensor consists of, so that the caller's arrays are
 /// used as they are; a NULL state becomes the reference that the caller then owns.
 template <class Options>
+void step_in(Arguments in, ag_tensor* const* params, ag_tensor** states, int64_t n,
+             const Options& options, bool has_states = true) {
+  static_assert(sizeof(Tensor) == sizeof(ag_tensor*));
+  in.array(params, n, "params");
+  if (has_states) in.array(states, n, "states");
+  for (int64_t i = 0; i < n; ++i) in.pointer(params[i], "params");
+  optim::step(reinterpret_cast<const Tensor*>(params), reinterpret_cast<Tensor*>(states), n,
+              options);
+}
+
+template <class Options>
 ag_status step(const char* function, ag_tensor* const* params, ag_tensor** states, int64_t n,
                const Options& options, bool has_states = true) {
-  static_assert(sizeof(Tensor) == sizeof(ag_tensor*));
-  return run(function, [&](Arguments in) {
-    in.array(params, n, "params");
-    if (has_states) in.array(states, n, "states");
-    for (int64_t i = 0; i < n; ++i) in.pointer(params[i], "params");
-    optim::step(reinterpret_cast<const Tensor*>(params), reinterpret_cast<Tensor*>(states), n,
-                options);
-  });
+  return run(function, [&](Arguments in) { step_in(in, params, states, n, options, has_states); });
 }
 
 }  // namespace
@@ -89,6 +93,24 @@ ag_status ag_adadelta_step(ag_tensor* const* params, ag_tensor** states, int64_t
                            double rho, double eps, double weight_decay, int32_t maximize) {
   const optim::AdadeltaOptions options = {lr, rho, eps, weight_decay, maximize != 0};
   return step(__func__, params, states, n, options);
+}
+
+ag_status ag_adafactor_step(ag_tensor* const* params, ag_tensor** states, int64_t n, double lr,
+                            double beta2_decay, double eps1, double eps2, double d,
+                            double weight_decay, int32_t maximize) {
+  const optim::AdafactorOptions options = {lr, beta2_decay,  eps1,         eps2,
+                                           d,  weight_decay, maximize != 0};
+  return step(__func__, params, states, n, options);
+}
+
+ag_status ag_muon_step(ag_tensor* const* params, ag_tensor** states, int64_t n, double lr,
+                       double weight_decay, double momentum, int32_t nesterov, double a, double b,
+                       double c, double eps, int64_t ns_steps, ag_muon_scale scale) {
+  return run(__func__, [&](Arguments in) {
+    const optim::MuonOptions options = {lr, weight_decay, momentum, nesterov != 0,       a, b,
+                                        c,  eps,          ns_steps, in.muon_scale(scale)};
+    step_in(in, params, states, n, options);
+  });
 }
 
 ag_status ag_rprop_step(ag_tensor* const* params, ag_tensor** states, int64_t n, double lr,

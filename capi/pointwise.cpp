@@ -95,6 +95,33 @@ ag_status ag_round_decimals_(ag_tensor* self, int64_t decimals) {
   return run(__func__, [&](Arguments in) { round_decimals_(in.tensor(self, "self"), decimals); });
 }
 
+ag_tensor* ag_i0(const ag_tensor* x) {
+  return make(__func__, [&](Arguments in) { return i0(in.tensor(x, "x")); });
+}
+
+ag_tensor* ag_i0e(const ag_tensor* x) {
+  return make(__func__, [&](Arguments in) { return i0e(in.tensor(x, "x")); });
+}
+
+ag_tensor* ag_i1(const ag_tensor* x) {
+  return make(__func__, [&](Arguments in) { return i1(in.tensor(x, "x")); });
+}
+
+ag_tensor* ag_i1e(const ag_tensor* x) {
+  return make(__func__, [&](Arguments in) { return i1e(in.tensor(x, "x")); });
+}
+
+ag_tensor* ag_nextafter(const ag_tensor* a, const ag_tensor* b) {
+  return make(__func__,
+              [&](Arguments in) { return nextafter(in.tensor(a, "a"), in.tensor(b, "b")); });
+}
+
+ag_status ag_frexp(const ag_tensor* x, ag_tensor** mantissa, ag_tensor** exponent) {
+  return run(__func__, [&](Arguments in) {
+    write_pair(in, mantissa, exponent, [&] { return frexp(in.tensor(x, "x")); });
+  });
+}
+
 ag_tensor* ag_polygamma(const ag_tensor* x, int64_t n) {
   return make(__func__, [&](Arguments in) { return polygamma(n, in.tensor(x, "x")); });
 }

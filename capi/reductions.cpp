@@ -19,16 +19,6 @@ std::optional<int64_t> optional_dim(Arguments in, const int64_t* dims, int64_t n
   return ndims ? std::optional(dims[0]) : std::nullopt;
 }
 
-// For max and min along a dim: writes both results, or none.
-template <class Op>
-void write_pair(Arguments in, ag_tensor** values, ag_tensor** indices, Op op) {
-  in.pointer(values, "values");
-  in.pointer(indices, "indices");
-  std::pair<Tensor, Tensor> results = op();
-  *values = to_handle(std::move(results.first));
-  *indices = to_handle(std::move(results.second));
-}
-
 }  // namespace
 
 ag_tensor* ag_sum(const ag_tensor* x, const int64_t* dims, int64_t ndims, int32_t keepdim,

@@ -81,6 +81,20 @@ ag_tensor* ag_unfold(const ag_tensor* x, int64_t dim, int64_t size, int64_t step
   return make(__func__, [&](Arguments in) { return unfold(in.tensor(x, "x"), dim, size, step); });
 }
 
+ag_tensor* ag_as_strided(const ag_tensor* x, const int64_t* sizes, int64_t n,
+                         const int64_t* strides, int64_t n_strides, int64_t storage_offset) {
+  return make(__func__, [&](Arguments in) {
+    return as_strided(in.tensor(x, "x"), in.shape(sizes, n, "sizes"),
+                      in.shape(strides, n_strides, "strides"),
+                      storage_offset == -1 ? std::nullopt : std::optional<int64_t>(storage_offset));
+  });
+}
+
+ag_tensor* ag_view_dtype(const ag_tensor* x, ag_dtype dtype) {
+  return make(__func__,
+              [&](Arguments in) { return view_dtype(in.tensor(x, "x"), in.dtype(dtype)); });
+}
+
 ag_tensor* ag_atleast_1d(const ag_tensor* x) {
   return make(__func__, [&](Arguments in) { return atleast_1d(in.tensor(x, "x")); });
 }

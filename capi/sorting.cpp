@@ -8,13 +8,8 @@ namespace {
 
 template <class Op>
 ag_status write_pair(const char* function, ag_tensor** values, ag_tensor** indices, const Op& op) {
-  return run(function, [&](Arguments in) {
-    in.pointer(values, "values");
-    in.pointer(indices, "indices");
-    std::pair<Tensor, Tensor> results = op(in);
-    *values = to_handle(std::move(results.first));
-    *indices = to_handle(std::move(results.second));
-  });
+  return run(function,
+             [&](Arguments in) { capi::write_pair(in, values, indices, [&] { return op(in); }); });
 }
 
 // Writes the values and whatever else is asked for with a pointer that is not NULL.

@@ -47,10 +47,12 @@ std::vector<Path> paths() {
 }
 
 void set_gradient(ag_tensor* w) {
+  const int64_t sizes[] = {1, 1};
   double value;
   ASSERT_EQ(ag_tensor_item_double(w, &value), AG_OK);
   value = 2 * value - 1.9;
-  ag_tensor* grad = ag_tensor_from_data(&value, AG_FLOAT64, nullptr, 0);
+  ag_tensor* grad =
+      ag_tensor_from_data(&value, AG_FLOAT64, sizes, ag_tensor_ndim(w));
   ASSERT_EQ(ag_tensor_set_grad(w, grad), AG_OK) << ag_last_error();
   ag_tensor_free(grad);
 }
@@ -77,6 +79,46 @@ TEST_F(Capi, optimizers_walk_pytorchs_paths) {
     for (ag_tensor* t : states) ag_tensor_free(t);
     ag_tensor_free(w);
   }
+}
+
+TEST_F(Capi, optimizers_of_matrices_walk_pytorchs_paths) {
+  const Path all[] = {{"adafactor",
+                       [](auto p, auto s) {
+                         return ag_adafactor_step(p, s, 1, 0.1, -0.8, 1e-3, 1e-2, 1.5, 0.01, 0);
+                       },
+                       3, 0.9947246694445568},
+                      {"muon",
+                       [](auto p, auto s) {
+                         return ag_muon_step(p, s, 1, 0.1, 0.1, 0.9, 1, 3.4445, -4.775, 2.0315,
+                                             1e-7, 5, AG_MUON_SCALE_ORIGINAL);
+                       },
+                       1, 0.924055510434363}};
+  for (const Path& path : all) {
+    SCOPED_TRACE(path.name);
+    const int64_t sizes[] = {1, 1};
+    ag_tensor *w = ag_ones(sizes, 2, AG_FLOAT64), *states[4] = {};
+    ASSERT_EQ(ag_tensor_set_requires_grad(w, 1), AG_OK);
+    for (int i = 0; i < 8; ++i) {
+      set_gradient(w);
+      ASSERT_EQ(path.step(&w, states), AG_OK) << ag_last_error();
+    }
+    double end;
+    ASSERT_EQ(ag_tensor_item_double(w, &end), AG_OK);
+    EXPECT_NEAR(end, path.end, 1e-12);
+    for (int k = 0; k < 4; ++k) EXPECT_EQ(states[k] != nullptr, k < path.states) << k;
+    for (ag_tensor* t : states) ag_tensor_free(t);
+    ag_tensor_free(w);
+  }
+}
+
+TEST_F(Capi, muon_refuses_what_is_no_matrix) {
+  const double one = 1;
+  ag_tensor *w = ag_tensor_from_data(&one, AG_FLOAT64, nullptr, 0), *state = nullptr;
+  ASSERT_EQ(ag_tensor_set_requires_grad(w, 1), AG_OK);
+  set_gradient(w);
+  expect_failure(ag_muon_step(&w, &state, 1, 0.1, 0, 0.9, 1, 1, 0, 0, 1e-7, 5, AG_MUON_SCALE_NONE),
+                 AG_ERROR_VALUE, "only supports 2D parameters");
+  ag_tensor_free(w);
 }
 
 TEST_F(Capi, optimizers_refuse_bad_arguments) {

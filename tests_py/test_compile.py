@@ -76,6 +76,7 @@ OPTIMIZERS = {
     "rmsprop_centered": lambda p: ag.optim.RMSprop(p, momentum=0.5, centered=True),
     "adagrad": lambda p: ag.optim.Adagrad(p, lr_decay=0.1),
     "adadelta": lambda p: ag.optim.Adadelta(p),
+    "adafactor": lambda p: ag.optim.Adafactor(p),
     "rprop": lambda p: ag.optim.Rprop(p),
     "asgd": lambda p: ag.optim.ASGD(p, t0=3),
 }

@@ -63,9 +63,27 @@ TABLE = {
         {"lr": 0.001, **UP},
     ],
     "ASGD": [{"lr": 0.05}, {"lr": 0.05, "lambd": 0.1, "t0": 10, "alpha": 0.5, **DECAY}],
+    "Adafactor": [
+        {},
+        {"lr": 0.3, "beta2_decay": -0.5, "eps": (1e-2, 0.1), "d": 2.0, **DECAY},
+        {"lr": 0.05, **UP},
+    ],
+    "Muon": [
+        {"lr": 0.02},
+        {"lr": 0.02, "nesterov": False, "momentum": 0.5, "weight_decay": 0.0},
+        {"lr": 0.1, "adjust_lr_fn": "match_rms_adamw", "ns_steps": 2, "eps": 0.5},
+        {"lr": 0.02, "ns_coefficients": (2.0, -1.5, 0.5), "ns_steps": 3},
+    ],
 }
 CASES = [(name, options) for name, sets in TABLE.items() for options in sets]
 SHAPES = [(5, 7), (7,), (), (0, 3), (2, 3, 4), (130,)]
+# PyTorch's Adafactor divides by the number of elements, its Muon takes matrices only.
+SHAPES_OF = {
+    "Adafactor": [(5, 7), (7,), (), (1, 3), (2, 3, 4), (130,)],
+    "Muon": [(5, 7), (7, 5), (1, 3), (0, 3), (40, 3), (3, 70)],
+}
+# float32 and float64: each step rounds a few times, and a step near 0 amplifies what the gradients differ by.
+TOLERANCE = {"float64": (1e-12, 1e-13), "float32": (5e-6, 2e-6)}
 STEPS = 50
 
 
@@ -75,9 +93,10 @@ class Run:
     def __init__(self, lib, dtype, name, options, seed=0):
         self.lib, self.dtype = lib, getattr(lib, dtype)
         numbers = np.random.default_rng(seed)
-        self.params = [self.tensor(numbers.standard_normal(shape)) for shape in SHAPES]
+        shapes = SHAPES_OF.get(name, SHAPES)
+        self.params = [self.tensor(numbers.standard_normal(shape)) for shape in shapes]
         # A parameter that no loss reaches, and one that is not contiguous.
-        self.params.append(self.tensor(numbers.standard_normal(3)))
+        self.params.append(self.tensor(numbers.standard_normal((3, 1) if name == "Muon" else 3)))
         self.params.append(self.tensor(numbers.standard_normal((4, 6))).t())
         for param in self.params:
             param.requires_grad_()
@@ -111,12 +130,17 @@ def compare(ours, theirs, rtol, atol, what):
     assert str(ours.dtype).split(".")[-1] == str(theirs.dtype), what
 
 
+@pytest.fixture(autouse=True)
+def _muon_without_bfloat16(monkeypatch):
+    """PyTorch's Muon rounds its products to bfloat16; here they have the parameter's dtype."""
+    monkeypatch.setattr(torch.Tensor, "bfloat16", torch.Tensor.clone)
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize(("name", "options"), CASES, ids=[f"{n}-{o}" for n, o in CASES])
 def test_path_equals_torch(name, options, dtype):
     ours, theirs = Run(ag, dtype, name, options), Run(torch, dtype, name, options)
-    # float32: each step rounds a few times, and a step near 0 amplifies what the gradients differ by.
-    rtol, atol = (1e-12, 1e-13) if dtype == "float64" else (5e-6, 2e-6)
+    rtol, atol = TOLERANCE[dtype]
     for number in range(STEPS):
         ours.step(number)
         theirs.step(number)
@@ -177,6 +201,56 @@ def test_a_state_dict_of_torch_continues(name, options):
     for mine, torchs in zip(saved["param_groups"], expected["param_groups"]):
         assert set(mine) == set(torchs)
         assert mine["params"] == torchs["params"]
+
+
+def test_muon_is_next_to_pytorchs_in_bfloat16(monkeypatch):
+    monkeypatch.undo()
+    ours, theirs = (Run(lib, "float32", "Muon", {"lr": 0.02}) for lib in (ag, torch))
+    for number in range(5):
+        ours.step(number)
+        theirs.step(number)
+    for a, b in zip(ours.params, theirs.params):
+        # 8 bits of a step, five times.
+        compare(a, b, 0, 5 * 0.02 * 4 * 2.0**-8, "five steps")
+
+
+def test_wrong_options_and_parameters_are_refused():
+    def matrix(lib):
+        return lib.ones(2, 2, requires_grad=True)
+
+    def stepped(lib, **options):
+        p = matrix(lib)
+        p.grad = lib.ones(2, 2)
+        lib.optim.Muon([p], **options).step()
+
+    calls = {
+        "Muon only supports 2D": lambda lib: lib.optim.Muon([lib.ones(3, requires_grad=True)]),
+        "is not supported": lambda lib: lib.optim.Muon([matrix(lib)], adjust_lr_fn="mine"),
+        "less than 100": lambda lib: stepped(lib, ns_steps=100),
+        "exactly 3 values": lambda lib: stepped(lib, ns_coefficients=(1.0, 2.0)),
+        "momentum should be >= 0": lambda lib: lib.optim.Muon([matrix(lib)], momentum=-1),
+        "d should be >= 1": lambda lib: lib.optim.Adafactor([matrix(lib)], d=0.5),
+        "epsilon1 should": lambda lib: lib.optim.Adafactor([matrix(lib)], eps=(-1, 0.1)),
+        "beta2_decay should be <= 0": lambda lib: lib.optim.Adafactor(
+            [matrix(lib)], beta2_decay=0.5
+        ),
+    }
+    for says, call in calls.items():
+        for lib in (ag, torch):
+            with pytest.raises(ValueError, match=says):
+                call(lib)
+
+
+def test_a_state_of_other_sizes_is_refused():
+    p = ag.ones(2, 3, requires_grad=True)
+    optimizer = ag.optim.Adafactor([p])
+    p.grad = ag.ones(2, 3)
+    optimizer.step()
+    optimizer.state[p]["row_var"] = ag.zeros(2, 3)
+    before = p.tolist()
+    with pytest.raises(RuntimeError, match="row_var .* does not fit the parameter"):
+        optimizer.step()
+    assert p.tolist() == before
 
 
 def test_numbers_of_the_options_may_be_tensors():

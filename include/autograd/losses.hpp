@@ -1,4 +1,4 @@
-// Losses and distances. All have gradients to every order.
+// Losses and distances. All have gradients to every order, but for ctc_loss.
 #pragma once
 #include "autograd/tensor.hpp"
 
@@ -25,6 +25,17 @@ Tensor multi_margin_loss(const Tensor& input, const Tensor& target, int64_t p = 
 Tensor multilabel_soft_margin_loss(const Tensor& input, const Tensor& target,
                                    const Tensor& weight = Tensor(),
                                    Reduction reduction = Reduction::kMean);
+
+/// -log of the probability that targets are what is left of a sequence without repetitions and
+/// blanks (Graves et al., 2006). log_probs [T, N, C] are of the classes at each step, for instance
+/// out of log_softmax; targets are [N, S], padded, or one behind the other in a row; input_lengths
+/// and target_lengths [N] count the steps and classes that matter. log_probs [T, C]: one sequence.
+/// The mean is one of loss / length of the target. zero_infinity: a target too long for its
+/// sequence costs 0. Gradients to first order, right where log_probs come out of log_softmax.
+/// Throws Error (runtime) for sizes, lengths and classes that do not fit.
+Tensor ctc_loss(const Tensor& log_probs, const Tensor& targets, const Tensor& input_lengths,
+                const Tensor& target_lengths, int64_t blank = 0,
+                Reduction reduction = Reduction::kMean, bool zero_infinity = false);
 
 // ---- of pairs; input and target broadcast
 Tensor mse_loss(const Tensor& input, const Tensor& target,

@@ -10,7 +10,8 @@ namespace autograd::optim {
 // ---- options
 //
 // kStates is the number of tensors that an optimizer remembers for each parameter; the comment
-// names them in order. `step` and other numbers are 0-d, the rest has the parameter's sizes. Below,
+// names them in order. `step` and other numbers are 0-d, the rest has the parameter's sizes unless
+// it is said otherwise. Below,
 // g is the gradient (negated if `maximize`) plus weight_decay w, m a running mean of g and v one of
 // g^2.
 
@@ -143,6 +144,39 @@ struct ASGDOptions {
   bool maximize = false;
 };
 
+/// v = r c / max(mean(r), eps1) with running means r and c of g^2 over rows and columns, or, of
+/// vectors, a running mean of g^2; the rate is t^beta2_decay. u = g / max(sqrt(v), eps1);
+/// w -= max(eps2, rms(w)) min(lr, 1 / sqrt(t)) u / max(1, rms(u) / d). The weight decay is
+/// decoupled (Shazeer and Stern, 2018).
+struct AdafactorOptions {
+  static constexpr int kStates = 4;  // step, row_var and col_var of matrices, variance of vectors
+  double lr = 1e-2;
+  double beta2_decay = -0.8;
+  double eps1 = -1;  ///< negative: the spacing of the parameter's dtype at 1
+  double eps2 = 1e-3;
+  double d = 1;
+  double weight_decay = 0;
+  bool maximize = false;
+};
+
+/// What lr is multiplied by for a matrix [n, m]: sqrt(max(1, n / m)), 0.2 sqrt(max(n, m)), or 1.
+enum class MuonScale : int32_t { kOriginal = 0, kMatchRmsAdamW = 1, kNone = 2 };
+
+/// For matrices only: w -= lr scale X, X = U V^T nearly, where U S V^T is m (nesterov: the mean of
+/// g and m), by ns_steps iterations X = a X + (b G + c G G) X, G = X X^T. The weight decay is
+/// decoupled (Jordan, 2024). Throws Error (value) for parameters that are no matrices.
+struct MuonOptions {
+  static constexpr int kStates = 1;  // momentum_buffer
+  double lr = 1e-3;
+  double weight_decay = 0.1;
+  double momentum = 0.95;
+  bool nesterov = true;
+  double a = 3.4445, b = -4.775, c = 2.0315;
+  double eps = 1e-7;
+  int64_t ns_steps = 5;  ///< at most 99 are done
+  MuonScale scale = MuonScale::kOriginal;
+};
+
 // ---- steps
 
 /// One step of n parameters; those without a gradient are passed over. states holds
@@ -185,5 +219,7 @@ using Adagrad = Optimizer<AdagradOptions>;
 using Adadelta = Optimizer<AdadeltaOptions>;
 using Rprop = Optimizer<RpropOptions>;
 using ASGD = Optimizer<ASGDOptions>;
+using Adafactor = Optimizer<AdafactorOptions>;
+using Muon = Optimizer<MuonOptions>;
 
 }  // namespace autograd::optim

@@ -2,6 +2,7 @@
 // PyTorch.
 #pragma once
 #include <optional>
+#include <utility>
 
 #include "autograd/creation.hpp"
 #include "autograd/tensor.hpp"
@@ -50,6 +51,13 @@ Tensor digamma(const Tensor& x);  ///< the derivative of lgamma
 Tensor round_decimals(const Tensor& x, int64_t decimals);  ///< to 10^-decimals; floats only
 Tensor deg2rad(const Tensor& x);
 Tensor rad2deg(const Tensor& x);
+Tensor i0(const Tensor& x);   ///< modified Bessel function of the first kind, order 0
+Tensor i0e(const Tensor& x);  ///< i0(x) exp(-|x|)
+Tensor i1(const Tensor& x);   ///< that of order 1
+Tensor i1e(const Tensor& x);  ///< i1(x) exp(-|x|)
+/// x = mantissa 2^exponent with 0.5 <= |mantissa| < 1, exponent int32; x itself and 0 where x is 0
+/// or not finite.
+std::pair<Tensor, Tensor> frexp(const Tensor& x);
 Tensor polygamma(int64_t n, const Tensor& x);  ///< the derivative of order n >= 0 of digamma
 /// log(x / (1 - x)); with eps x is first limited to [eps, 1 - eps].
 Tensor logit(const Tensor& x, std::optional<double> eps = std::nullopt);
@@ -88,9 +96,10 @@ Tensor maximum(const Tensor& a, const Tensor& b);
 Tensor minimum(const Tensor& a, const Tensor& b);
 Tensor fmax(const Tensor& a, const Tensor& b);  ///< the other number where one is NaN
 Tensor fmin(const Tensor& a, const Tensor& b);
-Tensor atan2(const Tensor& a, const Tensor& b);  ///< the angle of the point (b, a)
-Tensor hypot(const Tensor& a, const Tensor& b);  ///< sqrt(a^2 + b^2); floats only
-Tensor xlogy(const Tensor& a, const Tensor& b);  ///< a log(b), 0 where a is 0
+Tensor atan2(const Tensor& a, const Tensor& b);      ///< the angle of the point (b, a)
+Tensor hypot(const Tensor& a, const Tensor& b);      ///< sqrt(a^2 + b^2); floats only
+Tensor nextafter(const Tensor& a, const Tensor& b);  ///< the float next to a towards b
+Tensor xlogy(const Tensor& a, const Tensor& b);      ///< a log(b), 0 where a is 0
 /// The regularised incomplete gamma functions: the probability that a number of the gamma
 /// distribution of shape a lies below b (igamma) and above (igammac). NaN for negative numbers.
 Tensor igamma(const Tensor& a, const Tensor& b);

@@ -43,6 +43,14 @@ Tensor narrow(const Tensor& x, int64_t dim, int64_t start, int64_t length);
 Tensor diagonal(const Tensor& x, int64_t offset = 0, int64_t dim1 = 0, int64_t dim2 = 1);
 /// Windows of `size` positions, `step` apart: dim counts them, a new last dim lies inside them.
 Tensor unfold(const Tensor& x, int64_t dim, int64_t size, int64_t step);
+/// The storage of x read with any sizes and strides from its element storage_offset on (none: from
+/// where x begins); a view. Elements that are read several times add up in the gradient. Error
+/// (runtime) for negative numbers and for what lies beyond the storage.
+Tensor as_strided(const Tensor& x, const Shape& sizes, const Shape& strides,
+                  std::optional<int64_t> storage_offset = std::nullopt);
+/// The memory of x read as another dtype, without history; where that has other element sizes, the
+/// last dim counts fewer or more of them. Error (runtime) where they do not come out even.
+Tensor view_dtype(const Tensor& x, DType dtype);
 /// x[0], x[1], ... along dim.
 std::vector<Tensor> unbind(const Tensor& x, int64_t dim = 0);
 /// x[..., :i0, ...], x[..., i0:i1, ...], ..., x[..., iN:, ...].

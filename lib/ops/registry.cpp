@@ -11,8 +11,10 @@ const std::vector<const Op*>& all_ops() {
     std::vector<const Op*> all;
     const OpList families[] = {
         // One a line.
-        pointwise_ops(),  //
-        copy_ops(),       //
+        pointwise_ops(),   //
+        bessel_ops(),      //
+        float_part_ops(),  //
+        copy_ops(),        //
         product_ops(),
         product_pair_ops(),     //
         attention_ops(),        //
@@ -37,6 +39,7 @@ const std::vector<const Op*>& all_ops() {
         interpolate_ops(),      //
         grid_sample_ops(),      //
         nll_ops(),              //
+        ctc_loss_ops(),         //
         pair_loss_ops(),        //
         multi_margin_ops(),     //
         loss_ops(),
@@ -51,6 +54,7 @@ const std::vector<const Op*>& all_ops() {
         group_norm_ops(),    //
         dropout_ops(),       //
         window_ops(),        //
+        strided_ops(),       //
         arrange_ops(),       //
         pixel_ops(),         //
         triangle_ops(),      //

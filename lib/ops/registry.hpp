@@ -16,6 +16,8 @@ struct OpList {
 };
 
 OpList pointwise_ops();
+OpList bessel_ops();
+OpList float_part_ops();
 OpList copy_ops();
 OpList product_ops();
 OpList product_pair_ops();
@@ -30,6 +32,7 @@ OpList distance_ops();
 OpList reduce_ops();
 OpList view_ops();
 OpList window_ops();
+OpList strided_ops();
 OpList arrange_ops();
 OpList pixel_ops();
 OpList triangle_ops();
@@ -50,6 +53,7 @@ OpList pool_ops();
 OpList interpolate_ops();
 OpList grid_sample_ops();
 OpList nll_ops();
+OpList ctc_loss_ops();
 OpList pair_loss_ops();
 OpList multi_margin_ops();
 OpList random_ops();

@@ -6,7 +6,7 @@
 
 namespace autograd::optim {
 
-inline constexpr int kMaxOptions = 9;
+inline constexpr int kMaxOptions = 10;
 
 // The fields in the order of the struct.
 inline auto fields(SGDOptions& o, auto f) {
@@ -41,6 +41,13 @@ inline auto fields(ASGDOptions& o, auto f) {
   f(o.lr, o.lambd, o.alpha, o.t0, o.weight_decay, o.maximize);
 }
 
+inline auto fields(AdafactorOptions& o, auto f) {
+  f(o.lr, o.beta2_decay, o.eps1, o.eps2, o.d, o.weight_decay, o.maximize);
+}
+inline auto fields(MuonOptions& o, auto f) {
+  f(o.lr, o.weight_decay, o.momentum, o.nesterov, o.a, o.b, o.c, o.eps, o.ns_steps, o.scale);
+}
+
 /// Writes the options to numbers[kMaxOptions]; returns how many there are.
 template <class Options>
 int to_numbers(const Options& options, double* numbers) {
@@ -50,11 +57,19 @@ int to_numbers(const Options& options, double* numbers) {
   return n;
 }
 
+/// An option out of a number; counts and choices of a file's may be anything.
+template <class Option>
+Option from_number(double number) {
+  if constexpr (!std::is_same_v<Option, double> && !std::is_same_v<Option, bool>)
+    if (!(number >= 0 && number < 100)) number = 0;
+  return static_cast<Option>(number);
+}
+
 template <class Options>
 Options from_numbers(const double* numbers) {
   Options options;
   fields(options, [&](auto&... each) {
-    ((each = static_cast<std::remove_reference_t<decltype(each)>>(*numbers++)), ...);
+    ((each = from_number<std::remove_reference_t<decltype(each)>>(*numbers++)), ...);
   });
   return options;
 }

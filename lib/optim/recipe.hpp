@@ -11,16 +11,40 @@ namespace autograd::optim {
 
 inline constexpr int kMaxStates = 4, kMaxCounters = 3;
 
+/// The sizes of a state, beside those of its parameter.
+enum class Extent : uint8_t {
+  kNumber,   ///< 0-d, read and written by plan()
+  kAll,      ///< the same
+  kVector,   ///< the same; matrices have no such state
+  kRows,     ///< one element per row, [..., n, 1]; vectors have no such state
+  kColumns,  ///< one per column, [..., 1, m]
+};
+
 /// One tensor that is remembered per parameter.
 struct State {
   const char* name = nullptr;
-  bool is_counter = false;  ///< 0-d, read and written by plan()
+  Extent extent = Extent::kAll;
   bool is_used = true;
   double initial = 0;
+
+  bool is_counter() const { return extent == Extent::kNumber; }
+  /// Of a parameter with so many dims.
+  bool is_used_for(int rank) const {
+    const bool is_factor = extent == Extent::kRows || extent == Extent::kColumns;
+    return name && is_used && (rank > 1 ? extent != Extent::kVector : !is_factor);
+  }
+  Shape sizes_for(const Shape& param) const {
+    Shape sizes = is_counter() ? Shape() : param;
+    if (extent == Extent::kRows) sizes[sizes.size() - 1] = 1;
+    if (extent == Extent::kColumns) sizes[sizes.size() - 2] = 1;
+    return sizes;
+  }
 };
-inline State counter(const char* name, double initial = 0) { return {name, true, true, initial}; }
+inline State counter(const char* name, double initial = 0) {
+  return {name, Extent::kNumber, true, initial};
+}
 inline State vector(const char* name, bool is_used = true, double initial = 0) {
-  return {name, false, is_used, initial};
+  return {name, Extent::kAll, is_used, initial};
 }
 
 /// The 0-d states of one parameter in the order of the recipe, and how they round.
@@ -38,6 +62,16 @@ struct Counters {
   bool operator==(const Counters&) const = default;
 };
 
+/// A parameter in contiguous memory, for optimizers whose steps look at it as a whole.
+struct Whole {
+  DType dtype;
+  Shape sizes;
+  int64_t numel;
+  void* param;
+  const void* grad;
+  void* states[kMaxStates];  ///< by their places in the recipe; nullptr where there is none
+};
+
 struct Recipe {
   const char* name;
   const void* options;
@@ -46,6 +80,9 @@ struct Recipe {
   State states[kMaxStates];
   /// Advances the counters and chooses the rule and its numbers.
   void (*plan)(const void* options, Counters& counters, cpu::Update& update);
+  /// In place of a rule: the step itself, after plan() has advanced the counters.
+  void (*whole)(const void* options, const Counters& counters, const Whole& step) = nullptr;
+  bool only_matrices = false;
 };
 
 /// A plan from a function of the optimizer's own options.
@@ -81,7 +118,8 @@ inline constexpr const char* kStepName = "";
   X(SGDOptions, "sgd_step") X(AdamOptions, "adam_step") X(AdamaxOptions, "adamax_step") \
   X(NAdamOptions, "nadam_step") X(RAdamOptions, "radam_step") X(RMSpropOptions, "rmsprop_step") \
   X(AdagradOptions, "adagrad_step") X(AdadeltaOptions, "adadelta_step") \
-  X(RpropOptions, "rprop_step") X(ASGDOptions, "asgd_step")
+  X(RpropOptions, "rprop_step") X(ASGDOptions, "asgd_step") \
+  X(AdafactorOptions, "adafactor_step") X(MuonOptions, "muon_step")
 // clang-format on
 #define AG_DECLARE(Options, name)                         \
   template <>                                             \

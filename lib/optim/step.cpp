@@ -32,8 +32,8 @@ struct Target {
   TensorBody* states[kMaxStates] = {};
 };
 
-bool uses(const Recipe& recipe, int kind) {
-  return recipe.states[kind].name && recipe.states[kind].is_used;
+bool uses(const Recipe& recipe, int kind, const TensorBody& param) {
+  return recipe.states[kind].is_used_for(param.sizes.size());
 }
 
 /// The list of parameters of one call, and where each finds its states.
@@ -46,7 +46,7 @@ struct List {
   Tensor options = {};
 
   Tensor& state(int kind, int64_t i) const { return states[kind * n + i]; }
-  bool uses(int kind) const { return optim::uses(recipe, kind); }
+  bool uses(int kind, int64_t i) const { return optim::uses(recipe, kind, *body(params[i])); }
 };
 
 void check_writable(const Recipe& recipe, const TensorBody& t) {
@@ -60,12 +60,19 @@ void check_writable(const Recipe& recipe, const TensorBody& t) {
 
 void check_state(const Recipe& recipe, const State& state, const TensorBody& param,
                  const TensorBody& t) {
-  const bool fits = state.is_counter ? t.numel == 1 && is_floating(t.dtype)
-                                     : t.sizes == param.sizes && t.dtype == param.dtype;
+  const bool fits = state.is_counter()
+                        ? t.numel == 1 && is_floating(t.dtype)
+                        : t.sizes == state.sizes_for(param.sizes) && t.dtype == param.dtype;
   if (!fits)
     fail(ErrorCode::kRuntime, recipe.name, ": the state ", state.name, " ", name_of(t.dtype), " ",
          t.sizes, " does not fit the parameter ", name_of(param.dtype), " ", param.sizes);
   check_writable(recipe, t);
+}
+
+void check_rank(const Recipe& recipe, const TensorBody& param) {
+  if (recipe.only_matrices && param.sizes.size() != 2)
+    fail(ErrorCode::kValue, recipe.name,
+         ": only supports 2D parameters whereas we found a parameter with size: ", param.sizes);
 }
 
 void check(const List& list, int64_t i) {
@@ -77,9 +84,10 @@ void check(const List& list, int64_t i) {
   if (param.grad->sizes != param.sizes || param.grad->dtype != param.dtype)
     fail(ErrorCode::kRuntime, list.recipe.name, ": the gradient ", param.grad->sizes,
          " does not fit the parameter ", param.sizes);
+  check_rank(list.recipe, param);
   check_writable(list.recipe, param);
   for (int k = 0; k < kMaxStates; ++k)
-    if (list.uses(k) && list.state(k, i).defined())
+    if (list.uses(k, i) && list.state(k, i).defined())
       check_state(list.recipe, list.recipe.states[k], param, *body(list.state(k, i)));
 }
 
@@ -98,7 +106,7 @@ double read_number(const TensorBody& t) {
 void read_counters(const Recipe& recipe, const Target& target, Counters& counters) {
   int count = 0;
   for (int k = 0; k < kMaxStates && recipe.states[k].name; ++k) {
-    if (!recipe.states[k].is_counter || !recipe.states[k].is_used) continue;
+    if (!recipe.states[k].is_counter() || !recipe.states[k].is_used) continue;
     counters.values[count] = read_number(*target.states[k]);
     counters.is_single[count++] = target.states[k]->dtype == DType::kFloat32;
   }
@@ -108,13 +116,13 @@ void read_counters(const Recipe& recipe, const Target& target, Counters& counter
 Target open_states(const List& list, int64_t i, Counters& counters) {
   Target target{body(list.params[i])};
   for (int k = 0; k < kMaxStates; ++k) {
-    if (!list.uses(k)) continue;
+    if (!list.uses(k, i)) continue;
     const State& state = list.recipe.states[k];
     Tensor& t = list.state(k, i);
     if (!t.defined()) {
-      counters.is_first |= !state.is_counter;
-      t = state.is_counter ? detail::make_tensor({}, default_dtype())
-                           : detail::make_tensor(target.param->sizes, target.param->dtype);
+      counters.is_first |= !state.is_counter();
+      t = detail::make_tensor(state.sizes_for(target.param->sizes),
+                              state.is_counter() ? default_dtype() : target.param->dtype);
       fill(*body(t), state.initial);
     }
     target.states[k] = body(t);
@@ -127,7 +135,7 @@ void write_counters(const Recipe& recipe, const Target& target, const Counters& 
                     const detail::Op& changed_by) {
   int count = 0;
   for (int k = 0; k < kMaxStates && recipe.states[k].name; ++k) {
-    if (!uses(recipe, k) || !recipe.states[k].is_counter) continue;
+    if (!recipe.states[k].is_counter() || !recipe.states[k].is_used) continue;
     fill(*target.states[k], counters.values[count++]);
     target.states[k]->storage->mark_changed(changed_by);
   }
@@ -181,7 +189,8 @@ int arrays_of(const Recipe& recipe, const Target& target, TensorBody* (&arrays)[
   int count = 0;
   arrays[count++] = target.param;
   for (int k = 0; k < kMaxStates && recipe.states[k].name; ++k)
-    if (uses(recipe, k) && !recipe.states[k].is_counter) arrays[count++] = target.states[k];
+    if (uses(recipe, k, *target.param) && !recipe.states[k].is_counter())
+      arrays[count++] = target.states[k];
   return count;
 }
 
@@ -201,10 +210,29 @@ int arrays_of(const Recipe& recipe, const Target& target, TensorBody* (&arrays)[
   for (int k = 0; k < count; ++k) arrays[k].close(op);
 }
 
+/// A step that looks at the parameter as a whole.
+[[gnu::noinline]] void apply_whole(const Recipe& recipe, const detail::Op& op, const Target& target,
+                                   TensorBody& gradient, const Counters& counters) {
+  const Dense grad(gradient);
+  Dense param(*target.param), states[kMaxStates];
+  Whole step{target.param->dtype, target.param->sizes, target.param->numel,
+             param.data(),        grad.data(),         {}};
+  for (int k = 0; k < kMaxStates; ++k) {
+    if (!uses(recipe, k, *target.param) || recipe.states[k].is_counter()) continue;
+    states[k] = Dense(*target.states[k]);
+    step.states[k] = states[k].data();
+  }
+  if (step.numel > 0) recipe.whole(recipe.options, counters, step);
+  param.close(op);
+  for (int k = 0; k < kMaxStates; ++k)
+    if (step.states[k]) states[k].close(op);
+}
+
 void apply(const Recipe& recipe, const detail::Op& op, const Target& target, TensorBody& gradient,
            Counters counters, Planner& planner) {
   const cpu::Update& update = planner.plan(counters);
   write_counters(recipe, target, counters, op);
+  if (recipe.whole) return apply_whole(recipe, op, target, gradient, counters);
   TensorBody* arrays[1 + kMaxStates];
   const int count = arrays_of(recipe, target, arrays);
   bool is_plain = gradient.is_contiguous && target.param->numel <= grain(count - 1);
@@ -230,8 +258,8 @@ void apply(const Recipe& recipe, const detail::Op& op, const Target& target, Ten
   outputs.push_back(list.params[i]);
   for (int k = 0; k < kMaxStates; ++k) {
     if (!list.recipe.states[k].name) continue;
-    inputs.emplace_back(list.uses(k) ? body(list.state(k, i)) : nullptr);
-    if (list.uses(k)) outputs.push_back(list.state(k, i));
+    inputs.emplace_back(list.uses(k, i) ? body(list.state(k, i)) : nullptr);
+    if (list.uses(k, i)) outputs.push_back(list.state(k, i));
   }
   inputs.push_back(list.options);
   detail::Attrs attrs;
@@ -288,7 +316,7 @@ void forward_step(const detail::Call& call) {
     Target target{&call.in(first)};
     for (int k = 0; k < each - 2; ++k) {
       if (call.has(first + 2 + k)) target.states[k] = &call.in(first + 2 + k);
-      if (uses(how, k) && !target.states[k])
+      if (uses(how, k, *target.param) && !target.states[k])
         fail(ErrorCode::kRuntime, how.name, ": the step was captured without ", how.states[k].name,
              ", which its options ask for now");
     }
@@ -320,10 +348,13 @@ void check_step(const detail::Call& call) {
     need(call, call.has(at) && call.has(at + 1), "an argument is missing");
     detail::need_float(call, at);
     detail::need_like(call, at + 1, at);
+    check_rank(how, call.in(at));
     check_writable(how, call.in(at));
     ++outputs;
     for (int k = 0; k < each - 2; ++k) {
       if (!call.has(at + 2 + k)) continue;
+      need(call, how.states[k].is_used_for(call.in(at).sizes.size()) || !how.whole,
+           "a state that the parameter has not");
       check_state(how, how.states[k], call.in(at), call.in(at + 2 + k));
       ++outputs;
     }

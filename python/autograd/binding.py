@@ -248,7 +248,7 @@ def {name}({first}, {sizes}=None, *more):
         sizes = ({sizes}, *more) if more else {sizes} if type({sizes}) in SEQUENCES else ({sizes},)
         {call}
     except Exception:
-        return call(native, {first}, *sizes_argument("{name}", {sizes}, more))
+        return otherwise({first}, {sizes}, more)
     if not_null(result):
         return result
     raise_last_error()
@@ -360,20 +360,29 @@ def passes_on(native: Any) -> Callable[[Function], Function]:
     return write
 
 
-def passes_sizes_on(native: Any) -> Callable[[Function], Function]:
-    """The same for a function of a tensor and of sizes or dims, given one by one or as one sequence."""
+def passes_sizes_on(
+    native: Any, otherwise: Callable[[Any, Any, tuple[Any, ...]], Any] | None = None
+) -> Callable[[Function], Function]:
+    """The same for a function of a tensor and of sizes or dims, given one by one or as one sequence.
+
+    otherwise(tensor, first, more) makes the calls that are no usual ones, and raises their errors.
+    """
 
     def write(function: Function) -> Function:
         first, sizes = list(signature(function).parameters)[:2]
+        name = function.__name__
+
+        def read(tensor: Any, size: Any, more: tuple[Any, ...]) -> Any:
+            return call(native, tensor, *sizes_argument(name, size, more))
+
         return _written(
             function,
             _PASS_ON_SIZES,
             {
                 "native": native,
-                "call": call,
                 "PACKERS": PACKERS,
                 "SEQUENCES": (Size, tuple, list),
-                "sizes_argument": sizes_argument,
+                "otherwise": otherwise or read,
             },
             first=first,
             sizes=sizes,

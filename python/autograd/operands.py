@@ -259,10 +259,6 @@ def sizes_argument(function: str, first: Any, more: tuple[Any, ...]) -> tuple[An
         return listed(first)
     if first is None:
         raise TypeError(f"{function}() missing 1 required positional arguments: the sizes or dims")
-    if isinstance(first, _dtype):
-        raise NotImplementedError(
-            f"{function}(dtype): reinterpreting the bytes is not supported; to(dtype) converts the values"
-        )
     return listed((first,))
 
 

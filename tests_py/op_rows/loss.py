@@ -24,6 +24,8 @@ counts = Values(lambda rng, shape: rng.choice([0.5, 2.0, 3.0, 5.0], shape))
 # Integers have no gradient: PyTorch gives none to weights and to targets of signs.
 signs = Values(lambda rng, shape: rng.choice([-1, 1], shape), "int64")
 weights = Values(lambda rng, shape: rng.integers(1, 6, shape), "int64")
+# PyTorch's gradient is wrong where a target ends in a blank.
+no_blanks = Values(lambda rng, shape: rng.choice([1, 3, 4], shape), "int64")
 LOSSES = {"method": False, "dtypes": FLOATS}
 
 
@@ -54,6 +56,14 @@ def with_weights(lib, input, target, *more, weight_first=False, **kwargs):
 def both(variants, *more):
     """Every variant of the reduction with every further variant."""
     return [{**one, **other} for one in variants for other in more]
+
+
+def ctc_loss(lib, x, targets, lengths, **kwargs):
+    """The loss of logits: PyTorch's gradient is that behind log_softmax, and it misreads targets with gaps."""
+    if lib.__name__ == "torch":
+        targets = targets.contiguous()
+    log_probs = x.log_softmax(-1) if x.ndim > 1 else x
+    return lib.nn.functional.ctc_loss(log_probs, targets, *lengths, **kwargs)
 
 
 ROWS = (
@@ -112,6 +122,68 @@ ROWS = (
             bad((2, 3), (2,), says="Long", shows=()),
             NOT_A_REDUCTION,
         ),
+    ),
+    Row(
+        "ctc_loss",
+        (normal, no_blanks),
+        (
+            *cases(
+                [((6, 2, 5), (2, 3))],
+                *(
+                    {"lengths": lengths, **more}
+                    for lengths in (((6, 6), (3, 2)), ((5, 3), (2, 1)), ((6, 2), (0, 1)))
+                    for more in (*REDUCTIONS, {"blank": 2}, {"zero_infinity": True})
+                ),
+            ),
+            *cases(
+                [((6, 2, 5), (2, 3))],
+                {"lengths": ((1, 6), (3, 2)), "zero_infinity": True, "reduction": "none"},
+            ),
+            *cases(
+                [((7, 3, 5), (6,))], *({"lengths": ((7, 5, 7), (3, 1, 2)), **r} for r in REDUCTIONS)
+            ),
+            *cases([((6, 5), (3,))], *({"lengths": ((6,), (3,)), **one} for one in REDUCTIONS)),
+            case((4, 1, 5), (1, 2), lengths=((4,), (2,))),
+        ),
+        call=ctc_loss,
+        order=1,
+        method=False,
+        dtypes=FLOATS,
+        errors=(
+            bad((5,), [1], says="Expected 3-dimensional tensor", shows=(), lengths=((6,), (1,))),
+            bad((6, 2, 4), [[1], [2]], says="value at most 6", shows=(), lengths=((7, 6), (1, 1))),
+            bad((6, 2, 4), [[1], [2]], says="batch_size", shows=(), lengths=((6,), (1, 1))),
+            bad((6, 2, 4), [[1], [2]], says="batch_size", shows=(), lengths=((6, 6), (1,))),
+            bad(
+                (6, 2, 4), [[1], [2]], says="at least 2 at dim", shows=(), lengths=((6, 6), (2, 1))
+            ),
+            bad((6, 2, 4), [[1], [2]], says="at least 0", shows=(), lengths=((6, 6), (-1, 1))),
+            bad((6, 2, 4), [[1], [2]], says="at least 0", shows=(), lengths=((-6, 6), (1, 1))),
+            bad((6, 2, 4), [[1]], says="size 2 at dimension 0", shows=(), lengths=((6, 6), (1, 1))),
+            bad(
+                (6, 2, 4),
+                [1, 2, 3],
+                says="size 2 at dimension 0",
+                shows=(),
+                lengths=((6, 6), (1, 1)),
+            ),
+            bad(
+                *((6, 2, 4), [[1], [2]]),
+                says="blank must be in label range",
+                shows=(),
+                lengths=((6, 6), (1, 1)),
+                blank=4,
+            ),
+            bad((6, 2, 4), [[1], [2]], says="ctc_loss", shows=(), lengths=((6.5, 6), (1, 1))),
+            bad(
+                *((6, 2, 4), [[1], [2]]),
+                says="not a valid value for reduction",
+                shows=(),
+                lengths=((6, 6), (1, 1)),
+                reduction="avg",
+            ),
+        ),
+        differs="a target that is no class is an error, where PyTorch reads beyond the row",
     ),
     loss(
         "mse_loss",

@@ -72,6 +72,10 @@ def gamma_number_slope(lib, a, x):
     return (difference / ((a - 1) * x.log() - x - lib.lgamma(a)).exp()).to(dtype)
 
 
+# Where PyTorch does not lose digits of y / x.
+away_from_0 = Values(
+    lambda rng, shape: rng.choice([-1.0, 1.0], shape) * rng.uniform(0.3, 12, shape)
+)
 # Between -1 and 1, and where a logarithm or root is defined.
 inside = Values(lambda rng, shape: rng.uniform(-0.95, 0.95, shape))
 open_unit = Values(lambda rng, shape: rng.uniform(0.05, 0.95, shape))
@@ -150,6 +154,35 @@ UNARY_ROWS = (
         special=AWAY_FROM_POLES,
         **UNMEASURED,
         differs="the gradient at poles is inf",
+    ),
+    *(
+        Row(
+            name,
+            (away_from_0,),
+            cases([*SHAPES, (300,)]),
+            path=f"special.{name}",
+            method=name == "i0",
+            special=(0.0, -0.0, 1.0, -2.5, float("nan"), 19.9, 20.1, -25.0, 80.0, 1e-30),
+            errors=(bad("text", says="must be Tensor, not str"),),
+            differs="right at infinity, where PyTorch has NaN",
+        )
+        for name in ("i0", "i0e", "i1", "i1e")
+    ),
+    *(
+        Row(
+            name,
+            values,
+            cases(shapes),
+            path=f"special.{name}",
+            method=False,
+            python_only=True,
+            errors=(bad("text", says="must be Tensor, not str"),),
+        )
+        for name, values, shapes in (
+            ("entr", (positive,), SHAPES),
+            ("ndtr", (normal,), SHAPES),
+            ("xlog1py", (normal, positive), PAIRS),
+        )
     ),
     unary("deg2rad", inplace=True),
     unary("rad2deg", inplace=True),
@@ -272,6 +305,15 @@ BINARY_ROWS = (
     binary("bitwise_xor", order=0, integral=True, operator="xor", inplace=True),
     binary("bitwise_left_shift", order=0, integral=True, operator="lshift", inplace=True),
     binary("bitwise_right_shift", order=0, integral=True, operator="rshift", inplace=True),
+    Row(
+        "frexp",
+        (normal,),
+        cases(SHAPES),
+        special=(*NUMBERS, 1e-40, -1e-45, 1e30, 0.75, -(2.0**60)),
+        order=1,
+        errors=(bad("text", says="must be Tensor, not str"),),
+    ),
+    binary("nextafter", special=(*NUMBERS, 1e-45, 3e38)),
     binary("gcd", order=0, integral=True, inplace=True),
     binary("lcm", order=0, integral=True, inplace=True),
     *(binary(name, order=0, operator=name, inplace=True) for name in ("eq", "ne", "lt", "le")),

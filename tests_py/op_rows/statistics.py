@@ -14,6 +14,15 @@ def cov(lib, x, *weights, kinds="", **kwargs):
     return lib.cov(x, **given, **kwargs)
 
 
+def histogram(lib, x, edges=None, weighted=False, **kwargs):
+    """With the edges of bins in the place of their number, or with weights that follow from the elements."""
+    if edges is not None:
+        kwargs["bins"] = lib.tensor(edges, dtype=x.dtype)
+    if weighted:
+        kwargs["weight"] = x * x + 1
+    return lib.histogram(x, **kwargs)
+
+
 ROWS = (
     Row(
         "cov",
@@ -71,6 +80,30 @@ ROWS = (
             bad((3,), says="max must be larger than min", shows=(), bins=2, min=3, max=2),
             bad((3,), says="not finite", shows=(), bins=2, max=float("inf")),
             bad((3,), says="must be int, not float", shows=(), bins=2.5),
+            bad((3,), says="not implemented", shows=(), bins=2, dtype="int64"),
+        ),
+    ),
+    Row(
+        "histogram",
+        (normal,),  # and no numbers at the edges, which depend on how these are rounded
+        (
+            *cases([(37,), (2, 3, 4)], {"bins": 5}, {"bins": 4, "range": (-0.5, 0.5)}),
+            *cases([(0,), (1,)], {"bins": 3}, {"bins": 3, "range": (2, 2)}),
+            case((37,), bins=6, density=True),
+            case((37,), edges=(-1.0, -0.25, 0.0, 0.5)),
+            case((37,), weighted=True, bins=3, density=True),
+        ),
+        call=histogram,
+        method=False,
+        order=0,
+        dtypes=FLOATS,
+        python_only=True,
+        errors=(
+            bad((3,), says="bins must be > 0", shows=(), bins=0),
+            bad((3,), says="min should not exceed max", shows=(), bins=2, range=(3, 2)),
+            bad((3,), says="not finite", shows=(), bins=2, range=(0, float("inf"))),
+            bad((3,), says="should have one dimension", shows=(), edges=((0.0, 1.0),)),
+            bad((3,), says="bins must be > 0", shows=(), edges=(0.0,)),
             bad((3,), says="not implemented", shows=(), bins=2, dtype="int64"),
         ),
     ),

@@ -1,6 +1,6 @@
 """Further views: diagonals, windows, dims moved and cut up, grids."""
 
-from .row import DIM, Row, bad, case, cases, normal
+from .row import DIM, DTYPES, Row, bad, case, cases, normal
 
 NO_DIMS = "at least a 1-dimensional|no dimensions|0-dim"
 
@@ -125,6 +125,52 @@ ROWS = (
             bad((3,), says="must be >= 0", shows=(), dimension=0, size=-1, step=1),
             bad((3,), says=DIM, shows=(), dimension=1, size=1, step=1),
         ),
+    ),
+    Row(
+        "as_strided",
+        (normal,),
+        (
+            case((3, 4), size=(4, 3), stride=(1, 4)),
+            case((3, 4), size=(2, 2), stride=(5, 3), storage_offset=2),
+            case((3, 4), size=(3, 5), stride=(2, 1)),
+            case((7,), size=(3, 2), stride=(2, 1), storage_offset=1),
+            case((3,), size=(2, 3), stride=(0, 1)),
+            case((3,), size=(), stride=(), storage_offset=2),
+            case((4,), size=(0, 2), stride=(1, 1)),
+            case((), size=(2, 1), stride=(0, 7)),
+        ),
+        view=True,
+        errors=(
+            bad((3, 4), says="out of bounds for storage", shows=(), size=(3, 5), stride=(5, 1)),
+            bad((3,), says="out of bounds", shows=(), size=(2,), stride=(1,), storage_offset=99),
+            bad((3,), says="mismatch in length", shows=(), size=(2,), stride=(1, 1)),
+            bad((3,), says="(?i)negative", shows=(), size=(-2,), stride=(1,)),
+            bad((3,), says="(?i)negative", shows=(), size=(2,), stride=(-1,)),
+            bad(
+                (3,),
+                says="(?i)negative|storage offset",
+                shows=(),
+                size=(2,),
+                stride=(1,),
+                storage_offset=-1,
+            ),
+            bad((3,), says="must be tuple of ints|must be tuple", shows=(), size=2.5, stride=(1,)),
+        ),
+        differs="a view of the given tensor, not of what that is a view of: changes in place give their gradient to it",
+    ),
+    Row(
+        "view_dtype",
+        (normal,),
+        cases([(4,), (2, 8), (1, 2, 8)], *({"into": d} for d in DTYPES)),
+        call=lambda lib, x, into: x.view(getattr(lib, into)),
+        method=False,
+        order=0,
+        view=True,
+        errors=(
+            bad((), says="dim\\(\\) cannot be 0", shows=(), into="float64"),
+            bad((3,), says="size\\(-1\\) must be divisible by 2", shows=(), into="float64"),
+        ),
+        differs="`x.view(dtype)`; refused in compiled functions and in `vmap`",
     ),
     Row(
         "unbind",

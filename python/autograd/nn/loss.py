@@ -390,6 +390,25 @@ class TripletMarginLoss(_Loss):
         )
 
 
+class CTCLoss(_Loss):
+    """Of sequences whose classes come in order, but nobody knows when; see :func:`functional.ctc_loss`."""
+
+    def __init__(
+        self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False
+    ) -> None:
+        super().__init__(reduction=reduction)
+        self.blank, self.zero_infinity = blank, zero_infinity
+
+    def forward(
+        self, log_probs: Tensor, targets: Tensor, input_lengths: Any, target_lengths: Any
+    ) -> Tensor:
+        """The loss of the targets."""
+        return functional.ctc_loss(
+            *(log_probs, targets, input_lengths, target_lengths),
+            *(self.blank, self.reduction, self.zero_infinity),
+        )
+
+
 class TripletMarginWithDistanceLoss(_Loss):
     """The same with a distance function of one's own."""
 

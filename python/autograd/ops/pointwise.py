@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._arguments import int_argument
 from .._capi import call, lib
 from ..binding import binary, method, op, public_names, unary
 from ..binding import function_only as function
 from ..dtypes import bool_
-from ..operands import in_place, number_argument, tensor_argument
+from ..operands import (
+    in_place,
+    must_be_tensors,
+    number_argument,
+    tensor_argument,
+    two_results,
+)
 from ..tensor import NO_TENSOR, Tensor
 
 neg = unary("neg", "-x")
@@ -43,6 +49,7 @@ tanh = unary("tanh", "(e^x - e^-x) / (e^x + e^-x)")
 asinh = unary("asinh", "log(x + sqrt(x^2 + 1))")
 acosh = unary("acosh", "log(x + sqrt(x^2 - 1))")
 atanh = unary("atanh", "log((1 + x) / (1 - x)) / 2")
+i0 = unary("i0", "the modified Bessel function of the first kind of order 0 of x")
 sinc = unary("sinc", "sin(pi x) / (pi x), 1 at 0")
 sigmoid = unary("sigmoid", "1 / (1 + e^-x)")
 erf = unary("erf", "the error function, 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x")
@@ -108,6 +115,7 @@ atan2 = binary("atan2", "the angle of the point (other, input)", numbers="none")
 hypot = binary("hypot", "sqrt(input^2 + other^2)", numbers="none")
 logaddexp = binary("logaddexp", "log(e^input + e^other)", numbers="none")
 logaddexp2 = binary("logaddexp2", "log2(2^input + 2^other)", numbers="none")
+nextafter = binary("nextafter", "the float next to input in the direction of other", numbers="none")
 gcd = binary("gcd", "the greatest common divisor of input and other", numbers="none")
 lcm = binary("lcm", "the least common multiple of input and other", numbers="none")
 logical_and = binary("logical_and", "whether neither input nor other is 0", numbers="none")
@@ -303,6 +311,38 @@ def _number(function: str, argument: str, value: Any) -> Tensor:
     if value is None:
         return NO_TENSOR
     return tensor_argument(function, argument, float(number_argument(function, argument, value)))
+
+
+@method
+def i0_(self: Tensor) -> Tensor:
+    """Replaces the elements by i0(x) and returns the tensor itself; RuntimeError for integers."""
+    must_be_tensors("i0_", self=self)
+    if not self.dtype.is_floating_point:
+        raise RuntimeError(f"i0_: the result can't be cast to {self.dtype}")
+    return in_place(lib.ag_copy_, self, i0(self.clone()))
+
+
+@method
+def nextafter_(self: Tensor, other: Tensor) -> Tensor:
+    """Replaces the elements by nextafter(x, other) and returns the tensor itself."""
+    return in_place(lib.ag_copy_, self, nextafter(self.clone(), other))
+
+
+class frexp_result(NamedTuple):
+    """What frexp returns."""
+
+    mantissa: Tensor
+    exponent: Tensor
+
+
+@op
+def frexp(input: Tensor) -> frexp_result:
+    """Returns (mantissa, exponent), elementwise: x = mantissa 2^exponent with 0.5 <= |mantissa| < 1, exponent int32.
+
+    Zeros, infinities and NaN are their own mantissas, with exponent 0. Raises RuntimeError for what is not made of
+    floats.
+    """
+    return frexp_result(*two_results(lib.ag_frexp, input))
 
 
 @op

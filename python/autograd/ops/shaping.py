@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from .. import changes
 from .._arguments import int_argument
 from .._capi import call, lib, not_null
 from ..binding import function_only as function
 from ..binding import in_own_names, method, op, passes_on, passes_sizes_on, public_names
 from ..dtypes import bool_, float32, float64
-from ..operands import Dims, dims_argument, ints_argument, must_be_sequence, sizes_argument
+from ..dtypes import dtype as DType
+from ..operands import (
+    Dims,
+    dims_argument,
+    dtype_code,
+    ints_argument,
+    must_be_sequence,
+    must_be_tensors,
+    sizes_argument,
+)
 from ..tensor import Size, Tensor, become
 
 _NO_INTS = (float32, float64, bool_)
@@ -22,10 +32,24 @@ def reshape(input: Tensor, shape: Any = None, *more: Any) -> Tensor:
     """Returns the same elements with other sizes, one of which may be -1; a view where possible, else a copy."""
 
 
+def _view(self: Tensor, size: Any, more: tuple[Any, ...]) -> Tensor:
+    if isinstance(size, DType) and not more:
+        if changes.captures:
+            changes.refuse(
+                "view(dtype) reads the bytes of another dtype, which no operation stands for"
+            )
+        return call(lib.ag_view_dtype, self, dtype_code(size))
+    return call(lib.ag_view, self, *sizes_argument("view", size, more))
+
+
 @method
-@passes_sizes_on(lib.ag_view)
+@passes_sizes_on(lib.ag_view, otherwise=_view)
 def view(self: Tensor, size: Any = None, *more: Any) -> Tensor:
-    """Returns a view with other sizes, one of which may be -1. Raises RuntimeError where a copy would be needed."""
+    """Returns a view with other sizes, one of which may be -1. Raises RuntimeError where a copy would be needed.
+
+    A dtype in the place of sizes: the same bytes read as that dtype, without gradient. Where it has other element
+    sizes, the last dim counts fewer or more of them; RuntimeError where they do not come out even.
+    """
 
 
 @method
@@ -235,6 +259,30 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
 @passes_on(lib.ag_diagonal)
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
     """Returns the view x[..., i, i + offset, ...] over dim1 and dim2, with i as the last dim."""
+
+
+@op
+def as_strided(
+    input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
+) -> Tensor:
+    """Returns a view of input's storage with these sizes and strides, from element storage_offset of it on.
+
+    Without an offset it begins where input begins. Elements that are read several times add up in the gradient.
+    Raises RuntimeError for negative numbers, and for what lies beyond the storage.
+    """
+    must_be_tensors("as_strided", input=input)
+    offset = -1
+    if storage_offset is not None:
+        offset = int_argument("as_strided", "storage_offset", storage_offset)
+        if offset < 0:
+            raise RuntimeError(f"as_strided(): negative storage offset {offset}")
+    return call(
+        lib.ag_as_strided,
+        input,
+        *ints_argument("as_strided", "size", size),
+        *ints_argument("as_strided", "stride", stride),
+        offset,
+    )
 
 
 @method

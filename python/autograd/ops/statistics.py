@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from typing import Any
+from typing import Any, NamedTuple
 
-from .._arguments import int_argument
+from .._arguments import bool_argument, int_argument
 from .._capi import lib
 from ..binding import op, passes_on, public_names
-from ..creation import hold_everywhere
+from ..creation import hold_everywhere, zeros
 from ..dtypes import bool_
-from ..operands import must_be_tensors
+from ..operands import must_be_tensors, number_argument
+from ..ranges import linspace
 from ..tensor import Tensor
+from .pointwise import where
+from .sorting import searchsorted
 
 # ---- covariances -----------------------------------------------------------------------------------------
 
@@ -125,6 +129,87 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
     Where min and max are equal, they are the least and the largest element. Elements outside do not count.
     Raises RuntimeError for ends that are not finite or in the wrong order, and for no bins.
     """
+
+
+class histogram_result(NamedTuple):
+    """What histogram returns."""
+
+    hist: Tensor
+    bin_edges: Tensor
+
+
+def _bin_edges(input: Tensor, bins: Any, range: Any) -> Tensor:
+    """The edges of the bins of a histogram: those given, or of equal parts of a range."""
+    if isinstance(bins, Tensor):
+        if range is not None:
+            raise TypeError("histogram(): range is for a number of bins, not for their edges")
+        if bins.dtype != input.dtype:
+            raise RuntimeError(
+                f"histogram(): input tensor and bins tensors should have the same dtype, but got {input.dtype} and "
+                f"{bins.dtype}"
+            )
+        if bins.ndim != 1:
+            raise RuntimeError(
+                f"histogram(): bins tensor should have one dimension, but got {bins.ndim} dimensions"
+            )
+        if len(bins) < 2:
+            raise RuntimeError(f"histogram(): bins must be > 0, but got {len(bins) - 1}")
+        return bins.detach()
+    bins = int_argument("histogram", "bins", bins)
+    if bins <= 0:
+        raise RuntimeError(f"histogram(): bins must be > 0, but got {bins}")
+    low, high = 0.0, 1.0
+    if range is not None:
+        if not isinstance(range, (tuple, list)) or len(range) != 2:
+            raise TypeError("histogram(): argument 'range' must be tuple of two floats")
+        low, high = (float(number_argument("histogram", "range", end)) for end in range)
+        if low > high:
+            raise RuntimeError(
+                f"histogram(): min should not exceed max, but got min {low} max {high}"
+            )
+    elif input.numel():
+        low, high = input.detach().amin().item(), input.detach().amax().item()
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise RuntimeError(f"histogram(): range [{low}, {high}] is not finite")
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    return linspace(low, high, bins + 1, dtype=input.dtype)
+
+
+@op
+def histogram(
+    input: Tensor,
+    bins: Any,
+    *,
+    range: Any = None,
+    weight: Tensor | None = None,
+    density: bool = False,
+) -> histogram_result:
+    """Returns (hist, bin_edges): how many elements, or what sum of their weights, lie in each bin; floats, no gradient.
+
+    bins is their number, for equal parts of range (or of what lies between the least and the largest element), or a
+    vector of their edges. The last bin holds its right edge too; elements outside do not count. density: divided by
+    the sum and by the widths of the bins. Raises RuntimeError for sizes, dtypes and ranges that do not fit.
+    """
+    must_be_tensors("histogram", input=input)
+    if not input.dtype.is_floating_point:
+        raise NotImplementedError(f"histogram is not implemented for {input.dtype}")
+    edges = _bin_edges(input, bins, range)
+    if weight is not None:
+        must_be_tensors("histogram", weight=weight)
+        if weight.shape != input.shape or weight.dtype != input.dtype:
+            raise RuntimeError(
+                "histogram(): the weight tensor should have the same shape and dtype as the input tensor, but got "
+                f"{list(weight.shape)} {weight.dtype} and {list(input.shape)} {input.dtype}"
+            )
+    x, count = input.detach().reshape(-1), len(edges) - 1
+    inside = (x >= edges[0]) & (x <= edges[-1])
+    places = (searchsorted(edges, x, right=True) - 1).clamp(0, count - 1)
+    each = inside.to(x.dtype) if weight is None else weight.detach().reshape(-1)
+    hist = zeros(count, dtype=x.dtype).index_add(0, places, where(inside, each, 0.0))
+    if bool_argument("histogram", "density", density):
+        hist = hist / hist.sum() / (edges[1:] - edges[:-1])
+    return histogram_result(hist, edges)
 
 
 __all__ = public_names(globals())

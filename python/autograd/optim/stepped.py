@@ -39,17 +39,33 @@ def check_betas(betas: Sequence[Any]) -> None:
             raise ValueError(f"Invalid beta parameter at index {place}: {beta}")
 
 
+def several(count: int) -> Callable[[str, Any], Sequence[Any]]:
+    """A function that takes the name and the value of an option of so many numbers, and returns them."""
+    word = {2: "two", 3: "three"}[count]
+
+    def numbers(name: str, value: Any) -> Sequence[Any]:
+        if not isinstance(value, (tuple, list)) or len(value) != count:
+            raise ValueError(f"{name} must be {word} numbers, got {value!r}")
+        return value
+
+    return numbers
+
+
 class SteppedOptimizer(Optimizer):
     """An optimizer of the library: a subclass names the native step, its options and its states.
 
-    native: the function of autograd.h. options: the names of the group's options in the order of its arguments; a
-    pair of numbers is passed as two. states: the names of its states. later: options that old state dicts lack.
+    native: the function of autograd.h. options: the names of the group's options in the order of its arguments.
+    spread: of options that are no single numbers, how they are passed: function(name, value) returns the arguments.
+    states: the names of its states. later: options that old state dicts lack.
     """
 
     native: ClassVar[Any]
     options: ClassVar[tuple[str, ...]]
     states: ClassVar[tuple[str, ...]]
     later: ClassVar[dict[str, Any]] = {}
+    spread: ClassVar[dict[str, Callable[[str, Any], Sequence[Any]]]] = dict.fromkeys(
+        ("betas", "etas", "step_sizes"), several(2)
+    )
     _kinds: ClassVar[list[type]]
     _values: ClassVar[Callable[[dict[str, Any]], tuple[Any, ...]]]
 
@@ -57,7 +73,7 @@ class SteppedOptimizer(Optimizer):
         super().__init_subclass__(**arguments)
         if "native" in cls.__dict__:
             parameters = declaration_of(cls.native).parameters[3:]
-            cls._kinds = [float if kind == "double" else bool for kind, _ in parameters]
+            cls._kinds = [_KINDS.get(kind, int) for kind, _ in parameters]
             cls._values = staticmethod(itemgetter(*cls.options))
 
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
@@ -120,9 +136,9 @@ class SteppedOptimizer(Optimizer):
         if known is None or known[0] != values:
             flat: list[Any] = []
             for name, value in zip(self.options, values):
-                flat += _pair(name, value) if name in _PAIRS else (value,)
+                flat += self.spread[name](name, value) if name in self.spread else (value,)
             numbers = tuple(
-                bool(value)
+                kind(value)
                 if kind is not float
                 else _number(value)
                 if fast
@@ -135,15 +151,8 @@ class SteppedOptimizer(Optimizer):
         return known[1]
 
 
-# Options of two numbers.
-_PAIRS = ("betas", "etas", "step_sizes")
-
-
-def _pair(name: str, value: Any) -> Sequence[Any]:
-    """An option of two numbers; ValueError for more or less."""
-    if not isinstance(value, (tuple, list)) or len(value) != 2:
-        raise ValueError(f"{name} must be two numbers, got {value!r}")
-    return value
+# What the native step's parameters are; all others are ints.
+_KINDS: dict[str, type] = {"double": float, "int32_t": bool}
 
 
 def _number(value: Any) -> float:

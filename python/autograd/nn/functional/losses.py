@@ -10,6 +10,7 @@ import ctypes
 import warnings
 from typing import Any, Callable
 
+from ..._arguments import int_argument
 from ..._capi import (
     ArgumentError,
     argument_error,
@@ -19,7 +20,9 @@ from ..._capi import (
     not_null,
     raise_last_error,
 )
-from ...operands import must_be_tensors
+from ...creation import tensor
+from ...dtypes import int64
+from ...operands import must_be_sequence, must_be_tensors
 from ...ops.distances import pairwise_distance
 from ...ops.pointwise import clamp, minimum
 from ...ops.reductions import mean, sum
@@ -30,6 +33,7 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "cosine_embedding_loss",
     "cross_entropy",
+    "ctc_loss",
     "gaussian_nll_loss",
     "hinge_embedding_loss",
     "huber_loss",
@@ -204,6 +208,47 @@ def multilabel_soft_margin_loss(
     """Returns the mean over the classes, the last dim, of the binary cross entropies of logits, reduced."""
     code = reduction_code(reduction, size_average, reduce)
     return call(lib.ag_multilabel_soft_margin_loss, input, target, _or_null(weight), code)
+
+
+def _lengths(argument: str, value: Any) -> Tensor:
+    """Lengths given as a tensor or as a sequence of ints."""
+    if isinstance(value, Tensor):
+        return value
+    must_be_sequence("ctc_loss", argument, value)
+    return tensor([int_argument("ctc_loss", argument, n) for n in value], dtype=int64)
+
+
+def ctc_loss(
+    log_probs: Tensor,
+    targets: Tensor,
+    input_lengths: Any,
+    target_lengths: Any,
+    blank: int = 0,
+    reduction: str = "mean",
+    zero_infinity: bool = False,
+) -> Tensor:
+    """Returns -log of the probability that targets are what is left of sequences without repetitions and blanks.
+
+    log_probs [T, N, C], or [T, C] for one sequence, come out of log_softmax; targets are [N, S], padded, or one behind
+    the other in one row. input_lengths and target_lengths, [N] or as many ints, count the steps and classes that
+    matter. The mean is one of loss / length of the target. A target that is too long for its sequence costs infinity,
+    or, with zero_infinity, nothing. There are first-order gradients (Graves et al., 2006).
+    Raises RuntimeError for sizes, lengths and classes that do not fit.
+    """
+    must_be_tensors("ctc_loss", log_probs=log_probs, targets=targets)
+    code = reduction_code(reduction)
+    if isinstance(input_lengths, Tensor) != isinstance(target_lengths, Tensor):
+        raise TypeError("ctc_loss(): lengths must be two tensors or two tuples of ints")
+    return call(
+        lib.ag_ctc_loss,
+        log_probs,
+        targets,
+        _lengths("input_lengths", input_lengths),
+        _lengths("target_lengths", target_lengths),
+        blank,
+        code,
+        zero_infinity,
+    )
 
 
 # ---- of pairs ----------------------------------------------------------------------------------------------
