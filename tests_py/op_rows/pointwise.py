@@ -176,7 +176,7 @@ UNARY_ROWS = (
             path=f"special.{name}",
             method=False,
             python_only=True,
-            errors=(bad("text", says="must be Tensor, not str"),),
+            errors=(bad("text", says="must be Tensor, not str"),) if len(values) == 1 else (),
         )
         for name, values, shapes in (
             ("entr", (positive,), SHAPES),
