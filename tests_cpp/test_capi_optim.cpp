@@ -51,8 +51,7 @@ void set_gradient(ag_tensor* w) {
   double value;
   ASSERT_EQ(ag_tensor_item_double(w, &value), AG_OK);
   value = 2 * value - 1.9;
-  ag_tensor* grad =
-      ag_tensor_from_data(&value, AG_FLOAT64, sizes, ag_tensor_ndim(w));
+  ag_tensor* grad = ag_tensor_from_data(&value, AG_FLOAT64, sizes, ag_tensor_ndim(w));
   ASSERT_EQ(ag_tensor_set_grad(w, grad), AG_OK) << ag_last_error();
   ag_tensor_free(grad);
 }
