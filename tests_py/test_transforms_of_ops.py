@@ -193,7 +193,7 @@ def is_refused(error):
 
 # PyTorch maps bincount one example after the other, and fails if the results' sizes happen to differ. What is
 # differentiated by inside vmap counts as different for each example here: shared statistics can't take it in.
-REFUSED = ("bincount", "batch_norm", "instance_norm")
+REFUSED = ("bincount", "batch_norm", "instance_norm", "histogram", "view_dtype")
 
 
 def needs_elements(row, one, tensors, in_dims):
