@@ -11,7 +11,7 @@ from .._capi import lib
 from ..binding import op, passes_on, public_names
 from ..creation import hold_everywhere, zeros
 from ..dtypes import bool_
-from ..operands import must_be_tensors, number_argument
+from ..operands import must_be_sequence, must_be_tensors, number_argument
 from ..ranges import linspace
 from ..tensor import Tensor
 from .pointwise import where
@@ -140,7 +140,8 @@ class histogram_result(NamedTuple):
 
 def _bin_edges(input: Tensor, bins: Any, range: Any) -> Tensor:
     """The edges of the bins of a histogram: those given, or of equal parts of a range."""
-    if isinstance(bins, Tensor):
+    is_number = range is not None and not getattr(bins, "ndim", 0)  # of a tensor as well
+    if isinstance(bins, Tensor) and not (is_number and not bins.dtype.is_floating_point):
         if range is not None:
             raise TypeError("histogram(): range is for a number of bins, not for their edges")
         if bins.dtype != input.dtype:
@@ -160,9 +161,13 @@ def _bin_edges(input: Tensor, bins: Any, range: Any) -> Tensor:
         raise RuntimeError(f"histogram(): bins must be > 0, but got {bins}")
     low, high = 0.0, 1.0
     if range is not None:
-        if not isinstance(range, (tuple, list)) or len(range) != 2:
-            raise TypeError("histogram(): argument 'range' must be tuple of two floats")
-        low, high = (float(number_argument("histogram", "range", end)) for end in range)
+        must_be_sequence("histogram", "range", range)
+        if any(isinstance(end, Tensor) for end in range):
+            raise TypeError("histogram(): argument 'range' must be tuple of floats, not of tensors")
+        ends = [float(number_argument("histogram", "range", end)) for end in range]
+        if len(ends) != 2:
+            raise RuntimeError(f"histogram(): range should have 2 elements, but got {len(ends)}")
+        low, high = ends
         if low > high:
             raise RuntimeError(
                 f"histogram(): min should not exceed max, but got min {low} max {high}"
@@ -179,7 +184,7 @@ def _bin_edges(input: Tensor, bins: Any, range: Any) -> Tensor:
 @op
 def histogram(
     input: Tensor,
-    bins: Any,
+    bins: Any = 100,
     *,
     range: Any = None,
     weight: Tensor | None = None,
