@@ -133,7 +133,7 @@ def test_targets_of_losses_are_named():
 
 def test_graphviz_draws_what_its_first_way_cannot(tmp_path):
     assert shutil.which("dot"), "needs Graphviz: apt install graphviz, or scripts/setup"
-    graph = unrolled(8, train=True)
+    graph = unrolled(4, train=True)
     assert "</svg>" in graph.svg(engine="dot", repeats=False)
     graph.save(tmp_path / "loop.png", repeats=False)
     assert (tmp_path / "loop.png").stat().st_size > 10_000

@@ -1,5 +1,6 @@
 // The instruction sets the kernels are compiled for; included before anything of Highway.
 #pragma once
+#include <cstdint>
 
 #ifdef HWY_TARGETS
 #error "kernels/cpu/simd_targets.hpp must come before the first Highway header"
@@ -7,10 +8,11 @@
 
 // x86 keeps the baseline, SSE4, AVX2 and AVX3, Arm keeps NEON. SSSE3 and AVX3_DL gain nothing here;
 // SVE vectors have no size at compile time, so the kernels could not hold them in arrays.
-#define AG_UNUSED_TARGETS \
+#define HWY_DISABLED_TARGETS \
   (HWY_SSSE3 | HWY_AVX3_DL | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
-#ifdef AUTOGRAD_FEWER_TARGETS  // sanitizer builds: the baseline and one wide set
-#define HWY_DISABLED_TARGETS (AG_UNUSED_TARGETS | HWY_SSE4 | HWY_AVX3)
-#else
-#define HWY_DISABLED_TARGETS AG_UNUSED_TARGETS
-#endif
+
+namespace autograd::cpu {
+/// Bits of Highway's targets: all of the above, or one where HWY_COMPILE_ONLY_STATIC is defined, as
+/// with sanitizers.
+int64_t compiled_targets();
+}  // namespace autograd::cpu
