@@ -19,6 +19,9 @@ target_include_directories(autograd_test_objects PRIVATE include lib capi)
 target_compile_options(autograd_test_objects PRIVATE -O0)
 set_source_files_properties(tests_cpp/test_capi.cpp PROPERTIES COMPILE_DEFINITIONS
                             "AUTOGRAD_TESTS=\"${PROJECT_SOURCE_DIR}/tests_cpp\"")
+# But for those with much to compute.
+set_source_files_properties(tests_cpp/test_layout.cpp tests_cpp/test_gemm.cpp tests_cpp/test_pointwise_loop.cpp
+                            PROPERTIES COMPILE_OPTIONS -O1 SKIP_PRECOMPILE_HEADERS ON)
 target_link_libraries(autograd_test_objects PRIVATE autograd_options hwy::hwy GTest::gtest)
 target_precompile_headers(autograd_test_objects PRIVATE <gtest/gtest.h> <algorithm> <functional> <random> <string> <vector>
                                                         include/autograd/autograd.hpp)

@@ -146,7 +146,6 @@ HWY_INLINE void multiply_chains(const Factors<float>& m, VF* chain) {
 
 /// Is there a chain of 0 for a product that is not 0, or none of it?
 HWY_INLINE bool has_lost(const VF* chain, const V* product) {
-  const DF d;
   const hn::Half<DF> half;
   const auto zero = hn::Zero(D());
   auto lost = hn::Lt(zero, zero);
@@ -187,7 +186,6 @@ HWY_INLINE bool are_sound(const Factors<float>& m, const VF* chain, V* product) 
 
 /// kRows rows and step_columns() while denormals are flushed; false if chains did not do.
 HWY_INLINE bool multiply_step(const Factors<float>& m, double* y) {
-  const DF d;
   const hn::Half<DF> half;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(D()));
   VF chain[kChains];
