@@ -1232,7 +1232,8 @@ AG_API ag_tensor* ag_unfold(const ag_tensor* x, int64_t dim, int64_t size, int64
  * where x begins; a view. */
 AG_API ag_tensor* ag_as_strided(const ag_tensor* x, const int64_t* sizes, int64_t n,
                                 const int64_t* strides, int64_t n_strides, int64_t storage_offset);
-/* The bytes of x read as another dtype; the last dim counts fewer or more elements of other sizes. */
+/* The bytes of x read as another dtype; the last dim counts fewer or more elements of other sizes.
+ */
 AG_API ag_tensor* ag_view_dtype(const ag_tensor* x, ag_dtype dtype);
 /* The views at the n positions of a dim of size n, written to out[n]. */
 AG_API ag_status ag_unbind(const ag_tensor* x, int64_t dim, int64_t n, ag_tensor** out);
@@ -1472,9 +1473,9 @@ AG_API ag_tensor* ag_multi_margin_loss(const ag_tensor* input, const ag_tensor* 
 /* Mean over classes (the last dim) of the binary cross entropies of logits; weight may be NULL. */
 AG_API ag_tensor* ag_multilabel_soft_margin_loss(const ag_tensor* input, const ag_tensor* target,
                                                  const ag_tensor* weight, ag_reduction reduction);
-/* -log of the probability that targets are what is left of sequences without repetitions and blanks.
- * log_probs [T, N, C] or [T, C], as of log_softmax; targets [N, S] or in a row; lengths [N]. The mean
- * is one of loss / length. First-order gradients. */
+/* -log of the probability that targets are what is left of sequences without repetitions and
+ * blanks. log_probs [T, N, C] or [T, C], as of log_softmax; targets [N, S] or in a row; lengths
+ * [N]. The mean is one of loss / length. First-order gradients. */
 AG_API ag_tensor* ag_ctc_loss(const ag_tensor* log_probs, const ag_tensor* targets,
                               const ag_tensor* input_lengths, const ag_tensor* target_lengths,
                               int64_t blank, ag_reduction reduction, ag_bool zero_infinity);
@@ -1771,8 +1772,8 @@ AG_API ag_status ag_optim_number(const ag_tensor* t, double* out);
  * passed over. `states` holds the named states as rows of n entries each, one row after the other,
  * owned by the caller; NULL means that there was no step yet: the state is made here. Rows of
  * states that the options do not use are not touched. Numbers such as `step` are 0-d, the other
- * states have their parameter's sizes unless it is said otherwise. Options are used as they are; nothing is changed if a state
- * does not fit. */
+ * states have their parameter's sizes unless it is said otherwise. Options are used as they are;
+ * nothing is changed if a state does not fit. */
 
 /* momentum_buffer; states may be NULL if momentum is 0. */
 AG_API ag_status ag_sgd_step(ag_tensor* const* params, ag_tensor** states, int64_t n, double lr,
