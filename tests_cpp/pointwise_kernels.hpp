@@ -12,10 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/cpu/simd_targets.hpp"
-// Highway's headers come after the choice of targets.
-#include <hwy/highway.h>
-
+#include "kernel_test.hpp"
 #include "kernels/cpu/pointwise.hpp"
 #include "kernels/cpu/pointwise_table.hpp"
 
@@ -177,16 +174,10 @@ T random_value() {
 /// Runs `check` for every instruction set this CPU has, with the kernels chosen for it.
 template <class Check>
 void for_each_target(Check check) {
-  for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
-    if (!(target & compiled_targets())) continue;
-    SCOPED_TRACE(hwy::TargetName(target));
-    hwy::SetSupportedTargetsForTest(target);
-    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  cpu::for_each_target([&] {
     choose_pointwise_kernels();
     check();
-  }
-  hwy::SetSupportedTargetsForTest(0);
-  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  });
   choose_pointwise_kernels();
 }
 

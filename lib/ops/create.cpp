@@ -8,6 +8,7 @@
 #include "core/interrupt.hpp"
 #include "core/tensor_body.hpp"
 #include "core/text.hpp"
+#include "kernels/cpu/bessel.hpp"
 #include "kernels/cpu/pointwise.hpp"
 
 namespace autograd {
@@ -60,16 +61,6 @@ Tensor window(int64_t n, bool periodic, DType dtype, const Weight& weight) {
   const double steps = static_cast<double>(periodic ? n : n - 1);
   write_numbers(t, [&](int64_t i) { return weight(static_cast<double>(i) / steps); });
   return t;
-}
-
-// The modified Bessel function of order 0, by its power series: all terms are positive.
-double bessel(double x) {
-  double total = 1, term = 1;
-  for (double k = 1; term > total * 1e-17; ++k) {
-    term *= (x / (2 * k)) * (x / (2 * k));
-    total += term;
-  }
-  return total;
 }
 
 }  // namespace
@@ -161,10 +152,11 @@ Tensor bartlett_window(int64_t n, bool periodic, DType dtype) {
 }
 
 Tensor kaiser_window(int64_t n, bool periodic, double beta, DType dtype) {
-  const double whole = n > 1 ? bessel(beta) : 1;
+  const auto i0 = [](double x) { return cpu::bessel_i(0, false, x); };
+  const double whole = i0(beta);
   return window(n, periodic, dtype, [=](double x) {
     const double apart = 2 * x - 1;
-    return bessel(beta * std::sqrt(std::max(0.0, 1 - apart * apart))) / whole;
+    return i0(beta * std::sqrt(std::max(0.0, 1 - apart * apart))) / whole;
   });
 }
 

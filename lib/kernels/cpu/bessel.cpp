@@ -35,7 +35,17 @@ double far_scaled(int order, double x) {
   return sum / std::sqrt(kTau * x);
 }
 
-double bessel(int order, bool scaled, double x) {
+template <class T>
+void run(int order, bool scaled, const T* x, T* y, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) {
+    y[i] = static_cast<T>(bessel_i(order, scaled, static_cast<double>(x[i])));
+    pause_after(16);
+  }
+}
+
+}  // namespace
+
+double bessel_i(int order, bool scaled, double x) {
   const double size = std::abs(x);
   double y;
   if (std::isnan(x)) return x;
@@ -49,16 +59,6 @@ double bessel(int order, bool scaled, double x) {
     y = std::exp(size / 2) * far_scaled(order, size) * std::exp(size / 2);
   return order ? std::copysign(y, x) : y;
 }
-
-template <class T>
-void run(int order, bool scaled, const T* x, T* y, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) {
-    y[i] = static_cast<T>(bessel(order, scaled, static_cast<double>(x[i])));
-    pause_after(16);
-  }
-}
-
-}  // namespace
 
 void bessel_i(DType dtype, int order, bool scaled, const void* x, void* y, int64_t n) {
   if (dtype == DType::kFloat32)
