@@ -6,7 +6,8 @@
 set(address_flags -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)
 set(thread_flags -fsanitize=thread -g1)
 
-# sanitized_objects(NAME SANITIZER LIKE SOURCE... OPTIONS OPTION...): the sources, with the include directories of LIKE.
+# sanitized_objects(NAME SANITIZER LIKE SOURCES ... OPTIONS ... [HEADERS ...]): with the include directories of LIKE, and
+# these headers precompiled.
 function(sanitized_objects name sanitizer like)
   cmake_parse_arguments(PARSE_ARGV 3 arg "" "" "SOURCES;OPTIONS;HEADERS")
   add_library(${name} OBJECT EXCLUDE_FROM_ALL ${arg_SOURCES})
@@ -42,12 +43,12 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
 endif()
 sanitized_objects(autograd_kernels_address address autograd_kernels SOURCES ${kernel_sources}
                   OPTIONS ${one_target} -O1 -ffp-contract=fast -fno-math-errno -fno-sanitize-address-use-after-scope)
-# The null check of a thread-local's address reads flags of an `add` that the linker turns into a `lea`, and so reports
-# null where there is none. The address sanitizer still finds every real access through null.
 set(layout_sources ${engine_sources})
 list(FILTER layout_sources INCLUDE REGEX "/lib/graph/layout/")
 set(other_sources ${engine_sources} ${PROJECT_BINARY_DIR}/viewer_files.cpp)
 list(FILTER other_sources EXCLUDE REGEX "/lib/graph/layout/")
+# The null check of a thread-local's address reads flags of an `add` that the linker turns into a `lea`, and so reports
+# null where there is none. The address sanitizer still finds every real access through null.
 sanitized_objects(autograd_engine_address address autograd_engine SOURCES ${other_sources}
                   OPTIONS -O0 -fno-sanitize=null HEADERS ${engine_headers})
 # The tests lay out thousands of graphs: loops over vectors, which take minutes without optimisation.
