@@ -13,6 +13,8 @@ constexpr double kPadding = 12;    // between the border of a cluster and what i
 constexpr double kTitleGap = 6;    // around the title of a cluster
 constexpr double kLabelGap = 5;    // between an edge and its text
 constexpr double kOutputGap = 12;  // between the texts of two outputs
+// Other starts for the order of a level, and of all levels together.
+constexpr size_t kStarts = 40, kStartsInAll = 1600;
 
 bool is_sideways(Direction direction) {
   return direction == Direction::kRight || direction == Direction::kLeft;
@@ -81,17 +83,18 @@ class Drawing {
 
 void Drawing::lay_out_inside(size_t l) {
   Level& level = nesting_.levels[l];
+  const size_t starts = std::min(kStarts, kStartsInAll / nesting_.levels.size());
   for (size_t b : boxes_in_[l]) measure_box(b);
   for (size_t c : clusters_in_[l]) measure_cluster(c);
   for (size_t i = 0; i < level.links.size(); ++i) {
     level.links[i].from_dx = offset(nesting_.ends[l][i].first);
     level.links[i].to_dx = offset(nesting_.ends[l][i].second);
   }
-  if (l == 0) return lay_out_level(level, 0, 0);
+  if (l == 0) return lay_out_level(level, starts, 0, 0);
   const bool has_title = d_.clusters[l - 1].title.height > 0 && !sideways_;
   const double title = has_title ? d_.clusters[l - 1].title.height + kTitleGap : kPadding;
   const bool at_foot = d_.direction == Direction::kUp;
-  lay_out_level(level, at_foot ? kPadding : title, at_foot ? title : kPadding);
+  lay_out_level(level, starts, at_foot ? kPadding : title, at_foot ? title : kPadding);
   level.left -= kPadding;
   level.right += kPadding;
   make_room_for_title(level, l - 1);

@@ -62,9 +62,8 @@ struct Level {
 void assign_ranks(Level& level);
 /// Vertices, segments and rows in an order that is good to start from.
 void make_rows(Level& level);
-/// Permutes the rows until few segments cross.
-void order_rows(Level& level);
-int64_t count_crossings(const Level& level);
+/// Permutes the rows until few segments cross, beginning again from up to so many other starts.
+void order_rows(Level& level, size_t starts);
 /// x of every vertex: links straight where they can be, items apart.
 void place_columns(Level& level);
 /// y, and the curves of the links; `head` and `foot` are the heights of the first and last row
@@ -74,10 +73,10 @@ void route_links(Level& level, double head, double foot);
 /// The room between two neighbours of a row.
 double gap_between(const Level& level, const Vertex& a, const Vertex& b);
 
-inline void lay_out_level(Level& level, double head, double foot) {
+inline void lay_out_level(Level& level, size_t starts, double head, double foot) {
   assign_ranks(level);
   make_rows(level);
-  order_rows(level);
+  order_rows(level, starts);
   place_columns(level);
   route_links(level, head, foot);
 }
