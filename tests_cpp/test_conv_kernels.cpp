@@ -5,6 +5,7 @@
 #include "kernel_test.hpp"
 #include "kernels/cpu/conv.hpp"
 #include "kernels/cpu/conv_gather.hpp"
+#include "kernels/cpu/winograd.hpp"
 
 namespace autograd::cpu {
 namespace {
@@ -177,6 +178,74 @@ TEST(ConvKernels, FiltersWithPickedTaps) {
     std::sort(want.begin(), want.end());
     std::sort(got.begin(), got.end());
     ASSERT_EQ(got, want);
+  });
+}
+
+/// One band of height x width outputs; turned filters lie behind each other along the channels.
+struct WinogradCase {
+  int64_t channels, filters, height, width;
+  bool turned;
+};
+
+void check_winograd(const WinogradCase& c) {
+  constexpr int64_t kSpare = 5;  // of the elements between two numbers' tiles
+  const int64_t rows = (c.height + 1) / 2, columns = (c.width + 1) / 2, tiles = rows * columns;
+  const int64_t length = tiles + kSpare, from_row = 2 * columns + 34;
+  const auto at = [](const std::vector<float>& v, int64_t i) { return v[static_cast<size_t>(i)]; };
+  const std::vector<float> weight =
+      normal_numbers<float>(static_cast<size_t>(c.filters * c.channels * 9), 1);
+  const std::vector<float> image =
+      normal_numbers<float>(static_cast<size_t>(c.channels * (2 * rows + 2) * from_row), 2);
+  const int64_t row_stride = c.turned ? 9 : c.channels * 9,
+                channel_stride = c.turned ? c.filters * 9 : 9;
+
+  Guarded<float> numbers(static_cast<size_t>(kWinogradProducts * c.filters * c.channels));
+  winograd_filters({weight.data(), c.filters, row_stride, c.channels, channel_stride, c.turned},
+                   numbers.data());
+  numbers.expect_intact();
+  Guarded<float> inputs(static_cast<size_t>(kWinogradProducts * c.channels * length));
+  for (int64_t channel = 0; channel < c.channels; ++channel)
+    winograd_input({image.data() + channel * (2 * rows + 2) * from_row, from_row, rows, columns,
+                    c.channels * length, length},
+                   inputs.data() + channel * length);
+  inputs.expect_intact();
+  std::vector<float> sums(static_cast<size_t>(kWinogradProducts * c.filters * length + 16));
+  for (int64_t k = 0; k < kWinogradProducts; ++k)
+    for (int64_t f = 0; f < c.filters; ++f)
+      for (int64_t t = 0; t < length; ++t)
+        for (int64_t channel = 0; channel < c.channels; ++channel)
+          sums[static_cast<size_t>((k * c.filters + f) * length + t)] +=
+              numbers[static_cast<size_t>((k * c.filters + f) * c.channels + channel)] *
+              inputs[static_cast<size_t>((k * c.channels + channel) * length + t)];
+  for (int64_t f = 0; f < c.filters; ++f) {
+    Guarded<float> out(static_cast<size_t>(c.height * c.width));
+    winograd_output(
+        {sums.data() + f * length, c.filters * length, columns, 0.5f, c.height, c.width, c.width},
+        out.data());
+    out.expect_intact();
+    for (int64_t y = 0; y < c.height; ++y)
+      for (int64_t x = 0; x < c.width; ++x) {
+        double want = 0.5;
+        for (int64_t channel = 0; channel < c.channels; ++channel)
+          for (int64_t t = 0; t < 9; ++t)
+            want += double{at(weight,
+                              f * row_stride + channel * channel_stride + (c.turned ? 8 - t : t))} *
+                    at(image, (channel * (2 * rows + 2) + y + t / 3) * from_row + x + t % 3);
+        ASSERT_NEAR(out[static_cast<size_t>(y * c.width + x)], want, 2e-5)
+            << f << " " << y << " " << x;
+      }
+  }
+}
+
+TEST(ConvKernels, WinogradsWayAgreesWithPlainLoops) {
+  for_each_target([] {
+    for (const WinogradCase& c : {WinogradCase{1, 1, 1, 1, false},
+                                  {3, 2, 4, 6, false},
+                                  {2, 3, 5, 7, true},
+                                  {17, 4, 2, 33, false},
+                                  {5, 2, 7, 32, true},
+                                  {4, 3, 3, 70, false}})
+      check_winograd(c);
   });
 }
 

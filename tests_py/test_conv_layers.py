@@ -148,3 +148,48 @@ def test_threads(threads):
             same(results[1], results[0])
     finally:
         ag.set_num_threads(before)
+
+
+# Batch, channels, filters, spatial sizes, padding: 3 x 3 filters over many channels, which float32
+# takes by Winograd's way.
+MANY = [
+    (3, 32, 33, (20, 21), 1),
+    (2, 40, 32, (27, 30), 0),
+    (2, 35, 48, (19, 16), 2),
+    (2, 64, 33, (20, 20), 3),
+]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("batch, channels, filters, sizes, padding", MANY)
+def test_many_channels(batch, channels, filters, sizes, padding, threads):
+    """As near to float64 as PyTorch's float32, and the same for the gradients and the transposed map."""
+    rng = np.random.default_rng(0)
+    image = rng.standard_normal((batch, channels, *sizes))
+    weight = rng.standard_normal((filters, channels, 3, 3)) / math.sqrt(9 * channels)
+    out = [n + 2 * padding - 2 for n in sizes]
+    values = (
+        image,
+        weight,
+        rng.standard_normal(filters),
+        rng.standard_normal((batch, filters, *out)),
+    )
+
+    def results(lib, dtype):
+        x, w, b, g = (make(lib, v, dtype=dtype, requires_grad=True) for v in values)
+        y = lib.nn.functional.conv2d(x, w, b, padding=padding)
+        back = lib.nn.functional.conv_transpose2d(
+            g, w, b.sum() * lib.ones_like(x[0, :, 0, 0]), padding=padding
+        )
+        grads = lib.autograd.grad((y * g).sum() + (back * x).sum(), (x, w, b, g))
+        return [lib.asarray(r.detach()).numpy() for r in (y, back, *grads)]
+
+    before = ag.get_num_threads()
+    ag.set_num_threads(threads)
+    try:
+        mine = results(ag, "float32")
+    finally:
+        ag.set_num_threads(before)
+    for found, theirs, exact in zip(mine, results(torch, "float32"), results(torch, "float64")):
+        error = np.abs(found - exact).max()
+        assert error <= max(2 * np.abs(theirs - exact).max(), 1e-6 * np.abs(exact).max())

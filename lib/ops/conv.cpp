@@ -372,12 +372,14 @@ Tensor convolution_transpose(const Tensor& x, const Tensor& w, const Tensor& bia
 
 void run_convolution(const ConvGeometry& g, DType dtype, const char* image, const char* weight,
                      const char* bias, char* out, const Pieces& pieces) {
+  if (winograd_convolution(g, dtype, image, weight, bias, out, pieces)) return;
   if (is_floating(dtype) && sheets_convolution(g, dtype, image, weight, bias, out, pieces)) return;
   columns_convolution(g, dtype, image, weight, bias, out, pieces);
 }
 
 void run_convolution_input(const ConvGeometry& g, DType dtype, const char* out, const char* weight,
                            const char* bias, char* image, const Pieces& pieces) {
+  if (winograd_convolution_input(g, dtype, out, weight, bias, image, pieces)) return;
   if (is_floating(dtype) && sheets_convolution_input(g, dtype, out, weight, bias, image, pieces))
     return;
   columns_convolution_input(g, dtype, out, weight, bias, image, pieces);

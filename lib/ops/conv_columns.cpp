@@ -95,9 +95,7 @@ void for_batches(const ConvGeometry& g, DType dtype, int64_t group, int64_t begi
 template <class Work>
 void for_batches_in_parallel(const ConvGeometry& g, DType dtype, const Work& work) {
   const double each = g.work() / static_cast<double>(std::max<int64_t>(1, g.batch));
-  const int64_t grain =
-      each > 0 ? static_cast<int64_t>(std::min(1e9, 1 + kConvThreadWork / each)) : g.batch;
-  parallel_for(g.batch, grain, [&](int64_t begin, int64_t end) {
+  parallel_for(g.batch, conv_grain(each), [&](int64_t begin, int64_t end) {
     for (int64_t group = 0; group < g.groups; ++group)
       for_batches(g, dtype, group, begin, end, work);
   });

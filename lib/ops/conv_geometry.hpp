@@ -1,5 +1,7 @@
 // What the three records of convolutions have in common: sizes, and how they run.
 #pragma once
+#include <algorithm>
+
 #include "core/op.hpp"
 #include "kernels/cpu/conv_gather.hpp"
 #include "ops/pieces.hpp"
@@ -29,6 +31,11 @@ Tensor convolution_transpose(const Tensor& x, const Tensor& w, const Tensor& bia
 
 /// Multiply-adds below which a second thread costs more than it brings.
 inline constexpr double kConvThreadWork = 1 << 21;
+
+/// How many units with so many multiply-adds each a thread is to take at least.
+inline int64_t conv_grain(double each) {
+  return static_cast<int64_t>(std::min(1e9, 1 + kConvThreadWork / std::max(each, 1.0)));
+}
 
 // All memory is dense: image [N, C, in...], weight [O, C / groups, kernel...], out [N, O, out...];
 // bias may be nullptr.
@@ -61,5 +68,13 @@ bool sheets_convolution_input(const ConvGeometry& g, DType dtype, const char* ou
                               const Pieces& pieces);
 bool sheets_convolution_weight(const ConvGeometry& g, DType dtype, const char* out,
                                const char* image, char* weight);
+
+// The same by Winograd's way, for 3 x 3 filters over many channels of float32; false, as above, for
+// all others.
+bool winograd_convolution(const ConvGeometry& g, DType dtype, const char* image, const char* weight,
+                          const char* bias, char* out, const Pieces& pieces);
+bool winograd_convolution_input(const ConvGeometry& g, DType dtype, const char* out,
+                                const char* weight, const char* bias, char* image,
+                                const Pieces& pieces);
 
 }  // namespace autograd::detail

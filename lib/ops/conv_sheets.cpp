@@ -196,11 +196,8 @@ void run_job(const Job& job) {
   const size_t sheet_bytes = static_cast<size_t>((job.channels * s.stride + 64) * bytes);
   const int64_t units = job.batch * job.groups;
   const double work = static_cast<double>(job.rows * depth) * static_cast<double>(s.length);
-  const auto grain = [](double each) {
-    return static_cast<int64_t>(std::min(1e9, 1 + kConvThreadWork / std::max(each, 1.0)));
-  };
   if (units >= 2 * num_threads() || num_threads() == 1 || work < kConvThreadWork) {
-    parallel_for(units, grain(work), [&](int64_t begin, int64_t end) {
+    parallel_for(units, conv_grain(work), [&](int64_t begin, int64_t end) {
       const Scratch sheets(sheet_bytes);
       for (int64_t unit = begin; unit < end; ++unit) {
         copy(unit, sheets.data());
@@ -214,7 +211,7 @@ void run_job(const Job& job) {
   const Scratch sheets(sheet_bytes);
   for (int64_t unit = 0; unit < units; ++unit) {
     copy(unit, sheets.data());
-    parallel_for(s.blocks(), grain(work / static_cast<double>(s.blocks())),
+    parallel_for(s.blocks(), conv_grain(work / static_cast<double>(s.blocks())),
                  [&](int64_t first, int64_t last) { multiply(unit, sheets.data(), first, last); });
     finish(unit);
   }
