@@ -193,3 +193,25 @@ def test_many_channels(batch, channels, filters, sizes, padding, threads):
     for found, theirs, exact in zip(mine, results(torch, "float32"), results(torch, "float64")):
         error = np.abs(found - exact).max()
         assert error <= max(2 * np.abs(theirs - exact).max(), 1e-6 * np.abs(exact).max())
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_many_channels_within_a_fused_op(threads):
+    """Steps behind a convolution run image by image, or once all threads are done with one."""
+    layer = ag.nn.Conv2d(32, 32, 3, padding=1)
+    layer.requires_grad_(False)
+
+    def work(x):
+        return (layer(x).relu() * 2).sigmoid()
+
+    x = ag.randn(3, 32, 20, 22)
+    before = ag.get_num_threads()
+    ag.set_num_threads(threads)
+    try:
+        compiled = ag.compile(work)
+        for _ in range(3):
+            found = compiled(x)
+        assert "convolution + relu + mul + sigmoid" in str(compiled.graph())
+        same(found, torch.tensor(work(x).numpy()))
+    finally:
+        ag.set_num_threads(before)
