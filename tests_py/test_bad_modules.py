@@ -61,6 +61,63 @@ def test_arguments_of_methods(method):
     )
 
 
+TO = {
+    "a device and a dtype": lambda lib, x: x.to("cpu", lib.float64),
+    "all by place": lambda lib, x: x.to("cpu", lib.float64, True),
+    "a tensor": lambda lib, x: x.to(lib.zeros(1, dtype=lib.float64)),
+    "a tensor by name": lambda lib, x: x.to(tensor=lib.zeros(1, dtype=lib.float64)),
+    "nothing": lambda lib, x: x.to(),
+    "a device with a number": lambda lib, x: x.to(lib.device("cpu", 0)),
+    "a format": lambda lib, x: x.to(memory_format=lib.contiguous_format),
+    "a number of a device": lambda lib, x: x.to(0),
+    "two devices": lambda lib, x: x.to("cpu", "cpu"),
+    "two dtypes": lambda lib, x: x.to(lib.float64, lib.float32),
+    "a dtype twice": lambda lib, x: x.to(lib.float64, dtype=lib.float32),
+    "a flag in the place of a dtype": lambda lib, x: x.to("cpu", True),
+    "a flag that is None": lambda lib, x: x.to("cpu", non_blocking=None),
+    "a tensor as a dtype": lambda lib, x: x.to(dtype=lib.zeros(1)),
+    "a text as a dtype": lambda lib, x: x.to(dtype="float64"),
+    "a number as a format": lambda lib, x: x.to(memory_format=1),
+    "an unknown option": lambda lib, x: x.to(type=lib.float64),
+    "an unknown device": lambda lib, x: x.to("gpu"),
+    "a class": lambda lib, x: x.to(str),
+    "five": lambda lib, x: x.to("cpu", lib.float64, True, False, True),
+}
+
+
+@pytest.mark.parametrize("made", [lambda lib: lib.ones(2), _linear], ids=["Tensor", "Module"])
+def test_arguments_of_to(made):
+    def dtype(lib, call):
+        moved = call(lib, made(lib))
+        return str(getattr(moved, "weight", moved).dtype).rpartition(".")[2]
+
+    check(((name, lambda lib, c=call: dtype(lib, c)) for name, call in TO.items()), length=True)
+
+
+def test_other_conversions():
+    calls = {
+        "to integers": lambda lib: _linear(lib).to(lib.int64) and None,
+        "a copy": lambda lib: _linear(lib).to("cpu", copy=True) and None,
+        "a name of a type": lambda lib: _linear(lib).type("x") and None,
+        "a number as a type": lambda lib: _linear(lib).type(1) and None,
+        "empty by place": lambda lib: _linear(lib).to_empty("cpu") and None,
+        "empty": lambda lib: tuple(_linear(lib).to_empty(device="cpu").weight.shape),
+        "recurse in the place of a prefix": lambda lib: list(_linear(lib).named_parameters(False)),
+        "a device without a number": lambda lib: lib.device("cpu:x"),
+        "two numbers of a device": lambda lib: lib.device("cpu:0", 1),
+        "a text as a number of a device": lambda lib: lib.device("cpu", "0"),
+        "a number of a device": lambda lib: (str(lib.device("cpu", 1)), lib.device("cpu:1").index),
+        "a bool as a device": lambda lib: lib.device(True),
+        "None as a number": lambda lib: lib.tensor([1.0, None], dtype=lib.float32),
+        "a dict as a number": lambda lib: lib.tensor({}, dtype=lib.int64),
+        "None as a tensor": lambda lib: lib.tensor(None),
+        "texts as a tensor": lambda lib: lib.tensor(["a", "b"]),
+        "a text as a tensor": lambda lib: lib.tensor("a"),
+        "numbers and a text": lambda lib: lib.tensor([1, "a"]),
+    }
+    check(calls.items(), length=True)
+
+
 @pytest.mark.parametrize("kind", CONTAINERS)
 def test_containers_made_of_anything(kind):
     check(

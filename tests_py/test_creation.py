@@ -49,6 +49,22 @@ def test_tensor_converts_to_dtype(data, dtype):
     assert same(*both(data, dtype=getattr(ag, dtype)))
 
 
+@pytest.mark.parametrize("kind", [float, int, bool])
+def test_pythons_types_are_dtypes(kind):
+    def made(lib):
+        x = lib.ones(2)
+        yield from (lib.zeros(2, dtype=kind), lib.tensor([1], dtype=kind), x.to(kind))
+        yield from (x.to(dtype=kind), lib.zeros_like(x, dtype=kind), x.sum(dtype=kind))
+
+    assert all(same(ours, theirs) for ours, theirs in zip(made(ag), made(torch)))
+    assert ag.promote_types(kind, ag.uint8) is ag.promote_types(
+        ag.zeros(0, dtype=kind).dtype, ag.uint8
+    )
+    for other in (str, object, "float"):
+        with pytest.raises(TypeError, match="dtype"):
+            ag.zeros(2, dtype=other)
+
+
 @pytest.mark.parametrize("kind", ["f4", "f8", "i4", "i8", "u1", "?"])
 def test_tensor_copies_arrays(kind):
     array = np.arange(6).reshape(2, 3).astype(kind)

@@ -37,6 +37,7 @@ from .autograd.anomaly_mode import (
 )
 from .compiled import CompiledFunction, CompileError, LoadedPlan, compile, load_plan
 from .creation import *  # noqa: F403
+from .devices import device
 from .dtypes import bool_ as bool
 from .dtypes import bool_ as bool_
 from .dtypes import (
@@ -82,7 +83,7 @@ from .random import *  # noqa: F403
 from .ranges import *  # noqa: F403
 from .reproducibility import *  # noqa: F403
 from .serialization import load, save
-from .tensor import Size, Tensor, device
+from .tensor import Size, Tensor
 from .tensor_types import *  # noqa: F403
 
 newaxis = None

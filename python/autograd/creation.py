@@ -11,10 +11,11 @@ from ._arguments import kind_of
 from ._capi import call, check, constants, lib, listed
 from .binding import function_only as function
 from .binding import method, public_names
+from .devices import CPU, device
 from .dtypes import dtype as DType
 from .operands import as_dtype, must_be_sequence, tensor_argument
 from .random import takes_generator
-from .tensor import CPU, Tensor, device
+from .tensor import Tensor
 
 _BOOL = constants["AG_BOOL"]
 
@@ -30,9 +31,7 @@ def _finish(result: Tensor, requires_grad: bool, place: Any = None) -> Tensor:
 def _code(dtype: DType | None, default: DType | None = None) -> int:
     if dtype is None:
         dtype = default or dtypes.get_default_dtype()
-    elif not isinstance(dtype, DType):
-        raise TypeError(f"argument 'dtype' must be autograd.dtype, not {type(dtype).__name__}")
-    return dtype.code
+    return (dtype if isinstance(dtype, DType) else dtypes.dtype_meant(dtype)).code
 
 
 # ---- from data -------------------------------------------------------------------------------------------
@@ -96,8 +95,8 @@ def _infer(kinds: Any) -> DType | None:
     return dtypes.get_default_dtype() if kinds <= {bool, int, float} else None
 
 
-def _as_numbers(elements: list[Any]) -> list[Any]:
-    """The elements as Python numbers; TypeError for one that is none."""
+def _as_numbers(elements: list[Any], in_list: bool, dtype: DType | None) -> list[Any]:
+    """The elements as Python numbers; for one that is none the error that PyTorch has there."""
     numbers = []
     for element in elements:
         if isinstance(element, (list, tuple)):
@@ -111,7 +110,12 @@ def _as_numbers(elements: list[Any]) -> list[Any]:
         elif hasattr(type(element), "__float__"):
             numbers.append(float(element))
         elif isinstance(element, (str, bytes)):
-            raise TypeError(f"new(): invalid data type '{type(element).__name__}'")
+            kind = type(element).__name__
+            if in_list and element is elements[0]:
+                raise ValueError(f"too many dimensions '{kind}': a {kind} is no number")
+            raise TypeError(f"new(): invalid data type '{kind}'")
+        elif dtype is not None:
+            raise TypeError(f"must be real number, not {type(element).__name__}")
         else:
             raise RuntimeError(
                 f"Could not infer dtype of {type(element).__name__}: it is neither a sequence nor a number"
@@ -127,7 +131,7 @@ def _from_sequence(data: Any, dtype: DType | None) -> Tensor:
     elements, shape = _elements(data)
     inferred = _infer(set(map(type, elements)))
     if inferred is None:
-        elements = _as_numbers(elements)
+        elements = _as_numbers(elements, bool(shape), dtype)
         inferred = _infer(
             {
                 type(_plain(number)) if not isinstance(number, float) else float
@@ -190,7 +194,7 @@ def tensor(
     also one of another library that has DLPack's protocol.
 
     Without dtype, ints become int64, floats the default dtype and bools bool; arrays and tensors keep theirs.
-    Raises ValueError for ragged lists, TypeError for what is not a number.
+    Raises ValueError for ragged lists and texts in lists, TypeError or RuntimeError for what is not a number.
     """
     if type(data) in _PLAIN:
         result = _from_sequence(data, dtype)

@@ -8,7 +8,8 @@ from typing import Any
 
 from . import dtypes
 from ._capi import DELETER, call, lib, pack, raise_last_error
-from .tensor import Tensor, device
+from .devices import device
+from .tensor import Tensor
 
 __all__ = ["from_dlpack"]
 

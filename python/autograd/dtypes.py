@@ -72,6 +72,18 @@ bool_ = dtype("bool", "B", "|b1")
 # Indexed by ag_dtype value.
 by_code: list[dtype] = sorted(by_name.values(), key=lambda kind: kind.code)
 
+_OF_PYTHON: dict[object, dtype] = {float: float64, int: int64, bool: bool_}
+
+
+def dtype_meant(kind: object) -> dtype:
+    """The dtype itself, or that of Python's float, int or bool. Raises TypeError for anything else."""
+    if isinstance(kind, dtype):
+        return kind
+    if not isinstance(kind, type) or kind not in _OF_PYTHON:
+        raise TypeError(f"argument 'dtype' must be autograd.dtype, not {type(kind).__name__}")
+    return _OF_PYTHON[kind]
+
+
 _default = float32
 
 
@@ -103,8 +115,8 @@ class finfo:
     __slots__ = ("bits", "dtype", "eps", "max", "min", "resolution", "smallest_normal", "tiny")
 
     def __init__(self, type: dtype | None = None) -> None:
-        kind = _default if type is None else type
-        if not isinstance(kind, dtype) or not kind.is_floating_point:
+        kind = _default if type is None else dtype_meant(type)
+        if not kind.is_floating_point:
             raise TypeError(f"finfo() requires a floating point type, but got {kind!r}; see iinfo")
         self.bits = 8 * kind.itemsize
         self.dtype = kind.name
@@ -129,11 +141,12 @@ class iinfo:
     __slots__ = ("bits", "dtype", "max", "min")
 
     def __init__(self, type: dtype) -> None:
-        if not isinstance(type, dtype) or type.is_floating_point or type is bool_:
+        kind = dtype_meant(type)
+        if kind.is_floating_point or kind is bool_:
             raise TypeError(f"iinfo() requires an integer type, but got {type!r}; see finfo")
-        self.bits = 8 * type.itemsize
-        self.dtype = type.name
-        self.min = -(1 << (self.bits - 1)) if type.is_signed else 0
+        self.bits = 8 * kind.itemsize
+        self.dtype = kind.name
+        self.min = -(1 << (self.bits - 1)) if kind.is_signed else 0
         self.max = self.min + (1 << self.bits) - 1
 
     def __repr__(self) -> str:

@@ -23,6 +23,7 @@ from ._capi import (
     run,
 )
 from .dtypes import dtype as _dtype
+from .dtypes import dtype_meant
 from .tensor import Number, Tensor, tensor_classes
 
 Dims = Union[None, int, Sequence[int]]
@@ -239,11 +240,7 @@ def dim_argument(function: str, dim: Any) -> tuple[Any, Any]:
 
 def dtype_code(dtype: _dtype | None) -> int:
     """The dtype as the library takes it, -1 for None."""
-    if dtype is None:
-        return -1
-    if not isinstance(dtype, _dtype):
-        raise TypeError(f"argument 'dtype' must be autograd.dtype, not {type(dtype).__name__}")
-    return dtype.code
+    return -1 if dtype is None else dtype_meant(dtype).code
 
 
 def as_dtype(tensor: Tensor, dtype: _dtype) -> Tensor:

@@ -15,7 +15,8 @@ from . import changes, dtypes
 from ._capi import call, check, lib, pack
 from .binding import function_only as function
 from .binding import public_names
-from .tensor import CPU, Tensor, device
+from .devices import CPU, device
+from .tensor import Tensor
 
 _LOWEST, _HIGHEST, _WORD = -(1 << 63), (1 << 64) - 1, 1 << 64
 _STATE = struct.Struct("=QQ")

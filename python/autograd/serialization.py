@@ -14,10 +14,11 @@ from typing import Any
 
 from . import dtypes
 from ._arguments import kind_of
+from .devices import device
 from .nn.module_state import StateDict
 from .nn.parameter import Parameter
 from .safetensors import File, SafetensorError, load_file, save_file
-from .tensor import Size, Tensor, device
+from .tensor import Size, Tensor
 
 __all__ = ["SafetensorError", "load", "save"]
 

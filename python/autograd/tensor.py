@@ -25,6 +25,7 @@ from ._capi import (
     set_address,
     set_handle_class,
 )
+from .devices import CPU, device
 
 if TYPE_CHECKING:
     from ._tensor_methods import TensorMethods as Handle
@@ -61,37 +62,6 @@ class Size(tuple[int, ...]):
 
     def __repr__(self) -> str:
         return f"Size([{', '.join(map(str, self))}])"
-
-
-class device:
-    """Where a tensor's memory is: always ``device(type='cpu')``."""
-
-    __slots__ = ("index", "type")
-
-    def __init__(self, name: str | device = "cpu") -> None:
-        if not isinstance(name, (str, int, device)):
-            raise TypeError(f"a device must be str or device, not {type(name).__name__}")
-        if str(name) != "cpu":
-            raise RuntimeError(
-                f"device {str(name)!r} is not available: this build of autograd computes on 'cpu'"
-            )
-        self.type = "cpu"
-        self.index: int | None = None
-
-    def __str__(self) -> str:
-        return self.type
-
-    def __repr__(self) -> str:
-        return f"device(type='{self.type}')"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, device) and other.type == self.type
-
-    def __hash__(self) -> int:
-        return hash(self.type)
-
-
-CPU = device()
 
 
 _make = ctypes.c_void_p.__new__

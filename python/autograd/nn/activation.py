@@ -6,11 +6,11 @@ import warnings
 
 from .. import ops
 from ..creation import full
+from ..devices import device as _device
 from ..dtypes import dtype as _dtype
 from ..dtypes import get_default_dtype
 from ..operands import must_be_tensors
 from ..tensor import Tensor
-from ..tensor import device as _device
 from . import functional
 from .module import Module
 from .parameter import Parameter

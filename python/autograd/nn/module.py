@@ -8,9 +8,12 @@ from typing import Any, Callable, TypeVar
 
 from .. import changes
 from .._capi import lib, raise_last_error
+from ..creation import empty_like
 from ..dtypes import dtype as DType
 from ..dtypes import float32, float64
-from ..tensor import Tensor, device, replace
+from ..ops.converting import conversion_of
+from ..tensor import Tensor, replace
+from ..tensor_types import dtype_of
 from .members import BUFFER, MODULE, PARAMETER, Members, NotInitialized
 from .module_hooks import Forward, ModuleHooks, follow_hooks
 from .module_state import IncompatibleKeys, ModuleState
@@ -237,6 +240,7 @@ class Module(ModuleHooks, ModuleState):
         self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Module]]:
         """This module and all below it, with dotted names; each once unless remove_duplicate is False."""
+        _check_prefix(prefix)
         found: list[tuple[str, Module]] = []
         self._collect_modules(set() if memo is None else memo, prefix, remove_duplicate, found)
         return iter(found)
@@ -263,6 +267,7 @@ class Module(ModuleHooks, ModuleState):
         self, kind: str, prefix: str, recurse: bool, remove_duplicate: bool
     ) -> Iterator[tuple[str, Any]]:
         """The members of one kind of this module and, if recurse, of all below it, with dotted names."""
+        _check_prefix(prefix)
         found = []
         seen: set[int] = set()
         modules: Iterable[tuple[str, Module]] = [(prefix, self)]
@@ -408,21 +413,9 @@ class Module(ModuleHooks, ModuleState):
         to(dtype), to(device), to(device, dtype) or to(tensor), whose dtype is taken. Raises TypeError for a
         dtype that is no float, RuntimeError for a device other than the CPU.
         """
-        dtype = None
-        for name in kwargs:
-            if name not in ("device", "dtype", "non_blocking", "tensor", "memory_format"):
-                raise TypeError(f"to() received an invalid keyword argument '{name}'")
-        for argument in (*args, *(v for n, v in kwargs.items() if n != "memory_format")):
-            found = argument.dtype if isinstance(argument, Tensor) else argument
-            if isinstance(found, DType):
-                dtype = found
-            elif isinstance(found, (str, device)):
-                device(found)
-            elif found is not None and not isinstance(found, bool):
-                raise TypeError(
-                    f"to() received an invalid combination of arguments - got {type(found).__name__}, but "
-                    "expected a dtype, a device or a Tensor"
-                )
+        dtype, copy = conversion_of(args, kwargs)
+        if copy:
+            raise RuntimeError(".to() does not accept copy argument")
         if dtype is None:
             return self
         if not dtype.is_floating_point:
@@ -434,11 +427,10 @@ class Module(ModuleHooks, ModuleState):
     def _to_float(self: Self, dtype: DType) -> Self:
         return self._apply(lambda t: t.to(dtype) if t.is_floating_point() else t)
 
-    def type(self: Self, dst_type: DType) -> Self:
-        """Converts all parameters and buffers to a dtype."""
-        if not isinstance(dst_type, DType):
-            raise TypeError(f"dst_type must be autograd.dtype, not {dst_type!r}")
-        return self._apply(lambda t: t.to(dst_type))
+    def type(self: Self, dst_type: Any) -> Self:
+        """Converts all parameters and buffers to a dtype, also given by the name of its type of tensor."""
+        dtype = dtype_of(dst_type)
+        return self._apply(lambda t: t.to(dtype))
 
     def float(self: Self) -> Self:
         """Converts all floating-point parameters and buffers to float32."""
@@ -447,6 +439,10 @@ class Module(ModuleHooks, ModuleState):
     def double(self: Self) -> Self:
         """Converts all floating-point parameters and buffers to float64."""
         return self._to_float(float64)
+
+    def to_empty(self: Self, *, device: Any, recurse: bool = True) -> Self:
+        """Gives all parameters and buffers new memory on a device, without their values, in place."""
+        return self._apply(lambda t: empty_like(t, device=device), recurse=recurse)
 
     def cpu(self: Self) -> Self:
         """This module: there is only the CPU."""
@@ -500,6 +496,11 @@ def must_be_module(function: str, module: Any) -> None:
     """Raises TypeError for what is no Module."""
     if not isinstance(module, Module):
         raise TypeError(f"{function}(): argument 'module' must be Module, not {_name_of(module)}")
+
+
+def _check_prefix(prefix: Any) -> None:
+    if not isinstance(prefix, str):
+        raise TypeError(f"a prefix of names must be str, not {_name_of(prefix)}")
 
 
 def _name_of(value: Any) -> str:

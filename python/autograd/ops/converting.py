@@ -8,9 +8,10 @@ from .. import dtypes
 from .._arguments import ends
 from .._capi import call, lib
 from ..binding import method, op, passes_on, public_names
+from ..devices import CPU, device
 from ..operands import in_place, tensor_argument
 from ..random import takes_generator
-from ..tensor import CPU, Tensor, become, device
+from ..tensor import Tensor, become
 from ..tensor_types import dtype_of, type_of
 
 
@@ -64,31 +65,57 @@ def convert(self: Tensor, dtype: dtypes.dtype) -> Tensor:
     return self if self.dtype is dtype else call(lib.ag_to_dtype, self, dtype.code)
 
 
+_FLAGS = ("non_blocking", "copy")
+
+
+def conversion_of(
+    args: tuple[Any, ...], options: dict[str, Any]
+) -> tuple[dtypes.dtype | None, bool]:
+    """What the arguments of to() ask for: a dtype, or None to keep it, and whether to copy in any case.
+
+    to(device, dtype), to(dtype) or to(tensor), each followed by non_blocking and copy. Raises TypeError for anything
+    else, RuntimeError for a device that there is not.
+    """
+    first = args[0] if args else None
+    places: tuple[str, ...] = ("device", "dtype")
+    if isinstance(first, (dtypes.dtype, Tensor, type)):
+        places = ("tensor",) if isinstance(first, Tensor) else ("dtype",)
+    given = dict(zip((*places, *_FLAGS), args))
+    if len(given) < len(args) or given.keys() & options.keys():
+        raise TypeError("to() received an invalid combination of arguments: too many, or one twice")
+    given.update(options)
+    for name, value in given.items():
+        if name not in _TAKEN:
+            raise TypeError(f"to() got an unexpected keyword argument '{name}'")
+        if not isinstance(value, _TAKEN[name]) or (isinstance(value, bool) and name not in _FLAGS):
+            raise TypeError(
+                f"to() received an invalid combination of arguments - got {type(value).__name__} as {name}, but "
+                "expected a dtype, a device or a Tensor, then bools"
+            )
+    place = given.get("device")
+    if place is not None and place is not CPU:
+        device(place)
+    dtype = given["tensor"].dtype if "tensor" in given else given.get("dtype")
+    return None if dtype is None else dtypes.dtype_meant(dtype), given.get("copy", False)
+
+
+_NONE = type(None)
+_TAKEN: dict[str, tuple[type, ...]] = {
+    "device": (str, int, device, _NONE),
+    "dtype": (dtypes.dtype, type, _NONE),
+    "tensor": (Tensor,),
+    "memory_format": (memory_format, _NONE),
+    **dict.fromkeys(_FLAGS, (bool,)),
+}
+
+
 @method
 def to(self: Tensor, *args: Any, **options: Any) -> Tensor:
     """Returns the elements in the dtype given, or in that of another tensor; the tensor itself if nothing changes.
 
     A device may be given too, and must be the CPU. copy=True always copies.
     """
-    dtype, copy = options.pop("dtype", None), options.pop("copy", False)
-    places = [options.pop("device", None)]
-    other = options.pop("other", None)
-    for unknown in set(options) - {"non_blocking", "memory_format"}:
-        raise TypeError(f"to() got an unexpected keyword argument '{unknown}'")
-    for argument in (*args, other):
-        if isinstance(argument, dtypes.dtype):
-            dtype = argument
-        elif isinstance(argument, Tensor):
-            dtype = argument.dtype
-        elif isinstance(argument, (str, device)):
-            places.append(argument)
-        elif not (argument is None or isinstance(argument, bool)):
-            raise TypeError(
-                f"to(): expected a dtype, a Tensor or a device, not {type(argument).__name__}"
-            )
-    for place in places:
-        if place is not None and place is not CPU:
-            device(place)
+    dtype, copy = conversion_of(args, options)
     result = self if dtype is None else convert(self, dtype)
     return call(lib.ag_clone, self) if copy and result is self else result
 

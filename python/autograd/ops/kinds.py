@@ -46,9 +46,10 @@ def is_same_size(input: Tensor, other: Tensor) -> bool:
 
 
 def _checked(name: str, kind: Any) -> dtypes.dtype:
-    if not isinstance(kind, dtypes.dtype):
-        raise TypeError(f"{name}() expected a dtype, not {type(kind).__name__}")
-    return kind
+    try:
+        return dtypes.dtype_meant(kind)
+    except TypeError:
+        raise TypeError(f"{name}() expected a dtype, not {type(kind).__name__}") from None
 
 
 @function

@@ -78,7 +78,7 @@ class Muon(SteppedOptimizer):
         ):
             if not 0.0 <= value:
                 raise ValueError(f"{what} should be >= 0 but is: {value}")
-        if adjust_lr_fn not in _SCALES:
+        if adjust_lr_fn not in list(_SCALES):
             raise ValueError(f"Adjust learning rate function {adjust_lr_fn} is not supported")
         defaults: dict[str, Any] = {
             "lr": lr,

@@ -202,7 +202,7 @@ def _native_batches(
     take = _Taker([call(lib.ag_detach, each) for each in tensors], numbers)
     batches, sampler = loader.batch_sampler, loader.sampler
     if type(batches) is not BatchSampler or batches.sampler is not sampler:
-        return take.listed(batches)
+        return take.listed(batches, loader.dataset)
     size, drop_last = batches.batch_size, batches.drop_last
     if type(sampler) is SequentialSampler and sampler.data_source is loader.dataset:
         return take.ordered(len(sampler), size, drop_last)
@@ -213,7 +213,7 @@ def _native_batches(
         and sampler._num_samples is None
     ):
         return take.shuffled(sampler.generator, size, drop_last)
-    return take.listed(batches)
+    return take.listed(batches, loader.dataset)
 
 
 class _Taker:
@@ -259,10 +259,15 @@ class _Taker:
         check(lib.ag_take_batch(self.sources, self.count, order, start, count, batch))
         return batch[:]
 
-    def listed(self, batches: Iterable[Any]) -> Iterator[list[Tensor]]:
+    def listed(self, batches: Iterable[Any], dataset: Any) -> Iterator[list[Tensor]]:
         """Batches of the samples whose numbers are listed."""
         for indices in batches:
-            order = _positions(indices, self.rows)
+            try:
+                order = _positions(indices, self.rows)
+            except TypeError:
+                for index in indices:
+                    dataset[index]  # says what is wrong with it
+                raise
             if self.numbers is not None:
                 order = call(lib.ag_index_select, self.numbers, 0, order)
             yield self._take(order, 0, order.numel())
@@ -280,6 +285,8 @@ def _check_workers(workers: int, timeout: float, prefetch: int | None, persisten
         )
     if timeout < 0:
         raise ValueError("timeout option should be non-negative")
+    if timeout != 0 and workers == 0:
+        raise ValueError("timeout option needs num_workers > 0")
     if workers == 0 and prefetch is not None:
         raise ValueError(
             "prefetch_factor option could only be specified in multiprocessing. Let num_workers > 0 to enable "
@@ -292,7 +299,11 @@ def _check_workers(workers: int, timeout: float, prefetch: int | None, persisten
 
 
 def _check_iterable(shuffle: Any, sampler: Any, batch_sampler: Any) -> None:
-    given = {"shuffle": shuffle or None, "sampler": sampler, "batch_sampler": batch_sampler}
+    given = {
+        "shuffle": None if shuffle in {None, False} else shuffle,
+        "sampler": sampler,
+        "batch_sampler": batch_sampler,
+    }
     for name, value in given.items():
         if value is not None:
             raise ValueError(
