@@ -94,6 +94,10 @@ LAYERS: dict[str, Layer] = {
     "BCEWithLogitsLoss": _row(
         None, None, None, "mean", pos_weight=Array([1.0, 2.0, 0.5]), inputs=[_f(3), _f(3)]
     ),
+    "CTCLoss": _row(
+        *(0, "mean", False),
+        inputs=[_f(4, 2, 3), Array([[1, 2], [2, 1]], "int64"), *[Array([4, 2], "int64")] * 2],
+    ),
     "KLDivLoss": _row(None, None, "batchmean", False, inputs=[_f(3, 3), _f(3, 3)]),
     "PoissonNLLLoss": _row(True, False, None, 1e-8, None, "mean", inputs=[_f(3), _f(3)]),
     "GaussianNLLLoss": _row(
@@ -122,14 +126,13 @@ LAYERS: dict[str, Layer] = {
     "GRUCell": _row(3, 2, True, inputs=[_f(4, 3), _f(4, 2)]),
     "LSTMCell": _row(3, 2, True, inputs=[_f(4, 3), (_f(4, 2), _f(4, 2))]),
     "LazyLinear": _row(4, True, inputs=_f(2, 3)),
-    "LazyConv2d": _row(4, 3, 1, 0, inputs=_f(1, 2, 4, 4)),
-    "LazyBatchNorm1d": _row(1e-5, 0.1, inputs=_f(4, 3)),
     **_like("ReLU ReLU6 SELU SiLU Mish Hardsigmoid Hardswish", _row(False, inputs=_f(2, 3))),
     **_like("ELU CELU", _row(1.0, False, inputs=_f(2, 3))),
     **_like("LogSigmoid Sigmoid Softsign Tanh Tanhshrink", _row(inputs=_f(2, 3))),
     **_like("Hardshrink Softshrink", _row(0.5, inputs=_f(2, 3))),
     **_like("Softmax LogSoftmax Softmin", _row(1, inputs=_f(2, 3))),
     **_like("Dropout AlphaDropout", _row(0.5, False, inputs=_f(2, 3))),
+    "FeatureAlphaDropout": _row(0.5, False, inputs=_f(2, 3, 4)),
     **_like("L1Loss MSELoss SoftMarginLoss", _row(None, None, "mean", inputs=[_f(3), _f(3)])),
 }
 for _d, _shape in _SPATIAL.items():
@@ -147,6 +150,10 @@ for _d, _shape in _SPATIAL.items():
             f"MaxUnpool{_d}d": _row(2, 2, 0, inputs=[_x, Array(np.zeros(_shape), "int64")]),
             f"BatchNorm{_d}d": _row(4, 1e-5, 0.1, True, True, inputs=_x),
             f"InstanceNorm{_d}d": _row(4, 1e-5, 0.1, True, False, inputs=_x),
+            f"LazyConv{_d}d": _row(4, 2, 1, 0, inputs=_x),
+            f"LazyConvTranspose{_d}d": _row(3, 2, 2, 1, inputs=_x),
+            f"LazyBatchNorm{_d}d": _row(1e-5, 0.1, inputs=_x),
+            f"LazyInstanceNorm{_d}d": _row(1e-5, 0.1, True, inputs=_x),
             f"Dropout{_d}d": _row(0.5, False, inputs=_x),
             f"ConstantPad{_d}d": _row((1, 0) * _d, 2.0, inputs=_x),
             f"ZeroPad{_d}d": _row((1, 2) * _d, inputs=_x),

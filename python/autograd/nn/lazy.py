@@ -167,6 +167,10 @@ class _LazyTransposedConv(LazyModule):
 class _LazyNorm(LazyModule):
     _size_name = "num_features"
 
+    def _size_of(self, input: Tensor) -> int:
+        self._check_input_dim(input)
+        return super()._size_of(input)
+
 
 class _LazyInstanceNorm(_LazyNorm):
     def __init__(
