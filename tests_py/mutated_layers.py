@@ -96,7 +96,10 @@ LAYERS: dict[str, Layer] = {
     ),
     "CTCLoss": _row(
         *(0, "mean", False),
-        inputs=[_f(4, 2, 3), Array([[1, 2], [2, 1]], "int64"), *[Array([4, 2], "int64")] * 2],
+        inputs=[
+            *(_f(4, 2, 3), Array([[1, 2], [2, 1]], "int64")),
+            *(Array([4, 3], "int64"), Array([2, 1], "int64")),
+        ],
     ),
     "KLDivLoss": _row(None, None, "batchmean", False, inputs=[_f(3, 3), _f(3, 3)]),
     "PoissonNLLLoss": _row(True, False, None, 1e-8, None, "mean", inputs=[_f(3), _f(3)]),
