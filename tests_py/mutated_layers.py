@@ -74,6 +74,7 @@ LAYERS: dict[str, Layer] = {
     "LeakyReLU": _row(0.1, False, inputs=_f(2, 3)),
     "Softmax2d": _row(inputs=_f(3, 2, 2)),
     "PixelShuffle": _row(2, inputs=_f(1, 4, 2, 2)),
+    "ChannelShuffle": _row(2, inputs=_f(1, 4, 2)),
     "PixelUnshuffle": _row(2, inputs=_f(1, 1, 4, 4)),
     "Upsample": _row(None, 2.0, "nearest", None, inputs=_f(1, 2, 4)),
     "UpsamplingBilinear2d": _row(None, 2.0, inputs=_f(1, 2, 4, 4)),
@@ -88,6 +89,9 @@ LAYERS: dict[str, Layer] = {
     ),
     "NLLLoss": _row(Array([1.0, 2.0, 0.5]), None, -100, None, "mean", inputs=[_f(3, 3), _TARGETS]),
     "MultiMarginLoss": _row(1, 1.0, None, None, None, "mean", inputs=[_f(3, 3), _TARGETS]),
+    "MultiLabelMarginLoss": _row(
+        *(None, None, "mean"), inputs=[_f(2, 3), Array([[1, -1, 0], [2, 0, -1]], "int64")]
+    ),
     "BCELoss": _row(
         None, None, None, "mean", inputs=[Array([0.1, 0.5, 0.9]), Array([0.0, 1.0, 1.0])]
     ),

@@ -15,6 +15,7 @@ CALLS = (
     "x.clone().swapdims_(dim0=0, dim1=1)",
     "x.clone().transpose_(dim0=0, dim1=1)",
     "x.clone().squeeze_(dim=0)",
+    "x.clone().as_strided_(size=(2, 2), stride=(1, 2), storage_offset=1)",
     "x.clone().unsqueeze_(dim=0)",
     "lib.concatenate([x, x], axis=1)",
     "lib.concat([x, x], dim=1)",

@@ -42,6 +42,7 @@ ARGUMENTS = {
     "Unflatten": (1, (2, 2)),
     "PixelShuffle": (2,),
     "PixelUnshuffle": (2,),
+    "ChannelShuffle": (2,),
     "Upsample": (None, 2),
     "UpsamplingBilinear2d": (None, 2),
     "UpsamplingNearest2d": (None, 2),

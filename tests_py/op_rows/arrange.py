@@ -263,6 +263,19 @@ ROWS = (
         ),
     ),
     Row(
+        "channel_shuffle",
+        (normal,),
+        cases([(2, 6, 2, 3), (1, 6, 4), (0, 6, 2), (2, 6, 0)], {"groups": 2}, {"groups": 3})
+        + (case((2, 4, 1, 2, 2), groups=1),),
+        method=False,
+        python_only=True,
+        errors=(
+            bad((2, 4), says="input with > 2 dims", groups=2),
+            bad((2, 4, 1), says="divisible by groups", shows=(), groups=3),
+            bad((2, 4, 1), says="must be positive", shows=(), groups=0),
+        ),
+    ),
+    Row(
         "pixel_unshuffle",
         (normal,),
         (

@@ -1,5 +1,7 @@
 """Losses and distances."""
 
+import numpy as np
+
 from .row import DIM, FLOATS, Row, Values, bad, case, cases, integers, nonzero, normal, positive
 
 REDUCTIONS = ({}, {"reduction": "sum"}, {"reduction": "none"})
@@ -24,6 +26,10 @@ counts = Values(lambda rng, shape: rng.choice([0.5, 2.0, 3.0, 5.0], shape))
 # Integers have no gradient: PyTorch gives none to weights and to targets of signs.
 signs = Values(lambda rng, shape: rng.choice([-1, 1], shape), "int64")
 weights = Values(lambda rng, shape: rng.integers(1, 6, shape), "int64")
+# Classes before the first -1, and others behind it.
+classes_and_ends = Values(
+    lambda rng, shape: np.minimum(rng.integers(-1, 9, shape), shape[-1] - 1), "int64"
+)
 # PyTorch's gradient is wrong where a target ends in a blank.
 no_blanks = Values(lambda rng, shape: rng.choice([1, 3, 4], shape), "int64")
 LOSSES = {"method": False, "dtypes": FLOATS}
@@ -343,6 +349,19 @@ ROWS = (
         bad((2, 3), [1, 2], (2,), says="inconsistent weight size", shows=((2,),)),
         call=weighted("multi_margin_loss"),
         order=1,
+    ),
+    loss(
+        "multilabel_margin_loss",
+        (normal, classes_and_ends),
+        cases([((4, 3), (4, 3)), ((5,), (5,)), ((1, 1), (1, 1))], *REDUCTIONS)
+        + cases([((0, 3), (0, 3))], REDUCTIONS[2]),  # PyTorch does not set the sum of nothing
+        bad((2, 3), [[0, 3, -1], [0, 1, 2]], says="out of range|out of bounds", shows=()),
+        bad((2, 3), [[0, -1, -2], [0, 1, 2]], says="out of range|out of bounds", shows=()),
+        bad((2, 3), [0, 1, 2], says="inconsistent target size", shows=((2, 3), (3,))),
+        bad((2, 3), (2, 3), says="Long", shows=()),
+        bad((2, 0), [[], []], says="Expected non-empty vector or matrix"),
+        order=1,
+        python_only=True,
     ),
     loss(
         "multilabel_soft_margin_loss",

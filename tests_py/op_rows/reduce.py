@@ -390,6 +390,20 @@ ROWS += (
         errors=(bad((2, 3), (4,), says="one `x` value"), *BAD_DIM),
     ),
     Row(
+        "cumulative_trapezoid",
+        (normal,),
+        cases([(3,), (1,), (0,), (2, 3), (2, 3, 4)], {}, {"dim": 0})
+        + (
+            case((2, 3), dx=0.5),
+            case((2, 3), (3,)),
+            case((2, 3), (2,), dim=0),
+            case((2, 3), (2, 3)),
+        ),
+        method=False,
+        python_only=True,
+        errors=(bad((2, 3), (4,), says="one `x` value"), *BAD_DIM),
+    ),
+    Row(
         "norm",
         (normal,),
         cases([(3,), (2, 3), (2, 3, 4)], {}, {"p": 1}, {"p": 3}, {"p": float("inf")})

@@ -57,6 +57,7 @@ from .loss import (
     L1Loss,
     MarginRankingLoss,
     MSELoss,
+    MultiLabelMarginLoss,
     MultiLabelSoftMarginLoss,
     MultiMarginLoss,
     NLLLoss,
@@ -145,6 +146,7 @@ from .transformer import (
     TransformerEncoderLayer,
 )
 from .upsampling import (
+    ChannelShuffle,
     PixelShuffle,
     PixelUnshuffle,
     Upsample,
@@ -177,6 +179,7 @@ __all__ = [
     "HingeEmbeddingLoss",
     "MarginRankingLoss",
     "CosineEmbeddingLoss",
+    "MultiLabelMarginLoss",
     "MultiMarginLoss",
     "MultiLabelSoftMarginLoss",
     "TripletMarginLoss",
@@ -198,6 +201,7 @@ __all__ = [
     "CircularPad1d",
     "CircularPad2d",
     "CircularPad3d",
+    "ChannelShuffle",
     "PixelShuffle",
     "PixelUnshuffle",
     "Upsample",

@@ -310,6 +310,14 @@ class CosineEmbeddingLoss(_Loss):
         )
 
 
+class MultiLabelMarginLoss(_Loss):
+    """A margin between a row's classes and all others; see :func:`functional.multilabel_margin_loss`."""
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """The loss."""
+        return functional.multilabel_margin_loss(input, target, reduction=self.reduction)
+
+
 class MultiMarginLoss(_WeightedLoss):
     """A margin between the logit of a class and all others; see :func:`functional.multi_margin_loss`."""
 

@@ -7,8 +7,9 @@ from typing import Any
 from .._capi import call, lib
 from ..binding import by_numpys_names, method, op, public_names
 from ..binding import function_only as function
+from ..dtypes import bool_
 from ..dtypes import dtype as _dtype
-from ..operands import dtype_code, in_place, two_results
+from ..operands import dtype_code, in_place, must_be_tensors, two_results
 from ..tensor import NO_TENSOR, Tensor
 from .reductions import max_result
 
@@ -104,5 +105,30 @@ def trapezoid(
 
 
 trapz = trapezoid
+
+
+@function
+def cumulative_trapezoid(
+    y: Tensor, x: Tensor | None = None, *, dx: float | None = None, dim: int = -1
+) -> Tensor:
+    """Returns the area under y along dim up to each point but the first; see :func:`trapezoid`."""
+    must_be_tensors("cumulative_trapezoid", y=y, **({} if x is None else {"x": x}))
+    if bool_ in (y.dtype, None if x is None else x.dtype):
+        raise RuntimeError("cumulative_trapezoid: received a bool input, but bool is not supported")
+    n = y.size(dim)
+    strips = (y.narrow(dim, 0, max(n - 1, 0)) + y.narrow(dim, min(n, 1), max(n - 1, 0))) / 2
+    if x is None:
+        return (strips if dx is None else strips * dx).cumsum(dim)
+    if x.dim() == 1:
+        along = [1] * y.dim()
+        along[dim] = -1
+        x = x.reshape(along)
+    if x.dim() != y.dim() or x.size(dim) != n:
+        raise RuntimeError(
+            "cumulative_trapezoid: There must be one `x` value for each sample point, got "
+            f"{list(x.shape)} for y of sizes {list(y.shape)}"
+        )
+    return (strips * x.diff(dim=dim)).cumsum(dim)
+
 
 __all__ = public_names(globals())

@@ -370,6 +370,7 @@ def _in_place(name: str, change: Any) -> None:
 
 
 for _name, _change in (
+    ("as_strided", as_strided),
     ("squeeze", squeeze),
     ("unsqueeze", unsqueeze),
     ("transpose", transpose),

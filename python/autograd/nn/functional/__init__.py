@@ -1,6 +1,6 @@
 """What layers and losses compute, as functions; one file per family."""
 
-from ...ops.arranging import pixel_shuffle, pixel_unshuffle
+from ...ops.arranging import channel_shuffle, pixel_shuffle, pixel_unshuffle
 from ...ops.distances import cosine_similarity, normalize, pairwise_distance, pdist
 from . import (
     activations,
@@ -34,6 +34,7 @@ __all__: list[str] = [
     "normalize",
     "pairwise_distance",
     "pdist",
+    "channel_shuffle",
     "pixel_shuffle",
     "pixel_unshuffle",
 ]

@@ -42,6 +42,7 @@ __all__ = [
     "margin_ranking_loss",
     "mse_loss",
     "multi_margin_loss",
+    "multilabel_margin_loss",
     "multilabel_soft_margin_loss",
     "nll_loss",
     "poisson_nll_loss",
@@ -195,6 +196,44 @@ def multi_margin_loss(
     if weight is not None and weight.dim() != 1:
         raise ValueError("weight must be one-dimensional")
     return call(lib.ag_multi_margin_loss, input, target, p, margin, _or_null(weight), code)
+
+
+def multilabel_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Returns the sum of max(0, 1 - x[t] + x[j]) / C over a row's classes t and all others j, reduced over rows.
+
+    x and target are [N, C] or one row [C]; a row's classes stand in target before the first -1.
+    """
+    code = reduction_code(reduction, size_average, reduce)
+    must_be_tensors("multilabel_margin_loss", input=input, target=target)
+    classes = input.size(-1) if input.dim() else 1
+    if input.dim() > 2 or classes == 0:
+        raise RuntimeError(
+            f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(input.shape)}"
+        )
+    if input.shape != target.shape if input.dim() else target.numel() != 1 or target.dim() > 1:
+        raise RuntimeError(
+            f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}"
+        )
+    if target.dtype is not int64:
+        raise RuntimeError(f"expected scalar type Long but found {target.dtype}")
+    if not input.is_floating_point():
+        raise NotImplementedError(f"multilabel_margin_loss is not implemented for {input.dtype}")
+    rows, places = input.reshape(-1, classes), target.reshape(-1, classes)
+    named = places.ne(-1)
+    counted = named.long().cumprod(1)
+    indices = places.masked_fill(~named, 0)
+    own = rows.gather(1, indices)  # says which class there is not
+    times = counted.new_zeros(counted.shape).scatter_add(1, indices, counted)
+    excess = (rows.unsqueeze(1) + (1 - own.unsqueeze(2))).relu()
+    matter = counted.bool().unsqueeze(2) & times.eq(0).unsqueeze(1)
+    losses = excess.masked_fill(~matter, 0).sum((1, 2)) / classes
+    return (losses, losses.mean(), losses.sum())[code] if input.dim() == 2 else losses.sum()
 
 
 def multilabel_soft_margin_loss(
