@@ -332,6 +332,21 @@ template <class From, class To>
 std::vector<To> converted(std::vector<From> from, DType from_type, DType to_type) {
   std::vector<To> to(from.size());
   convert(from.data(), from_type, 1, to.data(), to_type, 1, static_cast<int64_t>(from.size()));
+  // Long runs go another way.
+  constexpr size_t kCopies = 9;
+  std::vector<From> all;
+  std::vector<To> want;
+  for (size_t i = 0; i < kCopies; ++i) {
+    all.insert(all.end(), from.begin(), from.end());
+    want.insert(want.end(), to.begin(), to.end());
+  }
+  for_each_target([&] {
+    Guarded<To> got(all.size());
+    convert(all.data(), from_type, 1, got.data(), to_type, 1, static_cast<int64_t>(all.size()));
+    got.expect_intact();
+    EXPECT_EQ(std::vector<To>(got.data(), got.data() + got.size()), want)
+        << name_of(from_type) << " to " << name_of(to_type);
+  });
   return to;
 }
 
@@ -349,12 +364,32 @@ TEST(Convert, NumbersThatDoNotFit) {
   EXPECT_EQ((converted<double, uint8_t>({300, nan, -1, 1e30, -300, 255.9}, DType::kFloat64,
                                         DType::kUInt8)),
             (std::vector<uint8_t>{44, 0, 255, 0, 212, 255}));
+  EXPECT_EQ((converted<float, uint8_t>({300, nan, -1, 1e30f, 1e18f, 255.9f, -3e9f, inf},
+                                       DType::kFloat32, DType::kUInt8)),
+            (std::vector<uint8_t>{44, 0, 255, 0, 0, 255, 0, 0}));
   EXPECT_EQ((converted<float, uint8_t>({0, -0.0f, nan, 0.5f, -inf}, DType::kFloat32, DType::kBool)),
             (std::vector<uint8_t>{0, 0, 1, 1, 1}));
   EXPECT_EQ((converted<uint8_t, float>({0, 1, 2, 255}, DType::kBool, DType::kFloat32)),
             (std::vector<float>{0, 1, 1, 1}));
   EXPECT_EQ((converted<int64_t, int32_t>({int64_t{1} << 32 | 5, -1}, DType::kInt64, DType::kInt32)),
             (std::vector<int32_t>{5, -1}));
+}
+
+TEST(Convert, FillsAnyLength) {
+  for_each_target([] {
+    for (int64_t n = 0; n < 150; ++n) {
+      const double number = 7;
+      for (int to = 0; to < kDTypeCount; ++to) {
+        const DType type = static_cast<DType>(to);
+        Guarded<char> got(static_cast<size_t>(n) * size_of(type));
+        convert(&number, DType::kFloat64, 0, got.data(), type, 1, n);
+        got.expect_intact();
+        for (int64_t i = 0; i < n; ++i)
+          ASSERT_EQ(read(got.data() + static_cast<size_t>(i) * size_of(type), type),
+                    type == DType::kBool ? 1 : 7);
+      }
+    }
+  });
 }
 
 TEST(Convert, EveryPairAndStride) {

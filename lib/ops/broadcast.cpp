@@ -101,12 +101,6 @@ void run_pointwise(int kernel, DType compute, const double* params, TensorBody& 
       kManyPieces);
 }
 
-void copy_into(TensorBody& out, TensorBody& src) {
-  const double none[2] = {0, 0};
-  const Arg from(&src);
-  run_pointwise(static_cast<int>(cpu::PointwiseOp::k_copy), src.dtype, none, out, &from, 1, false);
-}
-
 Tensor dense(TensorBody& t) {
   if (t.is_contiguous) return borrow(&t);
   Tensor copy = make_tensor(t.sizes, t.dtype);

@@ -4,6 +4,8 @@
 #include "core/node.hpp"
 #include "core/parallel.hpp"
 #include "kernels/cpu/pointwise.hpp"
+#include "kernels/cpu/runs.hpp"
+#include "kernels/cpu/stream.hpp"
 #include "ops/broadcast.hpp"
 #include "ops/call_check.hpp"
 #include "ops/pointwise.hpp"
@@ -23,9 +25,7 @@ void infer_to(const Call& call, OutputMetas& outputs) {
   meta.sizes = call.in(0).sizes;
 }
 
-void forward_to(const Call& call) {
-  run_pointwise(kCopy, call.in(0).dtype, call.attrs.reals, call.out(), call.inputs, 1, false);
-}
+void forward_to(const Call& call) { copy_into(call.out(), call.in(0)); }
 
 void check_to(const Call& call) {
   need_counts(call, 1, 1);
@@ -50,12 +50,7 @@ void infer_assign(const Call& call, OutputMetas& outputs) {
   meta.sizes = broadcast_sizes(call.op.name, call.in(0).sizes, call.in(1).sizes);
 }
 
-void forward_assign(const Call& call) {
-  TensorBody &out = call.out(), &src = call.in(1);
-  if (src.numel == 1 && out.is_contiguous && out.numel <= kGrain)
-    return cpu::convert(src.data, src.dtype, 0, out.data, out.dtype, 1, out.numel);
-  run_pointwise(kCopy, call.in(1).dtype, call.attrs.reals, call.out(), call.inputs + 1, 1, false);
-}
+void forward_assign(const Call& call) { copy_into(call.out(), call.in(1)); }
 
 constexpr Op op_assign = {.name = "copy_",
                           .traits = kPointwise | kCopies | kInPlace | kOverwrites,
@@ -71,7 +66,50 @@ constexpr Op op_assign = {.name = "copy_",
 
 constexpr const Op* kCopyOps[] = {&op_to, &op_assign};
 
+/// out = src, both of the same sizes and dense.
+void convert_dense(TensorBody& out, const TensorBody& src) {
+  const cpu::ConvertRun run = cpu::convert_run(src.dtype, out.dtype);
+  const auto from = static_cast<int64_t>(size_of(src.dtype)),
+             to = static_cast<int64_t>(size_of(out.dtype));
+  parallel_for(out.numel, kGrain, [&](int64_t begin, int64_t end) {
+    run(src.data + begin * from, out.data + begin * to, end - begin);
+  });
+}
+
+void fill_dense(TensorBody& out, const TensorBody& number) {
+  const auto item = static_cast<int64_t>(size_of(out.dtype));
+  parallel_for(out.numel, kGrain, [&](int64_t begin, int64_t end) {
+    cpu::convert(number.data, number.dtype, 0, out.data + begin * item, out.dtype, 1, end - begin);
+  });
+}
+
+/// Are all elements the same one?
+bool is_number(const TensorBody& t) {
+  for (int d = 0; d < t.sizes.size(); ++d)
+    if (t.sizes[d] != 1 && t.strides[d] != 0) return false;
+  return t.numel > 0;
+}
+
+void copy_of_dtype(TensorBody& out, TensorBody& src) {
+  const double none[2] = {0, 0};
+  const Arg from(&src);
+  run_pointwise(kCopy, src.dtype, none, out, &from, 1, false);
+}
+
 }  // namespace
+
+void copy_into(TensorBody& out, TensorBody& src) {
+  const bool converts = out.dtype != src.dtype;
+  if (converts && out.is_contiguous && src.is_contiguous && out.sizes == src.sizes)
+    return convert_dense(out, src);
+  if (!is_number(src)) return copy_of_dtype(out, src);
+  const bool is_small = out.numel * static_cast<int64_t>(size_of(out.dtype)) < cpu::kStreamedBytes;
+  if (out.is_contiguous && is_small) return fill_dense(out, src);
+  if (!converts) return copy_of_dtype(out, src);
+  const Tensor number = make_tensor({}, out.dtype);  // converted once, not for each element
+  cpu::convert(src.data, src.dtype, 0, number.data(), out.dtype, 1, 1);
+  copy_of_dtype(out, *body(number));
+}
 
 OpList copy_ops() { return {kCopyOps, std::size(kCopyOps)}; }
 

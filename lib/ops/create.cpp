@@ -32,9 +32,9 @@ void write_parts(Tensor& t, const Write& write) {
   }
 }
 
-/// Element i becomes number(i).
-template <class Number>
-void write_numbers(Tensor& t, const Number& number) {
+/// write(first, n, numbers) writes elements first to first + n.
+template <class WriteBlock>
+void write_blocks(Tensor& t, const WriteBlock& write) {
   constexpr int64_t kBlock = 256;
   const DType dtype = t.dtype();
   const int64_t item = static_cast<int64_t>(size_of(dtype));
@@ -42,9 +42,17 @@ void write_numbers(Tensor& t, const Number& number) {
     double numbers[kBlock];
     for (int64_t at = 0; at < count; at += kBlock) {
       const int64_t n = std::min(kBlock, count - at);
-      for (int64_t i = 0; i < n; ++i) numbers[i] = number(first + at + i);
+      write(static_cast<double>(first + at), static_cast<int32_t>(n), numbers);
       cpu::convert(numbers, DType::kFloat64, 1, out + at * item, dtype, 1, n);
     }
+  });
+}
+
+/// Element i becomes number(i).
+template <class Number>
+void write_numbers(Tensor& t, const Number& number) {
+  write_blocks(t, [&](double first, int32_t n, double* numbers) {
+    for (int32_t i = 0; i < n; ++i) numbers[i] = number(first + i);
   });
 }
 
@@ -59,7 +67,7 @@ Tensor window(int64_t n, bool periodic, DType dtype, const Weight& weight) {
   if (n == 1) return ones({1}, dtype);
   Tensor t = make_tensor({n}, dtype);
   const double steps = static_cast<double>(periodic ? n : n - 1);
-  write_numbers(t, [&](int64_t i) { return weight(static_cast<double>(i) / steps); });
+  write_numbers(t, [&](double i) { return weight(i / steps); });
   return t;
 }
 
@@ -122,7 +130,15 @@ Tensor arange(double start, double end, double step, DType dtype) {
   const double count = std::ceil((end - start) / step);
   if (!(count < 9e18)) fail(ErrorCode::kRuntime, "arange: invalid size, possible overflow");
   Tensor t = make_tensor({static_cast<int64_t>(count)}, dtype);
-  write_numbers(t, [&](int64_t i) { return start + static_cast<double>(i) * step; });
+  if (dtype == DType::kInt64 && std::trunc(start) == start && std::trunc(step) == step) {
+    const auto from = static_cast<int64_t>(start), by = static_cast<int64_t>(step);
+    write_parts(t, [&](char* out, int64_t first, int64_t n) {
+      auto* const numbers = reinterpret_cast<int64_t*>(out);
+      for (int64_t i = 0; i < n; ++i) numbers[i] = from + (first + i) * by;
+    });
+    return t;
+  }
+  write_numbers(t, [&](double i) { return start + i * step; });
   return t;
 }
 
@@ -132,10 +148,13 @@ Tensor linspace(double start, double end, int64_t steps, DType dtype) {
   Tensor t = make_tensor({steps}, dtype);
   const double step = steps > 1 ? (end - start) / static_cast<double>(steps - 1) : 0;
   // From both ends, so that the last number is exactly `end`.
-  write_numbers(t, [&](int64_t i) {
-    if (steps == 1) return start;
-    return i < steps / 2 ? start + step * static_cast<double>(i)
-                         : end - step * static_cast<double>(steps - 1 - i);
+  const double last = static_cast<double>(steps - 1);
+  const double half = steps == 1 ? 1 : static_cast<double>(steps / 2);
+  write_blocks(t, [&](double first, int32_t n, double* numbers) {
+    const auto from_start =
+        static_cast<int32_t>(std::clamp(half - first, 0.0, static_cast<double>(n)));
+    for (int32_t i = 0; i < from_start; ++i) numbers[i] = start + step * (first + i);
+    for (int32_t i = from_start; i < n; ++i) numbers[i] = end - step * (last - (first + i));
   });
   return t;
 }

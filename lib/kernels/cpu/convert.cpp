@@ -1,57 +1,35 @@
 // Conversion between element types over strided memory.
 #include "kernels/cpu/convert.hpp"
 
-#include <cstring>
-#include <limits>
-#include <type_traits>
-
+#include "kernels/cpu/converted.hpp"
 #include "kernels/cpu/pointwise.hpp"
+#include "kernels/cpu/runs.hpp"
 
 namespace autograd::cpu {
 namespace {
 
-/// A bool in memory: any byte other than 0 is true.
-struct Bool {
-  uint8_t byte;
-};
-
-/// x86's truncation: numbers that do not fit, and NaN, become the smallest integer.
-template <class Int, class Float>
-Int truncate(Float x) {
-  constexpr Float end = static_cast<Float>(std::numeric_limits<Int>::max() / 2 + 1) * 2;
-  const bool fits = x >= -end && x < end;
-  return fits ? static_cast<Int>(x) : std::numeric_limits<Int>::min();
-}
-
-template <class To, class From>
-To converted(From x) {
-  if constexpr (std::is_same_v<To, From>) {
-    return x;
-  } else if constexpr (std::is_same_v<From, Bool>) {
-    return static_cast<To>(x.byte != 0);
-  } else if constexpr (std::is_same_v<To, Bool>) {
-    return {static_cast<uint8_t>(x != 0)};
-  } else if constexpr (std::is_floating_point_v<From> && std::is_same_v<To, uint8_t>) {
-    return static_cast<To>(truncate<int64_t>(x));
-  } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
-    return truncate<To>(x);
-  } else {
-    return static_cast<To>(x);
-  }
+template <class T>
+constexpr DType dtype_of() {
+  if constexpr (std::is_same_v<T, Bool>) return DType::kBool;
+  if constexpr (std::is_same_v<T, uint8_t>) return DType::kUInt8;
+  if constexpr (std::is_floating_point_v<T>)
+    return sizeof(T) == 4 ? DType::kFloat32 : DType::kFloat64;
+  return sizeof(T) == 4 ? DType::kInt32 : DType::kInt64;
 }
 
 template <class From, class To>
 void convert_row(const From* from, int64_t from_stride, To* to, int64_t to_stride, int64_t n) {
+  constexpr int64_t kLong = 32;  // worth a call of what is made for the machine's vectors
   if (to_stride != 1) {
     for (int64_t i = 0; i < n; ++i) to[i * to_stride] = converted<To>(from[i * from_stride]);
   } else if (from_stride == 0) {
     const To value = converted<To>(*from);
+    if (n >= kLong) return fill_run(&value, sizeof(To), to, n);
     for (int64_t i = 0; i < n; ++i) to[i] = value;
   } else if (from_stride != 1) {
     for (int64_t i = 0; i < n; ++i) to[i] = converted<To>(from[i * from_stride]);
-  } else if constexpr (std::is_same_v<From, To>) {
-    std::memmove(to, from, static_cast<size_t>(n) * sizeof(To));
   } else {
+    if (n >= kLong) return convert_run(dtype_of<From>(), dtype_of<To>())(from, to, n);
     for (int64_t i = 0; i < n; ++i) to[i] = converted<To>(from[i]);
   }
 }
