@@ -476,6 +476,9 @@ AG_API ag_status ag_saved_hooks_push(ag_pack pack, ag_unpack unpack, ag_deleter 
 AG_API ag_status ag_saved_hooks_pop(void);
 /* A number of the innermost backward that runs on this thread; 0 if there is none. */
 AG_API int64_t ag_current_backward(void);
+/* 1 if that backward computes the gradients of the outputs of node or, if node is NULL, of a leaf;
+ * -1 if both are NULL. */
+AG_API int32_t ag_current_backward_reaches(const ag_node* node, const ag_tensor* leaf);
 
 /* 1 if this thread is in inference mode: what it makes takes no part in gradients. */
 AG_API int32_t ag_inference_mode(void);

@@ -301,6 +301,17 @@ ag_status ag_saved_hooks_pop() {
 
 int64_t ag_current_backward() { return static_cast<int64_t>(current_backward()); }
 
+int32_t ag_current_backward_reaches(const ag_node* node, const ag_tensor* leaf) {
+  return read<int32_t>(__func__, -1, [&](Arguments in) {
+    GradEdge place;
+    if (node)
+      place.fn = GradFn(*BorrowedNode(node).operator->());
+    else
+      place.leaf = *in.tensor(leaf, "leaf");
+    return current_backward_reaches(place);
+  });
+}
+
 int32_t ag_inference_mode() { return inference_mode(); }
 
 int32_t ag_set_inference_mode(int32_t enabled) { return set_inference_mode(enabled != 0); }

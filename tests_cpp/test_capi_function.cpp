@@ -257,6 +257,11 @@ TEST_F(Capi, hook_on_a_leaf_runs_after_accumulation) {
     static ag_status hook(void* context, ag_tensor* leaf) {
       static_cast<Seen*>(context)->grad = first_of_grad(leaf);
       EXPECT_NE(ag_current_backward(), 0);
+      EXPECT_EQ(ag_current_backward_reaches(nullptr, leaf), 1);
+      ag_tensor* other = parameter({1});
+      EXPECT_EQ(ag_current_backward_reaches(nullptr, other), 0);
+      EXPECT_EQ(ag_current_backward_reaches(nullptr, nullptr), -1);
+      ag_tensor_free(other);
       return AG_OK;
     }
   } seen;
@@ -268,6 +273,7 @@ TEST_F(Capi, hook_on_a_leaf_runs_after_accumulation) {
   EXPECT_EQ(backward(y), AG_OK);
   EXPECT_EQ(seen.grad, 6);
   EXPECT_EQ(ag_current_backward(), 0);
+  EXPECT_EQ(ag_current_backward_reaches(nullptr, x), 0);
   ag_tensor_free(y);
   ag_tensor_free(x);
 }

@@ -280,7 +280,26 @@ def test_gradcheck_finds_what_is_not_repeatable(lib):
         lib.autograd.gradcheck(noisy, (leaf(lib, 1.0),), rtol=0.1)
 
 
+def forgetful(lib):
+    """A sum of squares whose backward leaves the gradient of its output out."""
+
+    class F(lib.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return (x**2).sum()
+
+        @staticmethod
+        def backward(ctx, grad):
+            return 2 * ctx.saved_tensors[0]
+
+    return F.apply
+
+
 GRADCHECK_ERRORS = {
+    "backward not multiplied by grad_output": lambda lib: lib.autograd.gradcheck(
+        forgetful(lib), (leaf(lib, 1, 2),)
+    ),
     "at least one input tensor to require gradient": lambda lib: lib.autograd.gradcheck(
         lambda x: x, (numbers(lib, 1),)
     ),

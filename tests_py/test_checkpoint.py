@@ -118,6 +118,41 @@ def fewer_values_the_second_time(lib, nn):
     of(lib)(f, leaf(lib, 0.1), use_reentrant=False).sum().backward()
 
 
+def gradient_inside(lib, nn):
+    x = leaf(lib, 2)
+
+    def f(t):
+        (slope,) = lib.autograd.grad((t**3).sum(), t, create_graph=True)
+        return slope * t
+
+    of(lib)(f, x, use_reentrant=False).sum().backward()
+    return x.grad
+
+
+def second_run_to_its_end(lib, nn):
+    import importlib
+
+    package = "autograd.utils" if lib is ag else "torch.utils"
+    module = importlib.import_module(f"{package}.checkpoint")
+    x = leaf(lib, 2)
+    seen = []
+
+    def f(t):
+        y = t.exp()
+        seen.append(1)
+        return y + 1
+
+    def runs(**options):
+        seen.clear()
+        module.checkpoint(f, x, use_reentrant=False, **options).sum().backward()
+        return len(seen)
+
+    found = [runs(), runs(early_stop=False)]
+    with module.set_checkpoint_early_stop(False):
+        found.append(runs())
+    return found, runs()
+
+
 def raises_the_second_time(lib, nn):
     runs = []
 
@@ -147,6 +182,8 @@ SCENARIOS = [
     without_recording,
     other_sizes_the_second_time,
     fewer_values_the_second_time,
+    gradient_inside,
+    second_run_to_its_end,
     raises_the_second_time,
     unknown_check,
     reentrant_with_keywords,

@@ -217,6 +217,34 @@ def changed_view_in_place(lib, nn):
     return x.grad
 
 
+def changed_view_that_is_saved(lib, nn):
+    def forward(ctx, x):
+        x.exp_()
+        ctx.mark_dirty(x)
+        ctx.save_for_backward(x)
+        return x
+
+    exp = make(lib, forward, lambda ctx, g: g * ctx.saved_tensors[0])
+    x = leaf(lib, 0.5, 1, 2)
+    whole = x * 1
+    exp.apply(whole[1:][:1])
+    (whole * 2).sum().backward()
+    return x.grad
+
+
+def nothing_flows_into_it(lib, nn):
+    seen = []
+    ends = make(lib, lambda ctx, x: x * 1, lambda ctx, g: None)
+
+    def backward(ctx, g):
+        seen.append(g)
+        return g + 5
+
+    x = leaf(lib, 1)
+    ends.apply(make(lib, lambda ctx, x: x * 2, backward).apply(x)).sum().backward()
+    return seen, x.grad
+
+
 def input_as_it_is(lib, nn):
     same = make(lib, lambda ctx, x: x, lambda ctx, g: g * 10)
     x = leaf(lib, 1)
@@ -307,6 +335,8 @@ AGREE = [
     further_gradients_of_none,
     changed_in_place,
     changed_view_in_place,
+    changed_view_that_is_saved,
+    nothing_flows_into_it,
     input_as_it_is,
     view_of_an_input,
     same_output_twice,

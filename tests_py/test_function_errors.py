@@ -140,6 +140,10 @@ ERRORS = {
         dirty(lambda x: x),
         "a leaf Variable that requires grad has been used in an in-place operation",
     ),
+    "dirty_view_of_a_leaf": (
+        dirty(lambda x: x, lambda x: x[:1]),
+        "a view of a leaf Variable that requires grad is being used in an in-place operation",
+    ),
     "dirty_not_returned": (
         dirty(lambda x: x * 1, lambda x: x * 1),
         "Some elements marked as dirty during the forward method were not returned as output",

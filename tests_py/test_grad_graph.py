@@ -158,7 +158,87 @@ def hooks_on_several_tensors(lib, nn):
     return sorted(seen, key=str)
 
 
+def hooks_on_several_tensors_of_which_some_are_reached(lib, nn):
+    a, b, c = leaf(lib, 1), leaf(lib, 2), leaf(lib, 3)
+    y = c * 2
+    seen = []
+    lib.autograd.graph.register_multi_grad_hook([a, b, y], lambda grads: seen.append(list(grads)))
+    (a * b).sum().backward()
+    (a * y).sum().backward(retain_graph=True)
+    (a * b * y).sum().backward(retain_graph=True)
+    (a * b * y).sum().backward(inputs=[a, c])
+    return seen
+
+
+def hooks_on_several_tensors_within_each_other(lib, nn):
+    a, b = leaf(lib, 1), leaf(lib, 2)
+    seen, inside = [], []
+
+    def again(grad):
+        if not inside:
+            inside.append(1)
+            (a * b * 10).sum().backward()
+
+    a.register_hook(again)
+    lib.autograd.graph.register_multi_grad_hook([a, b], lambda grads: seen.append(list(grads)))
+    (a * b).sum().backward()
+    return seen
+
+
+def retained_gradients_of_grad(lib, nn):
+    x = leaf(lib, 1)
+    y = x * 2
+    z = y * 3
+    y.retain_grad()
+    z.retain_grad()
+    found = lib.autograd.grad(z.sum(), y)
+    return found, y.grad, z.grad, x.grad
+
+
+def retained_gradient_of_a_chosen_input(lib, nn):
+    y = leaf(lib, 1) * 2
+    y.retain_grad()
+    (y * 3).sum().backward(inputs=[y])
+    return y.grad
+
+
+def hook_of_the_last_captured_gradient(lib, nn):
+    x = leaf(lib, 1)
+    y = x * 2
+    y.register_hook(lambda g: g * 5)
+    z = (y * 3).sum()
+    ends_here = lib.autograd.grad(z, y, retain_graph=True)
+    return ends_here, lib.autograd.grad(z, (y, x))
+
+
+def node_hook_returns_a_number(lib, nn):
+    y = leaf(lib, 1) * 2
+    y.grad_fn.register_hook(lambda grad_inputs, grad_outputs: 3)
+    y.sum().backward()
+
+
 # ---- saved values --------------------------------------------------------------------------------
+
+
+def pack_hook_changes_its_argument(lib, nn):
+    """An error, and the numbers of the program are what they were."""
+    x = leaf(lib, 2)
+    try:
+        with lib.autograd.graph.saved_tensors_hooks(lambda t: t.mul_(2), lambda t: t):
+            (x * 1.5).exp()
+    except RuntimeError as error:
+        assert "pack hook is modifying its input in place" in str(error)
+        return x.detach() * 1.5
+    return "no error"
+
+
+def numbers_are_not_packed(lib, nn):
+    x = leaf(lib, 2)
+    seen = []
+    with lib.autograd.graph.saved_tensors_hooks(lambda t: (seen.append(1), t)[1], lambda t: t):
+        y = x * 3 + x / 2
+    y.sum().backward()
+    return len(seen), x.grad
 
 
 def saved_values_of_ops(lib, nn):

@@ -427,6 +427,12 @@ def test_functions_with_two_rules(lib):
     return lib.func.vmap(both.apply)(grid(lib, 3, 2))
 
 
+@vs_torch(raises="Expected the vmap staticmethod to have two returns, an output and out_dims")
+def test_functions_whose_rule_returns_no_dims(lib):
+    alone = cube(lib, vmap=staticmethod(lambda info, in_dims, x: x))
+    return lib.func.vmap(alone.apply)(grid(lib, 3, 2))
+
+
 @vs_torch
 def test_positions_that_differ(lib):
     x, i = grid(lib, 4, 3), lib.tensor([0, 1, 2, -3])

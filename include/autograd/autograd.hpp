@@ -2,6 +2,7 @@
 #pragma once
 #include "autograd/clip.hpp"
 #include "autograd/compile.hpp"
+#include "autograd/current_backward.hpp"
 #include "autograd/custom_op.hpp"
 #include "autograd/data.hpp"
 #include "autograd/dtype.hpp"

@@ -19,6 +19,7 @@
 #include "core/nested_backward.hpp"
 #include "core/node.hpp"
 #include "core/record.hpp"
+#include "core/run_hooks.hpp"
 
 namespace autograd {
 namespace detail {
@@ -129,7 +130,12 @@ class Visit {
   Node* node_ = nullptr;  // nullptr: the visit is part of another one
 };
 
-class Run {
+/// A function whose rule is handed zeros where no gradient flows: it runs then, too.
+bool takes_zeros(const NodeExtra& extra) {
+  return extra.rule && ContextAccess::materializes(extra.context);
+}
+
+class Run : public RunningBackward {
   // Giving the interpreter's lock up and taking it again costs some microseconds where other
   // threads want it, which short passes don't take.
   static constexpr int64_t kLongPass = 16 * kLongWork, kWorkOfCall = 128;
@@ -142,8 +148,12 @@ class Run {
         inputs_(inputs),
         accumulate_(accumulate),
         anomaly_(anomaly_mode()),
-        outer_(std::exchange(thread_state.backward, next_tensor_id())) {}
-  ~Run() { thread_state.backward = outer_; }
+        outer_(std::exchange(running_backward, this)),
+        outer_number_(std::exchange(thread_state.backward, next_tensor_id())) {}
+  ~Run() {
+    running_backward = outer_;
+    thread_state.backward = outer_number_;
+  }
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
 
@@ -166,10 +176,17 @@ class Run {
     return finish();
   }
 
+  bool reaches(const void* node_or_leaf) const override {
+    const int n = numbers_.find_number(node_or_leaf);
+    return n >= 0 && (wanted_.empty() || wanted_[static_cast<size_t>(n)]);
+  }
+
  private:
   void start(const std::vector<Tensor>& outputs, const std::vector<Tensor>& grads);
   void discover();
   void mark_paths_to_inputs();
+  /// Keeps the gradient of output i if it is one of inputs_; false if it is not.
+  bool note_result(const Node& node, int i, const Tensor& g);
   /// Fills rule_wanted_; false if no requested tensor lies behind the node.
   bool mark_wanted(const Node& node);
   void visit(int n);
@@ -204,7 +221,8 @@ class Run {
   const std::vector<Tensor>& inputs_;
   const bool accumulate_;
   const AnomalyMode anomaly_;
-  const uint64_t outer_;    // the backward that this one runs inside of
+  const RunningBackward* const outer_;  // the one that this one runs inside of
+  const uint64_t outer_number_;
   Numbering numbers_;       // nodes and leaves share it
   Vector<Node*> node_of_;   // by number; nullptr for leaves
   Vector<int> first_slot_;  // by number; the slots of a node's outputs lie side by side
@@ -257,65 +275,6 @@ Tensor root_gradient(const Tensor& output, const Tensor& grad, size_t i) {
   return full(output.sizes(), 1.0, output.dtype());
 }
 
-// By number: a hook may register further ones.
-void run_accumulation_hooks(TensorBody* leaf) {
-  const Tensor t = borrow(leaf);
-  for (size_t i = 0; leaf->hooks && i < leaf->hooks->after_accumulation.size(); ++i) {
-    const AccumulationHook hook = leaf->hooks->after_accumulation[i];
-    hook(t);
-  }
-}
-
-// The results of a hook on a node take the place of what it saw.
-void replace_gradients(Vector<Tensor>& seen, std::vector<Tensor> changed, const Node& node,
-                       const char* what) {
-  if (changed.empty()) return;
-  if (changed.size() != seen.size())
-    fail(ErrorCode::kRuntime, "hook on ", backward_name(*node.op),
-         " has returned an incorrect number of values: got ", changed.size(), ", but expected ",
-         seen.size(), " (", what, ")");
-  for (size_t i = 0; i < seen.size(); ++i) {
-    if (seen[i] && changed[i] && changed[i].sizes() != seen[i].sizes())
-      fail(ErrorCode::kRuntime, "hook on ", backward_name(*node.op),
-           " has changed the size of value ", i, " of ", what, ": ", seen[i].sizes(), " became ",
-           changed[i].sizes());
-    if (changed[i]) seen[i] = std::move(changed[i]);
-  }
-}
-
-void run_prehooks(Node& node, Vector<Tensor>& grads) {
-  for (size_t i = 0; i < node.extra->prehooks.size(); ++i) {
-    const NodePrehook hook = node.extra->prehooks[i];
-    replace_gradients(grads, hook({grads.begin(), grads.end()}), node, "the gradients of outputs");
-  }
-}
-
-void run_hooks_after(Node& node, Vector<Tensor>& results, const Vector<Tensor>& grads) {
-  for (size_t i = 0; i < node.extra->hooks.size(); ++i) {
-    const NodeHook hook = node.extra->hooks[i];
-    replace_gradients(results, hook({results.begin(), results.end()}, {grads.begin(), grads.end()}),
-                      node, "the gradients of inputs");
-  }
-}
-
-Tensor run_hooks(const Hooks& hooks, Tensor grad) {
-  const LocationScope user(0);
-  // By number: a hook may register further ones.
-  for (size_t i = 0; i < hooks.list.size(); ++i) {
-    const GradientHook hook = hooks.list[i];
-    Tensor changed = hook(grad);
-    if (!changed) continue;
-    if (changed.sizes() != grad.sizes())
-      fail(ErrorCode::kRuntime, "a hook has changed the size of value: the gradient has sizes ",
-           grad.sizes(), ", the hook returned ", changed.sizes());
-    if (changed.dtype() != grad.dtype())
-      fail(ErrorCode::kRuntime, "a hook has changed the type of value: the gradient has ",
-           name_of(grad.dtype()), ", the hook returned ", name_of(changed.dtype()));
-    grad = std::move(changed);
-  }
-  return grad;
-}
-
 void Run::start(const std::vector<Tensor>& outputs, const std::vector<Tensor>& grads) {
   if (grads.size() > outputs.size())
     fail(ErrorCode::kRuntime, "got ", outputs.size(), " tensors and ", grads.size(), " gradients");
@@ -365,6 +324,17 @@ void Run::mark_paths_to_inputs() {
     }
 }
 
+bool Run::note_result(const Node& node, int i, const Tensor& g) {
+  bool is_input = false;
+  for (size_t k = 0; k < inputs_.size(); ++k) {
+    const TensorBody* b = body(inputs_[k]);
+    if (b->node != &node || b->output_index != static_cast<uint32_t>(i)) continue;
+    results_[k] = {g, false};
+    is_input = true;
+  }
+  return is_input;
+}
+
 bool Run::mark_wanted(const Node& node) {
   rule_wanted_.assign(static_cast<size_t>(node.inputs.size()), 0);
   bool any = false;
@@ -404,21 +374,22 @@ void Run::visit(int n) {
   Vector<Tensor> grads = std::move(rule_grads_), results = std::move(rule_results_);
   grads.assign(static_cast<size_t>(n_out), Tensor());
   results.assign(static_cast<size_t>(n_in), Tensor());
+  const bool leads_on = inputs_.empty() || mark_wanted(node);
   bool any = false;
   for (int i = 0; i < n_out; ++i) {
     Tensor& g = grads[static_cast<size_t>(i)];
     g = std::move(slots_[static_cast<size_t>(first_slot_[static_cast<size_t>(n)] + i)].grad);
     if (!g) continue;
     any = true;
-    for (size_t k = 0; k < inputs_.size(); ++k)
-      if (body(inputs_[k])->node == &node &&
-          body(inputs_[k])->output_index == static_cast<uint32_t>(i))
-        results_[k] = {g, false};
+    const bool is_input = note_result(node, i, g);
     if (node.outputs[i].hooks) g = run_hooks(*node.outputs[i].hooks, std::move(g));
-    if (node.outputs[i].retained && accumulate_) accumulate(node.outputs[i].retained, g);
+    // As in PyTorch: what the hooks make of it, where it ends here.
+    if (is_input && !leads_on) note_result(node, i, g);
+    if (node.outputs[i].retained && !(is_input && accumulate_))
+      accumulate(node.outputs[i].retained, g);
   }
-  const bool leads_on = inputs_.empty() || mark_wanted(node);
-  if (any && leads_on) {
+  const bool runs = any || (node.extra && takes_zeros(*node.extra));
+  if (runs && leads_on) {
     Backward rule(node, grads.data(), results.data(),
                   inputs_.empty() ? nullptr : rule_wanted_.data());
     if (node.extra) run_prehooks(node, grads);

@@ -1,6 +1,8 @@
 // The recorded op behind a tensor, for users.
 #include "autograd/grad_fn.hpp"
 
+#include "autograd/current_backward.hpp"
+#include "core/nested_backward.hpp"
 #include "core/node.hpp"
 #include "core/record.hpp"
 #include "core/text.hpp"
@@ -55,6 +57,15 @@ void GradFn::register_hook(NodeHook hook) const {
 
 Context* GradFn::context() const {
   return node()->op->traits & detail::kFunction ? &node()->extra->context : nullptr;
+}
+
+bool current_backward_reaches(const GradEdge& place) {
+  const detail::RunningBackward* const running = detail::running_backward;
+  if (!running) return false;
+  GradFn fn = place.fn;
+  const detail::NodeOwner node{fn.release()};
+  return running->reaches(node.node ? static_cast<const void*>(node.node)
+                                    : detail::body(place.leaf));
 }
 
 }  // namespace autograd

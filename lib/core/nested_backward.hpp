@@ -4,6 +4,23 @@
 
 namespace autograd::detail {
 
+/// What others may know of a backward pass while it runs.
+class RunningBackward {
+ public:
+  /// True if it computes the gradient of this node's outputs, or of this leaf.
+  virtual bool reaches(const void* node_or_leaf) const = 0;
+
+ protected:
+  ~RunningBackward() = default;
+};
+
+/// The innermost one of the thread.
+inline constinit thread_local const RunningBackward* running_backward
+#if defined(__ELF__)
+    __attribute__((tls_model("initial-exec")))
+#endif
+    = nullptr;
+
 /// How many backward passes run within each other, as when rules or hooks run them.
 inline constinit thread_local int depth_of_backward
 #if defined(__ELF__)

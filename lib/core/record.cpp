@@ -312,6 +312,22 @@ void check_no_custom_view(const TensorBody& changed, const char* op) {
       fail_custom_view(*b, "and is being modified inplace", op);
 }
 
+// A view that is changed with gradients: of no leaf, and not taken in no-grad mode.
+void check_view_to_change(const TensorBody& view, const char* op) {
+  const TensorBody* root = view.source;
+  while (root && root->source) root = root->source;
+  if (root && root->requires_grad)
+    fail(ErrorCode::kRuntime, op,
+         ": a view of a leaf Variable that requires grad is being used in an in-place "
+         "operation. Make the change in no_grad mode, or work on a clone()");
+  if (view.source && !view.node && !view.how)
+    fail(ErrorCode::kRuntime, op,
+         ": a view was created in no_grad mode and is being modified inplace with grad mode "
+         "enabled (view of sizes ",
+         view.sizes,
+         "). Take the view outside of that mode, or change the tensor that it is a view of");
+}
+
 void refresh_one(TensorBody* view) {
   const TensorBody* source = view->source;
   if (view->node && view->node->is_custom_view(view->output_index))
@@ -434,6 +450,7 @@ void check_dirty(const Tensor* outputs, int n_outputs, const Context& context, b
     if (b->requires_grad)
       fail(ErrorCode::kRuntime,
            "a leaf Variable that requires grad has been used in an in-place operation.");
+    check_view_to_change(*b, "mark_dirty");
     if (b->source && n_outputs > 1)
       fail(ErrorCode::kRuntime,
            "If your Function modifies inplace an input that is a view of another Tensor, your "
@@ -530,18 +547,7 @@ void check_in_place(const Call& call) {
     fail(ErrorCode::kRuntime, call.op.name,
          ": a leaf Variable that requires grad is being used in an in-place operation. "
          "Make the change in no_grad mode, or work on a clone()");
-  const TensorBody* root = self.source;
-  while (root && root->source) root = root->source;
-  if (root && root->requires_grad)
-    fail(ErrorCode::kRuntime, call.op.name,
-         ": a view of a leaf Variable that requires grad is being used in an in-place "
-         "operation. Make the change in no_grad mode, or work on a clone()");
-  if (self.source && !self.node && !self.how)
-    fail(ErrorCode::kRuntime, call.op.name,
-         ": a view was created in no_grad mode and is being modified inplace with grad mode "
-         "enabled (view of sizes ",
-         self.sizes,
-         "). Take the view outside of that mode, or change the tensor that it is a view of");
+  check_view_to_change(self, call.op.name);
 }
 
 bool reads_old_self(const Call& call) {

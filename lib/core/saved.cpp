@@ -71,7 +71,8 @@ void give_leaf(const Tensor& t, TensorBody* leaf) {
 void pack_saved(Node* node) {
   for (int i = 0; i < node->inputs.size(); ++i) {
     NodeInput& input = node->inputs[i];
-    if (!input.saved) continue;
+    // A number of the program is no tensor of its own, and the package keeps one for all its uses.
+    if (!input.saved || body(input.saved)->is_number) continue;
     pack(node, PackedValue::kInput, i, input.saved);
     input.saved = Tensor();
   }

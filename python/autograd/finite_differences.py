@@ -213,6 +213,16 @@ def _forward_projection(function: _Function) -> Callable[[int, Tensor], Sequence
 # ---- further checks --------------------------------------------------------------------------------------
 
 
+def _check_multiplied(function: _Function, outputs: Sequence[Tensor]) -> None:
+    """Of a single number a gradient is compared for the vector 1 alone, which a rule may have forgotten."""
+    moving = [y for y in outputs if y.requires_grad]
+    if not moving:
+        return
+    for gradient in function.gradients(moving, [creation.zeros_like(y) for y in moving]):
+        if gradient is not None and any(v != 0 for v in _flat(gradient)):
+            raise GradcheckError("backward not multiplied by grad_output")
+
+
 def _check_undefined(function: _Function, outputs: Sequence[Tensor]) -> None:
     """An output without a gradient counts as one with the gradient zero."""
     moving = [y for y in outputs if y.requires_grad]
@@ -317,8 +327,9 @@ def gradcheck(
     Compared are all elements of the Jacobian, or with fast_mode one random projection of it:
     |gradient - difference| <= atol + rtol * |difference|. The gradients are those of the backward pass
     (check_backward_ad), of forward mode (check_forward_ad), or both; computed twice they must differ by at most
-    nondet_tol. check_undefined_grad: outputs that are not used must count as zero. check_batched_grad: gradients of
-    many vectors at once must equal those of one after the other. masked is accepted for PyTorch's sake.
+    nondet_tol, and of zeros they must be zero. check_undefined_grad: outputs that are not used must count as zero.
+    check_batched_grad: gradients of many vectors at once must equal those of one after the other. masked is accepted
+    for PyTorch's sake.
 
     Raises GradcheckError, or returns False if raise_exception is False; ValueError if no input requires grad.
     """
@@ -341,6 +352,8 @@ def gradcheck(
     try:
         outputs = function.outputs()
         compare(function, outputs, tolerances, check_backward_ad, check_forward_ad)
+        if check_backward_ad:
+            _check_multiplied(function, outputs)
         if check_backward_ad and check_undefined_grad:
             _check_undefined(function, outputs)
         if check_grad_dtypes:

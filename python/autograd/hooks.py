@@ -38,7 +38,8 @@ from .tensor import Tensor, adopt
 __all__ = ["RemovableHandle"]
 
 Hook = Callable[[Tensor], Optional[Tensor]]
-Rule = Callable[[list[Optional[Tensor]]], Sequence[Optional[Tensor]]]
+# Gets the gradients of the outputs and the address of the node, and returns the gradients of the inputs.
+Rule = Callable[[list[Optional[Tensor]], int], Sequence[Optional[Tensor]]]
 
 
 class RemovableHandle:
@@ -205,6 +206,8 @@ def _run_node_hooks(
 
 
 def _checked_results(result: Any, seen: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not isinstance(result, (tuple, Tensor)):
+        raise TypeError(f"expected tuple, but hook returned '{type(result).__name__}'")
     results = result if isinstance(result, tuple) else (result,)
     if len(results) != len(seen):
         raise RuntimeError(
@@ -222,7 +225,7 @@ def _checked_results(result: Any, seen: tuple[Any, ...]) -> tuple[Any, ...]:
 @RULE
 def _run_rule(ticket: int, node: int, grads: Any, n_outputs: int, out: Any, n_inputs: int) -> int:
     try:
-        results = _lent[ticket]([reference(grads[i]) for i in range(n_outputs)])
+        results = _lent[ticket]([reference(grads[i]) for i in range(n_outputs)], node)
         for i, result in enumerate(results):
             if i < n_inputs and result is not None:
                 out[i] = hand_over(result)

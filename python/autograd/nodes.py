@@ -20,7 +20,7 @@ from ._capi import (
     text,
 )
 from .hooks import RemovableHandle, attach_node_hooks, lent
-from .tensor import Tensor, adopt
+from .tensor import NO_TENSOR, Tensor, adopt
 
 __all__ = ["AccumulateGrad", "Node", "node_of"]
 
@@ -169,6 +169,16 @@ def end_of(leaf: Tensor) -> AccumulateGrad:
     if known is None:
         known = _ends[number] = AccumulateGrad(leaf)
     return known
+
+
+_NO_NODE = _Handle()
+
+
+def is_reached(node: Node | AccumulateGrad) -> bool:
+    """True if the backward that runs on this thread computes the gradients of a node's outputs, or of a leaf."""
+    if isinstance(node, AccumulateGrad):
+        return lib.ag_current_backward_reaches(_NO_NODE, node.variable) == 1
+    return lib.ag_current_backward_reaches(node._handle, NO_TENSOR) == 1
 
 
 def _next(handle: Any, i: int) -> tuple[Node | AccumulateGrad | None, int]:

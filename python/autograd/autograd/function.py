@@ -13,7 +13,16 @@ from typing import Any, Callable, TypeVar
 from .._capi import DELETER, get_address, handle_exists, lasting, lib
 from ..func.mapping import active_levels, level_of, map_function
 from ..grad_mode import is_grad_enabled, no_grad
-from ..hooks import CONSTANT, DIRTY, VALUE, native_function, record_call, record_function, take_back
+from ..hooks import (
+    CONSTANT,
+    DIRTY,
+    VALUE,
+    lent,
+    native_function,
+    record_call,
+    record_function,
+    take_back,
+)
 from ..nodes import saved_by
 from ..tensor import Tensor
 
@@ -98,8 +107,9 @@ class BackwardCFunction(FunctionCtx):
         """What the function's backward returns for gradients of its outputs."""
         return self._user_rule()(self, *grads)
 
-    def _gradients(self, grads: list[Tensor | None]) -> list[Tensor | None]:
+    def _gradients(self, grads: list[Tensor | None], node: int) -> list[Tensor | None]:
         """The gradients of the inputs that are tensors, from those of the outputs that are."""
+        self._address = node
         given = iter(grads)
         results = self.apply(*[next(given) if is_tensor else None for is_tensor in self._outputs])
         if not isinstance(results, tuple):
@@ -167,9 +177,9 @@ class BackwardCFunction(FunctionCtx):
             saved=saved,
             zeros=bool(self.materialize_grads),
         )
-        self.dirty_tensors = self.non_differentiable = ()
         if recorded:
             self._remember_node(results)
+        self.dirty_tensors = self.non_differentiable = ()
         if not isinstance(output, tuple):
             return results[0]
         made = iter(results)
@@ -181,9 +191,14 @@ class BackwardCFunction(FunctionCtx):
         for result in results:
             # The address is all that is kept: _forget takes it back when the node goes.
             node = lib.ag_tensor_node(result)
-            if handle_exists(node):
+            # A view that was changed in place has been taken anew: its node is another one.
+            if handle_exists(node) and (not self.dirty_tensors or self._is_call(node)):
                 self._address = get_address(node)
                 return
+
+    def _is_call(self, node: Any) -> bool:
+        ticket = lib.ag_node_context(node)
+        return ticket is not None and lent(ticket).__self__ is self
 
     def _check_dirty(self, tensors: Sequence[Tensor], sources: Sequence[Tensor]) -> None:
         if not all(_holds(tensors, each) for each in self.dirty_tensors):
@@ -377,7 +392,7 @@ def once_differentiable(fn: Wrapped) -> Wrapped:
     return wrapper  # type: ignore[return-value]
 
 
-def _refuse(grads: Any) -> Any:
+def _refuse(grads: Any, node: int) -> Any:
     raise RuntimeError(
         "trying to differentiate twice a function that was marked with @once_differentiable"
     )

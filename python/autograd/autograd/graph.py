@@ -10,7 +10,7 @@ from typing import Any, Callable, NamedTuple
 from .. import changes
 from .._capi import DELETER, PACK, UNPACK, check, keep_exception, lasting, lib, run
 from ..hooks import RemovableHandle, give_back, hand_over, lend, lent, reference, take_back
-from ..nodes import AccumulateGrad, Node, end_of, node_of
+from ..nodes import AccumulateGrad, Node, end_of, is_reached, node_of
 from ..tensor import Tensor
 
 __all__ = [
@@ -194,24 +194,33 @@ class _Any:
 
 
 class _All:
-    """Calls fn with the gradients of all tensors, when the last one that comes is there."""
+    """Calls fn with the gradients of all tensors that a backward reaches, when the last one is there."""
+
+    # Passes that ended with an exception leave gradients behind; so many are waited for.
+    _MOST = 16
 
     def __init__(self, tensors: Sequence[Tensor], fn: Callable[[Any], None]) -> None:
         self.fn, self.lock = fn, threading.Lock()
         self.edges = [get_gradient_edge(tensor) for tensor in tensors]
-        self.found: dict[int, list[Tensor | None]] = {}
+        self.found: dict[int, tuple[int, list[Tensor | None]]] = {}
 
     def hook(self, i: int) -> Callable[[Tensor], None]:
         def run_one(grad: Tensor) -> None:
             with self.lock:
                 current = lib.ag_current_backward()
-                # What an earlier backward has left unfinished is not asked for any more.
-                for old in [number for number in self.found if number < current]:
-                    del self.found[old]
-                grads = self.found.setdefault(current, [None] * len(self.edges))
+                expected, grads = self.found.get(current) or self._begin(current)
                 grads[i] = grad
-                complete = all(each is not None for each in grads)
+                complete = sum(each is not None for each in grads) == expected
+                if complete:
+                    del self.found[current]
             if complete:
-                self.fn(self.found.pop(current))
+                self.fn(grads)
 
         return run_one
+
+    def _begin(self, current: int) -> tuple[int, list[Tensor | None]]:
+        if len(self.found) == self._MOST:
+            del self.found[next(iter(self.found))]
+        expected = sum(is_reached(edge.node) for edge in self.edges)
+        self.found[current] = entry = (expected, [None] * len(self.edges))
+        return entry

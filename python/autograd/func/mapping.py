@@ -110,7 +110,13 @@ def map_function(function: Any, level: Level, args: tuple[Any, ...], kwargs: dic
     if own:
         word = {number: word for word, number in _RANDOMNESS.items()}[level.randomness]
         in_dims = tuple(0 if varies else None for varies in varying)
-        output, out_dims = function.vmap(VmapInfo(level.size, word), in_dims, *whole, **kwargs)
+        returned = function.vmap(VmapInfo(level.size, word), in_dims, *whole, **kwargs)
+        if not isinstance(returned, tuple) or len(returned) != 2:
+            raise RuntimeError(
+                "Expected the vmap staticmethod to have two returns, an output and out_dims with pytree structure "
+                f"compatible with the output. Got a {type(returned)} instead"
+            )
+        output, out_dims = returned
         leaves, spec = flatten(output)
         dims = _out_dims(function, out_dims, spec)
     else:

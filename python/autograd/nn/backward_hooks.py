@@ -56,7 +56,7 @@ class BackwardHooks:
             return values, None
         watched = list(values)
 
-        def with_zeros(grads: Sequence[Any]) -> Sequence[Any]:
+        def with_zeros(grads: Sequence[Any], node: int) -> Sequence[Any]:
             # Where no gradient flowed out of the module, zeros flow on, which the hooks see at its inputs.
             return [zeros_like(t) if g is None else g for g, t in zip(rule(grads), shapes)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import warnings
 import weakref
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,13 @@ from ..grad_mode import enable_grad, is_grad_enabled
 from ..random import default_generator
 from ..tensor import Tensor
 
-__all__ = ["CheckpointError", "checkpoint", "checkpoint_sequential", "noop_context_fn"]
+__all__ = [
+    "CheckpointError",
+    "checkpoint",
+    "checkpoint_sequential",
+    "noop_context_fn",
+    "set_checkpoint_early_stop",
+]
 
 _CHECKS = ("default", "none")
 
@@ -58,10 +65,11 @@ class _Frame:
         preserve_rng_state: bool,
         context: Any,
         check: bool,
+        early_stop: bool,
     ) -> None:
         self.function, self.args, self.kwargs = function, args, kwargs
         self.random = default_generator._get() if preserve_rng_state else None
-        self.context, self.check = context, check
+        self.context, self.check, self.early_stop = context, check, early_stop
         self.holders: list[weakref.ref[_Holder]] = []
         self.descriptions: list[tuple[Any, ...]] = []
         self.versions = [each._version if _counts(each) else None for each in self._tensors()]
@@ -97,7 +105,7 @@ class _Frame:
                 )
         count = 0
 
-        def keep(tensor: Tensor) -> None:
+        def keep(tensor: Tensor) -> list[Tensor]:
             nonlocal count
             position, count = count, count + 1
             if position >= len(self.holders):
@@ -113,26 +121,45 @@ class _Frame:
                     f"metadata: {now}"
                 )
             holder = self.holders[position]()
+            value = tensor.detach()
             if holder is not None:
-                holder.value, holder.backward = tensor.detach(), current
-            if count == len(self.holders):
+                holder.value, holder.backward = value, current
+            if self.early_stop and count == len(self.holders):
                 raise _EnoughComputed
+            boxes.append([value])
+            return boxes[-1]
 
-        # Values that the second run saves need not come back: nothing differentiates it.
-        with contextlib.suppress(_EnoughComputed), _random_numbers_from(self.random), self.context:
-            with enable_grad(), saved_tensors_hooks(keep, _never_needed):
-                self.function(*self.args, **self.kwargs)
+        # For gradients that the function takes itself; nothing else differentiates the second run.
+        boxes: list[list[Tensor]] = []
+        try:
+            with contextlib.suppress(_EnoughComputed), _random_numbers_from(self.random):
+                with self.context, enable_grad(), saved_tensors_hooks(keep, lambda box: box[0]):
+                    self.function(*self.args, **self.kwargs)
+        finally:
+            for box in boxes:
+                box.clear()
 
 
 def _counts(tensor: Tensor) -> bool:
     return not tensor.is_inference()
 
 
-def _never_needed(packed: Any) -> Tensor:
-    raise CheckpointError(
-        "checkpoint: a gradient was computed inside the function while it ran again, which its values were not "
-        "kept for"
-    )
+class _EarlyStop(threading.local):
+    chosen: bool | None = None
+
+
+_early_stop = _EarlyStop()
+
+
+@contextlib.contextmanager
+def set_checkpoint_early_stop(enable: bool) -> Iterator[None]:
+    """Within it enable takes the place of what calls of checkpoint() say by early_stop."""
+    before = _early_stop.chosen
+    _early_stop.chosen = enable
+    try:
+        yield
+    finally:
+        _early_stop.chosen = before
 
 
 @contextlib.contextmanager
@@ -163,9 +190,10 @@ def checkpoint(
     """function(*args, **kwargs), whose intermediate values are not kept but computed again in backward.
 
     The second run draws the same random numbers, unless preserve_rng_state is False, and has to do the same as the
-    first: CheckpointError, a RuntimeError, says if it saves other values. context_fn gives two context managers, for
-    the first run and for the second. With use_reentrant=True backward runs inside of backward, as in older versions
-    of PyTorch: then only ``backward()`` works, not ``autograd.grad``, and keyword arguments are refused.
+    first: CheckpointError, a RuntimeError, says if it saves other values. It ends when all values are there, unless
+    early_stop is False. context_fn gives two context managers, for the first run and for the second. With
+    use_reentrant=True backward runs inside of backward, as in older versions of PyTorch: then only ``backward()``
+    works, not ``autograd.grad``, and keyword arguments are refused.
 
     Raises ValueError for options that don't go together.
     """
@@ -186,7 +214,13 @@ def checkpoint(
         with first:
             return function(*args, **kwargs)
     frame = _Frame(
-        function, args, kwargs, preserve_rng_state, second, determinism_check == "default"
+        function,
+        args,
+        kwargs,
+        preserve_rng_state,
+        second,
+        determinism_check == "default",
+        early_stop if _early_stop.chosen is None else _early_stop.chosen,
     )
     with saved_tensors_hooks(frame.pack, frame.unpack), first:
         result = function(*args, **kwargs)
