@@ -1,22 +1,26 @@
-"""What recording costs a training step of a small and of a larger model: in a block of one step, and in one of several.
+"""What recording costs a training step of a small model, of many tiny layers and of a larger model.
+
+A step is recorded in a block of its own, and in one of several.
 
 Blocks that are recorded, steps that are not, and steps that follow on a block that recorded nothing take turns; medians
 are shown. So do loops of steps, and of blocks that hold one each, as somebody would write them who times
 ``with ag.graph.record(): step()`` against ``step()``. A second process that never records takes its turns, too, to see
 what it costs that one could record.
 
-PYTHONPATH=python .venv/bin/python bench/recording.py [models of compare_workloads.py]
+PYTHONPATH=python .venv/bin/python bench/recording.py [tiny, or models of compare_workloads.py]
 """
 
 from __future__ import annotations
 
+import random
 import statistics
 import subprocess
 import sys
 import time
 from collections import defaultdict
+from types import ModuleType
 
-from compare_workloads import WORKLOADS
+from compare_workloads import WORKLOADS, Workload, fill, trained, values
 
 import autograd as ag
 
@@ -28,9 +32,22 @@ SIZES = [1, 20]  # steps of a block
 SECONDS = 2.0  # for each model and size, roughly
 
 
+def tiny(lib: ModuleType) -> Workload:
+    """40 layers of 4 units in modules of their own, batch 2: nothing but calls."""
+    rng, nn = random.Random(0), lib.nn
+    model = nn.Sequential(*[nn.Sequential(nn.Linear(4, 4), nn.ReLU()) for _ in range(40)])
+    parameters = fill(lib, model, rng)
+    optimizer = lib.optim.SGD(parameters, lr=1e-3)
+    step = trained(lib, optimizer, lambda x: model(x).sum())
+    return Workload(step, (values(lib, rng, 2, 4),), 2, parameters)
+
+
+MODELS = {**WORKLOADS, "tiny": tiny}
+
+
 class Steps:
     def __init__(self, model: str) -> None:
-        self.workload = WORKLOADS[model](ag)
+        self.workload = MODELS[model](ag)
         self.batch = [rows[: self.workload.batch] for rows in self.workload.data]
         self.seconds(200)
 
@@ -126,7 +143,7 @@ def compare(model: str) -> None:
 
 
 def main() -> None:
-    for model in sys.argv[1:] or ["seed", "transformer"]:
+    for model in sys.argv[1:] or ["seed", "tiny", "transformer"]:
         compare(model)
     print(f"not recording costs a comparison per operation: {CHECK}")
 

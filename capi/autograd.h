@@ -1966,24 +1966,24 @@ AG_API ag_status ag_recording_name_modules(ag_recording* recording, const char* 
 /* Within which of the entered modules each of them was entered: numbers in order of entering, -1
  * for none. Writes at most `capacity` of them; returns how many there are, -1 on failure. */
 AG_API int64_t ag_recording_parents(ag_recording* recording, int64_t* parents, int64_t capacity);
-/* For Python: the modules that the calling thread calls through ag_python_module_call() are entered
- * and left, and each is appended to `list`, a list, by PyList_Append. NULL ends it, and so does
+/* For Python: the modules that the calling thread calls by ag_python_module_call() are entered and
+ * left, and each is appended to `list`, a list, by PyList_Append. NULL ends it, and so does
  * ag_recording_stop. The interpreter's lock is held. */
 AG_API ag_status ag_recording_watch(ag_recording* recording, void* list);
-/* For Python: the address of a function of METH_O that returns a method of its argument, a module;
- * in a thread whose calls are watched, a function that calls this method. functions:
- * PyObject_GetAttr, PyObject_VectorcallMethod, PyCFunction_NewEx, PyList_Append, Py_IncRef,
- * Py_DecRef, PyTuple_Size and PyErr_NoMemory; method: a str, its name. The first call decides for
- * the whole process. NULL on failure. */
-AG_API const void* ag_python_module_call(const void* const* functions, int64_t n_functions,
-                                         const void* method);
+/* For Python: addresses of functions whose `self` is the name of a method, a str. One of METH_O
+ * returns that method of its argument, a module; in a thread whose calls are watched, `watched` as a
+ * method. One of METH_FASTCALL | METH_KEYWORDS calls the method of its first argument with the
+ * others, and marks the call. */
+AG_API const void* ag_python_module_get_call(void);
+AG_API const void* ag_python_module_call(void);
+/* What they need of the interpreter. functions: PyObject_GetAttr, PyObject_VectorcallMethod,
+ * PyMethod_New, PyList_Append, Py_IncRef, Py_DecRef and PyErr_BadArgument; watched: a function made
+ * of ag_python_module_call(). The first call decides for the whole process. */
+AG_API ag_status ag_python_module_calls(const void* const* functions, int64_t n_functions,
+                                        const void* watched);
 /* For Python: tells the functions "begin_recording" and "end_recording" of ag_python_function(),
- * once, what they need of the interpreter. functions: PyDict_Next, PyDict_GetItemWithError,
- * PyObject_GenericGetDict, _PyType_Lookup, PyObject_GetAttr, PyList_Append and
- * PyBytes_FromStringAndSize. objects: the classes of recordings' handles and of modules, dict, str,
- * int, the texts "_kinds", "__name__", "named_parameters", "named_buffers" and "named_modules",
- * then classes whose objects hold neither tensors nor modules. All live on. Value error before
- * ag_python_classes(). */
+ * once, what they need of the interpreter: functions and objects as python/autograd/graph/recording.py
+ * names them, in that order. All live on. Value error before ag_python_classes(). */
 AG_API ag_status ag_python_recording(const void* const* functions, int64_t n_functions,
                                      const void* const* objects, int64_t n_objects);
 

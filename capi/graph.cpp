@@ -1,4 +1,6 @@
 // C functions of graphs.
+#include <utility>
+
 #include "graph_handle.hpp"
 #include "guard.hpp"
 #include "python_call.hpp"
@@ -156,7 +158,7 @@ ag_status ag_recording_stop(ag_recording* recording) {
   return run(__func__, [&](Arguments in) {
     Recording& open = in.pointer(recording, "recording")->recording;
     open.stop();
-    watch_python_modules(open.marks(), nullptr);
+    end_watch_of_modules(std::exchange(recording->watch, nullptr));
   });
 }
 
@@ -190,7 +192,7 @@ ag_graph* ag_recording_end(ag_recording* recording, const ag_tensor* const* name
 
 void ag_recording_free(ag_recording* recording) {
   if (!recording) return;
-  watch_python_modules(recording->recording.marks(), nullptr);
+  end_watch_of_modules(recording->watch);
   delete recording;
 }
 
@@ -228,7 +230,9 @@ int64_t ag_recording_parents(ag_recording* recording, int64_t* parents, int64_t 
 
 ag_status ag_recording_watch(ag_recording* recording, void* list) {
   return run(__func__, [&](Arguments in) {
-    watch_python_modules(in.pointer(recording, "recording")->recording.marks(), list);
+    Recording& open = in.pointer(recording, "recording")->recording;
+    end_watch_of_modules(std::exchange(recording->watch, nullptr));
+    if (list) recording->watch = watch_modules(open.marks(), list);
   });
 }
 

@@ -25,8 +25,13 @@ struct ag_graph {
   mutable std::vector<autograd::GraphEdge> known_edges = {};
 };
 
+namespace autograd::capi {
+struct ModuleWatch;
+}
+
 struct ag_recording {
   autograd::Recording recording;
+  autograd::capi::ModuleWatch* watch = nullptr;  ///< owned
 };
 
 namespace autograd::capi {

@@ -6,8 +6,10 @@
 
 namespace autograd::capi {
 
-/// Marks the module calls of this thread from now on, and appends each module to the list;
-/// nullptr: no longer.
-void watch_python_modules(std::shared_ptr<detail::ScopeMarks> marks, void* list);
+struct ModuleWatch;
+/// Marks the module calls of this thread from now on, and appends each module to the list.
+ModuleWatch* watch_modules(std::shared_ptr<detail::ScopeMarks> marks, void* list);
+/// No longer; in any thread. nullptr: nothing happens.
+void end_watch_of_modules(ModuleWatch* ended);
 
 }  // namespace autograd::capi

@@ -69,6 +69,13 @@ Object type_of(Object object) {
   return type;
 }
 
+intptr_t reference_count(Object object) {
+  intptr_t count;
+  std::memcpy(&count, static_cast<const char*>(object) + type_offset - sizeof(count),
+              sizeof(count));
+  return count;
+}
+
 bool is_handle(Object object) {
   const Object type = type_of(object);
   return type == classes.tensor || type == classes.parameter ||
@@ -349,7 +356,7 @@ bool give_results(Room& room) {
   return good;
 }
 
-Object call_ctypes(Object function, Object const* args, intptr_t n) {
+Object call_function(Object function, Object const* args, intptr_t n) {
   const Object tuple = functions.new_tuple(n);
   if (!tuple) return nullptr;
   for (intptr_t i = 0; i < n; ++i) {

@@ -66,6 +66,8 @@ bool fill_place(Object list, intptr_t i, Object item);
 Object keep(Object object);
 void drop(Object object);
 Object type_of(Object object);
+/// Where the interpreter has a lock, and before Python 3.13.
+intptr_t reference_count(Object object);
 bool is_subtype(Object type, Object of);
 /// True for a tensor.
 bool is_handle(Object object);
@@ -84,17 +86,15 @@ bool raised();
 /// The elements of the tensor args[0] as nested lists, a number if it has no dims; all other calls
 /// go on to `self`.
 Object nested_lists(Object self, Object const* args, intptr_t n);
-/// The handle of a new recording, which appends the modules that are called to a list. args: a
-/// bool, "profile", and the list. None after a failure.
+/// record.__enter__(): begins the recording of args[0], and returns its graph.
 Object begin_recording(Object self, Object const* args, intptr_t n);
-/// Ends a recording, looks at modules and variables and what they hold, and notes the tensors in
-/// it. args: the recording, the list of called modules, a dict of variables and an empty list,
-/// which gets the modules that name their parameters themselves, and are left to Python. Returns a
-/// list of names, as take_seen() in looks.py reads it, and at its end the bytes of the rows to
-/// which they belong, two int64 each: a kind and an id. None after a failure.
+/// record.__exit__(): ends the recording of args[0], looks at the called modules, the variables of
+/// the calling function and what they hold, and notes the tensors in it. The record gets a list of
+/// names, as take_seen() in looks.py reads it, and at its end the bytes of the rows to which they
+/// belong, two int64 each: a kind and an id. What is no usual case is left to functions of Python.
 Object end_recording(Object self, Object const* args, intptr_t n);
-/// Calls the function of ctypes.
-Object call_ctypes(Object function, Object const* args, intptr_t n);
+/// Calls a function of Python, such as one of ctypes.
+Object call_function(Object function, Object const* args, intptr_t n);
 
 /// A tuple or list and how to read it.
 struct Sequence {
@@ -232,7 +232,7 @@ Object call(Object self, Object const* args, intptr_t n) {
       (std::index_sequence_for<A...>());
     }
   }
-  return call_ctypes(self, args, n);
+  return call_function(self, args, n);
 }
 
 /// nullptr for functions whose arguments or results are of other types.

@@ -83,13 +83,13 @@ Object nested_lists(Object self, Object const* args, intptr_t n) {
   Room room;
   const ag_tensor* handle = nullptr;
   if (!ready() || n != 1 || !take(args[0], room, handle) || !handle)
-    return call_ctypes(self, args, n);
+    return call_function(self, args, n);
   Borrowed tensor(handle);
   std::optional<Elements> elements;
   try {
     elements.emplace(*tensor);
   } catch (...) {
-    return call_ctypes(self, args, n);  // which meets the same error, and words it
+    return call_function(self, args, n);  // which meets the same error, and words it
   }
   const char* from = elements->data();
   return lists(tensor->sizes(), 0, reader_of(tensor->dtype()), elements->item(), from);

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstring>
 #include <memory>
+#include <memory_resource>
 #include <new>
 #include <utility>
 #include <vector>
@@ -29,10 +30,18 @@ struct LookFunctions {
   Object (*get_attribute)(Object object, Object name);
   int (*append)(Object list, Object item);
   Object (*new_bytes)(const char* from, intptr_t n);
+  int (*set_attribute)(Object object, Object name, Object value);
+  Object (*get_variables)();
+  void (*clear)(Object dict);
+  Object (*make)(Object type, intptr_t n_items);
 };
 struct LookObjects {
   Object handle_class, module_class, dict_class, text_class, int_class;
   Object kinds, type_name, name_parameters, name_buffers, name_modules;
+  Object recording;                              ///< name of a graph's attribute
+  Object profile, handle, modules, seen, names;  ///< and of a record's
+  Object graph_class, none, yes, variables_are_new;
+  Object refuse, finish, fail;  ///< functions of recording.py
 };
 constexpr int64_t kFunctions = sizeof(LookFunctions) / sizeof(void*);
 constexpr int64_t kObjects = sizeof(LookObjects) / sizeof(void*);
@@ -50,6 +59,7 @@ constexpr intptr_t kMostParts = 100;
 /// Objects that were met.
 class Met {
  public:
+  explicit Met(std::pmr::memory_resource* memory) : places_(32, nullptr, memory) {}
   /// False if it was met before.
   bool add(Object object) {
     if (2 * ++count_ > places_.size()) grow();
@@ -67,21 +77,20 @@ class Met {
     return places_[at];
   }
   void grow() {
-    const std::vector<Object> before =
-        std::exchange(places_, std::vector<Object>(places_.size() * 4));
+    const std::pmr::vector<Object> before(places_, places_.get_allocator());
+    places_.assign(before.size() * 4, nullptr);
     for (const Object object : before)
       if (object) find(object) = object;
   }
 
-  std::vector<Object> places_ = std::vector<Object>(32);
+  std::pmr::vector<Object> places_;
   size_t count_ = 0;
 };
 
 /// What was seen, as rows of a kind and an object's address, and objects that name them.
 class Look {
  public:
-  Look(const Python& python, Recording& recording, Object left)
-      : python_(python), recording_(recording), left_(left) {
+  Look(const Python& python, Recording& recording) : python_(python), recording_(recording) {
     rows_.reserve(2 * kUsualRows);
     names_.reserve(2 * kUsualRows);
     waiting_.reserve(kUsualRows);
@@ -91,6 +100,9 @@ class Look {
   ~Look() {
     for (const Object name : names_) drop(name);
     for (const Object module : waiting_) drop(module);
+    for (const Class& each : classes_)
+      if (each.name) drop(each.name);
+    if (left_) drop(left_);
   }
 
   void look_at_called(Object list);
@@ -99,6 +111,8 @@ class Look {
   bool look_at_modules();
   /// A list of the names in order, and of the rows as bytes; nullptr with an error.
   Object give();
+  /// A list of modules that name their parameters themselves, nullptr if there are none.
+  Object left() const { return left_; }
 
  private:
   // As in looks.py.
@@ -127,18 +141,24 @@ class Look {
     return is_subtype(type, python_.module_class) || (python_.find(type, python_.name_parameters) &&
                                                       python_.find(type, python_.name_buffers));
   }
-  bool names_itself(Object type) const {
-    return python_.find(type, python_.name_parameters) != python_.own_parameters ||
-           python_.find(type, python_.name_buffers) != python_.own_buffers ||
-           python_.find(type, python_.name_modules) != python_.own_modules;
-  }
+  struct Class {
+    Object type, name;  ///< name: a reference, nullptr if its modules name their parameters
+  };
+  /// nullptr with an error.
+  const Class* class_of(Object module);
 
   const Python& python_;
   Recording& recording_;
-  const Object left_;
-  std::vector<int64_t> rows_;
-  std::vector<Object> names_, waiting_;
-  Met met_;
+  Object left_ = nullptr;
+  // What a small model needs lies here.
+  std::byte room_[8 * kUsualRows * sizeof(Object)];
+  std::pmr::monotonic_buffer_resource memory_{room_, sizeof(room_)};
+  std::pmr::vector<int64_t> rows_{&memory_};
+  // In braces, the address would be an element.
+  std::pmr::vector<Object> names_ = std::pmr::vector<Object>(&memory_);
+  std::pmr::vector<Object> waiting_ = std::pmr::vector<Object>(&memory_);
+  std::pmr::vector<Class> classes_{&memory_};  ///< models have a few
+  Met met_{&memory_};
 };
 
 void Look::add_tensor(Kind kind, Object tensor, Object name, Object extra) {
@@ -224,17 +244,31 @@ void Look::look_at_members(Object module) {
   if (attributes) drop(attributes);
 }
 
+const Look::Class* Look::class_of(Object module) {
+  const Object type = type_of(module);
+  for (const Class& each : classes_)
+    if (each.type == type) return &each;
+  Object name = nullptr;
+  if (python_.find(type, python_.name_parameters) == python_.own_parameters &&
+      python_.find(type, python_.name_buffers) == python_.own_buffers &&
+      python_.find(type, python_.name_modules) == python_.own_modules) {
+    name = python_.get_attribute(type, python_.type_name);
+    if (!name) return nullptr;
+  }
+  return &classes_.emplace_back(Class{type, name});
+}
+
 bool Look::look_at_modules() {
   for (size_t i = 0; i < waiting_.size(); ++i) {
-    const Object module = waiting_[i], type = type_of(module);
-    if (names_itself(type)) {
+    const Object module = waiting_[i];
+    const Class* const known = class_of(module);
+    if (!known) return false;
+    if (!known->name) {
+      if (!left_ && !(left_ = new_list(0))) return false;
       if (python_.append(left_, module)) return false;
       continue;
     }
-    const Object type_name = python_.get_attribute(type, python_.type_name);
-    if (!type_name) return false;
-    add(kModule, module, type_name);
-    drop(type_name);
+    add(kModule, module, known->name);
     look_at_members(module);
   }
   return !raised();
@@ -256,33 +290,100 @@ Object Look::give() {
 
 }  // namespace
 
+namespace {
+
+/// The new reference that a function has returned, which may be nullptr.
+struct Owned {
+  Object object;
+  ~Owned() {
+    if (object) drop(object);
+  }
+};
+
+}  // namespace
+
 Object begin_recording(Object /*self*/, Object const* args, intptr_t n) {
-  const Python* const known = known_python.load(std::memory_order_acquire);
-  int32_t profile = 0;
-  if (!known || n != 2 || !take_flag(args[0], profile)) return give_none();
-  const Object made = new_handle(known->handle_class);
-  if (!made) return nullptr;
-  ag_recording* const recording = ag_recording_begin(profile);
-  set_handle(made, recording);
-  if (recording && ag_recording_watch(recording, args[1]) == AG_OK) return made;
-  drop(made);
-  return give_none();
+  const Python& known = *known_python.load(std::memory_order_acquire);
+  if (n != 1) return call_function(known.refuse, args, n);
+  const Object record = args[0];
+  const Owned before{known.get_attribute(record, known.handle)};
+  const Owned profile{known.get_attribute(record, known.profile)};
+  if (!before.object || !profile.object) return nullptr;
+  if (before.object != known.none) return call_function(known.refuse, args, 1);
+  Owned graph{known.make(known.graph_class, 0)};
+  const Owned modules{new_list(0)}, handle{new_handle(known.handle_class)};
+  if (!graph.object || !modules.object || !handle.object ||
+      known.set_attribute(graph.object, known.recording, record) ||
+      known.set_attribute(record, known.modules, modules.object) ||
+      known.set_attribute(record, known.handle, handle.object))
+    return nullptr;
+  ag_recording* const recording = ag_recording_begin(profile.object == known.yes);
+  set_handle(handle.object, recording);
+  if (!recording || ag_recording_watch(recording, modules.object) != AG_OK)
+    return call_function(known.fail, args, 1);
+  return std::exchange(graph.object, nullptr);
 }
 
+namespace {
+
+/// Variables of the function that has called this one, as long as it lives.
+class Variables {
+ public:
+  explicit Variables(const Python& python) : python_(python) {
+    const bool are_new = python.variables_are_new == python.yes;
+    dict_ = python.get_variables();
+    if (!dict_) return;
+    // A copy that nothing but the function's frame has would keep what the function deletes later.
+    // The function itself may have it, too, from locals(); then it stays.
+    is_copy_ = !are_new && reference_count(dict_) == 1;
+    if (!are_new) keep(dict_);
+  }
+  Variables(const Variables&) = delete;
+  Variables& operator=(const Variables&) = delete;
+  ~Variables() {
+    if (!dict_) return;
+    if (is_copy_ && is_dict()) python_.clear(dict_);
+    drop(dict_);
+  }
+
+  Object get() const { return dict_; }
+  bool is_dict() const { return dict_ && type_of(dict_) == python_.dict_class; }
+
+ private:
+  const Python& python_;
+  Object dict_;
+  bool is_copy_ = false;
+};
+
+}  // namespace
+
 Object end_recording(Object /*self*/, Object const* args, intptr_t n) {
-  const Python* const known = known_python.load(std::memory_order_acquire);
-  void* handle = nullptr;
-  if (!known || n != 4 || !take_other_handle(args[0], handle) || !handle) return give_none();
-  ag_recording* const recording = static_cast<ag_recording*>(handle);
-  if (ag_recording_stop(recording) != AG_OK) return give_none();
+  const Python& known = *known_python.load(std::memory_order_acquire);
+  if (n < 1) return call_function(known.fail, args, n);
+  const Object record = args[0];
+  const Owned handle{known.get_attribute(record, known.handle)};
+  const Owned modules{known.get_attribute(record, known.modules)};
+  const Owned names{known.get_attribute(record, known.names)};
+  void* recording = nullptr;
+  if (!handle.object || !modules.object || !names.object) return nullptr;
+  if (modules.object == known.none || !take_other_handle(handle.object, recording) || !recording ||
+      known.set_attribute(record, known.modules, known.none) ||
+      ag_recording_stop(static_cast<ag_recording*>(recording)) != AG_OK)
+    return call_function(known.fail, args, 1);
   try {
-    Look seen(*known, recording->recording, args[3]);
-    seen.look_at_called(args[1]);
-    seen.look_at_variables(args[2]);
-    return seen.look_at_modules() ? seen.give() : nullptr;
+    const Variables variables(known);
+    Look look(known, static_cast<ag_recording*>(recording)->recording);
+    look.look_at_called(modules.object);
+    if (variables.is_dict()) look.look_at_variables(variables.get());
+    const Owned seen{look.look_at_modules() ? look.give() : nullptr};
+    if (!seen.object || known.set_attribute(record, known.seen, seen.object)) return nullptr;
+    if (names.object == known.none && !look.left() && variables.is_dict()) return give_none();
+    const Object rest[] = {record, look.left() ? look.left() : known.none,
+                           variables.is_dict() || !variables.get() ? known.none : variables.get()};
+    return call_function(known.finish, rest, 3);
   } catch (...) {
     report();
-    return give_none();
+    return call_function(known.fail, args, 1);
   }
 }
 

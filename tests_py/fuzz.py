@@ -62,7 +62,7 @@ class Native:
         "ag_tensor_free",
         "ag_set_interpreter_lock",
         "ag_recording_watch",
-        "ag_python_module_call",
+        "ag_python_module_calls",
         "ag_python_recording",
     }
     LEFT_OUT |= {

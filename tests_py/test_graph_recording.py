@@ -13,7 +13,6 @@ import pytest
 import torch
 
 import autograd as ag
-from autograd.nn import module_hooks
 
 nn, F = ag.nn, ag.nn.functional
 
@@ -339,27 +338,44 @@ def test_a_recording_ends_with_its_thread():
     """One that nobody has ended keeps nothing of what it has seen."""
     model = two_layers()
     gone = weakref.ref(model)
-    calls = []
-    hook = model.register_forward_pre_hook(lambda *_: calls.append(len(module_hooks.recordings())))
+    left = []
 
-    def leave_open(model):
-        ag.graph.record(model).__enter__()
+    def leave_open(model, recording):
+        recording.__enter__()
         model(ag.ones(1, 3))
+        left.append(recording)
 
-    watched = type(model).__call__
-    worker = threading.Thread(target=leave_open, args=(model,))
-    worker.start()
-    worker.join()
-    del worker
-    model(ag.ones(1, 3))
-    assert calls == [1, 0]
-    assert not module_hooks._Calls.recording and type(model).__call__ is watched
-    hook.remove()
-    # As in a call of the module after the last hook is gone.
-    worker = threading.Thread(target=leave_open, args=(model,))
-    worker.start()
-    worker.join()
-    del worker, model, hook
+    for _ in range(2):
+        worker = threading.Thread(target=leave_open, args=(model, ag.graph.record(model)))
+        worker.start()
+        worker.join()
+        model(ag.ones(1, 3))
+        del worker
+    with pytest.raises(RuntimeError, match="thread"):
+        left[0].__exit__(None, None, None)
+    left.clear()
+    del model
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_recording_that_nobody_holds_is_over():
+    model, x = two_layers(), ag.ones(1, 3)
+    gone = weakref.ref(model)
+    ag.graph.record().__enter__()
+    with ag.graph.record() as g:
+        # Of two, the inner one is given up in another thread while the outer one goes on.
+        inner = ag.graph.record()
+        inner.__enter__()
+        model(x)
+        owned = [inner]
+        del inner
+        worker = threading.Thread(target=owned.clear)
+        worker.start()
+        worker.join()
+        model(x)
+    assert [n.module for n in g.ops] == ["0", "1", "2"] * 2
+    del model
     gc.collect()
     assert gone() is None
 

@@ -36,7 +36,7 @@ class CallLog {
   CallLog& operator=(const CallLog&) = delete;
   /// Appends a call.
   void add(const Call& call, uint64_t time, int32_t scope);
-  /// All that was written, in no more memory than it needs; the log is empty then.
+  /// All that was written; the log is empty then.
   std::vector<Block> take();
   bool is_empty() const { return blocks_.empty(); }
 

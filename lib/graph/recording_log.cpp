@@ -42,11 +42,12 @@ constexpr size_t most_words(uint64_t tensors) {
   return kMostCallWords + tensors * kMostTensorWords + kMostOptionWords;
 }
 constexpr size_t kUsualWords = most_words(kUsualTensors);
-constexpr size_t kBlockWords = 1 << 13;
+constexpr size_t kBlockWords = 1 << 11;
+constexpr size_t kLineWords = 8;  // of the cache
 
-/// Blocks for the next recordings, 4 MiB at most: fresh memory costs more than what is written to
+/// Blocks for the next recordings, 2 MiB at most: fresh memory costs more than what is written to
 /// it. No lock, which another thread may hold while the process forks.
-std::atomic<uint64_t*> spare[64];
+std::atomic<uint64_t*> spare[128];
 
 /// nullptr if there is none.
 uint64_t* take_spare() {
@@ -173,12 +174,6 @@ void CallLog::end_block() {
 
 std::vector<CallLog::Block> CallLog::take() {
   end_block();
-  if (!blocks_.empty()) {
-    Block& last = blocks_.back();
-    Block fitting{{new uint64_t[last.used], {}}, last.used, last.used};
-    std::memcpy(fitting.words.get(), last.words.get(), last.used * sizeof(uint64_t));
-    last = std::move(fitting);
-  }
   at_ = end_ = near_end_ = nullptr;
   return std::exchange(blocks_, {});
 }
@@ -240,6 +235,8 @@ void CallLog::make_room(size_t n) {
   for (int i = 0; i < n_shown; ++i) at = write_tensor(at, call.inputs[i].body);
   for (int i = 0; i < call.n_outputs; ++i) at = write_tensor(at, body_or_null(call.outputs[i]));
   at_ = at;
+  // Where the next call will be written, so that it need not wait for the memory.
+  for (size_t line = 0; line < 4; ++line) __builtin_prefetch(at + line * kLineWords, 1);
 }
 
 // Here, where adding to the log is a part of it.

@@ -6,7 +6,7 @@ import ctypes
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 from .._capi import as_method, call, hide_buffer, lib, set_handle_class, text
 from .comparison import GraphDiff
@@ -36,12 +36,18 @@ class Graph:
     ``print(graph)`` lists it, ``dot()`` and ``svg()`` draw it, and a notebook shows the drawing.
     """
 
+    _read: dict[str, Any] | None = None
+    _objects: tuple[list[Node], list[Edge]] | None = None
+    # What was recorded, until somebody first looks at it: then the native graph is made.
+    _recording: Any = None
+    _native: Any = None
+
     def __init__(self, handle: Any) -> None:
-        self._read: dict[str, Any] | None = None
-        self._objects: tuple[list[Node], list[Edge]] | None = None
-        self._make: tuple[Any, ...] | None = None
+        self._hold(handle)
+
+    def _hold(self, native: Any) -> None:
         # Last, and last to go: the library does not count the time of a recording up to there.
-        self._native = handle
+        self._read, self._objects, self._native = None, None, native
 
     def __copy__(self) -> Graph:
         return self  # what a graph computes never changes
@@ -52,22 +58,18 @@ class Graph:
     def __reduce__(self) -> Any:
         raise TypeError("cannot pickle a Graph: write graph.json() or graph.dot() instead")
 
-    def _make_of(self, make: Callable[..., Any], *recorded: Any) -> None:
-        """What was recorded becomes the native graph that `make` returns, when somebody first looks at it."""
-        self._make = make, *recorded
-
     @property
     def _handle(self) -> Any:
-        make, native = self._make, self._native  # in this order: another thread may be here as well
+        recording, native = (
+            self._recording,
+            self._native,
+        )  # in this order: another thread may be here
         if native is not None:
             return native
-        if make is None:
-            raise RuntimeError("the graph is still being recorded: use it after the with block")
-        make_native, *recorded = make
-        made = make_native(*recorded)
+        made = recording._graph()
         if self._native is None:
-            self._native = made
-        self._make = None
+            self._hold(made)
+        self._recording = None
         return self._native
 
     @property
@@ -186,7 +188,7 @@ class Graph:
         return self.table()
 
     def __repr__(self) -> str:
-        if self._native is None and self._make is None:
+        if self._native is None and self._recording._seen is None:
             return "<autograd.graph.Graph, still being recorded>"
         return f"<autograd.graph.Graph with {self.num_ops} ops and {self.num_values} values>"
 

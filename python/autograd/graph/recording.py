@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 import sysconfig
+from collections.abc import Sequence
 from typing import Any
 
 from .._calls import FASTCALL, MethodDef, new_function
@@ -41,99 +42,46 @@ hide_buffer(_Handle)
 set_handle_class("ag_recording", _Handle)
 
 
-_FORWARD = sys.intern("forward")
-_ONE_ARGUMENT = 0x0008
-_FUNCTIONS = (
+_ONE_ARGUMENT, _KEYWORDS = 0x0008, 0x0002
+_FUNCTIONS_OF_CALLS = (
     "PyObject_GetAttr",
     "PyObject_VectorcallMethod",
-    "PyCFunction_NewEx",
+    "PyMethod_New",
     "PyList_Append",
     "Py_IncRef",
     "Py_DecRef",
-    "PyTuple_Size",
-    "PyErr_NoMemory",
+    "PyErr_BadArgument",
 )
 
 
-def _make_getter() -> Any:
-    """What finds the function that ``module(x)`` calls.
+def _mark_calls() -> None:
+    """Has ``module(x)`` mark in the recordings of its thread where the call begins and ends.
 
-    It is ``module.forward``; in a thread that records, a function that calls it, and marks in the recording where the
-    call begins and ends.
+    While nothing is recorded, ``module(x)`` is what it is without this: a method is found, and called.
     """
-    addresses = [ctypes.cast(ctypes.pythonapi[name], ctypes.c_void_p).value for name in _FUNCTIONS]
-    n = len(addresses)
-    address = lib.ag_python_module_call((ctypes.c_void_p * n)(*addresses), n, id(_FORWARD))
-    if not address:
-        raise_last_error()
-    return new_function(MethodDef(b"forward", address, _ONE_ARGUMENT, None), None)
 
+    def caller(method: str) -> Any:
+        doc = b"__call__($self, /, *args, **kwargs)\n--\n\nCalls forward()."
+        definition = MethodDef(b"__call__", lib.ag_python_module_call(), FASTCALL | _KEYWORDS, doc)
+        return new_function(definition, sys.intern(method))
 
-def _begin(profile: bool, modules: list[Any]) -> Any:
-    """A new native recording, which appends the modules that are called to the list."""
-    handle = call(lib.ag_recording_begin, profile)
-    run(lib.ag_recording_watch, handle, id(modules))
-    return handle
-
-
-_FUNCTIONS_OF_ENDS = (
-    "PyDict_Next",
-    "PyDict_GetItemWithError",
-    "PyObject_GenericGetDict",
-    "_PyType_Lookup",
-    "PyObject_GetAttr",
-    "PyList_Append",
-    "PyBytes_FromStringAndSize",
-)
-_TEXTS = ("_kinds", "__name__", "named_parameters", "named_buffers", "named_modules")
-_OBJECTS = (_Handle, Module, dict, str, int, *map(sys.intern, _TEXTS), *OTHERS)
-
-
-def _make_ends() -> tuple[Any, Any]:
-    """What begins a recording, and what ends one and looks at modules and variables, see capi/python_calls.hpp.
-
-    The second is None where Looks has to do it.
-    """
-    if not fast or sysconfig.get_config_var("Py_GIL_DISABLED"):
-        return _begin, None
-    try:
-        addresses = [
-            ctypes.cast(ctypes.pythonapi[name], ctypes.c_void_p).value
-            for name in _FUNCTIONS_OF_ENDS
-        ]
-    except AttributeError:
-        return _begin, None
-    functions = (ctypes.c_void_p * len(addresses))(*addresses)
-    objects = (ctypes.c_void_p * len(_OBJECTS))(*map(id, _OBJECTS))
-    check(lib.ag_python_recording(functions, len(functions), objects, len(objects)))
-    begin, end = (
-        new_function(MethodDef(name, lib.ag_python_function(name), FASTCALL, None), None)
-        for name in (b"begin_recording", b"end_recording")
+    functions = _addresses(_FUNCTIONS_OF_CALLS)
+    watched = caller("forward")
+    check(lib.ag_python_module_calls(functions, len(functions), id(watched)))
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(watched))
+    get_call = MethodDef(b"forward", lib.ag_python_module_get_call(), _ONE_ARGUMENT, None)
+    module_hooks.find_calls(
+        new_function(get_call, sys.intern("forward")), as_method(caller("_call_with_hooks"))
     )
-    return begin, end
 
 
-_begin_natively, _end_natively = _make_ends()
+def _addresses(names: Sequence[str]) -> Any:
+    """Of functions of the interpreter; raises AttributeError for one that it does not have."""
+    found = [ctypes.cast(ctypes.pythonapi[name], ctypes.c_void_p).value for name in names]
+    return (ctypes.c_void_p * len(found))(*found)
 
 
-def _watched_hooks(module: Any, *args: Any, **kwargs: Any) -> Any:
-    """``module(x)`` while something is recorded and modules have hooks."""
-    entered = []
-    for each in reversed(module_hooks.recordings()):
-        handle = each._handle
-        if handle is not None:
-            each._modules.append(module)
-            run(lib.ag_recording_enter, handle, b"", b"")
-            entered.append((each, handle))
-    try:
-        return module_hooks.call(module, *args, **kwargs)
-    finally:
-        for each, handle in entered:
-            if handle is each._handle:
-                lib.ag_recording_leave(handle)
-
-
-module_hooks.find_calls(_make_getter(), _watched_hooks)
+_mark_calls()
 
 
 class record:
@@ -149,68 +97,111 @@ class record:
     measure the time of each operation; the sum of these times is the time of the block up to the last operation.
     """
 
-    __slots__ = ("_graph", "_handle", "_modules", "_names", "_profile")
+    _profile = False
+    _names: Names | None = None
+    _handle: Any = None
+    # The modules that are called, during the block.
+    _modules: list[Any] | None = None
+    # What the library has seen at its end.
+    _seen: list[Any] | None = None
 
     def __init__(self, params: Any | None = None, *, profile: bool = False) -> None:
-        self._names = None if params is None else Names("record", params)
-        self._profile = bool(profile)
-        self._graph: Graph | None = None
-        self._handle: Any = None
+        if params is not None:
+            self._names = Names("record", params)
+        if profile:
+            self._profile = True
+
+    # These two are for interpreters of which the library does not know enough.
 
     def __enter__(self) -> Graph:
-        if self._graph is not None:
-            raise RuntimeError(
-                "record(): a recording can be used once; make a new one for another block"
-            )
-        self._graph = graph = Graph(None)
-        self._modules: list[Any] = []
-        module_hooks.begin_recording(self)
-        handle = None
-        try:
-            self._handle = handle = _begin_natively(self._profile, self._modules)
-        finally:
-            if handle is None:
-                module_hooks.end_recording(self)
-        if handle is None:
-            raise_last_error()
+        if self._handle is not None:
+            self._refuse()
+        graph = object.__new__(Graph)
+        graph._recording = self
+        self._modules = []
+        self._handle = call(lib.ag_recording_begin, self._profile)
+        run(lib.ag_recording_watch, self._handle, id(self._modules))
         return graph
 
     def __exit__(self, *error: Any) -> None:
-        handle = self._handle
-        if handle is None:
-            raise RuntimeError("record(): the block has not begun, or has ended")
-        self._handle = None
-        module_hooks.end_recording(self)
-        modules, names, seen = self._modules, self._names, None
-        left: list[Any] = []
+        modules, self._modules = self._modules, None
+        if modules is None or lib.ag_recording_stop(self._handle):
+            self._fail()
         frame = sys._getframe(1)
         variables = variables_of(frame)
-        if _end_natively is not None:
-            seen = _end_natively(handle, modules, variables, left)
-            stopped = seen is not None
-        else:
-            stopped = not lib.ag_recording_stop(handle)
-        if not stopped:
-            # In another thread than it began: the library gives it up at the next call of that one.
-            raise_last_error()
-        if left:
-            names = names or Names("record")
-            names.look_at_left(left)
-        if seen is None:
-            names = names or Names("record")
-            names.look_at_called(modules)
-            names.look_at_variables(variables)
+        names = self._names or Names("record")
+        names.look_at_called(modules)
+        names.look_at_variables(variables)
         forget_variables(frame, variables)
-        if names is not None:
-            names.note(handle)
-        assert self._graph is not None
-        self._graph._make_of(_make, handle, names, seen)
-        del self._modules, self._names
+        names.note(self._handle)
+        self._names, self._seen = names, []
+
+    def _refuse(self) -> Any:
+        """Instead of the begin of the block."""
+        raise RuntimeError(
+            "record(): a recording can be used once; make a new one for another block"
+        )
+
+    def _fail(self, *_: Any) -> Any:
+        """Instead of the end of the block."""
+        if self._seen is not None or self._modules is None and self._handle is None:
+            raise RuntimeError("record(): the block has not begun, or has ended")
+        # In another thread than it began: the library gives it up at the next call of that one.
+        self._handle = self._modules = None
+        raise_last_error()
+
+    def _finish(self, left: list[Any] | None, variables: Any) -> None:
+        """After a native end: looks at modules and variables that it has left."""
+        names = self._names = self._names or Names("record")
+        names.look_at_left(left or [])
+        if variables is not None:
+            names.look_at_variables(dict(variables))
+        names.note(self._handle)
+
+    def _graph(self) -> Any:
+        """The native graph, with the names of what was seen at the end."""
+        if self._seen is None:
+            raise RuntimeError("the graph is still being recorded: use it after the with block")
+        names = self._names or Names("record")
+        if self._seen:
+            names.take_seen(self._seen)
+        return names.graph(self._handle)
 
 
-def _make(recording: Any, names: Names | None, seen: list[Any] | None) -> Any:
-    """The native graph of a recording, with the names of what was seen at its end."""
-    names = names or Names("record")
-    if seen is not None:
-        names.take_seen(seen)
-    return names.graph(recording)
+_FUNCTIONS_OF_ENDS = (
+    "PyDict_Next",
+    "PyDict_GetItemWithError",
+    "PyObject_GenericGetDict",
+    "_PyType_Lookup",
+    "PyObject_GetAttr",
+    "PyList_Append",
+    "PyBytes_FromStringAndSize",
+    "PyObject_SetAttr",
+    "PyEval_GetLocals" if sys.version_info < (3, 13) else "PyEval_GetFrameLocals",
+    "PyDict_Clear",
+    "PyType_GenericAlloc",
+)
+_TEXTS = ("_kinds", "__name__", "named_parameters", "named_buffers", "named_modules")
+_TEXTS += ("_recording", "_profile", "_handle", "_modules", "_seen", "_names")
+_OBJECTS = (_Handle, Module, dict, str, int, *map(sys.intern, _TEXTS))
+_OBJECTS += (Graph, None, True, sys.version_info >= (3, 13))
+_OBJECTS += (record._refuse, record._finish, record._fail, *OTHERS)
+
+
+def _begin_and_end_natively() -> None:
+    """Has the library begin and end recordings, see capi/python_calls.hpp, where it can."""
+    if not fast or sysconfig.get_config_var("Py_GIL_DISABLED"):
+        return
+    try:
+        functions = _addresses(_FUNCTIONS_OF_ENDS)
+    except AttributeError:
+        return
+    objects = (ctypes.c_void_p * len(_OBJECTS))(*map(id, _OBJECTS))
+    check(lib.ag_python_recording(functions, len(functions), objects, len(objects)))
+    for name, native in ("__enter__", b"begin_recording"), ("__exit__", b"end_recording"):
+        definition = MethodDef(name.encode(), lib.ag_python_function(native), FASTCALL, None)
+        setattr(record, f"_{name.strip('_')}_in_python", getattr(record, name))
+        setattr(record, name, as_method(new_function(definition, None)))
+
+
+_begin_and_end_natively()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-import threading
 import warnings
 import weakref
 from collections import OrderedDict
@@ -65,15 +64,13 @@ class Forward(property):
 
 
 class _Calls:
-    """What ``Module.__call__`` is: the fast one while no module has a hook, else the function that runs hooks."""
+    """What ``Module.__call__`` is: the fast one while no module has a hook, else the one that runs hooks."""
 
     # The dicts that have hooks, by their ids; one that dies with its module is forgotten.
     hooked: dict[int, weakref.ref[OrderedDict[int, Hook]]] = {}
-    # By their ids, what is recording now: then calls go through the watcher.
-    recording: set[int] = set()
-    watcher: Any = None
     module_class: Any = None
-    plain: Any = None
+    # Without hooks and with; in a list, because what a class holds may be read as another thing than it is.
+    forms: list[Any] = []
 
     @classmethod
     def add(cls, hooks: OrderedDict[int, Hook]) -> None:
@@ -90,71 +87,20 @@ class _Calls:
     @classmethod
     def choose(cls) -> None:
         # Once more after a change: another thread, or the end of a module, may have come in between.
-        while cls.module_class.__dict__["__call__"] is not (
-            wanted := (cls.watcher if cls.recording else _call) if cls.hooked else cls.plain
-        ):
+        while cls.module_class.__dict__["__call__"] is not (wanted := cls.forms[bool(cls.hooked)]):
             cls.module_class.__call__ = wanted
 
 
 def follow_hooks(module_class: Any) -> None:
-    """Switches ``module_class.__call__``, a Forward, to the function that runs hooks as long as there are any."""
-    _Calls.module_class, _Calls.plain = module_class, module_class.__dict__["__call__"]
+    """Switches ``module_class.__call__``, a Forward, to what runs hooks as long as there are any."""
+    _Calls.module_class = module_class
+    _Calls.forms[:] = module_class.__dict__["__call__"], module_class._call_with_hooks
 
 
-def find_calls(getter: Callable[[Any], Callable[..., Any]], watcher: Callable[..., Any]) -> None:
-    """Has the getter find what ``module(x)`` calls as long as no module has a hook.
-
-    The watcher, which goes on with call(), is ``Module.__call__`` as long as one has, and something is recorded.
-    """
-    _Calls.plain.read_with(getter)
-    _Calls.watcher = watcher
-
-
-class _Recordings(dict[int, Any]):
-    """Recordings of one thread by their ids, in the order in which they began; they end with the thread."""
-
-    def __del__(self, calls: type[_Calls] = _Calls) -> None:
-        if self:
-            calls.recording.difference_update(self)
-            calls.choose()
-
-
-class _Thread(threading.local):
-    def __init__(self) -> None:
-        self.recordings = _Recordings()
-
-
-_thread = _Thread()
-
-
-def begin_recording(recording: Any) -> None:
-    """It is recording what this thread does from now on."""
-    key = id(recording)
-    _thread.recordings[key] = recording
-    _Calls.recording.add(key)
-    if _Calls.hooked:
-        _Calls.choose()
-
-
-def end_recording(recording: Any) -> None:
-    """It is no more."""
-    key = id(recording)
-    _thread.recordings.pop(key, None)
-    _Calls.recording.discard(key)
-    if _Calls.hooked:
-        _Calls.choose()
-
-
-def recordings() -> list[Any]:
-    """What is recording this thread, in the order in which it began."""
-    return [*_thread.recordings.values()]
-
-
-def call(module: Any, *args: Any, **kwargs: Any) -> Any:
-    """The call that a watcher goes on with."""
-    if _Calls.hooked:
-        return _call(module, *args, **kwargs)
-    return module.forward(*args, **kwargs)
+def find_calls(getter: Callable[[Any], Callable[..., Any]], with_hooks: Any) -> None:
+    """Has the getter find what ``module(x)`` calls as long as no module has a hook, and with_hooks be called else."""
+    _Calls.forms[0].read_with(getter)
+    _Calls.forms[1] = with_hooks
 
 
 class _CallHookHandle(RemovableHandle):
@@ -214,6 +160,21 @@ class ModuleHooks:
         for name in (*_CALL_HOOKS, *_FLAGS, *_STATE_HOOKS):
             attributes[name] = OrderedDict()
 
+    def _call_with_hooks(self: Any, *args: Any, **kwargs: Any) -> Any:
+        """``module(x)`` while some module has a hook."""
+        if not (
+            self._forward_hooks
+            or self._forward_pre_hooks
+            or self._backward_hooks
+            or self._backward_pre_hooks
+            or _forward_hooks
+            or _forward_pre_hooks
+            or _backward_hooks
+            or _backward_pre_hooks
+        ):
+            return self.forward(*args, **kwargs)
+        return _HookedCall(self, args, kwargs).run()
+
     def _restore_hooks(self) -> None:
         """After a copy or a pickle: the hooks that came along count as registered."""
         attributes = self.__dict__
@@ -266,22 +227,6 @@ class ModuleHooks:
 
 
 # ---- a call with hooks -----------------------------------------------------------------------------------
-
-
-def _call(self: Any, *args: Any, **kwargs: Any) -> Any:
-    """``module(x)`` while some module has a hook."""
-    if not (
-        self._forward_hooks
-        or self._forward_pre_hooks
-        or self._backward_hooks
-        or self._backward_pre_hooks
-        or _forward_hooks
-        or _forward_pre_hooks
-        or _backward_hooks
-        or _backward_pre_hooks
-    ):
-        return self.forward(*args, **kwargs)
-    return _HookedCall(self, args, kwargs).run()
 
 
 class _HookedCall:
