@@ -223,6 +223,7 @@ RULES = [
         "RuntimeError: .*out of bounds for dimension . with size 0",
         _OK,
     ),
+    Rule("bytes and texts are no sizes", r"unravel_index\(", "TypeError: expected 'shape'", _OK),
     Rule("tolerances are numbers", r"linalg\.(pinv|cond)\(", "TypeError: ", _ANY),
     Rule("a generator by place", r"(poisson|binomial)\(.*None", "TypeError: ", _OK),
     Rule(

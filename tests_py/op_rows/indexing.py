@@ -486,4 +486,17 @@ ROWS = (
         ),
         inplace=True,
     ),
+    Row(
+        "unravel_index",
+        (integers(20),),
+        cases([(), (3,), (0,), (2, 4)], *({"shape": shape} for shape in (20, (4, 5), (2, 5, 2)))),
+        order=0,
+        method=False,
+        python_only=True,
+        errors=(
+            bad((2,), says="integer dtype", shows=(), shape=(4, 5)),
+            bad([1], says="negative values", shows=(), shape=(4, -5)),
+            bad([1], says="int", shows=(), shape=2.5),
+        ),
+    ),
 )

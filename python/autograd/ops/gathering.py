@@ -18,7 +18,9 @@ from .._capi import (
     raise_last_error,
 )
 from ..binding import by_numpys_names, method, op, passes_on, public_names
-from ..operands import handles, in_place, number_argument, tensor_argument
+from ..binding import function_only as function
+from ..dtypes import bool_
+from ..operands import handles, in_place, must_be_tensors, number_argument, tensor_argument
 from ..tensor import Tensor
 
 _gather, _index_select, _scatter_add = lib.ag_gather, lib.ag_index_select, lib.ag_scatter_add
@@ -351,6 +353,27 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     if not input.ndim:
         found = call(lib.ag_nonzero, input.reshape(1))
     return tuple(call(lib.ag_select, found, 1, d) for d in range(found.shape[1]))
+
+
+@function
+def unravel_index(indices: Tensor, shape: int | Sequence[int]) -> tuple[Tensor, ...]:
+    """Returns the coordinates, a tensor per dim, of elements whose numbers in row-major order are given.
+
+    Raises TypeError for what is no integer tensor or no sizes, ValueError for negative sizes.
+    """
+    must_be_tensors("unravel_index", indices=indices)
+    if indices.is_floating_point() or indices.dtype is bool_:
+        raise TypeError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
+    sizes = shape if isinstance(shape, (tuple, list)) else (shape,)
+    if not all(isinstance(size, int) for size in sizes):
+        raise TypeError(f"expected 'shape' to be int or sequence of ints, but got {shape!r}")
+    if any(size < 0 for size in sizes):
+        raise ValueError(f"'shape' cannot have negative values, but got {tuple(sizes)}")
+    indices, found = indices.long(), []
+    for size in reversed(sizes):
+        found.append(indices.remainder(size))
+        indices = indices.div(size, rounding_mode="floor")
+    return tuple(reversed(found))
 
 
 @op
