@@ -266,7 +266,7 @@ def test_function_that_returns_none():
 
     p = ag.ones(3, requires_grad=True)
     q = ag.ones(3, requires_grad=True)
-    (h,) = record_function([p, q], [p.detach() * 2], lambda grads: [None, grads[0]])
+    (h,) = record_function([p, q], [p.detach() * 2], lambda grads, node: [None, grads[0]])
     loss = (h * h).sum()
     found = ag.autograd.explain_grad(p, loss)
     assert found.reason == "custom_function"
