@@ -10,7 +10,7 @@ namespace {
 
 using RuleCallback = std::shared_ptr<Callback<ag_rule>>;
 
-ag_node* to_handle(GradFn&& fn) { return reinterpret_cast<ag_node*>(fn.release()); }
+ag_node* node_handle(GradFn&& fn) { return reinterpret_cast<ag_node*>(fn.release()); }
 
 /// A node's handle seen as what it stands for, without touching the reference count.
 class BorrowedNode {
@@ -33,7 +33,7 @@ std::vector<Tensor> run_rule(const RuleCallback& callback, Context& context,
                              const std::vector<Tensor>& grads, size_t n_inputs) {
   const std::vector<ag_tensor*> given = borrowed_all(grads);
   Written wanted(n_inputs);
-  ag_node* node = to_handle(context.grad_fn());
+  ag_node* node = node_handle(context.grad_fn());
   const auto owner = GradFn::adopt(reinterpret_cast<detail::Node*>(node));
   run_callback("the gradient rule of a function", [&] {
     return callback->function(callback->context, node, given.data(),
@@ -169,7 +169,7 @@ ag_status ag_function_record_call(const ag_function* function, ag_tensor* const*
 
 ag_node* ag_tensor_node(const ag_tensor* t) {
   return read<ag_node*>(__func__, nullptr,
-                        [&](Arguments in) { return to_handle(GradFn::of(*in.tensor(t, "t"))); });
+                        [&](Arguments in) { return node_handle(GradFn::of(*in.tensor(t, "t"))); });
 }
 
 int64_t ag_tensor_output_index(const ag_tensor* t) {
@@ -181,7 +181,7 @@ void ag_node_free(ag_node* node) { GradFn::adopt(reinterpret_cast<detail::Node*>
 
 ag_node* ag_node_retain(ag_node* node) {
   return read<ag_node*>(__func__, nullptr, [&](Arguments) {
-    return to_handle(GradFn(*node_of(__func__, node).operator->()));
+    return node_handle(GradFn(*node_of(__func__, node).operator->()));
   });
 }
 
@@ -204,7 +204,7 @@ ag_status ag_node_next(const ag_node* node, int64_t i, ag_node** next, int64_t* 
     BorrowedNode from = node_of(__func__, node);
     if (i < 0 || i > INT32_MAX) in.reject("i", i);
     GradEdge edge = from->next(static_cast<int>(i));
-    *next = to_handle(std::move(edge.fn));
+    *next = node_handle(std::move(edge.fn));
     *leaf = to_handle(std::move(edge.leaf));
     *index = edge.index;
   });

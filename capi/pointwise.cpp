@@ -6,10 +6,10 @@
 using namespace autograd;
 using namespace autograd::capi;
 
-// Each row of the table makes `ag_<name>`, and a UNARY or BINARY row `ag_<name>_` as well. The
-// header decides which of them are part of the ABI: one that it does not declare, or declares with
-// other parameters (clamp, logit), is a hidden overload that nobody calls, and may lack the
-// C++ function that it would stand for.
+// Each row of the table makes `ag_<name>`, and a UNARY or BINARY row `ag_<name>_` as well; those
+// with parameters are written by hand. The header decides which of them are part of the ABI: one
+// that it does not declare is a hidden function that nobody calls, and may lack the C++ function
+// that it would stand for.
 
 namespace {
 
@@ -67,6 +67,7 @@ ag_status binary_in_place(const char* function, ag_tensor* self, const ag_tensor
         [](auto& s, auto& t) -> decltype(name##_(s, t)) { return name##_(s, t); }); \
   }
 #define UNARY(name, ...) AG_UNARY(name)
+#define UNARY_PARAM(name, ...)
 #define UNARY_FLAT(name, ...) AG_UNARY(name)
 #define PREDICATE(name, ...) AG_UNARY(name)
 #define BINARY(name, ...) AG_BINARY(name)
@@ -79,7 +80,8 @@ ag_status binary_in_place(const char* function, ag_tensor* self, const ag_tensor
     });                                                                                        \
   }
 #include "pointwise.def"
-// Made of several ops, but alike.
+// Made of several ops, or of an op with parameters, but alike.
+AG_UNARY(softsign)
 AG_UNARY(deg2rad)
 AG_UNARY(rad2deg)
 AG_BINARY(float_power)

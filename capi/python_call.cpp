@@ -26,8 +26,8 @@ struct Python {
   int (*bad_argument)();
   void* watched;  ///< what stands in for a module's __call__
 };
-std::atomic<const Python*> python{nullptr};
-const Python& known_python() { return *python.load(std::memory_order_acquire); }
+std::atomic<const Python*> python_known{nullptr};
+const Python& known_python() { return *python_known.load(std::memory_order_acquire); }
 
 }  // namespace
 
@@ -142,7 +142,7 @@ ag_status ag_python_module_calls(const void* const* functions, int64_t n_functio
     address(6, known->bad_argument);
     known->watched = const_cast<void*>(in.pointer(watched, "watched"));
     const Python* none = nullptr;
-    if (python.compare_exchange_strong(none, known.get())) (void)known.release();
+    if (python_known.compare_exchange_strong(none, known.get())) (void)known.release();
   });
 }
 

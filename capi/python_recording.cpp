@@ -43,14 +43,14 @@ struct LookObjects {
   Object graph_class, none, yes, variables_are_new;
   Object refuse, finish, fail;  ///< functions of recording.py
 };
-constexpr int64_t kFunctions = sizeof(LookFunctions) / sizeof(void*);
-constexpr int64_t kObjects = sizeof(LookObjects) / sizeof(void*);
+constexpr int64_t kLookFunctions = sizeof(LookFunctions) / sizeof(void*);
+constexpr int64_t kLookObjects = sizeof(LookObjects) / sizeof(void*);
 
-struct Python : LookFunctions, LookObjects {
+struct LookPython : LookFunctions, LookObjects {
   Object own_parameters, own_buffers, own_modules;  ///< what the class Module has of those names
   std::vector<Object> others;  ///< classes whose objects hold neither tensors nor modules
 };
-std::atomic<const Python*> known_python{nullptr};
+std::atomic<const LookPython*> known_look_python{nullptr};
 
 // As in looks.py.
 constexpr int kMostVariables = 10'000;
@@ -90,7 +90,7 @@ class Met {
 /// What was seen, as rows of a kind and an object's address, and objects that name them.
 class Look {
  public:
-  Look(const Python& python, Recording& recording) : python_(python), recording_(recording) {
+  Look(const LookPython& python, Recording& recording) : python_(python), recording_(recording) {
     rows_.reserve(2 * kUsualRows);
     names_.reserve(2 * kUsualRows);
     waiting_.reserve(kUsualRows);
@@ -147,7 +147,7 @@ class Look {
   /// nullptr with an error.
   const Class* class_of(Object module);
 
-  const Python& python_;
+  const LookPython& python_;
   Recording& recording_;
   Object left_ = nullptr;
   // What a small model needs lies here.
@@ -303,7 +303,7 @@ struct Owned {
 }  // namespace
 
 Object begin_recording(Object /*self*/, Object const* args, intptr_t n) {
-  const Python& known = *known_python.load(std::memory_order_acquire);
+  const LookPython& known = *known_look_python.load(std::memory_order_acquire);
   if (n != 1) return call_function(known.refuse, args, n);
   const Object record = args[0];
   const Owned before{known.get_attribute(record, known.handle)};
@@ -329,7 +329,7 @@ namespace {
 /// Variables of the function that has called this one, as long as it lives.
 class Variables {
  public:
-  explicit Variables(const Python& python) : python_(python) {
+  explicit Variables(const LookPython& python) : python_(python) {
     const bool are_new = python.variables_are_new == python.yes;
     dict_ = python.get_variables();
     if (!dict_) return;
@@ -350,7 +350,7 @@ class Variables {
   bool is_dict() const { return dict_ && type_of(dict_) == python_.dict_class; }
 
  private:
-  const Python& python_;
+  const LookPython& python_;
   Object dict_;
   bool is_copy_ = false;
 };
@@ -358,7 +358,7 @@ class Variables {
 }  // namespace
 
 Object end_recording(Object /*self*/, Object const* args, intptr_t n) {
-  const Python& known = *known_python.load(std::memory_order_acquire);
+  const LookPython& known = *known_look_python.load(std::memory_order_acquire);
   if (n < 1) return call_function(known.fail, args, n);
   const Object record = args[0];
   const Owned handle{known.get_attribute(record, known.handle)};
@@ -396,21 +396,21 @@ ag_status ag_python_recording(const void* const* functions, int64_t n_functions,
   return run(__func__, [&](Arguments in) {
     in.array(functions, n_functions, "functions");
     in.array(objects, n_objects, "objects");
-    if (n_functions != kFunctions) in.reject("n_functions", n_functions);
-    if (n_objects < kObjects) in.reject("n_objects", n_objects);
+    if (n_functions != kLookFunctions) in.reject("n_functions", n_functions);
+    if (n_objects < kLookObjects) in.reject("n_objects", n_objects);
     for (int64_t i = 0; i < n_functions; ++i) in.pointer(functions[i], "functions");
     for (int64_t i = 0; i < n_objects; ++i) in.pointer(objects[i], "objects");
     if (!ready()) in.reject("objects", n_objects);
-    auto known = std::make_unique<Python>();
+    auto known = std::make_unique<LookPython>();
     std::memcpy(static_cast<LookFunctions*>(known.get()), functions, sizeof(LookFunctions));
     std::memcpy(static_cast<LookObjects*>(known.get()), objects, sizeof(LookObjects));
-    for (int64_t i = kObjects; i < n_objects; ++i)
+    for (int64_t i = kLookObjects; i < n_objects; ++i)
       known->others.push_back(const_cast<void*>(objects[i]));
     known->own_parameters = known->find(known->module_class, known->name_parameters);
     known->own_buffers = known->find(known->module_class, known->name_buffers);
     known->own_modules = known->find(known->module_class, known->name_modules);
-    const Python* none = nullptr;
-    const Python* const made = known.release();
-    if (!known_python.compare_exchange_strong(none, made)) delete made;
+    const LookPython* none = nullptr;
+    const LookPython* const made = known.release();
+    if (!known_look_python.compare_exchange_strong(none, made)) delete made;
   });
 }

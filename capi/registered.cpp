@@ -16,7 +16,7 @@ const CustomOp op_of(const char* function, const ag_op* handle) {
   return CustomOp(reinterpret_cast<const detail::Op*>(handle));
 }
 
-const ag_op* to_handle(const CustomOp& op) { return reinterpret_cast<const ag_op*>(op.record()); }
+const ag_op* op_handle(const CustomOp& op) { return reinterpret_cast<const ag_op*>(op.record()); }
 
 std::vector<ag_tensor*> inputs_of(const OpArguments& a) {
   return borrowed_all(a.inputs, static_cast<size_t>(a.n_inputs));
@@ -95,7 +95,7 @@ const ag_op* register_for(Arguments in, const char* function, const char* name, 
     d.backward = [=](const OpArguments& a, const std::vector<Tensor>& grads) {
       return backward(n, given.backward, context, a, grads);
     };
-  return to_handle(register_op(std::move(d)));
+  return op_handle(register_op(std::move(d)));
 }
 
 }  // namespace
@@ -122,7 +122,7 @@ const ag_op* ag_op_register_once_differentiable(
 
 const ag_op* ag_op_find(const char* name) {
   return read<const ag_op*>(__func__, nullptr, [&](Arguments in) {
-    return to_handle(CustomOp::find(in.text(name, "name")));
+    return op_handle(CustomOp::find(in.text(name, "name")));
   });
 }
 

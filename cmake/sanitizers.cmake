@@ -7,14 +7,17 @@ set(address_flags -fsanitize=address,undefined -fno-sanitize-recover=all -fno-om
 set(thread_flags -fsanitize=thread -g1)
 
 # sanitized_objects(NAME SANITIZER LIKE SOURCES ... OPTIONS ... [HEADERS ...]): with the include directories of LIKE, and
-# these headers precompiled.
+# these headers precompiled; the files are then compiled together, as those of LIKE.
 function(sanitized_objects name sanitizer like)
   cmake_parse_arguments(PARSE_ARGV 3 arg "" "" "SOURCES;OPTIONS;HEADERS")
   add_library(${name} OBJECT EXCLUDE_FROM_ALL ${arg_SOURCES})
   target_include_directories(${name} PRIVATE $<TARGET_PROPERTY:${like},INCLUDE_DIRECTORIES>)
   target_compile_options(${name} PRIVATE ${${sanitizer}_flags} ${arg_OPTIONS})
   target_link_libraries(${name} PRIVATE autograd_options hwy::hwy)
-  target_precompile_headers(${name} PRIVATE ${arg_HEADERS})
+  if(arg_HEADERS)
+    target_precompile_headers(${name} PRIVATE ${arg_HEADERS})
+    compile_together(${name})
+  endif()
 endfunction()
 
 # sanitized_library(SANITIZER OBJECT...): the shared library.
@@ -45,8 +48,8 @@ sanitized_objects(autograd_kernels_address address autograd_kernels SOURCES ${ke
                   OPTIONS ${one_target} -O1 -ffp-contract=fast -fno-math-errno -fno-sanitize-address-use-after-scope)
 set(layout_sources ${engine_sources})
 list(FILTER layout_sources INCLUDE REGEX "/lib/graph/layout/")
-set(other_sources ${engine_sources} ${PROJECT_BINARY_DIR}/viewer_files.cpp)
-list(FILTER other_sources EXCLUDE REGEX "/lib/graph/layout/")
+set(other_sources ${engine_sources} ${engine_state_sources})
+list(REMOVE_ITEM other_sources ${layout_sources})
 # The null check of a thread-local's address reads flags of an `add` that the linker turns into a `lea`, and so reports
 # null where there is none. The address sanitizer still finds every real access through null.
 sanitized_objects(autograd_engine_address address autograd_engine SOURCES ${other_sources}
@@ -55,26 +58,17 @@ sanitized_objects(autograd_engine_address address autograd_engine SOURCES ${othe
 sanitized_objects(autograd_layout_address address autograd_engine SOURCES ${layout_sources} OPTIONS -O1
                   HEADERS ${engine_headers})
 # A C program may give any number for an enum: it is checked.
-sanitized_objects(autograd_capi_address address autograd_capi SOURCES ${capi_sources} OPTIONS -O0 -fno-sanitize=enum
-                  HEADERS include/autograd/autograd.hpp)
+sanitized_objects(autograd_capi_address address autograd_capi SOURCES ${capi_sources} ${capi_state_sources}
+                  OPTIONS -O0 -fno-sanitize=enum HEADERS include/autograd/autograd.hpp)
 set(address_objects $<TARGET_OBJECTS:autograd_kernels_address> $<TARGET_OBJECTS:autograd_engine_address>
                     $<TARGET_OBJECTS:autograd_layout_address> $<TARGET_OBJECTS:autograd_capi_address>)
 sanitized_library(address ${address_objects})
 
 # ---- thread ------------------------------------------------------------------------------------------------
 
-set(shared_by_threads
-    "/lib/core/|/lib/graph/(capture|compiled|plan|plan_run|recording_log)[.]cpp|/lib/ops/registered[.]cpp|/lib/optim/step[.]cpp")
-set(shared_by_threads_in_c "/capi/(compiled|function|guard|python_call|python_calls|python_recording)[.]cpp")
-set(threaded_sources ${engine_sources})
-list(FILTER threaded_sources INCLUDE REGEX "${shared_by_threads}")
-set(threaded_c_sources ${capi_sources})
-list(FILTER threaded_c_sources INCLUDE REGEX "${shared_by_threads_in_c}")
-sanitized_objects(autograd_engine_thread thread autograd_engine SOURCES ${threaded_sources} OPTIONS -O0
+sanitized_objects(autograd_engine_thread thread autograd_engine SOURCES ${engine_state_sources} OPTIONS -O0
                   HEADERS ${engine_headers})
-sanitized_objects(autograd_capi_thread thread autograd_capi SOURCES ${threaded_c_sources} OPTIONS -O0
+sanitized_objects(autograd_capi_thread thread autograd_capi SOURCES ${capi_state_sources} OPTIONS -O0
                   HEADERS include/autograd/autograd.hpp)
-set(thread_objects $<TARGET_OBJECTS:autograd_engine_thread> $<TARGET_OBJECTS:autograd_kernels>
-                   "$<FILTER:$<TARGET_OBJECTS:autograd_engine>,EXCLUDE,${shared_by_threads}>")
-sanitized_library(thread ${thread_objects} $<TARGET_OBJECTS:autograd_capi_thread>
-                  "$<FILTER:$<TARGET_OBJECTS:autograd_capi>,EXCLUDE,${shared_by_threads_in_c}>")
+set(thread_objects ${kernel_objects} $<TARGET_OBJECTS:autograd_engine> $<TARGET_OBJECTS:autograd_engine_thread>)
+sanitized_library(thread ${thread_objects} $<TARGET_OBJECTS:autograd_capi> $<TARGET_OBJECTS:autograd_capi_thread>)

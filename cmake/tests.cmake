@@ -28,8 +28,7 @@ target_precompile_headers(autograd_test_objects PRIVATE <gtest/gtest.h> <algorit
 
 # Made of the objects, not of the libraries: the tests reach inside, and see one copy of the engine. Its objects come
 # first: of what is inline in both, the engine's is taken.
-add_executable(autograd_tests $<TARGET_OBJECTS:autograd_kernels> $<TARGET_OBJECTS:autograd_engine>
-                              $<TARGET_OBJECTS:autograd_capi> $<TARGET_OBJECTS:autograd_test_objects>)
+add_executable(autograd_tests ${kernel_objects} ${engine_objects} ${capi_objects} $<TARGET_OBJECTS:autograd_test_objects>)
 target_link_libraries(autograd_tests PRIVATE autograd_options hwy::hwy Threads::Threads GTest::gtest_main)
 add_shards(cpp autograd_tests)
 

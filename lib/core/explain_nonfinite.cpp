@@ -34,7 +34,7 @@ struct Source {
 
 /// The first bad value on one way back from the loss. One without a node lies in a leaf or
 /// constant, which is input `input` of `user`.
-struct Origin {
+struct BadOrigin {
   NonfiniteReason reason = NonfiniteReason::kHealthy;
   Spot spot;
   const Node* user = nullptr;
@@ -212,14 +212,14 @@ class Tracer {
  public:
   explicit Tracer(const ValuesBehind& values) : values_(values) {}
 
-  Origin first(const Spot& from) {
+  BadOrigin first(const Spot& from) {
     pending_.push_back({from, {}});
     for (size_t i = 0; i < pending_.size(); ++i) visit(Visit(pending_[i]));
     if (origins_.empty())
       origins_.push_back({NonfiniteReason::kUnknownInput, from, nullptr, 0, 0, "", 0});
     std::stable_sort(origins_.begin(), origins_.end(),
-                     [](const Origin& a, const Origin& b) { return a.order < b.order; });
-    Origin found = origins_.front();
+                     [](const BadOrigin& a, const BadOrigin& b) { return a.order < b.order; });
+    BadOrigin found = origins_.front();
     if (found.reason == NonfiniteReason::kUnknownInput) found.from = others_like(found);
     return found;
   }
@@ -238,13 +238,13 @@ class Tracer {
   void end_at_op(const Visit& v, const Trial& trial, double value);
   void meet(const Spot& spot, const std::string& from);
   /// The calls of other ops whose inputs are not known either, some of them.
-  std::string others_like(const Origin& first) const;
+  std::string others_like(const BadOrigin& first) const;
   NonfiniteReason reason_of(const Trial& trial, const Node& node, double value) const;
 
   const ValuesBehind& values_;
   std::vector<Visit> pending_;
   std::set<std::tuple<const Node*, int, int>> seen_;  // the last one is a kind
-  std::vector<Origin> origins_;
+  std::vector<BadOrigin> origins_;
   // Of each kind one element is followed. Others may come from an earlier value, and are followed
   // as well, as long as that takes no more work than this, in elements of inputs and in visits.
   static constexpr int64_t kVisit = 64;
@@ -322,11 +322,11 @@ void Tracer::meet(const Spot& spot, const std::string& from) {
       {NonfiniteReason::kInfinities, spot, nullptr, 0, value, from, time_of(*spot.node)});
 }
 
-std::string Tracer::others_like(const Origin& first) const {
+std::string Tracer::others_like(const BadOrigin& first) const {
   constexpr int kMost = 3;
   std::string text;
   int count = 0;
-  for (const Origin& other : origins_) {
+  for (const BadOrigin& other : origins_) {
     if (other.reason != first.reason || other.spot.node == first.spot.node) continue;
     if (++count <= kMost) text += concat(", or those of ", op_text(*other.spot.node));
   }
@@ -367,7 +367,7 @@ NonfiniteReason Tracer::reason_of(const Trial& trial, const Node& node, double v
 
 // ---- sentences
 
-std::string what_happened(const Origin& origin, const NonfiniteExplanation& found, DType dtype) {
+std::string what_happened(const BadOrigin& origin, const NonfiniteExplanation& found, DType dtype) {
   const std::string from = list_values(found.inputs);
   const std::string made =
       concat("made by ", op_text(*origin.spot.node), from.empty() ? "" : " from " + from);
@@ -412,7 +412,7 @@ std::string gone_text(const ValuesBehind& values, const Node& node) {
   return text.empty() ? "the inputs" : text;
 }
 
-std::string gone_sentence(const ValuesBehind& values, const Origin& origin) {
+std::string gone_sentence(const ValuesBehind& values, const BadOrigin& origin) {
   const Node& node = *origin.spot.node;
   const bool is_known = origin.spot.element >= 0;
   const std::string start =
@@ -448,7 +448,8 @@ std::string advice_on(const TensorBody& leaf) {
                     : ", or take smaller ones");
 }
 
-void describe_start(NonfiniteExplanation& found, const ValuesBehind& values, const Origin& origin) {
+void describe_start(NonfiniteExplanation& found, const ValuesBehind& values,
+                    const BadOrigin& origin) {
   const NodeInput& input = origin.user->inputs[origin.input];
   const Tensor t = values.input(*origin.user, origin.input);
   const int64_t at = first_nonfinite(t);
@@ -479,7 +480,7 @@ NonfiniteExplanation explain_bad_value(ValuesBehind& values, const Tensor& loss)
   const TensorBody* root = body(loss);
   values.complete();
   NonfiniteExplanation found;
-  const Origin origin = Tracer(values).first(
+  const BadOrigin origin = Tracer(values).first(
       {root->node, static_cast<int>(root->output_index), first_nonfinite(loss)});
   found.reason = origin.reason;
   found.value = origin.value;

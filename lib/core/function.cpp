@@ -201,7 +201,8 @@ FunctionRecords& function_records() {
   static FunctionRecords& all = *new FunctionRecords;
   return all;
 }
-[[maybe_unused]] const bool kept = (keep_over_forks(function_records().mutex), true);
+[[maybe_unused]] const bool keeps_function_records =
+    (keep_over_forks(function_records().mutex), true);
 }  // namespace
 
 const Op& function_op(const std::string& name) {

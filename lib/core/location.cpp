@@ -30,7 +30,7 @@ Locations& locations() {
   static Locations* all = new Locations;
   return *all;
 }
-[[maybe_unused]] const bool kept = (keep_over_forks(locations().mutex), true);
+[[maybe_unused]] const bool keeps_locations = (keep_over_forks(locations().mutex), true);
 
 }  // namespace
 

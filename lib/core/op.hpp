@@ -44,6 +44,12 @@ class OutputMetas {
     if (count_++ == 0) return first_;
     return more_.emplace_back();
   }
+  OutputMeta& add(DType dtype, const Shape& sizes) {
+    OutputMeta& meta = add();
+    meta.dtype = dtype;
+    meta.sizes = sizes;
+    return meta;
+  }
   int size() const { return count_; }
   OutputMeta& operator[](int i) { return i == 0 ? first_ : more_[static_cast<size_t>(i - 1)]; }
 

@@ -294,7 +294,7 @@ class Pool {
 std::atomic<Pool*> pool{nullptr};
 
 constinit std::mutex making_pool;
-[[maybe_unused]] const bool kept = (keep_over_forks(making_pool), true);
+[[maybe_unused]] const bool keeps_pool = (keep_over_forks(making_pool), true);
 [[maybe_unused]] const int forgotten =
     pthread_atfork(nullptr, nullptr, [] { pool.store(nullptr); });
 

@@ -36,12 +36,12 @@ std::atomic<int> asking{0};
 constexpr uint32_t kPassBy = 0xFFFFFFFF;  // a frame of the binding: its caller is wanted
 const void* const kVacant = nullptr;
 
-struct Slot {
+struct CodeSlot {
   std::atomic<const void*> code{kVacant};
   std::atomic<uint64_t> rest{0};  ///< offset and location
 };
 struct alignas(64) Bucket {
-  Slot slots[4];
+  CodeSlot slots[4];
 };
 constexpr int kBucketBits = 12;
 Bucket buckets[1 << kBucketBits];
@@ -62,7 +62,7 @@ Bucket& bucket_of(const void* code, int32_t offset) {
 /// 0 if it is not there.
 uint32_t look_up(const void* code, int32_t offset) {
   const Bucket& bucket = bucket_of(code, offset);
-  for (const Slot& slot : bucket.slots) {
+  for (const CodeSlot& slot : bucket.slots) {
     if (slot.code.load(std::memory_order_acquire) != code) continue;
     const uint64_t rest = slot.rest.load(std::memory_order_acquire);
     // Read again: a writer vacates a slot before it writes the rest.
@@ -76,8 +76,8 @@ uint32_t look_up(const void* code, int32_t offset) {
 void remember(const void* code, int32_t offset, uint32_t location) {
   std::lock_guard lock(mutex);
   Bucket& bucket = bucket_of(code, offset);
-  Slot* chosen = &bucket.slots[next_victim++ % 4];
-  for (Slot& slot : bucket.slots)
+  CodeSlot* chosen = &bucket.slots[next_victim++ % 4];
+  for (CodeSlot& slot : bucket.slots)
     if (slot.code.load(std::memory_order_relaxed) == kVacant) {
       chosen = &slot;
       break;
@@ -399,7 +399,7 @@ void forget_code(const void* code) {
   if (python_epoch.load()) python_epoch.store(++epochs);
   for (std::atomic<uint64_t>& site : sites) site.store(0, std::memory_order_relaxed);
   for (Bucket& bucket : buckets)
-    for (Slot& slot : bucket.slots)
+    for (CodeSlot& slot : bucket.slots)
       if (slot.code.load(std::memory_order_relaxed) == code)
         slot.code.store(kVacant, std::memory_order_release);
 }

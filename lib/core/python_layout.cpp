@@ -61,8 +61,8 @@ class CarefulReader {
 
   template <class T>
   bool read_at(const char* address, T* value) {
-    return ends_[0] >= 0 && write(ends_[1], address, sizeof(T)) == ssize_t{sizeof(T)} &&
-           read(ends_[0], value, sizeof(T)) == ssize_t{sizeof(T)};
+    return ends_[0] >= 0 && ::write(ends_[1], address, sizeof(T)) == ssize_t{sizeof(T)} &&
+           ::read(ends_[0], value, sizeof(T)) == ssize_t{sizeof(T)};
   }
 
  private:

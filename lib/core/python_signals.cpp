@@ -14,7 +14,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-struct Python {
+struct SignalFunctions {
   int (*ensure)() = nullptr;
   void (*release)(int) = nullptr;
   int (*check_signals)() = nullptr;
@@ -23,7 +23,7 @@ struct Python {
   void (*drop)(void*) = nullptr;
   ExceptionKeeper keep = nullptr;
 };
-Python python;
+SignalFunctions signal_functions;
 thread_local bool is_main_thread = false;
 thread_local Clock::time_point last_look;
 
@@ -35,17 +35,17 @@ bool find(Function& function, const char* name) {
 
 /// True if a handler raised; its exception is with the binding.
 bool run_handlers() {
-  const int state = python.ensure();
-  const bool raised = python.check_signals() != 0;
+  const int state = signal_functions.ensure();
+  const bool raised = signal_functions.check_signals() != 0;
   if (raised) {
     void *type = nullptr, *value = nullptr, *traceback = nullptr;
-    python.fetch(&type, &value, &traceback);
-    python.normalize(&type, &value, &traceback);
-    if (value) python.keep(value);
+    signal_functions.fetch(&type, &value, &traceback);
+    signal_functions.normalize(&type, &value, &traceback);
+    if (value) signal_functions.keep(value);
     for (void* each : {type, value, traceback})
-      if (each) python.drop(each);
+      if (each) signal_functions.drop(each);
   }
-  python.release(state);
+  signal_functions.release(state);
   return raised;
 }
 
@@ -53,7 +53,7 @@ bool run_handlers() {
 
 void look_for_interrupt() {
   thread_state.work = 0;
-  if (!is_main_thread || !python.keep) return;
+  if (!is_main_thread || !signal_functions.keep) return;
   const Clock::time_point now = Clock::now();
   if (now - last_look < std::chrono::milliseconds(30)) return;
   last_look = now;
@@ -64,17 +64,19 @@ void look_for_interrupt() {
 
 bool follow_signals(ExceptionKeeper keep) {
   using namespace detail;
-  python.keep = nullptr;
+  signal_functions.keep = nullptr;
   is_main_thread = false;
   if (!keep) return true;
-  const bool found =
-      find(python.ensure, "PyGILState_Ensure") && find(python.release, "PyGILState_Release") &&
-      find(python.check_signals, "PyErr_CheckSignals") && find(python.fetch, "PyErr_Fetch") &&
-      find(python.normalize, "PyErr_NormalizeException") && find(python.drop, "Py_DecRef");
+  const bool found = find(signal_functions.ensure, "PyGILState_Ensure") &&
+                     find(signal_functions.release, "PyGILState_Release") &&
+                     find(signal_functions.check_signals, "PyErr_CheckSignals") &&
+                     find(signal_functions.fetch, "PyErr_Fetch") &&
+                     find(signal_functions.normalize, "PyErr_NormalizeException") &&
+                     find(signal_functions.drop, "Py_DecRef");
   if (!found) return false;
   is_main_thread = true;
   last_look = Clock::now();
-  python.keep = keep;
+  signal_functions.keep = keep;
   return true;
 }
 

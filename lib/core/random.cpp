@@ -24,7 +24,7 @@ Generator& generator() {
   return g;
 }
 // At the start, lest a fork fall into the making of it.
-[[maybe_unused]] const bool kept = (detail::keep_over_forks(generator().mutex), true);
+[[maybe_unused]] const bool keeps_generator = (detail::keep_over_forks(generator().mutex), true);
 
 }  // namespace
 

@@ -96,6 +96,9 @@ struct TensorBody : TensorHead {
   bool needs_grad() const { return node != nullptr || requires_grad; }
 };
 
+/// Bytes of an element, for addresses.
+inline int64_t item_size(DType dtype) { return static_cast<int64_t>(size_of(dtype)); }
+
 inline TensorBody* body(const Tensor& t) { return static_cast<TensorBody*>(t.head()); }
 inline TensorBody* body_or_null(const Tensor& t) {
   return static_cast<TensorBody*>(t.head_or_null());

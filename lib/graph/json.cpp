@@ -12,10 +12,10 @@ namespace autograd::detail {
 namespace {
 
 /// Writes objects and lists with commas where they belong.
-class Writer {
+class JsonWriter {
  public:
-  explicit Writer(std::string& text) : text_(text) {}
-  Writer& open(char bracket) {
+  explicit JsonWriter(std::string& text) : text_(text) {}
+  JsonWriter& open(char bracket) {
     separate();
     text_ += bracket;
     first_ = true;
@@ -25,7 +25,7 @@ class Writer {
     text_ += bracket;
     first_ = false;
   }
-  Writer& key(std::string_view name) {
+  JsonWriter& key(std::string_view name) {
     separate();
     text_.append("\"").append(name).append("\":");
     first_ = true;  // no comma before the value
@@ -57,14 +57,14 @@ class Writer {
   bool first_ = true;
 };
 
-void write_cost(Writer& out, const GraphCost& cost) {
+void write_cost(JsonWriter& out, const GraphCost& cost) {
   out.key("flops").number(cost.flops);
   out.key("bytes_read").number(cost.bytes_read);
   out.key("bytes_written").number(cost.bytes_written);
   out.key("seconds").number(cost.seconds < 0 ? NAN : cost.seconds);
 }
 
-void write_value(Writer& out, const GraphValue& v) {
+void write_value(JsonWriter& out, const GraphValue& v) {
   out.open('{');
   out.key("name").string(v.name);
   out.key("role").string(role_name(v.role));
@@ -86,7 +86,7 @@ bool is_json(std::string_view text) {
          (text.size() > 1 && text[0] == '-' && text[1] >= '0' && text[1] <= '9');
 }
 
-void write_attrs(Writer& out, const GraphOp& op) {
+void write_attrs(JsonWriter& out, const GraphOp& op) {
   out.open('{');
   for (const auto& [name, value] : attr_pairs(*op.op, op.attrs)) {
     out.key(name);
@@ -95,9 +95,9 @@ void write_attrs(Writer& out, const GraphOp& op) {
   out.close('}');
 }
 
-void write_graph(Writer& out, const GraphData& graph);
+void write_graph(JsonWriter& out, const GraphData& graph);
 
-void write_op(Writer& out, const GraphData& graph, const GraphOp& op, uint64_t id) {
+void write_op(JsonWriter& out, const GraphData& graph, const GraphOp& op, uint64_t id) {
   char hex[20];
   std::snprintf(hex, sizeof(hex), "%016llx", static_cast<unsigned long long>(id));
   out.open('{');
@@ -122,7 +122,7 @@ void write_op(Writer& out, const GraphData& graph, const GraphOp& op, uint64_t i
   out.close('}');
 }
 
-void write_graph(Writer& out, const GraphData& graph) {
+void write_graph(JsonWriter& out, const GraphData& graph) {
   out.open('{').key("schema").integer(1);
   out.key("totals").open('{');
   out.key("ops").integer(static_cast<int64_t>(graph.ops.size()));
@@ -164,7 +164,7 @@ void write_graph(Writer& out, const GraphData& graph) {
 
 std::string json_text(const GraphData& graph) {
   std::string text;
-  Writer out(text);
+  JsonWriter out(text);
   write_graph(out, graph);
   return text + "\n";
 }

@@ -23,8 +23,6 @@ namespace {
 
 constexpr int64_t kAlignment = 64;
 
-int64_t item_of(DType dtype) { return static_cast<int64_t>(size_of(dtype)); }
-
 int64_t rounded_up(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
 /// The first address on a line of the cache.
@@ -276,7 +274,7 @@ void Plan::find_lifetimes() {
       memory.last = at;
       const GraphValue& value = graph_.values[static_cast<size_t>(v)];
       if (!(op.op->traits & kView))
-        memory.bytes = std::max(memory.bytes, numel_of(value.sizes) * item_of(value.dtype));
+        memory.bytes = std::max(memory.bytes, numel_of(value.sizes) * item_size(value.dtype));
     }
     for (int v : op.inputs)
       if (v >= 0) memory_of(v).last = at;
@@ -394,7 +392,7 @@ TensorBody* Plan::view_body(const GraphOp& op, int output) {
     owned_.push_back(t);
     return bodies_[static_cast<size_t>(v)] = body(t);
   }
-  int64_t offset = metas[0].offset * item_of(source->dtype);
+  int64_t offset = metas[0].offset * item_size(source->dtype);
   for (const auto& [b, at] : memory.bodies)
     if (b == source) offset += at;
   return make_body(v, memory.kind == Memory::kArena ? memory.storage->data : nullptr, offset);

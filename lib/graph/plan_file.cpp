@@ -21,14 +21,14 @@ const Op* find_captured_op(std::string_view name) {
 namespace {
 
 /// The part of a block of memory that tensors from outside show.
-struct Span {
+struct BlockSpan {
   const char* first = nullptr;
   const char* end = nullptr;
 };
 
-Span span_of(const TensorBody& b) {
+BlockSpan span_of(const TensorBody& b) {
   const int64_t item = static_cast<int64_t>(size_of(b.dtype));
-  Span span{b.data, b.data};
+  BlockSpan span{b.data, b.data};
   if (b.numel == 0) return span;
   span.end += item;
   for (int d = 0; d < b.sizes.size(); ++d) {
@@ -39,7 +39,7 @@ Span span_of(const TensorBody& b) {
 }
 
 /// The tensors from outside, each once, by number.
-class Table {
+class TensorTable {
  public:
   int number_of(const Tensor& t) {
     const auto [known, added] = numbers_.try_emplace(body(t)->id, static_cast<int>(list_.size()));
@@ -47,11 +47,11 @@ class Table {
     list_.push_back(t);
     const auto [block, is_new] =
         block_of_.try_emplace(body(t)->storage, static_cast<int>(blocks_.size()));
-    const Span span = span_of(*body(t));
+    const BlockSpan span = span_of(*body(t));
     if (is_new) {
       blocks_.push_back(span);
     } else {
-      Span& whole = blocks_[static_cast<size_t>(block->second)];
+      BlockSpan& whole = blocks_[static_cast<size_t>(block->second)];
       whole.first = std::min(whole.first, span.first);
       whole.end = std::max(whole.end, span.end);
     }
@@ -62,7 +62,7 @@ class Table {
     std::unordered_map<uint64_t, std::string> by_id;
     for (const auto& [name, t] : names) by_id.emplace(body(t)->id, name);
     out.i64(static_cast<int64_t>(blocks_.size()));
-    for (const Span& block : blocks_)
+    for (const BlockSpan& block : blocks_)
       out.block(block.first, static_cast<size_t>(block.end - block.first));
     out.i64(static_cast<int64_t>(list_.size()));
     for (const Tensor& t : list_) {
@@ -81,7 +81,7 @@ class Table {
 
  private:
   std::vector<Tensor> list_;
-  std::vector<Span> blocks_;
+  std::vector<BlockSpan> blocks_;
   std::unordered_map<const Storage*, int> block_of_;
   std::unordered_map<uint64_t, int> numbers_;
 };
@@ -92,7 +92,8 @@ void write_dense(ByteWriter& out, const Tensor& t) {
   out.block(bytes.data(), bytes.size());
 }
 
-void write_leaf(ByteWriter& out, const CapturedLeaf& leaf, const GraphValue& value, Table& table) {
+void write_leaf(ByteWriter& out, const CapturedLeaf& leaf, const GraphValue& value,
+                TensorTable& table) {
   out.u8(static_cast<int>(value.role));
   out.text(value.name);
   out.u8(static_cast<int>(leaf.origin));
@@ -135,7 +136,7 @@ void write_ops(ByteWriter& out, const GraphData& graph) {
   }
 }
 
-void write_capture(ByteWriter& out, const SavedCapture& saved, Table& table) {
+void write_capture(ByteWriter& out, const SavedCapture& saved, TensorTable& table) {
   const Capture& capture = saved.capture;
   out.u8(saved.grad_enabled);
   out.i64(static_cast<int64_t>(capture.inputs.size()));
@@ -165,7 +166,7 @@ void write_capture(ByteWriter& out, const SavedCapture& saved, Table& table) {
 }  // namespace
 
 std::string to_bytes(const std::vector<SavedPart>& parts, const NamedTensors& names) {
-  Table table;
+  TensorTable table;
   ByteWriter written, head;
   written.i64(static_cast<int64_t>(parts.size()));
   for (const SavedPart& part : parts) {

@@ -15,9 +15,9 @@ struct Given {
   bool is_buffer;
 };
 
-class NamedTensors {
+class TensorNames {
  public:
-  explicit NamedTensors(const GraphNames& names) {
+  explicit TensorNames(const GraphNames& names) {
     for (const auto& [name, tensor] : names.tensors) add(name, tensor, false);
     for (const auto& [name, tensor] : names.buffers) add(name, tensor, true);
   }
@@ -103,7 +103,7 @@ class LeafNames {
 
   GraphData& graph_;
   const Capture& capture_;
-  const NamedTensors named_;
+  const TensorNames named_;
   const std::vector<std::string>& inputs_;
 };
 

@@ -10,7 +10,7 @@ namespace autograd::detail {
 
 namespace {
 
-constexpr int kMostInputs = 1 << 16, kMostOutputs = 1 << 16;
+constexpr int kMostOpInputs = 1 << 16, kMostOpOutputs = 1 << 16;
 
 DType read_dtype(ByteReader& in) {
   const int code = in.u8();
@@ -56,7 +56,7 @@ struct Block {
   int first_tensor = -1;
 };
 
-struct Outside {
+struct OutsideTensors {
   NamedTensors tensors;
   std::vector<int> firsts;  ///< by tensor: the first one in the same block
 };
@@ -104,10 +104,10 @@ Tensor read_tensor(ByteReader& in, std::vector<Block>& blocks, int number, int* 
   return t;
 }
 
-Outside read_outside(ByteReader& in) {
+OutsideTensors read_outside(ByteReader& in) {
   std::vector<Block> blocks(in.count(8, "blocks"));
   for (Block& block : blocks) block.bytes = in.block();
-  Outside outside;
+  OutsideTensors outside;
   outside.tensors.resize(in.count(8 + 2 + 2 + 16, "tensors"));
   outside.firsts.resize(outside.tensors.size());
   for (size_t i = 0; i < outside.tensors.size(); ++i) {
@@ -121,7 +121,7 @@ Outside read_outside(ByteReader& in) {
 
 class CaptureReader {
  public:
-  CaptureReader(ByteReader& in, const Outside& outside, double& bytes_left)
+  CaptureReader(ByteReader& in, const OutsideTensors& outside, double& bytes_left)
       : in_(in), outside_(outside), bytes_left_(bytes_left) {}
 
   SavedCapture read() {
@@ -155,7 +155,7 @@ class CaptureReader {
   void infer(GraphOp& op, const std::vector<char>& needs_grad);
 
   ByteReader& in_;
-  const Outside& outside_;
+  const OutsideTensors& outside_;
   double& bytes_left_;
   SavedCapture saved_;
   Inference inference_;
@@ -166,7 +166,7 @@ class CaptureReader {
 
 void CaptureReader::read_inputs() {
   capture().inputs.resize(in_.count(1 + 1 + 1 + 2, "inputs"));
-  if (capture().inputs.size() > kMostInputs) fail_plan("too many inputs");
+  if (capture().inputs.size() > kMostOpInputs) fail_plan("too many inputs");
   for (CapturedInput& input : capture().inputs) {
     const DType dtype = read_dtype(in_);
     Shape sizes, strides;
@@ -334,7 +334,7 @@ GraphOp CaptureReader::read_op() {
   for (double& real : op.attrs.reals) real = in_.real();
   for (int64_t& integer : op.attrs.ints) integer = in_.i64();
   op.inputs = in_.numbers(-1, inference_.size(), "argument");
-  if (op.inputs.size() > kMostInputs) fail_plan("an operation with too many arguments");
+  if (op.inputs.size() > kMostOpInputs) fail_plan("an operation with too many arguments");
   return op;
 }
 
@@ -363,7 +363,7 @@ void CaptureReader::read_ops() {
   for (size_t k = 0; k < count; ++k) {
     GraphOp op = read_op();
     std::vector<char> needs_grad(in_.count(1, "results"));
-    if (needs_grad.size() > kMostOutputs) fail_plan("an operation with too many results");
+    if (needs_grad.size() > kMostOpOutputs) fail_plan("an operation with too many results");
     for (char& each : needs_grad) each = in_.flag();
     op.in_place = in_.flag();
     const int phase = in_.u8();
@@ -389,7 +389,7 @@ std::vector<SavedPart> from_bytes(std::string_view bytes, NamedTensors* tensors,
   if (static_cast<int64_t>(checksum(rest)) != sum) fail_plan("its checksum is wrong");
   try {
     ByteReader in(rest);
-    const Outside outside = read_outside(in);
+    const OutsideTensors outside = read_outside(in);
     std::vector<SavedPart> parts(in.count(16, "functions"));
     if (parts.empty() || parts.size() > kMostParts)
       fail_plan(concat("it holds ", parts.size(), " functions"));

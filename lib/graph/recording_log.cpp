@@ -21,7 +21,7 @@ const T* pointer(uint64_t bits) {
 
 // A call: these words, what its flags announce, its tensors.
 enum CallWord { kOp, kTime, kCounts, kWhere, kCallWords };
-constexpr uint64_t kBackward = 1, kHasAttrs = 2, kHasLists = 4, kRecorded = 8, kVisited = 16;
+constexpr uint64_t kInBackward = 1, kHasAttrs = 2, kHasLists = 4, kRecorded = 8, kVisited = 16;
 constexpr int kInputsAt = 8, kOutputsAt = 36;  // bits of kCounts; the flags are below
 constexpr uint64_t kMostTensors = (uint64_t{1} << (kOutputsAt - kInputsAt)) - 1;
 constexpr int kScopeAt = 32;  // bits of kWhere; the location is below
@@ -202,7 +202,7 @@ void CallLog::make_room(size_t n) {
   const TensorBody* const out = call.n_outputs > 0 ? body_or_null(call.outputs[0]) : nullptr;
   const bool in_place = out && call.n_inputs > 0 && call.inputs[0].body == out;
   uint64_t* const head = at_;
-  static_assert(kBackward == 1 && kUsualWords < kBlockWords);
+  static_assert(kInBackward == 1 && kUsualWords < kBlockWords);
   uint64_t counts = static_cast<uint64_t>(state.in_backward) |
                     static_cast<uint64_t>(n_shown) << kInputsAt |
                     static_cast<uint64_t>(call.n_outputs) << kOutputsAt;
@@ -352,7 +352,7 @@ bool CallReader::next(LoggedCall& call) {
   const uint64_t* const head = from.at;
   from.at += kCallWords;
   const uint64_t flags = head[kCounts];
-  call.in_backward = flags & kBackward;
+  call.in_backward = flags & kInBackward;
   call.op = pointer<Op>(head[kOp]);
   call.time = head[kTime];
   call.scope = static_cast<int32_t>(head[kWhere] >> kScopeAt);

@@ -103,7 +103,7 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-const GraphValue& value(const GraphData& graph, int v) {
+const GraphValue& value_of(const GraphData& graph, int v) {
   return graph.values[static_cast<size_t>(v)];
 }
 
@@ -116,10 +116,10 @@ std::string one_line(std::string name) {
 
 std::string reference(const GraphData& graph, int v) {
   if (v < 0) return "-";
-  const GraphValue& known = value(graph, v);
+  const GraphValue& known = value_of(graph, v);
   if (!known.name.empty()) return one_line(known.name);
   if (known.has_number) return number_text(known.number);
-  return "%" + std::to_string(v);
+  return std::to_string(v).insert(0, 1, '%');
 }
 
 // Optional inputs at the end that are not given are left out.
@@ -130,7 +130,7 @@ std::string references(const GraphData& graph, std::vector<int> values) {
   return shortened(text, 48);
 }
 
-std::string type_text(const GraphValue& v) {
+std::string short_type(const GraphValue& v) {
   const std::string sizes = to_string(v.sizes);
   return v.dtype == DType::kFloat32 ? sizes : std::string(name_of(v.dtype)) + " " + sizes;
 }
@@ -195,7 +195,7 @@ std::string table_text(const GraphData& graph) {
     const GraphCost cost = cost_of(graph, op);
     std::string shapes;
     for (int v : op.outputs)
-      shapes.append(shapes.empty() ? "" : ", ").append(type_text(value(graph, v)));
+      shapes.append(shapes.empty() ? "" : ", ").append(short_type(value_of(graph, v)));
     table.add({references(graph, op.outputs), op_name(op), shortened(shapes, 32),
                references(graph, op.inputs), cost.flops > 0 ? quantity(cost.flops, "") : "",
                quantity(cost.bytes_read + cost.bytes_written, ""), time_text(cost.seconds),
@@ -249,7 +249,7 @@ class Summary {
       if (innermost)
         for (int v : op.inputs) {
           const int leaf = v < 0 ? -1 : leaf_of(v);
-          if (leaf >= 0 && value(graph_, leaf).role == Role::kParameter) row.own.insert(leaf);
+          if (leaf >= 0 && value_of(graph_, leaf).role == Role::kParameter) row.own.insert(leaf);
         }
       innermost = false;
     }
@@ -257,11 +257,11 @@ class Summary {
 
   // The leaf whose memory it is, itself or changed, -1 if there is none.
   int leaf_of(int v) const {
-    if (value(graph_, v).is_leaf()) return v;
-    const int storage = value(graph_, v).storage;
+    if (value_of(graph_, v).is_leaf()) return v;
+    const int storage = value_of(graph_, v).storage;
     const auto found = leaf_of_memory_.find(storage);
     const bool is_change = storage >= 0 && found != leaf_of_memory_.end() &&
-                           value(graph_, v).sizes == value(graph_, found->second).sizes;
+                           value_of(graph_, v).sizes == value_of(graph_, found->second).sizes;
     return is_change ? found->second : -1;
   }
 
@@ -279,13 +279,13 @@ class Summary {
       bool known = false;
       for (int v : row.own) {
         if (!seen_.insert(v).second) known = true;
-        const GraphValue& p = value(graph_, v);
+        const GraphValue& p = value_of(graph_, v);
         elements += bytes_of(p) / static_cast<double>(size_of(p.dtype));
       }
       GraphCost all = row.forward;
       add_cost(all, row.backward);
       table.add({indent + branch + one_line(name),
-                 row.last_output < 0 ? "" : type_text(value(graph_, row.last_output)),
+                 row.last_output < 0 ? "" : short_type(value_of(graph_, row.last_output)),
                  row.own.empty() ? "" : with_commas(elements) + (known ? " (again)" : ""),
                  row.forward.flops > 0 ? quantity(row.forward.flops, "") : "",
                  row.backward.flops > 0 ? quantity(row.backward.flops, "") : "",

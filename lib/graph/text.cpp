@@ -37,7 +37,7 @@ std::string references(const std::vector<int>& values) {
   return text;
 }
 
-std::string type_text(const GraphValue& value) {
+std::string dtype_and_sizes(const GraphValue& value) {
   return std::string(name_of(value.dtype)) + " " + to_string(value.sizes);
 }
 
@@ -45,7 +45,7 @@ std::string leaf_text(const GraphValue& value) {
   std::string text = role_name(value.role);
   if (!value.name.empty()) text.append(" ").append(quoted(value.name));
   if (value.has_number) text.append(" ").append(number_text(value.number));
-  return text + " : " + type_text(value);
+  return text + " : " + dtype_and_sizes(value);
 }
 
 std::string op_text(const GraphData& graph, const GraphOp& op) {
@@ -61,7 +61,7 @@ std::string op_text(const GraphData& graph, const GraphOp& op) {
   if (!attrs.empty()) text.append(" {").append(attrs).append("}");
   const char* separator = " : ";
   for (int output : op.outputs) {
-    text += separator + type_text(graph.values[static_cast<size_t>(output)]);
+    text += separator + dtype_and_sizes(graph.values[static_cast<size_t>(output)]);
     separator = ", ";
   }
   return text;

@@ -482,7 +482,7 @@ void check_fill(PadMode mode, int64_t n, int64_t left, int64_t right, int d, con
 }
 
 // The input may be a batch of images, one image with channels, or, circular, one without.
-void check_rank(const Tensor& x, PadMode mode, int pairs) {
+void check_pad_rank(const Tensor& x, PadMode mode, int pairs) {
   if (pairs >= 1 && pairs <= 3 && (x.dim() == pairs + 1 || x.dim() == pairs + 2)) return;
   fail(ErrorCode::kNotImplemented,
        "Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now: ",
@@ -521,7 +521,7 @@ Tensor pad(const Tensor& x, const std::vector<int64_t>& pads, PadMode mode, doub
   detail::Attrs attrs = detail::pad_attrs(x, pads);
   if (mode == PadMode::kConstant) return detail::pad_with_number(x, attrs, value);
   const int pairs = static_cast<int>(pads.size() / 2), rank = x.dim();
-  detail::check_rank(x, mode, pairs);
+  detail::check_pad_rank(x, mode, pairs);
   for (int d = 0; d < rank; ++d) {
     // Only the batch may be empty.
     if (x.sizes()[d] == 0 && (d > 0 || rank == pairs + 1))

@@ -16,6 +16,7 @@
 #include "ops/broadcast.hpp"
 #include "ops/call_check.hpp"
 #include "ops/flops.hpp"
+#include "ops/matrices.hpp"
 #include "ops/recompute.hpp"
 #include "ops/registry.hpp"
 #include "ops/scratch.hpp"
@@ -26,7 +27,7 @@ namespace {
 
 constexpr int64_t kQueries = 256, kKeys = 512;  // sizes of a tile of scores
 // Multiply-adds below which a second thread costs more than it brings.
-constexpr int64_t kThreadWork = 1 << 21;
+constexpr int64_t kAttentionWork = 1 << 21;
 
 int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
 
@@ -177,7 +178,7 @@ void forward_attention(const Call& call) {
     return;
   }
   const int64_t blocks = (p.queries + kQueries - 1) / kQueries;
-  parallel_for(p.batch * blocks, std::max<int64_t>(1, kThreadWork * blocks / p.work()),
+  parallel_for(p.batch * blocks, std::max<int64_t>(1, kAttentionWork * blocks / p.work()),
                [&](int64_t begin, int64_t end) { forward_tiles(p, call, begin, end); });
 }
 
@@ -240,7 +241,7 @@ void forward_attention_backward(const Call& call) {
     for (int i = 0; i < 3; ++i) std::fill_n(call.out(i).data, call.out(i).numel * p.item, char{0});
     return;
   }
-  parallel_for(p.batch, std::max<int64_t>(1, kThreadWork / (3 * p.work())),
+  parallel_for(p.batch, std::max<int64_t>(1, kAttentionWork / (3 * p.work())),
                [&](int64_t begin, int64_t end) {
                  const size_t gemm_bytes = workspace_of(p), scores = p.score_bytes(),
                               deltas = static_cast<size_t>(p.queries * p.item);
@@ -350,15 +351,15 @@ void backward_fused_attention(Backward& r) {
     if (r.needs(i)) r.set(i, grads[i]);
 }
 
-constexpr uint32_t kReads = reads_input(0) | reads_input(1) | reads_input(2) | reads_input(3) |
-                            reads_output(0) | reads_output(1);
+constexpr uint32_t kAttentionReads = reads_input(0) | reads_input(1) | reads_input(2) |
+                                     reads_input(3) | reads_output(0) | reads_output(1);
 
 constexpr Op op_attention = {.name = "attention",
                              .traits = kProduct,
                              .infer = infer_attention,
                              .forward = {forward_attention},
                              .backward = backward_fused_attention,
-                             .reads = {kReads, kReads, kReads},
+                             .reads = {kAttentionReads, kAttentionReads, kAttentionReads},
                              .attrs = ";scale;is_causal",
                              .doc = "softmax(query key^T * scale + mask) value",
                              .optional_inputs = 1 << 3,
@@ -447,15 +448,6 @@ Tensor attend_in_groups(const Tensor& q, const Tensor& k, const Tensor& v, const
   return reshape(out, sizes);
 }
 
-Tensor with_batch(const Tensor& t, const Shape& batch) {
-  Shape sizes = batch;
-  sizes.push_back(t.size(-2));
-  sizes.push_back(t.size(-1));
-  return t.sizes() == sizes ? t : expand(t, sizes);
-}
-
-Shape batch_of(const Tensor& t) { return Shape(t.sizes().data(), t.dim() - 2); }
-
 }  // namespace
 
 OpList attention_ops() { return {kAttentionOps, std::size(kAttentionOps)}; }
@@ -474,9 +466,11 @@ Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, cons
     if (query.size(-3) != key.size(-3) || query.size(-3) != value.size(-3))
       return attend_in_groups(query, key, value, mask, options);
   }
-  Shape batch = batch_of(query);
-  if (batch != batch_of(key)) batch = broadcast_sizes("attention", batch, batch_of(key));
-  if (batch != batch_of(value)) batch = broadcast_sizes("attention", batch, batch_of(value));
+  Shape batch = batch_of(query.sizes());
+  if (batch != batch_of(key.sizes()))
+    batch = broadcast_sizes("attention", batch, batch_of(key.sizes()));
+  if (batch != batch_of(value.sizes()))
+    batch = broadcast_sizes("attention", batch, batch_of(value.sizes()));
   const Tensor q = with_batch(query, batch), k = with_batch(key, batch),
                v = with_batch(value, batch);
   Tensor m = mask;

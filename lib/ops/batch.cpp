@@ -15,13 +15,13 @@ using detail::TensorBody;
 namespace {
 
 /// The row numbers of a batch; null for consecutive rows.
-struct Rows {
+struct BatchRows {
   const int64_t* numbers;
   int64_t start, count;
   int64_t at(int64_t i) const { return numbers ? numbers[i] : start + i; }
 };
 
-Rows checked_rows(const Tensor& index, int64_t start, int64_t count) {
+BatchRows checked_rows(const Tensor& index, int64_t start, int64_t count) {
   if (start < 0 || count < 0 || start > INT64_MAX - count)
     fail(ErrorCode::kIndex, "take_batch: no rows ", start, " to ", start, " + ", count);
   if (!index.defined()) return {nullptr, start, count};
@@ -34,7 +34,7 @@ Rows checked_rows(const Tensor& index, int64_t start, int64_t count) {
   return {index.data_as<int64_t>() + start, start, count};
 }
 
-void check_source(const Tensor& source, const Rows& rows) {
+void check_source(const Tensor& source, const BatchRows& rows) {
   if (source.dim() == 0) fail(ErrorCode::kIndex, "take_batch: a 0-d tensor has no rows");
   const int64_t n = source.sizes()[0];
   if (!rows.numbers) {
@@ -52,7 +52,7 @@ void check_source(const Tensor& source, const Rows& rows) {
 Shape without_first(const Shape& shape) { return Shape(shape.begin() + 1, shape.size() - 1); }
 
 /// Row by row through views, for tensors whose rows lie anyhow.
-void take_strided(TensorBody& source, const Rows& rows, TensorBody& out) {
+void take_strided(TensorBody& source, const BatchRows& rows, TensorBody& out) {
   const Shape sizes = without_first(source.sizes), strides = without_first(source.strides);
   const Shape to = without_first(out.strides);
   for (int64_t i = 0; i < rows.count; ++i) {
@@ -70,7 +70,7 @@ bool can_reuse(const Tensor& before, const Shape& sizes, DType dtype) {
          !b->storage->foreign && b->data == b->storage->data && !b->needs_grad() && !b->grad;
 }
 
-void take(const Tensor& source, const Rows& rows, Tensor& out) {
+void take(const Tensor& source, const BatchRows& rows, Tensor& out) {
   TensorBody& from = *body(source);
   Shape sizes = from.sizes;
   sizes[0] = rows.count;
@@ -90,7 +90,7 @@ void take(const Tensor& source, const Rows& rows, Tensor& out) {
 
 void take_batch(const Tensor* tensors, int64_t n, const Tensor& index, int64_t start, int64_t count,
                 Tensor* out) {
-  const Rows rows = checked_rows(index, start, count);
+  const BatchRows rows = checked_rows(index, start, count);
   for (int64_t i = 0; i < n; ++i) check_source(tensors[i], rows);
   for (int64_t i = 0; i < n; ++i) take(tensors[i], rows, out[i]);
 }

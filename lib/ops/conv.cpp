@@ -161,7 +161,7 @@ void backward_convolution(Backward& b) {
   if (b.needs(2)) b.set(2, bias_gradient(g));
 }
 
-constexpr const char* kAttrNames = "stride,padding+sizes,dilation;;groups";
+constexpr const char* kConvAttrs = "stride,padding+sizes,dilation;;groups";
 
 // [n, images, channels, ...] as [images, n * channels, ...], and back.
 Tensor to_groups(const Tensor& t) {
@@ -237,7 +237,7 @@ constexpr Op op_convolution = {.name = "convolution",
                                .forward = {forward_convolution},
                                .backward = backward_convolution,
                                .reads = {reads_input(1), reads_input(0)},
-                               .attrs = kAttrNames,
+                               .attrs = kConvAttrs,
                                .doc = "weight applied to all windows of an image, plus bias",
                                .optional_inputs = 4,
                                .flops = convolution_flops,
@@ -291,7 +291,7 @@ constexpr Op op_transpose = {.name = "convolution_transpose",
                              .forward = {forward_transpose},
                              .backward = backward_transpose,
                              .reads = {reads_input(1), reads_input(0)},
-                             .attrs = kAttrNames,
+                             .attrs = kConvAttrs,
                              .doc = "the transposed map of a convolution, plus bias",
                              .optional_inputs = 4,
                              .flops = convolution_transpose_flops,
@@ -337,7 +337,7 @@ constexpr Op op_weight = {.name = "convolution_weight",
                           .forward = {forward_weight},
                           .backward = backward_weight,
                           .reads = {reads_input(1), reads_input(0)},
-                          .attrs = kAttrNames,
+                          .attrs = kConvAttrs,
                           .doc = "the gradient of a convolution for its weight",
                           .flops = convolution_weight_flops,
                           .batch = {.call = batch_weight_gradient},

@@ -16,8 +16,6 @@ namespace {
 // Elements of columns made at a time: they stay in a cache of a megabyte.
 constexpr int64_t kColumns = 1 << 17;
 
-int64_t item(DType dtype) { return static_cast<int64_t>(size_of(dtype)); }
-
 void multiply(DType dtype, int64_t m, int64_t n, int64_t k, const cpu::MatrixView& a,
               const cpu::MatrixView& b, char* c, int64_t c_row, bool accumulate = false) {
   const Scratch workspace(cpu::gemm_workspace(dtype, m, n, k, a, b));
@@ -48,14 +46,14 @@ struct Batch {
   int64_t row() const { return images * g.window.out_size(); }
   int64_t at_image(int64_t i) const {
     return ((first + i) * g.channels + group * g.group_channels()) * g.window.in_size() *
-           item(dtype);
+           item_size(dtype);
   }
   int64_t at_out(int64_t i) const {
     return ((first + i) * g.filters + group * g.group_filters()) * g.window.out_size() *
-           item(dtype);
+           item_size(dtype);
   }
-  int64_t at_weight() const { return group * g.group_filters() * g.depth() * item(dtype); }
-  char* columns_of(int64_t i) const { return columns + i * g.window.out_size() * item(dtype); }
+  int64_t at_weight() const { return group * g.group_filters() * g.depth() * item_size(dtype); }
+  char* columns_of(int64_t i) const { return columns + i * g.window.out_size() * item_size(dtype); }
 
   void fill_columns(const char* image) const {
     for (int64_t i = 0; i < images; ++i)
@@ -64,7 +62,7 @@ struct Batch {
   }
   /// Between out [images, filters, size] and one matrix [filters, images * size].
   void move_out(char* out, char* matrix, bool to_matrix) const {
-    const size_t bytes = static_cast<size_t>(g.window.out_size() * item(dtype));
+    const size_t bytes = static_cast<size_t>(g.window.out_size() * item_size(dtype));
     for (int64_t i = 0; i < images; ++i)
       for (int64_t o = 0; o < g.group_filters(); ++o) {
         char* x = out + at_out(i) + o * static_cast<int64_t>(bytes);
@@ -84,7 +82,7 @@ template <class Work>
 void for_batches(const ConvGeometry& g, DType dtype, int64_t group, int64_t begin, int64_t end,
                  const Work& work) {
   const int64_t most = std::min(images_at_once(g), end - begin);
-  const int64_t size = most * g.window.out_size() * item(dtype);
+  const int64_t size = most * g.window.out_size() * item_size(dtype);
   const Scratch columns(static_cast<size_t>(size * g.depth()));
   const Scratch matrix(static_cast<size_t>(most > 1 ? size * g.group_filters() : 0));
   for (int64_t i = begin; i < end; i += most)
@@ -114,9 +112,9 @@ void columns_convolution(const ConvGeometry& g, DType dtype, const char* image, 
     if (b.images > 1) b.move_out(out, matrix, false);
     for (int64_t i = 0; i < b.images; ++i) {
       if (bias)
-        apply_bias(dtype, bias + b.group * g.group_filters() * item(dtype), true, g.group_filters(),
-                   size, out + b.at_out(i));
-      const int64_t at = b.at_out(i) / item(dtype);
+        apply_bias(dtype, bias + b.group * g.group_filters() * item_size(dtype), true,
+                   g.group_filters(), size, out + b.at_out(i));
+      const int64_t at = b.at_out(i) / item_size(dtype);
       pieces.end_piece(at, at + g.group_filters() * size);
     }
   });
@@ -136,14 +134,14 @@ void columns_convolution_input(const ConvGeometry& g, DType dtype, const char* o
     for (int64_t i = 0; i < b.images; ++i) {
       char* to = image + b.at_image(i);
       if (bias)
-        apply_bias(dtype, bias + b.group * g.group_channels() * item(dtype), false,
+        apply_bias(dtype, bias + b.group * g.group_channels() * item_size(dtype), false,
                    g.group_channels(), g.window.in_size(), to);
       else
-        std::memset(to, 0,
-                    static_cast<size_t>(g.group_channels() * g.window.in_size() * item(dtype)));
+        std::memset(
+            to, 0, static_cast<size_t>(g.group_channels() * g.window.in_size() * item_size(dtype)));
       cpu::add_columns_to_windows(dtype, g.window, b.columns_of(i), b.row(), g.group_channels(),
                                   to);
-      const int64_t at = b.at_image(i) / item(dtype);
+      const int64_t at = b.at_image(i) / item_size(dtype);
       pieces.end_piece(at, at + g.group_channels() * g.window.in_size());
     }
   });
@@ -151,7 +149,7 @@ void columns_convolution_input(const ConvGeometry& g, DType dtype, const char* o
 
 void columns_convolution_weight(const ConvGeometry& g, DType dtype, const char* out,
                                 const char* image, char* weight) {
-  const int64_t bytes = g.filters * g.depth() * item(dtype);
+  const int64_t bytes = g.filters * g.depth() * item_size(dtype);
   std::memset(weight, 0, static_cast<size_t>(bytes));
   // Groups are apart in memory; the images of one group are added up in their order.
   parallel_for(g.groups, 1, [&](int64_t first, int64_t last) {

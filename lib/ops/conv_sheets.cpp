@@ -14,8 +14,6 @@
 namespace autograd::detail {
 namespace {
 
-int64_t item(DType dtype) { return static_cast<int64_t>(size_of(dtype)); }
-
 int64_t blocks_of(int64_t positions) { return (positions + cpu::kConvBlock - 1) / cpu::kConvBlock; }
 
 /// How the taps of one dim read a sheet: its size, which elements each phase holds, and for each
@@ -150,7 +148,7 @@ Vector<int64_t> filter_offsets(const Sheets& s, int64_t channels) {
 }
 
 /// One convolution of sheets of `channels` per group to `rows` per group.
-struct Job {
+struct SheetJob {
   const Sheets& sheets;
   DType dtype;
   int64_t batch, groups, channels, rows;
@@ -162,9 +160,9 @@ struct Job {
   const Pieces& pieces;
 };
 
-void run_job(const Job& job) {
+void run_job(const SheetJob& job) {
   const Sheets& s = job.sheets;
-  const int64_t depth = job.channels * s.n_taps(), bytes = item(job.dtype);
+  const int64_t depth = job.channels * s.n_taps(), bytes = item_size(job.dtype);
   const int64_t size = s.image[0] * s.image[1] * s.image[2];
   const Vector<int64_t> offsets = filter_offsets(s, job.channels);
   const int64_t packed_bytes = static_cast<int64_t>(cpu::conv_packed_size(job.rows, depth)) * bytes;
@@ -231,7 +229,7 @@ void fill_planes(const ConvGeometry& g, DType dtype, const char* bias, char* ima
       for (int64_t c = 0; c < g.channels; ++c, to += size) std::fill(to, to + size, values[c]);
   };
   if (!bias)
-    std::memset(image, 0, static_cast<size_t>(g.batch * g.channels * size * item(dtype)));
+    std::memset(image, 0, static_cast<size_t>(g.batch * g.channels * size * item_size(dtype)));
   else if (dtype == DType::kFloat32)
     run(float{});
   else
@@ -305,7 +303,7 @@ bool sheets_convolution_input(const ConvGeometry& g, DType dtype, const char* ou
     PositionClass c[3];
     if (chosen(i, c) && !output_sheets(g, c, all[i], kLeastEfficiency)) return false;
   }
-  const int64_t bytes = item(dtype);
+  const int64_t bytes = item_size(dtype);
   if (!whole) fill_planes(g, dtype, bias, image);
   for (size_t i = 0; i < all.size(); ++i) {
     PositionClass c[3];
@@ -326,7 +324,8 @@ bool sheets_convolution_weight(const ConvGeometry& g, DType dtype, const char* o
   Sheets s;
   if (!image_sheets(g, s, kLeastEfficiency)) return false;
   const cpu::Window& w = g.window;
-  const int64_t bytes = item(dtype), channels = g.group_channels(), filters = g.group_filters();
+  const int64_t bytes = item_size(dtype), channels = g.group_channels(),
+                filters = g.group_filters();
   const int64_t length = s.blocks() * cpu::kConvBlock;
   // The outputs' gradient on rows as long as the sheets', zero in between.
   const int64_t zero = 0;

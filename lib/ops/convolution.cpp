@@ -14,7 +14,7 @@ namespace detail {
 namespace {
 
 // Beyond any size memory can hold, and small enough for sums and products of a few of them.
-constexpr int64_t kLargest = int64_t{1} << 40;
+constexpr int64_t kLargestSize = int64_t{1} << 40;
 
 /// A call as it was made, for texts and lists.
 struct ConvCall {
@@ -45,9 +45,9 @@ void check_at_least(const Shape& values, int64_t least, const char* what, const 
     if (value < least)
       fail(ErrorCode::kRuntime, c.name, ": ", word, " ", what, " is not supported, got ", what, "=",
            values, " for weight of size ", c.weight.sizes());
-    if (value > kLargest)
+    if (value > kLargestSize)
       fail(ErrorCode::kRuntime, c.name, ": ", what, "=", values, " is too large, expected ", what,
-           " to be at most ", kLargest);
+           " to be at most ", kLargestSize);
   }
 }
 
@@ -115,7 +115,7 @@ std::string by(const int64_t* sizes, int n) {
 int64_t extent(const ConvCall& c, int d, const Shape& dilation) {
   const int64_t kernel = c.weight.sizes()[d + 2];
   int64_t reach;
-  if (__builtin_mul_overflow(kernel - 1, dilation[d], &reach) || reach > kLargest)
+  if (__builtin_mul_overflow(kernel - 1, dilation[d], &reach) || reach > kLargestSize)
     fail(ErrorCode::kRuntime, c.name, ": dilation=", dilation, " is too large for weight of size ",
          c.weight.sizes());
   return reach + 1;
@@ -156,7 +156,7 @@ Tensor conv(const char* name, int dims, const Tensor& input, const Tensor& weigh
   Shape front = options.same ? Shape::filled(dims, 0) : per_dim(c, "padding", options.padding);
   check_weight(c, options.groups);
   check_at_least(front, 0, "padding", "negative", c);
-  for (int d = 0; d < dims; ++d) stride[d] = std::min(stride[d], kLargest);
+  for (int d = 0; d < dims; ++d) stride[d] = std::min(stride[d], kLargestSize);
   check_at_least(stride, 1, "stride", "non-positive", c);
   check_at_least(dilation, 1, "dilation", "non-positive", c);
   Shape behind = front;
@@ -210,7 +210,7 @@ Tensor conv_transpose(const char* name, int dims, const Tensor& input, const Ten
            "output_padding=",
            extra, ", stride=", stride, ", dilation=", dilation);
     int64_t steps;
-    if (__builtin_mul_overflow(x.sizes()[d + 2] - 1, stride[d], &steps) || steps > kLargest)
+    if (__builtin_mul_overflow(x.sizes()[d + 2] - 1, stride[d], &steps) || steps > kLargestSize)
       fail(ErrorCode::kRuntime, name, ": stride=", stride, " is too large for input ",
            input.sizes());
     const int64_t size = steps - 2 * padding[d] + extent(c, d, dilation) + extra[d];

@@ -188,7 +188,7 @@ Tensor slice_backward(const Tensor& g, const Attrs& slice_attrs, const Shape& in
 
 // ---- slice_assign_: src, broadcast and converted, written to the box
 
-void infer_assign(const Call& call, OutputMetas& outputs) {
+void infer_slice_assign(const Call& call, OutputMetas& outputs) {
   const TensorBody& self = call.in(0);
   const Box box{call.attrs.lists[0], call.attrs.lists[1], call.attrs.lists[2], call.attrs.ints[0]};
   const Shape kept = box.kept_lengths();
@@ -201,7 +201,7 @@ void infer_assign(const Call& call, OutputMetas& outputs) {
   meta.sizes = self.sizes;
 }
 
-void forward_assign(const Call& call) {
+void forward_slice_assign(const Call& call) {
   Tensor box = box_view(call.out(), call.attrs, call.attrs.lists[2]);
   copy_into(*body(box), call.in(1));
 }
@@ -218,8 +218,8 @@ void backward_assign(Backward& b) {
 
 constexpr Op op_slice_assign = {.name = "slice_assign_",
                                 .traits = kCopies | kInPlace,
-                                .infer = infer_assign,
-                                .forward = {forward_assign},
+                                .infer = infer_slice_assign,
+                                .forward = {forward_slice_assign},
                                 .backward = backward_assign,
                                 .attrs = "starts,steps,lengths;;dropped",
                                 .doc = "self with src in the box",

@@ -44,15 +44,15 @@ int64_t times(int64_t a, int64_t b) {
   return __builtin_mul_overflow(a, b, &product) ? INT64_MAX : product;
 }
 
-struct Loop {
+struct IndexLoop {
   int64_t size, x, y;
 };
 
 // Neighbours that can be walked as one dim become one; sizes of 1 go away.
-void add_loop(Vector<Loop>& loops, Loop loop) {
+void add_loop(Vector<IndexLoop>& loops, IndexLoop loop) {
   if (loop.size == 1) return;
   if (!loops.empty()) {
-    Loop& outer = loops.back();
+    IndexLoop& outer = loops.back();
     if (outer.x == loop.x * loop.size && outer.y == loop.y * loop.size) {
       outer = {outer.size * loop.size, loop.x, loop.y};
       return;
@@ -158,21 +158,21 @@ BlockPlan plan_blocks(const TensorBody& x, const Indexed& indexed, int64_t count
     dense *= x.sizes[kept[i]];
   }
   if (indexed.place == 0) y_count = dense;
-  Vector<Loop> loops[2];
+  Vector<IndexLoop> loops[2];
   for (int i = 0; i < n; ++i)
     add_loop(loops[i >= indexed.place],
              {x.sizes[kept[i]], x.strides[kept[i]], repeat ? 0 : strides[i]});
-  const auto last = [](Vector<Loop>& list, Loop otherwise) {
+  const auto last = [](Vector<IndexLoop>& list, IndexLoop otherwise) {
     if (list.empty()) return otherwise;
-    const Loop found = list.back();
+    const IndexLoop found = list.back();
     list.pop_back();
     return found;
   };
-  const Loop inner = last(loops[1], {1, 1, repeat ? 0 : 1}), outer = last(loops[0], {1, 0, 0});
+  const IndexLoop inner = last(loops[1], {1, 1, repeat ? 0 : 1}), outer = last(loops[0], {1, 0, 0});
   plan.blocks = {outer.size, count,   inner.size,           outer.x,
                  inner.x,    outer.y, repeat ? 0 : y_count, inner.y};
-  for (const Vector<Loop>& list : loops)
-    for (const Loop& loop : list) {
+  for (const Vector<IndexLoop>& list : loops)
+    for (const IndexLoop& loop : list) {
       plan.sizes.push_back(loop.size);
       plan.x_strides.push_back(loop.x);
       plan.y_strides.push_back(loop.y);

@@ -29,8 +29,6 @@ Attrs take_attrs(const Shape& dims, int place, Range range) {
   return attrs;
 }
 
-int64_t item_of(const TensorBody& t) { return static_cast<int64_t>(size_of(t.dtype)); }
-
 // ---- examples: a dim in front that may count examples of the index as well
 
 // The attributes for a whole with examples in front and an index that is the same for all.
@@ -116,7 +114,7 @@ void forward_take(const Call& call) {
   const TensorBody& x = call.in(0);
   const Indexed indexed = indexed_of(call.attrs);
   const Tensor offsets = offsets_of(x, indexed.dims, call.in(1), range_of(call.attrs));
-  const int64_t item = item_of(x);
+  const int64_t item = item_size(x.dtype);
   char* out = call.out().data;
   run_blocks(plan_blocks(x, indexed, offsets.numel(), false), Split::kOuterOrCount,
              [&](const cpu::Blocks& blocks, int64_t first, int64_t x_at, int64_t y_at) {
@@ -187,7 +185,7 @@ void write_parts(TensorBody& x, const Attrs& attrs, TensorBody& index, TensorBod
                  bool accumulate) {
   const Indexed indexed = indexed_of(attrs);
   const Tensor offsets = offsets_of(x, indexed.dims, index, range_of(attrs));
-  const int64_t item = item_of(x);
+  const int64_t item = item_size(x.dtype);
   const char* from = y.data;
   run_blocks(plan_blocks(x, indexed, offsets.numel(), y.numel == 1), Split::kOuterOrInner,
              [&](const cpu::Blocks& blocks, int64_t first, int64_t x_at, int64_t y_at) {

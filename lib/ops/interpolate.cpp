@@ -20,7 +20,9 @@ namespace detail {
 namespace {
 
 // reals: scale, 0 for none. ints: dim, size, mode.
-Interpolation mode_of(const Attrs& attrs) { return static_cast<Interpolation>(attrs.ints[2]); }
+Interpolation interpolation_of(const Attrs& attrs) {
+  return static_cast<Interpolation>(attrs.ints[2]);
+}
 
 bool aligns_corners(Interpolation mode) {
   return mode == Interpolation::kLinearAligned || mode == Interpolation::kCubicAligned;
@@ -93,7 +95,7 @@ void add_area(TapList& list, int64_t i, int64_t n_in, int64_t n_out) {
 template <class T>
 TapList make_taps(const Attrs& attrs, int64_t n_in) {
   const int64_t n_out = attrs.ints[1];
-  const Interpolation mode = mode_of(attrs);
+  const Interpolation mode = interpolation_of(attrs);
   const bool aligned = aligns_corners(mode);
   const T step = step_of<T>(n_in, n_out, attrs.reals[0], aligned);
   const float nearest_step = step_of<float>(n_in, n_out, attrs.reals[0], false);
@@ -234,7 +236,7 @@ void backward_resample(Backward& b) {
   Attrs attrs = b.attrs();
   attrs.lists[0] = b.input_sizes(0);
   Tensor gradient = dispatch(op_resample_backward, {b.grad()}, attrs);
-  if (mode_of(attrs) == Interpolation::kArea)
+  if (interpolation_of(attrs) == Interpolation::kArea)
     set_in_pieces(b, 0, std::move(gradient));
   else
     b.set(0, std::move(gradient));

@@ -22,26 +22,19 @@ namespace autograd {
 namespace detail {
 namespace {
 
-constexpr int64_t kThreadWork = 1 << 21;  // multiply-adds worth a second thread
+constexpr int64_t kFactorWork = 1 << 21;  // multiply-adds worth a second thread
 
 // ---- shapes
 
-OutputMeta& add_output(OutputMetas& outputs, DType dtype, const Shape& sizes) {
-  OutputMeta& meta = outputs.add();
-  meta.dtype = dtype;
-  meta.sizes = sizes;
-  return meta;
-}
-
-struct Batch {
-  explicit Batch(const TensorBody& a)
+struct MatrixBatch {
+  explicit MatrixBatch(const TensorBody& a)
       : n(a.sizes.back()), dtype(a.dtype), item(static_cast<int64_t>(size_of(a.dtype))) {
     for (int d = 0; d + 2 < a.sizes.size(); ++d) count *= a.sizes[d];
   }
   /// Runs work(first, last) over the matrices.
   template <class Work>
   void each(const Work& work) const {
-    parallel_for(count, std::max<int64_t>(1, kThreadWork / std::max<int64_t>(1, n * n * n)), work);
+    parallel_for(count, std::max<int64_t>(1, kFactorWork / std::max<int64_t>(1, n * n * n)), work);
   }
   int64_t count = 1, n;
   DType dtype;
@@ -49,9 +42,9 @@ struct Batch {
 };
 
 /// A copy of one matrix and its factors.
-class Factors {
+class LuFactors {
  public:
-  explicit Factors(const Batch& batch)
+  explicit LuFactors(const MatrixBatch& batch)
       : batch_(batch),
         bytes_(static_cast<size_t>(batch.n * batch.n * batch.item)),
         lu_(bytes_ + 64),
@@ -68,14 +61,14 @@ class Factors {
   int sign() const { return sign_; }
 
  private:
-  const Batch& batch_;
+  const MatrixBatch& batch_;
   size_t bytes_;
   Scratch lu_;
   Vector<int64_t> pivots_;
   int sign_ = 1;
 };
 
-void fill_identity(const Batch& batch, char* out, double value = 1) {
+void fill_identity(const MatrixBatch& batch, char* out, double value = 1) {
   std::memset(out, 0, static_cast<size_t>(batch.n * batch.n * batch.item));
   for (int64_t i = 0; i < batch.n; ++i) {
     if (batch.dtype == DType::kFloat64)
@@ -89,17 +82,17 @@ void fill_identity(const Batch& batch, char* out, double value = 1) {
 
 void infer_inv(const Call& call, OutputMetas& outputs) {
   const TensorBody& a = call.in(0);
-  add_output(outputs, a.dtype, a.sizes);
-  add_output(outputs, DType::kInt32, batch_of(a.sizes));
+  outputs.add(a.dtype, a.sizes);
+  outputs.add(DType::kInt32, batch_of(a.sizes));
 }
 
 void forward_inv(const Call& call) {
-  const Batch batch(call.in(0));
+  const MatrixBatch batch(call.in(0));
   const Tensor a = dense(call.in(0));
   const int64_t bytes = batch.n * batch.n * batch.item;
   int32_t* info = reinterpret_cast<int32_t*>(call.out(1).data);
   batch.each([&](int64_t begin, int64_t end) {
-    Factors factors(batch);
+    LuFactors factors(batch);
     for (int64_t i = begin; i < end; ++i) {
       char* out = call.out(0).data + i * bytes;
       info[i] =
@@ -166,12 +159,12 @@ std::pair<Tensor, Tensor> invert(const Tensor& a, bool check_errors) {
 // ---- solve, a [..., n, n] and b [..., n, k] of the same batch; ints[0]: a is read transposed
 
 void infer_solve(const Call& call, OutputMetas& outputs) {
-  add_output(outputs, call.in(1).dtype, call.in(1).sizes);
+  outputs.add(call.in(1).dtype, call.in(1).sizes);
 }
 
 void forward_solve(const Call& call) {
   TensorBody& a = call.in(0);
-  const Batch batch(a);
+  const MatrixBatch batch(a);
   const int last = a.sizes.size() - 1;
   Shape strides = a.strides;
   if (call.attrs.ints[0]) std::swap(strides[last], strides[last - 1]);
@@ -182,7 +175,7 @@ void forward_solve(const Call& call) {
   const int64_t k = out.sizes.back(), bytes = batch.n * batch.n * batch.item;
   Vector<char> singular(static_cast<size_t>(batch.count), 0);
   batch.each([&](int64_t begin, int64_t end) {
-    Factors factors(batch);
+    LuFactors factors(batch);
     for (int64_t i = begin; i < end; ++i) {
       singular[static_cast<size_t>(i)] =
           factors.factor(static_cast<const char*>(rows.data()) + i * bytes) != 0;
@@ -228,7 +221,7 @@ Tensor solve_matrices(const Tensor& a, const Tensor& b, bool transposed) {
 // ---- triangular solve; ints: upper, unit
 
 void forward_triangular(const Call& call) {
-  const Batch batch(call.in(0));
+  const MatrixBatch batch(call.in(0));
   const Tensor a = dense(call.in(0));
   TensorBody& out = call.out();
   copy_into(out, call.in(1));
@@ -276,11 +269,11 @@ Tensor solve_triangle(const Tensor& a, const Tensor& b, bool upper, bool unit) {
 // ---- Cholesky; outputs: the lower factor, info. ints[0]: matrices without one are errors
 
 void infer_same(const Call& call, OutputMetas& outputs) {
-  add_output(outputs, call.in(0).dtype, call.in(0).sizes);
+  outputs.add(call.in(0).dtype, call.in(0).sizes);
 }
 
 void forward_cholesky(const Call& call) {
-  const Batch batch(call.in(0));
+  const MatrixBatch batch(call.in(0));
   TensorBody& out = call.out(0);
   copy_into(out, call.in(0));
   int32_t* info = reinterpret_cast<int32_t*>(call.out(1).data);
@@ -333,16 +326,16 @@ std::pair<Tensor, Tensor> factor_positive(const Tensor& a, bool upper, bool chec
 
 void infer_det(const Call& call, OutputMetas& outputs) {
   for (int i = 0; i < call.n_outputs; ++i)
-    add_output(outputs, call.in(0).dtype, batch_of(call.in(0).sizes));
+    outputs.add(call.in(0).dtype, batch_of(call.in(0).sizes));
 }
 
 // work(factors, index) after every factorisation.
 template <class Work>
 void factor_all(const Call& call, const Work& work) {
-  const Batch batch(call.in(0));
+  const MatrixBatch batch(call.in(0));
   const Tensor a = dense(call.in(0));
   batch.each([&](int64_t begin, int64_t end) {
-    Factors factors(batch);
+    LuFactors factors(batch);
     for (int64_t i = begin; i < end; ++i) {
       factors.factor(static_cast<const char*>(a.data()) + i * batch.n * batch.n * batch.item);
       work(batch, factors, i);
@@ -351,14 +344,14 @@ void factor_all(const Call& call, const Work& work) {
 }
 
 void forward_det(const Call& call) {
-  factor_all(call, [&](const Batch& batch, const Factors& factors, int64_t i) {
+  factor_all(call, [&](const MatrixBatch& batch, const LuFactors& factors, int64_t i) {
     cpu::lu_determinant(batch.dtype, batch.n, factors.data(), factors.sign(),
                         call.out().data + i * batch.item);
   });
 }
 
 void forward_slogdet(const Call& call) {
-  factor_all(call, [&](const Batch& batch, const Factors& factors, int64_t i) {
+  factor_all(call, [&](const MatrixBatch& batch, const LuFactors& factors, int64_t i) {
     cpu::lu_log_determinant(batch.dtype, batch.n, factors.data(), factors.sign(),
                             call.out(0).data + i * batch.item, call.out(1).data + i * batch.item);
   });
@@ -366,7 +359,7 @@ void forward_slogdet(const Call& call) {
 
 // det(A) A^-T, where a pivot of 0 counts as a tiny one: the gradient of det exists there, too.
 void forward_cofactors(const Call& call) {
-  factor_all(call, [&](const Batch& batch, const Factors& factors, int64_t i) {
+  factor_all(call, [&](const MatrixBatch& batch, const LuFactors& factors, int64_t i) {
     cpu::lu_lift(batch.dtype, batch.n, factors.data());
     double det;
     float single;

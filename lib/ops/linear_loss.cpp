@@ -33,7 +33,9 @@ void infer_outputs(const Call& call, OutputMetas& outputs, bool with_gradient) {
 }
 
 void infer(const Call& call, OutputMetas& outputs) { infer_outputs(call, outputs, false); }
-void infer_step(const Call& call, OutputMetas& outputs) { infer_outputs(call, outputs, true); }
+void infer_linear_step(const Call& call, OutputMetas& outputs) {
+  infer_outputs(call, outputs, true);
+}
 
 void check(const Call& call) {
   need_counts(call, 3, 5, 2);
@@ -78,7 +80,7 @@ void forward(const Call& call) {
 }
 
 // The gradient lies where the logits lay: the loss reads each row before it writes it.
-void forward_step(const Call& call) { run(call, call.outputs[1], run_cross_entropy_step); }
+void forward_linear_step(const Call& call) { run(call, call.outputs[1], run_cross_entropy_step); }
 
 template <int kPerElement>
 double flops(const CallSizes& s) {
@@ -103,8 +105,8 @@ constexpr Op op_linear_cross_entropy = {.name = "linear_cross_entropy",
 constexpr Op op_linear_cross_entropy_step = {
     .name = "linear_cross_entropy_step",
     .traits = kProduct,
-    .infer = infer_step,
-    .forward = {forward_step},
+    .infer = infer_linear_step,
+    .forward = {forward_linear_step},
     .attrs = ";grad;reduction,ignore_index,transposes",
     .doc = "softmax cross entropy of the rows of a product, and the product's gradient",
     .optional_inputs = kOptional,

@@ -21,7 +21,6 @@ namespace detail {
 namespace {
 
 // ints: reduction, ignore_index.
-Reduction reduction_of(const Attrs& attrs) { return static_cast<Reduction>(attrs.ints[0]); }
 
 bool has_indices(const TensorBody& target) { return !is_floating(target.dtype); }
 

@@ -5,6 +5,9 @@
 
 namespace autograd::detail {
 
+/// Losses have it as their first number.
+inline Reduction reduction_of(const Attrs& attrs) { return static_cast<Reduction>(attrs.ints[0]); }
+
 /// The loss itself, its mean or its sum.
 Tensor reduced(const Tensor& loss, Reduction reduction);
 

@@ -22,18 +22,18 @@ namespace {
 
 // ---- mask_positions: row-major positions of true elements
 
-int64_t count_of(const Tensor& mask) {
+int64_t count_true_of(const Tensor& mask) {
   return cpu::count_true(static_cast<const uint8_t*>(mask.data()), mask.numel());
 }
 
-void infer_positions(const Call& call, OutputMetas& outputs) {
+void infer_mask_positions(const Call& call, OutputMetas& outputs) {
   note_read(call.in(0), call.op.name);  // the shape depends on values
   OutputMeta& meta = outputs.add();
   meta.dtype = DType::kInt64;
-  meta.sizes = {count_of(dense(call.in(0)))};
+  meta.sizes = {count_true_of(dense(call.in(0)))};
 }
 
-void forward_positions(const Call& call) {
+void forward_mask_positions(const Call& call) {
   const Tensor mask = dense(call.in(0));
   TensorBody& out = call.out();
   cpu::true_positions(static_cast<const uint8_t*>(mask.data()), out.numel, 0,
@@ -42,14 +42,14 @@ void forward_positions(const Call& call) {
 
 constexpr Op op_mask_positions = {.name = "mask_positions",
                                   .traits = kCopies | kValueShaped,
-                                  .infer = infer_positions,
-                                  .forward = {forward_positions},
+                                  .infer = infer_mask_positions,
+                                  .forward = {forward_mask_positions},
                                   .doc = "row-major positions of the true elements"};
 
 // ---- nonzero: their coordinates
 
 void infer_nonzero(const Call& call, OutputMetas& outputs) {
-  infer_positions(call, outputs);
+  infer_mask_positions(call, outputs);
   outputs[0].sizes.push_back(call.in(0).sizes.size());
 }
 

@@ -250,11 +250,11 @@ bool batch_mm(const BatchedCall& c) {
   return true;
 }
 
-Tensor merged(const Tensor& t) { return flatten(t, 0, 1); }
+Tensor merged_batch(const Tensor& t) { return flatten(t, 0, 1); }
 
 bool batch_bmm(const BatchedCall& c) {
-  const Tensor y =
-      product(op_bmm, merged(c.front(0)), merged(c.front(1)), c.attrs.ints[0], c.attrs.ints[1]);
+  const Tensor y = product(op_bmm, merged_batch(c.front(0)), merged_batch(c.front(1)),
+                           c.attrs.ints[0], c.attrs.ints[1]);
   c.outputs[0] = reshape(y, {c.size, c.sizes(0)[0], y.size(1), y.size(2)});
   return true;
 }

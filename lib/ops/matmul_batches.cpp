@@ -4,6 +4,7 @@
 #include "autograd/ops.hpp"
 #include "core/text.hpp"
 #include "ops/broadcast.hpp"
+#include "ops/matrices.hpp"
 #include "ops/product_rules.hpp"
 
 namespace autograd {
@@ -21,12 +22,10 @@ Tensor as_batch(const Tensor& t, const Shape& batch) {
   return expanded.dim() == 3 ? expanded : reshape(expanded, {count, t.size(-2), t.size(-1)});
 }
 
-Shape batch_of(const Tensor& t) { return Shape(t.sizes().data(), t.dim() - 2); }
-
 }  // namespace
 
 Tensor batched_matmul(const Tensor& a, const Tensor& b) {
-  const Shape left = batch_of(a), right = batch_of(b);
+  const Shape left = batch_of(a.sizes()), right = batch_of(b.sizes());
   for (int d = 1; d <= std::min(left.size(), right.size()); ++d) {
     const int64_t x = left[left.size() - d], y = right[right.size() - d];
     if (x != y && x != 1 && y != 1)

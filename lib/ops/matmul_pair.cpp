@@ -12,7 +12,7 @@ namespace {
 
 // ints[0], ints[1]: transposes_of the first and of the second product.
 
-void check_pair(const Call& call) {
+void check_mm_pair(const Call& call) {
   need_counts(call, 4, 4);
   for (int i = 0; i < 4; ++i) {
     need_rank(call, i, 2);
@@ -23,7 +23,7 @@ void check_pair(const Call& call) {
   need_number(call, 1, 0, 3);
 }
 
-void infer_pair(const Call& call, OutputMetas& outputs) {
+void infer_mm_pair(const Call& call, OutputMetas& outputs) {
   const Factors x(call, 0, call.attrs.ints[0]), y(call, 2, call.attrs.ints[1]);
   if (x.depth != x.depth_of_b || y.depth != y.depth_of_b || x.rows != y.rows ||
       x.columns != y.columns)
@@ -35,7 +35,7 @@ void infer_pair(const Call& call, OutputMetas& outputs) {
   meta.sizes = {x.rows, x.columns};
 }
 
-void forward_pair(const Call& call) {
+void forward_mm_pair(const Call& call) {
   const Factors x(call, 0, call.attrs.ints[0]), y(call, 2, call.attrs.ints[1]);
   TensorBody& out = call.out();
   if (!is_small_product(x.rows, x.columns, std::max(x.depth, y.depth))) {
@@ -55,14 +55,14 @@ double pair_flops(const CallSizes& s) {
 
 constexpr Op op_mm_pair = {.name = "mm_pair",
                            .traits = kProduct,
-                           .infer = infer_pair,
-                           .forward = {forward_pair},
+                           .infer = infer_mm_pair,
+                           .forward = {forward_mm_pair},
                            .attrs = ";;transposes,transposes_2",
                            .doc = "a b + c d",
                            .flops = pair_flops,
-                           .check = check_pair};
+                           .check = check_mm_pair};
 
-constexpr const Op* kPairOps[] = {&op_mm_pair};
+constexpr const Op* kProductPairOps[] = {&op_mm_pair};
 
 }  // namespace
 
@@ -73,6 +73,6 @@ bool is_small_product(int64_t m, int64_t n, int64_t k) {
 
 bool adds_in_order(int64_t depth) { return depth <= cpu::kGemmDepth; }
 
-OpList product_pair_ops() { return {kPairOps, std::size(kPairOps)}; }
+OpList product_pair_ops() { return {kProductPairOps, std::size(kProductPairOps)}; }
 
 }  // namespace autograd::detail

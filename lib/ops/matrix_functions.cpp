@@ -202,18 +202,18 @@ void check_exp(const Call& call) {
 
 double exp_flops(const CallSizes& s) { return 16 * cubes(s.in(0)); }
 
-constexpr Op op_exp = {.name = "matrix_exp",
-                       .traits = kProduct,
-                       .infer = infer_exp,
-                       .forward = {forward_exp},
-                       .backward = backward_exp,
-                       .reads = {reads_input(0)},
-                       .doc = "sum of a^i / i!",
-                       .flops = exp_flops,
-                       .batch = {1},
-                       .check = check_exp};
+constexpr Op op_matrix_exp = {.name = "matrix_exp",
+                              .traits = kProduct,
+                              .infer = infer_exp,
+                              .forward = {forward_exp},
+                              .backward = backward_exp,
+                              .reads = {reads_input(0)},
+                              .doc = "sum of a^i / i!",
+                              .flops = exp_flops,
+                              .batch = {1},
+                              .check = check_exp};
 
-constexpr const Op* kMatrixFunctions[] = {&op_lu, &op_permutation, &op_exp};
+constexpr const Op* kMatrixFunctions[] = {&op_lu, &op_permutation, &op_matrix_exp};
 
 void check_pivots(const char* op, const Tensor& lu, const Tensor& pivots) {
   if (pivots.dtype() != DType::kInt32)
@@ -275,7 +275,7 @@ Tensor linalg_lu_solve(const Tensor& lu, const Tensor& pivots, const Tensor& b, 
 
 Tensor linalg_matrix_exp(const Tensor& a) {
   detail::check_square_floating_matrices("linalg.matrix_exp", a);
-  return detail::dispatch(detail::op_exp, {a});
+  return detail::dispatch(detail::op_matrix_exp, {a});
 }
 
 }  // namespace autograd

@@ -22,11 +22,10 @@ namespace {
 
 // multi_margin_loss(x, target, weight): x is [N, C] or one row, target has N elements. ints:
 // reduction, p; reals: margin.
-Reduction reduction_of(const Attrs& attrs) { return static_cast<Reduction>(attrs.ints[0]); }
 
 // Rows, targets and weights as the kernels take them.
-struct Rows {
-  Rows(const Call& call, int first)
+struct MarginRows {
+  MarginRows(const Call& call, int first)
       : x(dense(call.in(first))),
         target(dense(call.in(first + 1))),
         weight(call.has(first + 2) ? dense(call.in(first + 2)) : Tensor()) {
@@ -54,7 +53,7 @@ void infer_margin(const Call& call, OutputMetas& outputs) {
 }
 
 void forward_margin(const Call& call) {
-  const Rows rows(call, 0);
+  const MarginRows rows(call, 0);
   TensorBody& out = call.out();
   const Reduction reduction = reduction_of(call.attrs);
   const Tensor losses =
@@ -75,7 +74,7 @@ void infer_margin_backward(const Call& call, OutputMetas& outputs) {
 }
 
 void forward_margin_backward(const Call& call) {
-  const Rows rows(call, 1);
+  const MarginRows rows(call, 1);
   const Tensor g = dense(call.in(0));
   const Reduction reduction = reduction_of(call.attrs);
   const double scale = reduction == Reduction::kMean ? 1.0 / static_cast<double>(rows.n) : 1;
@@ -121,13 +120,15 @@ Tensor composed(const Tensor& input, const Tensor& target, const Tensor& weight,
   const double margin = attrs.reals[0], p = static_cast<double>(attrs.ints[1]);
   const Tensor rows = input.dim() == 2 ? input : reshape(input, {1, input.numel()});
   const Tensor classes_of = reshape(target, {rows.size(0)});
-  const Tensor minus_own = nll_rows(rows, classes_of, Tensor(), Reduction::kNone, Rows::kNone);
+  const Tensor minus_own =
+      nll_rows(rows, classes_of, Tensor(), Reduction::kNone, MarginRows::kNone);
   const Tensor excess = relu(rows + unsqueeze(minus_own + margin, 1));
   const Tensor terms = p == 1 ? excess : excess * excess;
   // The class itself adds the margin to the sum.
   Tensor loss = sum(terms, {1}) - std::pow(std::max(margin, 0.0), p);
   if (weight)
-    loss = loss * class_weights(classes_of, weight, rows.dtype(), Reduction::kSum, Rows::kNone);
+    loss =
+        loss * class_weights(classes_of, weight, rows.dtype(), Reduction::kSum, MarginRows::kNone);
   return reduced(reshape(loss / static_cast<double>(rows.size(1)), target.sizes()), reduction);
 }
 
@@ -140,7 +141,7 @@ void backward_margin(Backward& b) {
   b.set(0, dispatch(op_margin_backward, {b.grad(), b.input(0), b.input(1), weight}, b.attrs()));
 }
 
-constexpr uint32_t kReads = reads_input(0) | reads_input(1) | reads_input(2);
+constexpr uint32_t kMarginReads = reads_input(0) | reads_input(1) | reads_input(2);
 
 constexpr Op op_margin = {
     .name = "multi_margin_loss",
@@ -148,7 +149,7 @@ constexpr Op op_margin = {
     .infer = infer_margin,
     .forward = {forward_margin},
     .backward = backward_margin,
-    .reads = {kReads},
+    .reads = {kMarginReads},
     .attrs = ";margin;reduction,p",
     .doc = "weight[t] mean(max(0, margin - x[t] + x)^p) of rows, but for x[t]",
     .optional_inputs = 1u << 2,

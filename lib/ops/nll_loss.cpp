@@ -21,7 +21,6 @@ namespace detail {
 namespace {
 
 // ints: reduction, ignore_index.
-Reduction reduction_of(const Attrs& attrs) { return static_cast<Reduction>(attrs.ints[0]); }
 
 Attrs nll_attrs(Reduction reduction, int64_t ignore_index) {
   Attrs attrs;

@@ -72,12 +72,12 @@ namespace {
 // In the attributes: lists[0] = normalized shape, reals[0] = eps.
 const Shape& normalized_shape(const Call& call) { return call.attrs.lists[0]; }
 
-struct Rows {
+struct NormRows {
   int64_t rows = 1, n = 1;
 };
 
-Rows rows_of(const Call& call, const Shape& sizes) {
-  Rows r;
+NormRows rows_of(const Call& call, const Shape& sizes) {
+  NormRows r;
   const int split = sizes.size() - normalized_shape(call).size();
   for (int d = 0; d < sizes.size(); ++d) (d < split ? r.rows : r.n) *= sizes[d];
   return r;
@@ -123,11 +123,12 @@ void infer_rows(const Call& call, OutputMetas& outputs) {
   stats.sizes = {2, rows_of(call, x.sizes).rows};
 }
 
-int64_t rows_per_piece(const Rows& r) { return std::max<int64_t>(1, kGrain / (2 * r.n)); }
+int64_t rows_per_piece(const NormRows& r) { return std::max<int64_t>(1, kGrain / (2 * r.n)); }
 
 /// The rows [begin, end) block by block: with steps around them, blocks that stay in the cache.
 template <class Work>
-void for_blocks(const Pieces& pieces, const Rows& r, int64_t begin, int64_t end, const Work& work) {
+void for_blocks(const Pieces& pieces, const NormRows& r, int64_t begin, int64_t end,
+                const Work& work) {
   const bool whole = !pieces.before && !pieces.after;
   const int64_t block = whole ? end - begin : std::max<int64_t>(1, kPiece / r.n);
   for (int64_t first = begin; first < end; first += block) {
@@ -145,7 +146,7 @@ void rows_in_pieces(const Call& call, const Pieces& pieces) {
   const Tensor bias = call.has(2) ? dense(call.in(2)) : Tensor();
   const DType dtype = x.dtype();
   const size_t item = size_of(dtype);
-  const Rows r = rows_of(call, x.sizes());
+  const NormRows r = rows_of(call, x.sizes());
   if (r.rows == 0 || r.n == 0) return;
   char* stats = call.out(1).data;
   const auto normalize = [&](int64_t begin, int64_t end) {
@@ -183,7 +184,7 @@ void rows_backward_in_pieces(const Call& call, const Pieces& pieces) {
   const Tensor weight = call.has(3) ? dense(call.in(3)) : Tensor();
   const DType dtype = x.dtype();
   const size_t item = size_of(dtype);
-  const Rows r = rows_of(call, x.sizes());
+  const NormRows r = rows_of(call, x.sizes());
   const size_t n_bytes = static_cast<size_t>(r.n) * item;
   const bool wants[3] = {(call.attrs.ints[0] & 1) != 0, (call.attrs.ints[0] & 2) != 0,
                          (call.attrs.ints[0] & 4) != 0};

@@ -22,11 +22,10 @@ namespace {
 
 using cpu::PairLoss;
 
-constexpr int kKinds = static_cast<int>(PairLoss::kKlLog) + 1;
-constexpr int64_t kChunk = 1 << 15;  // a long sum is added up in pieces of this many elements
+constexpr int kPairLosses = static_cast<int>(PairLoss::kKlLog) + 1;
+constexpr int64_t kPairChunk = 1 << 15;  // a long sum is added up in pieces of this many elements
 
 PairLoss kind_of(const Op& op) { return static_cast<PairLoss>(op.kernel); }
-Reduction reduction_of(const Attrs& attrs) { return static_cast<Reduction>(attrs.ints[0]); }
 // Those of x - t: the slope of t is that of x with the other sign.
 bool is_of_difference(PairLoss kind) { return kind <= PairLoss::kHuber; }
 
@@ -42,8 +41,9 @@ void infer_pair(const Call& call, OutputMetas& outputs) {
 // Sums fixed chunks, so that the result does not depend on the number of threads.
 void sum_pairs(PairLoss kind, const Tensor& x, const Tensor& t, TensorBody& out, double p) {
   const int64_t n = x.numel();
-  if (n <= kChunk) return cpu::pair_loss_sum(kind, x.dtype(), x.data(), t.data(), out.data, n, p);
-  const int64_t chunks = (n + kChunk - 1) / kChunk;
+  if (n <= kPairChunk)
+    return cpu::pair_loss_sum(kind, x.dtype(), x.data(), t.data(), out.data, n, p);
+  const int64_t chunks = (n + kPairChunk - 1) / kPairChunk;
   const size_t item = size_of(x.dtype());
   const Tensor sums = make_tensor({chunks}, x.dtype());
   const auto at = [item](void* start, int64_t i) {
@@ -51,8 +51,9 @@ void sum_pairs(PairLoss kind, const Tensor& x, const Tensor& t, TensorBody& out,
   };
   parallel_for(chunks, 2, [&](int64_t begin, int64_t end) {
     for (int64_t c = begin; c < end; ++c)
-      cpu::pair_loss_sum(kind, x.dtype(), at(x.data(), c * kChunk), at(t.data(), c * kChunk),
-                         at(sums.data(), c), std::min(kChunk, n - c * kChunk), p);
+      cpu::pair_loss_sum(kind, x.dtype(), at(x.data(), c * kPairChunk),
+                         at(t.data(), c * kPairChunk), at(sums.data(), c),
+                         std::min(kPairChunk, n - c * kPairChunk), p);
   });
   cpu::reduce(cpu::ReduceOp::kSum, x.dtype(), sums.data(), out.data, {1, chunks, 1, chunks, 1},
               nullptr);
@@ -234,7 +235,7 @@ constexpr Op kPairOps[] = {AG_PAIR_LOSSES(AG_ROW)};
 #define AG_ROW(kind, name, attrs, doc) pair_backward_op(PairLoss::kind, name "_backward", attrs),
 constexpr Op kPairBackwardOps[] = {AG_PAIR_LOSSES(AG_ROW)};
 #undef AG_ROW
-static_assert(std::size(kPairOps) == kKinds);
+static_assert(std::size(kPairOps) == kPairLosses);
 
 void backward_pair(Backward& b) {
   const PairLoss kind = kind_of(b.op());

@@ -10,7 +10,7 @@ namespace autograd::detail {
 
 namespace {
 
-constexpr size_t kMostOutputs = 3;
+constexpr size_t kMostPieceOutputs = 3;
 
 struct PiecesOp : Op {
   PiecesParts parts;
@@ -58,7 +58,7 @@ void forward_pieces(const Call& call) {
     return Arg(k < 0 ? nullptr : &argument(k));
   };
   const Arg inputs[] = {input(0), input(1), input(2), input(3), input(4)};
-  Tensor outputs[kMostOutputs];
+  Tensor outputs[kMostPieceOutputs];
   for (size_t i = 0; i < parts.outputs.size(); ++i)
     outputs[i] = borrow(&argument(parts.outputs[i]));
   const Call middle{*parts.middle->op, inputs,  static_cast<int>(parts.inputs.size()),

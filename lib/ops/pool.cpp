@@ -85,14 +85,6 @@ void over_planes(int64_t planes, int64_t each, const Work& work) {
   parallel_for(planes, grain, [&](int64_t begin, int64_t end) { work(begin, end - begin); });
 }
 
-int64_t item(DType dtype) { return static_cast<int64_t>(size_of(dtype)); }
-
-void add_output(OutputMetas& outputs, DType dtype, const Shape& sizes) {
-  OutputMeta& meta = outputs.add();
-  meta.dtype = dtype;
-  meta.sizes = sizes;
-}
-
 // ---- max_pool -> values, positions
 
 // The windows that the attributes describe; what is read lies within the image.
@@ -154,8 +146,8 @@ void check_picks(const Call& call) {
 
 void infer_max(const Call& call, OutputMetas& outputs) {
   const Shape sizes = with_spatial(call.in(0).sizes, call.attrs, true);
-  add_output(outputs, call.in(0).dtype, sizes);
-  add_output(outputs, DType::kInt64, sizes);
+  outputs.add(call.in(0).dtype, sizes);
+  outputs.add(DType::kInt64, sizes);
 }
 
 void forward_max(const Call& call) {
@@ -164,7 +156,7 @@ void forward_max(const Call& call) {
   Windows w;
   set_windows(call.attrs, w);
   TensorBody &values = call.out(0), &indices = call.out(1);
-  const int64_t bytes = item(values.dtype);
+  const int64_t bytes = item_size(values.dtype);
   over_planes(values.numel / w.out, w.in + w.out, [&](int64_t first, int64_t planes) {
     cpu::max_windows(values.dtype, w.dims, planes,
                      static_cast<const char*>(x.data()) + first * w.in * bytes,
@@ -176,27 +168,27 @@ void forward_max(const Call& call) {
 Tensor scatter(const Tensor& g, const Tensor& index, const Attrs& attrs);
 Tensor gather(const Tensor& x, const Tensor& index, const Attrs& attrs);
 
-constexpr const char* kAttrNames = "kernel,stride+padding+dilation,size+sizes;;include_pad,divisor";
+constexpr const char* kPoolAttrs = "kernel,stride+padding+dilation,size+sizes;;include_pad,divisor";
 
-constexpr Op op_max = {
+constexpr Op op_pool_max = {
     .name = "max_pool",
     .traits = kReduction,
     .infer = infer_max,
     .forward = {forward_max},
     .backward = [](Backward& b) { set_in_pieces(b, 0, scatter(b.grad(), b.output(1), b.attrs())); },
     .reads = {reads_output(1)},
-    .attrs = kAttrNames,
+    .attrs = kPoolAttrs,
     .doc = "maximum of each window, and its position",
     .batch = {1},
     .check = (check_pool<2, false>)};
 
 // ---- pool_scatter(g, positions) and pool_gather(x, positions)
 
-void infer_scatter(const Call& call, OutputMetas& outputs) {
-  add_output(outputs, call.in(0).dtype, with_spatial(call.in(0).sizes, call.attrs, false));
+void infer_pool_scatter(const Call& call, OutputMetas& outputs) {
+  outputs.add(call.in(0).dtype, with_spatial(call.in(0).sizes, call.attrs, false));
 }
 
-void forward_scatter(const Call& call) {
+void forward_pool_scatter(const Call& call) {
   TensorBody& out = call.out();
   if (out.numel == 0) return;
   const Tensor g = dense(call.in(0)), index = dense(call.in(1));
@@ -207,7 +199,7 @@ void forward_scatter(const Call& call) {
     count *= call.attrs.lists[2][n + d];
   }
   check_positions(call, index, size);
-  const int64_t bytes = item(out.dtype);
+  const int64_t bytes = item_size(out.dtype);
   over_planes(out.numel / size, size + count, [&](int64_t first, int64_t planes) {
     cpu::scatter_planes(out.dtype, static_cast<const char*>(g.data()) + first * count * bytes,
                         index.data_as<int64_t>() + first * count, planes, count, size,
@@ -215,11 +207,11 @@ void forward_scatter(const Call& call) {
   });
 }
 
-void infer_gather(const Call& call, OutputMetas& outputs) {
-  add_output(outputs, call.in(0).dtype, call.in(1).sizes);
+void infer_pool_gather(const Call& call, OutputMetas& outputs) {
+  outputs.add(call.in(0).dtype, call.in(1).sizes);
 }
 
-void forward_gather(const Call& call) {
+void forward_pool_gather(const Call& call) {
   TensorBody& out = call.out();
   if (out.numel == 0) return;
   const Tensor x = dense(call.in(0)), index = dense(call.in(1));
@@ -234,54 +226,54 @@ void forward_gather(const Call& call) {
                      out.data);
 }
 
-constexpr Op op_scatter = {
+constexpr Op op_pool_scatter = {
     .name = "pool_scatter",
     .traits = kCopies,
-    .infer = infer_scatter,
-    .forward = {forward_scatter},
+    .infer = infer_pool_scatter,
+    .forward = {forward_pool_scatter},
     .backward = [](Backward& b) { b.set(0, gather(b.grad(), b.input(1), b.attrs())); },
     .reads = {reads_input(1)},
-    .attrs = kAttrNames,
+    .attrs = kPoolAttrs,
     .doc = "planes of zeros to which g is added at positions",
     .batch = {3},
     .check = check_picks<true>};
 
-constexpr Op op_gather = {
+constexpr Op op_pool_gather = {
     .name = "pool_gather",
     .traits = kCopies,
-    .infer = infer_gather,
-    .forward = {forward_gather},
+    .infer = infer_pool_gather,
+    .forward = {forward_pool_gather},
     .backward = [](Backward& b) { b.set(0, scatter(b.grad(), b.input(1), b.attrs())); },
     .reads = {reads_input(1)},
-    .attrs = kAttrNames,
+    .attrs = kPoolAttrs,
     .doc = "elements of planes at positions",
     .batch = {3},
     .check = check_picks<false>};
 
 Tensor scatter(const Tensor& g, const Tensor& index, const Attrs& attrs) {
-  return dispatch(op_scatter, {g, index}, attrs);
+  return dispatch(op_pool_scatter, {g, index}, attrs);
 }
 Tensor gather(const Tensor& x, const Tensor& index, const Attrs& attrs) {
-  return dispatch(op_gather, {x, index}, attrs);
+  return dispatch(op_pool_gather, {x, index}, attrs);
 }
 
 // ---- avg_pool and its transposed map
 
-void infer_mean(const Call& call, OutputMetas& outputs) {
-  add_output(outputs, call.in(0).dtype, with_spatial(call.in(0).sizes, call.attrs, true));
+void infer_pool_mean(const Call& call, OutputMetas& outputs) {
+  outputs.add(call.in(0).dtype, with_spatial(call.in(0).sizes, call.attrs, true));
 }
 
 void infer_spread(const Call& call, OutputMetas& outputs) {
-  add_output(outputs, call.in(0).dtype, with_spatial(call.in(0).sizes, call.attrs, false));
+  outputs.add(call.in(0).dtype, with_spatial(call.in(0).sizes, call.attrs, false));
 }
 
-void forward_mean(const Call& call) {
+void forward_pool_mean(const Call& call) {
   TensorBody& out = call.out();
   if (out.numel == 0) return;
   const Tensor x = dense(call.in(0));
   Windows w;
   set_windows(call.attrs, w);
-  const int64_t bytes = item(out.dtype);
+  const int64_t bytes = item_size(out.dtype);
   over_planes(out.numel / w.out, w.in + w.out, [&](int64_t first, int64_t planes) {
     cpu::mean_windows(out.dtype, w.dims, call.attrs.ints[1], planes,
                       static_cast<const char*>(x.data()) + first * w.in * bytes,
@@ -295,7 +287,7 @@ void forward_spread(const Call& call) {
   const Tensor g = dense(call.in(0));
   Windows w;
   set_windows(call.attrs, w);
-  const int64_t bytes = item(out.dtype);
+  const int64_t bytes = item_size(out.dtype);
   over_planes(out.numel / w.in, w.in + w.out, [&](int64_t first, int64_t planes) {
     cpu::spread_windows(out.dtype, w.dims, call.attrs.ints[1], planes,
                         static_cast<const char*>(g.data()) + first * w.out * bytes,
@@ -306,39 +298,40 @@ void forward_spread(const Call& call) {
 void backward_mean(Backward& b);
 void backward_spread(Backward& b);
 
-constexpr Op op_mean = {.name = "avg_pool",
-                        .traits = kReduction,
-                        .infer = infer_mean,
-                        .forward = {forward_mean},
-                        .backward = backward_mean,
-                        .attrs = kAttrNames,
-                        .doc = "mean of each window",
-                        .batch = {1},
-                        .check = (check_pool<1, false>)};
+constexpr Op op_pool_mean = {.name = "avg_pool",
+                             .traits = kReduction,
+                             .infer = infer_pool_mean,
+                             .forward = {forward_pool_mean},
+                             .backward = backward_mean,
+                             .attrs = kPoolAttrs,
+                             .doc = "mean of each window",
+                             .batch = {1},
+                             .check = (check_pool<1, false>)};
 
 constexpr Op op_spread = {.name = "avg_pool_backward",
                           .traits = kReduction,
                           .infer = infer_spread,
                           .forward = {forward_spread},
                           .backward = backward_spread,
-                          .attrs = kAttrNames,
+                          .attrs = kPoolAttrs,
                           .doc = "each number spread over its window",
                           .batch = {1},
                           .check = (check_pool<1, true>)};
 
 void backward_mean(Backward& b) { set_in_pieces(b, 0, dispatch(op_spread, {b.grad()}, b.attrs())); }
-void backward_spread(Backward& b) { b.set(0, dispatch(op_mean, {b.grad()}, b.attrs())); }
+void backward_spread(Backward& b) { b.set(0, dispatch(op_pool_mean, {b.grad()}, b.attrs())); }
 
-constexpr const Op* kPoolOps[] = {&op_max, &op_scatter, &op_gather, &op_mean, &op_spread};
+constexpr const Op* kPoolOps[] = {&op_pool_max, &op_pool_scatter, &op_pool_gather, &op_pool_mean,
+                                  &op_spread};
 
 }  // namespace
 
 OpList pool_ops() { return {kPoolOps, std::size(kPoolOps)}; }
 
 std::pair<Tensor, Tensor> pool_max(const Tensor& x, const Attrs& attrs) {
-  return dispatch_pair(op_max, {x}, attrs);
+  return dispatch_pair(op_pool_max, {x}, attrs);
 }
 
-Tensor pool_mean(const Tensor& x, const Attrs& attrs) { return dispatch(op_mean, {x}, attrs); }
+Tensor pool_mean(const Tensor& x, const Attrs& attrs) { return dispatch(op_pool_mean, {x}, attrs); }
 
 }  // namespace autograd::detail

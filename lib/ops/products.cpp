@@ -81,12 +81,12 @@ void check_batches(const char* op, const Tensor& a, const Tensor& b) {
 
 // The order in which a chain of matrices of sizes p[i] x p[i + 1] is multiplied with the fewest
 // multiply-adds: split[i][j] parts i..j.
-using Table = std::vector<std::vector<int>>;
+using SplitTable = std::vector<std::vector<int>>;
 
-Table cheapest_splits(const std::vector<int64_t>& p) {
+SplitTable cheapest_splits(const std::vector<int64_t>& p) {
   const int n = static_cast<int>(p.size()) - 1;
   std::vector<std::vector<double>> cost(n, std::vector<double>(n, 0));
-  Table split(n, std::vector<int>(n, 0));
+  SplitTable split(n, std::vector<int>(n, 0));
   for (int length = 1; length < n; ++length)
     for (int i = 0; i + length < n; ++i) {
       const int j = i + length;
@@ -103,7 +103,7 @@ Table cheapest_splits(const std::vector<int64_t>& p) {
   return split;
 }
 
-Tensor multiply_chain(const std::vector<Tensor>& m, const Table& split, int i, int j) {
+Tensor multiply_chain(const std::vector<Tensor>& m, const SplitTable& split, int i, int j) {
   if (i == j) return m[static_cast<size_t>(i)];
   return mm(multiply_chain(m, split, i, split[i][j]), multiply_chain(m, split, split[i][j] + 1, j));
 }

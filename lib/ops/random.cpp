@@ -328,12 +328,12 @@ constexpr Op op_multinomial = {.name = "multinomial",
 
 // ---- in each row of self a permutation of its places
 
-void infer_permutation(const Call& call, OutputMetas& outputs) {
+void infer_randperm(const Call& call, OutputMetas& outputs) {
   outputs.add().dtype = DType::kInt64;
   outputs[0].sizes = call.in(0).sizes;
 }
 
-void forward_permutation(const Call& call) {
+void forward_randperm(const Call& call) {
   TensorBody& out = call.out();
   const int64_t n = out.sizes.back();
   int64_t* row = reinterpret_cast<int64_t*>(out.data);
@@ -341,20 +341,20 @@ void forward_permutation(const Call& call) {
     cpu::fill_randperm(take_random(n), row + done, n);
 }
 
-void check_permutation(const Call& call) {
+void check_randperm(const Call& call) {
   need_counts(call, 1, 1);
   need_dtype(call, 0, DType::kInt64);
   need(call, !call.in(0).sizes.empty() && call.in(0).is_contiguous, "a list is wanted");
 }
 
-constexpr Op op_permutation = {.name = "randperm",
-                               .traits = kRandom | kInPlace | kOverwrites,
-                               .infer = infer_permutation,
-                               .forward = {forward_permutation},
-                               .doc = "the numbers below n in random order",
-                               .check = check_permutation};
+constexpr Op op_randperm = {.name = "randperm",
+                            .traits = kRandom | kInPlace | kOverwrites,
+                            .infer = infer_randperm,
+                            .forward = {forward_randperm},
+                            .doc = "the numbers below n in random order",
+                            .check = check_randperm};
 
-constexpr const Op* kRandomOps[] = {&op_random, &op_bernoulli, &op_multinomial, &op_permutation};
+constexpr const Op* kRandomOps[] = {&op_random, &op_bernoulli, &op_multinomial, &op_randperm};
 
 Tensor& draw(Tensor& self, Distribution distribution, double a, double b, int64_t low = 0,
              int64_t high = 0) {
@@ -396,7 +396,7 @@ Tensor randint(int64_t low, int64_t high, const Shape& sizes, DType dtype) {
 Tensor randperm(int64_t n) {
   if (n < 0) fail(ErrorCode::kRuntime, "randperm: n must be non-negative, got ", n);
   Tensor t = detail::make_random_target({n}, DType::kInt64);
-  detail::dispatch_in_place(detail::op_permutation, {t});
+  detail::dispatch_in_place(detail::op_randperm, {t});
   return t;
 }
 

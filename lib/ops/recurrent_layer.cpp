@@ -83,13 +83,6 @@ void check_part(const Call& call, int i, const Shape& wanted) {
          name_of(t.dtype), ", expected ", wanted, " and ", name_of(call.in(0).dtype));
 }
 
-OutputMeta& add_output(OutputMetas& outputs, DType dtype, const Shape& sizes) {
-  OutputMeta& meta = outputs.add();
-  meta.dtype = dtype;
-  meta.sizes = sizes;
-  return meta;
-}
-
 // dW = sum over steps of dgates^T h_before: h_before is the output of the step before, h0 at first.
 void weight_gradient(const Sizes& s, const Call& call, const TensorBody& y, const void* h0,
                      const TensorBody& dgates, TensorBody& dw) {
@@ -127,10 +120,10 @@ void infer_lstm(const Call& call, OutputMetas& outputs) {
   check_part(call, 2, {rows, h});
   check_part(call, 3, {4 * h, h});
   const DType dtype = call.in(0).dtype;
-  add_output(outputs, dtype, {steps, rows, h});
-  add_output(outputs, dtype, {rows, h});
-  add_output(outputs, dtype, x);
-  add_output(outputs, dtype, {steps, rows, h});
+  outputs.add(dtype, {steps, rows, h});
+  outputs.add(dtype, {rows, h});
+  outputs.add(dtype, x);
+  outputs.add(dtype, {steps, rows, h});
 }
 
 void forward_lstm(const Call& call) {
@@ -155,7 +148,7 @@ void forward_lstm(const Call& call) {
 // Outputs: gradients of x, h0, c0, w_hh.
 void infer_lstm_backward(const Call& call, OutputMetas& outputs) {
   const DType dtype = call.in(2).dtype;
-  for (int i : {6, 2, 3, 4}) add_output(outputs, dtype, call.in(i).sizes);
+  for (int i : {6, 2, 3, 4}) outputs.add(dtype, call.in(i).sizes);
 }
 
 void forward_lstm_backward(const Call& call) {
@@ -190,8 +183,8 @@ void infer_gru(const Call& call, OutputMetas& outputs) {
   check_part(call, 1, {rows, h});
   check_part(call, 2, {3 * h, h});
   if (call.has(3)) check_part(call, 3, {3 * h});
-  add_output(outputs, call.in(0).dtype, {steps, rows, h});
-  add_output(outputs, call.in(0).dtype, {steps, rows, 4 * h});
+  outputs.add(call.in(0).dtype, {steps, rows, h});
+  outputs.add(call.in(0).dtype, {steps, rows, 4 * h});
 }
 
 void forward_gru(const Call& call) {
@@ -215,10 +208,10 @@ void infer_gru_backward(const Call& call, OutputMetas& outputs) {
   const Shape& y = call.in(3).sizes;
   const DType dtype = call.in(1).dtype;
   const Shape gates{y[0], y[1], 3 * y[2]};
-  add_output(outputs, dtype, gates);
-  add_output(outputs, dtype, call.in(1).sizes);
-  add_output(outputs, dtype, call.in(2).sizes);
-  add_output(outputs, dtype, gates);
+  outputs.add(dtype, gates);
+  outputs.add(dtype, call.in(1).sizes);
+  outputs.add(dtype, call.in(2).sizes);
+  outputs.add(dtype, gates);
 }
 
 void forward_gru_backward(const Call& call) {
@@ -245,7 +238,7 @@ void infer_rnn(const Call& call, OutputMetas& outputs) {
   const Shape& x = call.in(0).sizes;
   check_part(call, 1, {x[1], x[2]});
   check_part(call, 2, {x[2], x[2]});
-  add_output(outputs, call.in(0).dtype, x);
+  outputs.add(call.in(0).dtype, x);
 }
 
 void forward_rnn(const Call& call) {
@@ -264,7 +257,7 @@ void forward_rnn(const Call& call) {
 
 // Inputs: gradient of y, h0, w_hh, y. Outputs: gradients of x, h0, w_hh.
 void infer_rnn_backward(const Call& call, OutputMetas& outputs) {
-  for (int i : {3, 1, 2}) add_output(outputs, call.in(1).dtype, call.in(i).sizes);
+  for (int i : {3, 1, 2}) outputs.add(call.in(1).dtype, call.in(i).sizes);
 }
 
 void forward_rnn_backward(const Call& call) {

@@ -9,7 +9,7 @@
 namespace autograd::detail {
 namespace {
 
-constexpr int64_t kChunk = 1 << 16;  // one long row is reduced in pieces of this many elements
+constexpr int64_t kRowChunk = 1 << 16;  // one long row is reduced in pieces of this many elements
 
 // Finds outer, reduce and inner in a row-major tensor whose reduced dims lie side by side.
 bool split_dims(const Shape& sizes, Mask mask, cpu::ReduceShape& shape) {
@@ -103,13 +103,14 @@ void check_supported(bool supported, const char* op, DType dtype) {
 // One row of floats: fixed chunks, so that the result does not depend on the number of
 // threads.
 void reduce_long_row(cpu::ReduceOp op, DType dtype, const char* in, char* out, int64_t n) {
-  const int64_t chunks = (n + kChunk - 1) / kChunk, item = static_cast<int64_t>(size_of(dtype));
+  const int64_t chunks = (n + kRowChunk - 1) / kRowChunk,
+                item = static_cast<int64_t>(size_of(dtype));
   Tensor partial = make_tensor({chunks}, dtype);
   char* sums = static_cast<char*>(partial.data());
   parallel_for(chunks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t c = begin; c < end; ++c) {
-      const int64_t length = std::min(kChunk, n - c * kChunk);
-      cpu::reduce(op, dtype, in + c * kChunk * item, sums + c * item, {1, length, 1, length, 1},
+      const int64_t length = std::min(kRowChunk, n - c * kRowChunk);
+      cpu::reduce(op, dtype, in + c * kRowChunk * item, sums + c * item, {1, length, 1, length, 1},
                   nullptr);
     }
   });
@@ -217,7 +218,7 @@ void run_reduce(const char* name, cpu::ReduceOp op, TensorBody& x, Mask mask, Te
   }
   if (shape.outer == 0 || shape.inner == 0) return;
   const bool is_long =
-      is_floating(x.dtype) && shape.outer == 1 && shape.inner == 1 && shape.reduce > 2 * kChunk;
+      is_floating(x.dtype) && shape.outer == 1 && shape.inner == 1 && shape.reduce > 2 * kRowChunk;
   if (is_long && joins) return reduce_long_row(op, x.dtype, in, out.data, shape.reduce);
   if (is_long && op == cpu::ReduceOp::kVar) {
     const auto run = [&]<class T>(T* to) {

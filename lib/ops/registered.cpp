@@ -150,7 +150,7 @@ Registered& registered() {
   static Registered& list = *new Registered;
   return list;
 }
-[[maybe_unused]] const bool kept = (keep_over_forks(registered().mutex), true);
+[[maybe_unused]] const bool keeps_registered = (keep_over_forks(registered().mutex), true);
 
 }  // namespace
 

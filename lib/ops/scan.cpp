@@ -55,7 +55,7 @@ void over_outer(const cpu::ScanShape& s, int64_t grain, const Run& run) {
   });
 }
 
-void infer_same(const Call& call, OutputMetas& outputs) {
+void infer_scan(const Call& call, OutputMetas& outputs) {
   OutputMeta& meta = outputs.add();
   meta.dtype = number_type(call);
   meta.sizes = call.in(0).sizes;
@@ -81,13 +81,13 @@ void run_scan(const Call& call, const Kernel& kernel) {
 // ---- linear_scan(a, b): s[j] = b[j] + a[j] s[j-1], or s[j] = b[j] + a[j+1] s[j+1] in reverse.
 // Each is the adjoint of the other, so that gradients of any order are scans again.
 
-void infer_linear(const Call& call, OutputMetas& outputs) {
+void infer_linear_scan(const Call& call, OutputMetas& outputs) {
   OutputMeta& meta = outputs.add();
   meta.dtype = call.in(0).dtype;
   meta.sizes = call.in(0).sizes;
 }
 
-void forward_linear(const Call& call) {
+void forward_linear_scan(const Call& call) {
   const Tensor a = dense(call.in(0)), b = dense(call.in(1));
   if (a.numel() == 0) return;
   cpu::linear_scan(a.dtype(), call.attrs.ints[1] != 0, a.data(), b.data(), call.out().data,
@@ -104,7 +104,7 @@ Tensor shifted(const Tensor& x, int64_t dim, double fill, bool toward = false) {
                 : cat({first, slice(x, dim, 0, n - 1)}, dim);
 }
 
-void backward_linear(Backward& b);
+void backward_linear_scan(Backward& b);
 
 // One dim of input 0, along which everything goes.
 void check_scan(const Call& call, int inputs, int outputs) {
@@ -126,9 +126,9 @@ void check_numbers(const Call& call) {
 constexpr Op op_linear_scan = {
     .name = "linear_scan",
     .traits = kReduction,
-    .infer = infer_linear,
-    .forward = {forward_linear},
-    .backward = backward_linear,
+    .infer = infer_linear_scan,
+    .forward = {forward_linear_scan},
+    .backward = backward_linear_scan,
     .reads = {reads_input(0) | reads_output(), reads_input(0)},
     .attrs = ";;dims,reverse",
     .doc = "s[j] = b[j] + a[j] * s[j-1], or s[j] = b[j] + a[j+1] * s[j+1] in reverse",
@@ -142,7 +142,7 @@ Tensor linear_scan(const Tensor& a, const Tensor& b, int64_t mask, bool reverse)
   return dispatch(op_linear_scan, {a, b}, attrs);
 }
 
-void backward_linear(Backward& b) {
+void backward_linear_scan(Backward& b) {
   const bool reverse = b.attrs().ints[1] != 0;
   const int64_t dim = dim_of(b);
   const Tensor t = linear_scan(b.input(0), b.grad(), b.attrs().ints[0], !reverse);
@@ -166,7 +166,7 @@ void backward_cumsum(Backward& b);
 
 constexpr Op op_cumsum = {.name = "cumsum",
                           .traits = kReduction,
-                          .infer = infer_same,
+                          .infer = infer_scan,
                           .forward = {forward_cumsum},
                           .backward = backward_cumsum,
                           .attrs = ";;dims,reverse,dtype",
@@ -198,7 +198,7 @@ void backward_cumprod(Backward& b) {
 
 constexpr Op op_cumprod = {.name = "cumprod",
                            .traits = kReduction,
-                           .infer = infer_same,
+                           .infer = infer_scan,
                            .forward = {forward_cumprod},
                            .backward = backward_cumprod,
                            .reads = {reads_input(0) | reads_output()},
@@ -315,7 +315,7 @@ constexpr Op op_prod = {.name = "prod",
 
 // ---- cummax, cummin: values and places; the gradient goes to the places
 
-void infer_extreme(const Call& call, OutputMetas& outputs) {
+void infer_running_extreme(const Call& call, OutputMetas& outputs) {
   OutputMeta& values = outputs.add();
   values.dtype = call.in(0).dtype;
   values.sizes = call.in(0).sizes;
@@ -399,25 +399,25 @@ void backward_add_along(Backward& b) {
 void backward_gather_along(Backward& b) {
   b.set(0, dispatch(op_add_along, {b.grad(), b.input(1)}, b.attrs()));
 }
-void backward_extreme(Backward& b) {
+void backward_running_extreme(Backward& b) {
   b.set(0, dispatch(op_add_along, {b.grad(), b.output(1)}, b.attrs()));
 }
 
-constexpr Op extreme_op(const char* name, const char* doc, void (*forward)(const Call&)) {
+constexpr Op running_extreme_op(const char* name, const char* doc, void (*forward)(const Call&)) {
   return {.name = name,
           .traits = kReduction,
-          .infer = infer_extreme,
+          .infer = infer_running_extreme,
           .forward = {forward},
-          .backward = backward_extreme,
+          .backward = backward_running_extreme,
           .reads = {reads_output(1)},
           .attrs = ";;dims",
           .doc = doc,
           .batch = by_mask(1),
           .check = [](const Call& call) { check_scan(call, 1, 2); }};
 }
-constexpr Op op_cummax = extreme_op(
+constexpr Op op_cummax = running_extreme_op(
     "cummax", "largest elements up to each along a dim, and their places", forward_extreme<true>);
-constexpr Op op_cummin = extreme_op(
+constexpr Op op_cummin = running_extreme_op(
     "cummin", "smallest elements up to each along a dim, and their places", forward_extreme<false>);
 
 // ---- logcumsumexp
@@ -426,7 +426,7 @@ void infer_logcumsumexp(const Call& call, OutputMetas& outputs) {
   if (!is_floating(call.in(0).dtype))
     fail(ErrorCode::kNotImplemented, call.op.name, ": not implemented for ",
          name_of(call.in(0).dtype));
-  infer_same(call, outputs);
+  infer_scan(call, outputs);
 }
 
 void forward_logcumsumexp(const Call& call) {

@@ -14,6 +14,7 @@
 #include "ops/broadcast.hpp"
 #include "ops/call_check.hpp"
 #include "ops/indexing.hpp"
+#include "ops/reduce.hpp"
 #include "ops/registry.hpp"
 #include "ops/scatter_lines.hpp"
 
@@ -36,8 +37,6 @@ void check_found(const int64_t* bad, const TensorBody& x, int64_t dim, int64_t s
     fail(ErrorCode::kRuntime, "index ", *bad, " is out of bounds for dimension ", dim,
          " with size ", size, " (sizes ", x.sizes, ")");
 }
-
-int64_t item_of(const TensorBody& t) { return static_cast<int64_t>(size_of(t.dtype)); }
 
 // ---- checks
 
@@ -102,7 +101,7 @@ void forward_gather(const Call& call) {
   const int dim = static_cast<int>(call.attrs.ints[0]);
   const Tensor index = as_int64(call.in(1));
   const int64_t* positions = static_cast<const int64_t*>(index.data());
-  const int64_t item = item_of(x);
+  const int64_t item = item_size(x.dtype);
   const Lines lines = lines_of(x, *body(index), out, dim, false);
   run_lines(lines, out.numel, false,
             [&](const cpu::Positions& p, int64_t x_at, int64_t i_at, int64_t y_at) {
@@ -142,7 +141,7 @@ void run_scatter(cpu::ScatterOp op, TensorBody& self, TensorBody& index_in, cons
   if (index_in.numel == 0) return;
   const Tensor index = as_int64(index_in);
   const int64_t* positions = static_cast<const int64_t*>(index.data());
-  const int64_t item = item_of(self);
+  const int64_t item = item_size(self.dtype);
   const Lines lines = lines_of(self, *body(index), src, dim, repeat);
   run_lines(lines, index_in.numel, true,
             [&](const cpu::Positions& p, int64_t x_at, int64_t i_at, int64_t y_at) {
@@ -159,14 +158,6 @@ void infer_scatter(const Call& call, OutputMetas& outputs) {
   OutputMeta& meta = outputs.add();
   meta.dtype = call.in(0).dtype;
   meta.sizes = call.in(0).sizes;
-}
-
-// One element of the dtype, whatever number was given.
-Tensor converted(TensorBody& value, DType dtype) {
-  if (value.dtype == dtype) return borrow(&value);
-  Tensor out = make_tensor(value.sizes, dtype);
-  copy_into(*body(out), value);
-  return out;
 }
 
 void forward_scatter(const Call& call) {

@@ -222,8 +222,6 @@ void backward_strided_backward(Backward& b) {
         add_to_memory(b.grad(), attrs.lists[1], b.input_sizes(0), attrs.lists[2], -attrs.ints[0]));
 }
 
-int64_t item_of(DType dtype) { return static_cast<int64_t>(size_of(dtype)); }
-
 constexpr const Op* kStridedOps[] = {&op_strided, &op_strided_backward};
 
 // The elements of its storage that lie behind a tensor's first, and before it; of an example, those
@@ -235,7 +233,7 @@ Span storage_span(const TensorBody& x) {
     return own;
   }
   const Storage& s = *x.storage;
-  const int64_t item = item_of(x.dtype);
+  const int64_t item = item_size(x.dtype);
   const int64_t bytes =
       static_cast<int64_t>(s.bytes) - (s.foreign ? 0 : s.data - reinterpret_cast<const char*>(&s));
   const int64_t before = (x.data - s.data) / item;
@@ -283,7 +281,7 @@ Tensor as_strided(const Tensor& x, const Shape& sizes, const Shape& strides,
 // No op, like detach(): the same memory without history.
 Tensor view_dtype(const Tensor& x, DType dtype) {
   detail::TensorBody& b = *detail::body(x);
-  const int64_t from = detail::item_of(b.dtype), to = detail::item_of(dtype);
+  const int64_t from = detail::item_size(b.dtype), to = detail::item_size(dtype);
   const auto refuse = [&](const char* what, auto... more) {
     fail(ErrorCode::kRuntime, what, more..., " to view ", name_of(b.dtype), " as ", name_of(dtype),
          " (different element sizes), got sizes ", b.sizes, ", strides ", b.strides,

@@ -19,7 +19,7 @@ constexpr std::array<int16_t, 95> kWidths = {
 constexpr int kOtherWidth = 620;    // Latin, Greek, Cyrillic beyond ASCII
 constexpr int kSquareWidth = 1020;  // Chinese, Japanese, Korean, symbols
 
-constexpr const char* kUnknown = "\xEF\xBF\xBD";  // U+FFFD
+constexpr const char* kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 
 // Length of the well-formed UTF-8 sequence at the front of `text`, 0 if there is none.
 size_t utf8_length(std::string_view text) {
@@ -45,7 +45,7 @@ template <class See>
 void for_each_character(std::string_view text, const See& see) {
   while (!text.empty()) {
     const size_t length = utf8_length(text);
-    see(length ? text.substr(0, length) : std::string_view(kUnknown));
+    see(length ? text.substr(0, length) : std::string_view(kReplacement));
     text.remove_prefix(length ? length : 1);
   }
 }
@@ -110,7 +110,7 @@ std::string xml_escaped(const std::string& text) {
         break;
       default:
         if (is_control(c))
-          out += kUnknown;
+          out += kReplacement;
         else
           out += c;
     }

@@ -100,9 +100,9 @@ std::string node_text(const SketchNode& node) {
   return text + "]\n";
 }
 
-class Writer {
+class DotWriter {
  public:
-  explicit Writer(const Sketch& sketch) : sketch_(sketch) {
+  explicit DotWriter(const Sketch& sketch) : sketch_(sketch) {
     children_.resize(sketch.clusters.size() + 1);
     nodes_.resize(sketch.clusters.size() + 1);
     for (size_t c = 0; c < sketch.clusters.size(); ++c)
@@ -220,7 +220,7 @@ std::vector<const Style*> styles_in(const Sketch& sketch) {
 
 std::string dot_text(const GraphData& graph, const DrawOptions& options) {
   const Sketch sketch = make_sketch(graph, options);
-  return head(options, !sketch.clusters.empty()) + Writer(sketch).body() +
+  return head(options, !sketch.clusters.empty()) + DotWriter(sketch).body() +
          (options.legend ? legend(sketch) : "") + "}\n";
 }
 

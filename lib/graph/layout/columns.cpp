@@ -195,12 +195,12 @@ void Alignment::push_together() {
   }
 }
 
-struct Span {
+struct RowSpan {
   double low = kFar, high = -kFar;
 };
 
-Span span_of(const Level& level, const std::vector<double>& x) {
-  Span span;
+RowSpan span_of(const Level& level, const std::vector<double>& x) {
+  RowSpan span;
   for (size_t i = 0; i < x.size(); ++i) {
     span.low = std::min(span.low, x[i] - level.vertices[i].left);
     span.high = std::max(span.high, x[i] + level.vertices[i].right);
@@ -225,8 +225,8 @@ void stack_rows(Level& level) {
     return item.is_cluster && item.left + item.right >= kWide;
   });
   if (!has_wide) return;
-  std::vector<Span> spans(level.rows.size());
-  Span widest{0, 0};
+  std::vector<RowSpan> spans(level.rows.size());
+  RowSpan widest{0, 0};
   for (size_t row = 0; row < level.rows.size(); ++row) {
     if (level.rows[row].empty()) continue;
     const Vertex &first = level.vertices[static_cast<size_t>(level.rows[row].front())],
@@ -235,7 +235,7 @@ void stack_rows(Level& level) {
     if (spans[row].high - spans[row].low > widest.high - widest.low) widest = spans[row];
   }
   for (size_t row = 0; row < level.rows.size(); ++row) {
-    const Span& span = spans[row];
+    const RowSpan& span = spans[row];
     const double by = span.low < widest.low     ? widest.low - span.low
                       : span.high > widest.high ? widest.high - span.high
                                                 : 0;
@@ -249,7 +249,7 @@ void place_columns(Level& level) {
   std::vector<char> conflicts = find_conflicts(level);
   add_lighter(level, conflicts);
   std::array<std::vector<double>, 4> ways;
-  std::array<Span, 4> spans;
+  std::array<RowSpan, 4> spans;
   size_t narrowest = 0;
   for (size_t k = 0; k < 4; ++k) {
     ways[k] = Alignment(level, conflicts, k < 2, k % 2 == 0).columns();

@@ -13,11 +13,11 @@ namespace autograd::detail {
 namespace {
 
 /// A side of an equation: a value ('x'), a number, or an op on terms.
-struct Term {
+struct AlgebraTerm {
   char letter = 0;
   double number = 0;
   const Op* op = nullptr;
-  std::vector<Term> inputs;
+  std::vector<AlgebraTerm> inputs;
 };
 
 /// Reads "mul(neg(x), 2)".
@@ -25,9 +25,9 @@ class Reader {
  public:
   explicit Reader(std::string_view text) : rest_(text) {}
 
-  Term term() {
+  AlgebraTerm term() {
     skip_spaces();
-    Term term;
+    AlgebraTerm term;
     if (std::isalpha(rest_.front())) {
       size_t n = 0;
       while (n < rest_.size() && (std::isalnum(rest_[n]) || rest_[n] == '_')) ++n;
@@ -61,18 +61,18 @@ class Reader {
   std::string_view rest_;
 };
 
-struct Equation {
+struct AlgebraEquation {
   const char *left_text, *right_text;
-  Term left, right;
+  AlgebraTerm left, right;
 };
 
-const std::vector<Equation>& equations() {
-  static const std::vector<Equation> all = [] {
+const std::vector<AlgebraEquation>& equations() {
+  static const std::vector<AlgebraEquation> all = [] {
     constexpr const char* texts[][2] = {
 #define EQUATION(left, right) {#left, #right},
 #include "graph/passes/algebra.def"
     };
-    std::vector<Equation> list;
+    std::vector<AlgebraEquation> list;
     for (const auto& [left, right] : texts)
       list.push_back({left, right, Reader(left).term(), Reader(right).term()});
     return list;
@@ -83,7 +83,8 @@ const std::vector<Equation>& equations() {
 /// One equation held against one place of the graph.
 class Match {
  public:
-  Match(Rewrite& rewrite, const Equation& equation) : rewrite_(rewrite), equation_(equation) {}
+  Match(Rewrite& rewrite, const AlgebraEquation& equation)
+      : rewrite_(rewrite), equation_(equation) {}
 
   /// Rewrites op i if it is the left side of the equation.
   bool apply(int i) {
@@ -100,7 +101,7 @@ class Match {
  private:
   int& letter(char name) { return letters_[name - 'a']; }
 
-  bool fits(const Term& term, int v) {
+  bool fits(const AlgebraTerm& term, int v) {
     v = rewrite_.current(v);
     if (v < 0) return false;
     if (term.op) return rewrite_.maker(v) >= 0 && fits_op(term, rewrite_.maker(v));
@@ -111,7 +112,7 @@ class Match {
     return true;
   }
 
-  bool fits_op(const Term& term, int i) {
+  bool fits_op(const AlgebraTerm& term, int i) {
     const GraphOp& op = rewrite_.op(i);
     if (op.op != term.op || op.inputs.size() != term.inputs.size() || rewrite_.memory.writes(i))
       return false;
@@ -133,13 +134,13 @@ class Match {
   }
 
   bool becomes_op(int i, int result) {
-    const Term& right = equation_.right;
+    const AlgebraTerm& right = equation_.right;
     const GraphValue& to = rewrite_.value(result);
     // Numbers weigh less than tensors in the choice of a dtype: only where all are of one.
     for (int v : letters_)
       if (v >= 0 && to.dtype != DType::kBool && rewrite_.value(v).dtype != to.dtype) return false;
     std::vector<int> inputs;
-    for (const Term& term : right.inputs)
+    for (const AlgebraTerm& term : right.inputs)
       inputs.push_back(term.letter ? letter(term.letter)
                                    : rewrite_.add_number(to.dtype, term.number));
     GraphOp& op = rewrite_.op(i);
@@ -150,7 +151,7 @@ class Match {
   }
 
   Rewrite& rewrite_;
-  const Equation& equation_;
+  const AlgebraEquation& equation_;
   int letters_[26] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
                       -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
 };
@@ -163,7 +164,7 @@ GraphData with_simpler_algebra(const GraphData& graph, PassReport& report) {
     bool changed = true;
     for (int rounds = 0; changed && rounds < 8 && !rewrite.is_dropped(i); ++rounds) {
       changed = false;
-      for (const Equation& equation : equations()) {
+      for (const AlgebraEquation& equation : equations()) {
         if (rewrite.op(i).op != equation.left.op || !Match(rewrite, equation).apply(i)) continue;
         report.note("algebra", std::string(equation.left_text) + " = " + equation.right_text,
                     &rewrite.op(i));
