@@ -17,7 +17,7 @@ using cpu::kWinogradProducts;
 
 /// out [batch, rows, out...] from source [batch, channels, in...], of which output (y, x) reads
 /// from (y, x) - pad on.
-struct Job {
+struct TiledConvolution {
   int64_t batch, channels, rows;
   int64_t in[2], out[2], pad[2];
   const float* source;
@@ -45,10 +45,10 @@ constexpr int64_t kBand = 1 << 18;
 
 int64_t rounded_up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
 
-Bands bands_of(const Job& job) {
+Bands bands_of(const TiledConvolution& conv) {
   Bands b;
-  for (int d = 0; d < 2; ++d) b.tiles[d] = (job.out[d] + 1) / 2;
-  const int64_t each = kWinogradProducts * (job.channels + job.rows) * b.tiles[1];
+  for (int d = 0; d < 2; ++d) b.tiles[d] = (conv.out[d] + 1) / 2;
+  const int64_t each = kWinogradProducts * (conv.channels + conv.rows) * b.tiles[1];
   const int64_t most = std::clamp<int64_t>(kBand / each, 1, b.tiles[0]);
   b.count = (b.tiles[0] + most - 1) / most;
   b.rows = (b.tiles[0] + b.count - 1) / b.count;
@@ -59,7 +59,7 @@ Bands bands_of(const Job& job) {
     b.wanted.push_back(left >= cpu::kConvBlock ? ~uint64_t{0} : (uint64_t{1} << left) - 1);
     b.at.push_back(b.at.back() + std::min(left, cpu::kConvBlock));
   }
-  for (int64_t c = 0; c < job.channels; ++c) b.offsets.push_back(c * b.positions);
+  for (int64_t c = 0; c < conv.channels; ++c) b.offsets.push_back(c * b.positions);
   return b;
 }
 
@@ -96,8 +96,8 @@ class Filters {
 
 class Band {
  public:
-  Band(const Job& job, const Bands& bands, const Filters& filters)
-      : job_(job),
+  Band(const TiledConvolution& conv, const Bands& bands, const Filters& filters)
+      : conv_(conv),
         bands_(bands),
         filters_(filters),
         memory_(static_cast<size_t>(padded_size() + inputs_size() + sums_size() + 4 * 16) *
@@ -121,28 +121,28 @@ class Band {
 
   int64_t padded_size() const { return (2 * bands_.rows + 2) * bands_.from_row; }
   int64_t inputs_size() const {
-    return kWinogradProducts * job_.channels * bands_.positions + cpu::kConvBlock;
+    return kWinogradProducts * conv_.channels * bands_.positions + cpu::kConvBlock;
   }
   int64_t sums_size() const {
-    return kWinogradProducts * job_.rows * bands_.positions + kWidestVector;
+    return kWinogradProducts * conv_.rows * bands_.positions + kWidestVector;
   }
   float* take(int64_t size) {
     return reinterpret_cast<float*>(memory_.take(static_cast<size_t>(size) * sizeof(float)));
   }
 
   void transform_inputs(int64_t image, int64_t first, int64_t rows) {
-    const Inside down(2 * first - job_.pad[0], 2 * rows + 2, job_.in[0]);
-    const Inside across(-job_.pad[1], 2 * bands_.tiles[1] + 2, job_.in[1]);
+    const Inside down(2 * first - conv_.pad[0], 2 * rows + 2, conv_.in[0]);
+    const Inside across(-conv_.pad[1], 2 * bands_.tiles[1] + 2, conv_.in[1]);
     std::fill(padded_, padded_ + padded_size(), 0.0f);
-    for (int64_t c = 0; c < job_.channels; ++c) {
-      const float* from = job_.source + (image * job_.channels + c) * job_.in[0] * job_.in[1] +
-                          (2 * first - job_.pad[0] + down.first) * job_.in[1] + across.first -
-                          job_.pad[1];
+    for (int64_t c = 0; c < conv_.channels; ++c) {
+      const float* from = conv_.source + (image * conv_.channels + c) * conv_.in[0] * conv_.in[1] +
+                          (2 * first - conv_.pad[0] + down.first) * conv_.in[1] + across.first -
+                          conv_.pad[1];
       float* to = padded_ + down.first * bands_.from_row + across.first;
-      for (int64_t y = 0; y < down.count; ++y, from += job_.in[1], to += bands_.from_row)
+      for (int64_t y = 0; y < down.count; ++y, from += conv_.in[1], to += bands_.from_row)
         std::memcpy(to, from, static_cast<size_t>(across.count) * sizeof(float));
       cpu::winograd_input({padded_, bands_.from_row, rows, bands_.tiles[1],
-                           job_.channels * bands_.positions, bands_.positions},
+                           conv_.channels * bands_.positions, bands_.positions},
                           inputs_ + c * bands_.positions);
     }
   }
@@ -151,40 +151,40 @@ class Band {
     for (int64_t k = 0; k < kWinogradProducts; ++k)
       cpu::conv_rows(
           DType::kFloat32,
-          {filters_.packed(k), job_.rows, job_.channels,
-           inputs_ + k * job_.channels * bands_.positions, bands_.offsets.data(), nullptr,
-           sums_ + k * job_.rows * bands_.positions, bands_.positions, bands_.wanted.data(),
+          {filters_.packed(k), conv_.rows, conv_.channels,
+           inputs_ + k * conv_.channels * bands_.positions, bands_.offsets.data(), nullptr,
+           sums_ + k * conv_.rows * bands_.positions, bands_.positions, bands_.wanted.data(),
            bands_.at.data(), 0, static_cast<int64_t>(bands_.wanted.size())});
   }
 
   void transform_sums(int64_t image, int64_t first, int64_t rows) {
-    const int64_t height = std::min(2 * rows, job_.out[0] - 2 * first);
-    for (int64_t r = 0; r < job_.rows; ++r)
+    const int64_t height = std::min(2 * rows, conv_.out[0] - 2 * first);
+    for (int64_t r = 0; r < conv_.rows; ++r)
       cpu::winograd_output(
-          {sums_ + r * bands_.positions, job_.rows * bands_.positions, bands_.tiles[1],
-           job_.bias ? job_.bias[r] : 0.0f, height, job_.out[1], job_.out[1]},
-          job_.result + ((image * job_.rows + r) * job_.out[0] + 2 * first) * job_.out[1]);
+          {sums_ + r * bands_.positions, conv_.rows * bands_.positions, bands_.tiles[1],
+           conv_.bias ? conv_.bias[r] : 0.0f, height, conv_.out[1], conv_.out[1]},
+          conv_.result + ((image * conv_.rows + r) * conv_.out[0] + 2 * first) * conv_.out[1]);
   }
 
-  const Job& job_;
+  const TiledConvolution& conv_;
   const Bands& bands_;
   const Filters& filters_;
   Scratch memory_;
   float *padded_, *inputs_, *sums_;
 };
 
-void run(const Job& job) {
-  const Bands bands = bands_of(job);
-  const Filters filters(job.filters);
+void run_tiled(const TiledConvolution& conv) {
+  const Bands bands = bands_of(conv);
+  const Filters filters(conv.filters);
   const auto finish = [&](int64_t image) {
-    const int64_t size = job.rows * job.out[0] * job.out[1];
-    job.pieces.end_piece(image * size, (image + 1) * size);
+    const int64_t size = conv.rows * conv.out[0] * conv.out[1];
+    conv.pieces.end_piece(image * size, (image + 1) * size);
   };
-  const double work = static_cast<double>(kWinogradProducts * job.channels * job.rows) *
+  const double work = static_cast<double>(kWinogradProducts * conv.channels * conv.rows) *
                       static_cast<double>(bands.count * bands.positions);
-  if (job.batch >= 2 * num_threads() || num_threads() == 1 || work < kConvThreadWork) {
-    parallel_for(job.batch, conv_grain(work), [&](int64_t begin, int64_t end) {
-      Band band(job, bands, filters);
+  if (conv.batch >= 2 * num_threads() || num_threads() == 1 || work < kConvThreadWork) {
+    parallel_for(conv.batch, conv_grain(work), [&](int64_t begin, int64_t end) {
+      Band band(conv, bands, filters);
       for (int64_t image = begin; image < end; ++image) {
         band.run(image, 0, bands.count);
         finish(image);
@@ -193,9 +193,9 @@ void run(const Job& job) {
     return;
   }
   // Few large images: the threads share each.
-  for (int64_t image = 0; image < job.batch; ++image) {
+  for (int64_t image = 0; image < conv.batch; ++image) {
     parallel_for(bands.count, 1, [&](int64_t begin, int64_t end) {
-      Band(job, bands, filters).run(image, begin, end);
+      Band(conv, bands, filters).run(image, begin, end);
     });
     finish(image);
   }
@@ -223,17 +223,17 @@ bool winograd_convolution(const ConvGeometry& g, DType dtype, const char* image,
                           const char* bias, char* out, const Pieces& pieces) {
   const cpu::Window& w = g.window;
   if (!fits(g, dtype, w.out)) return false;
-  run({g.batch,
-       g.channels,
-       g.filters,
-       {w.in[1], w.in[2]},
-       {w.out[1], w.out[2]},
-       {w.pad[1], w.pad[2]},
-       floats(image),
-       {floats(weight), g.filters, g.channels * 9, g.channels, 9, false},
-       floats(bias),
-       reinterpret_cast<float*>(out),
-       pieces});
+  run_tiled({g.batch,
+             g.channels,
+             g.filters,
+             {w.in[1], w.in[2]},
+             {w.out[1], w.out[2]},
+             {w.pad[1], w.pad[2]},
+             floats(image),
+             {floats(weight), g.filters, g.channels * 9, g.channels, 9, false},
+             floats(bias),
+             reinterpret_cast<float*>(out),
+             pieces});
   return true;
 }
 
@@ -242,17 +242,17 @@ bool winograd_convolution_input(const ConvGeometry& g, DType dtype, const char* 
                                 const Pieces& pieces) {
   const cpu::Window& w = g.window;
   if (!fits(g, dtype, w.in)) return false;
-  run({g.batch,
-       g.filters,
-       g.channels,
-       {w.out[1], w.out[2]},
-       {w.in[1], w.in[2]},
-       {2 - w.pad[1], 2 - w.pad[2]},
-       floats(out),
-       {floats(weight), g.channels, 9, g.filters, g.channels * 9, true},
-       floats(bias),
-       reinterpret_cast<float*>(image),
-       pieces});
+  run_tiled({g.batch,
+             g.filters,
+             g.channels,
+             {w.out[1], w.out[2]},
+             {w.in[1], w.in[2]},
+             {2 - w.pad[1], 2 - w.pad[2]},
+             floats(out),
+             {floats(weight), g.channels, 9, g.filters, g.channels * 9, true},
+             floats(bias),
+             reinterpret_cast<float*>(image),
+             pieces});
   return true;
 }
 

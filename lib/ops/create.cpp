@@ -149,10 +149,10 @@ Tensor linspace(double start, double end, int64_t steps, DType dtype) {
   const double step = steps > 1 ? (end - start) / static_cast<double>(steps - 1) : 0;
   // From both ends, so that the last number is exactly `end`.
   const double last = static_cast<double>(steps - 1);
-  const double half = steps == 1 ? 1 : static_cast<double>(steps / 2);
+  const int64_t half = steps == 1 ? 1 : steps / 2;
   write_blocks(t, [&](double first, int32_t n, double* numbers) {
-    const auto from_start =
-        static_cast<int32_t>(std::clamp(half - first, 0.0, static_cast<double>(n)));
+    const auto from_start = static_cast<int32_t>(
+        std::clamp(static_cast<double>(half) - first, 0.0, static_cast<double>(n)));
     for (int32_t i = 0; i < from_start; ++i) numbers[i] = start + step * (first + i);
     for (int32_t i = from_start; i < n; ++i) numbers[i] = end - step * (last - (first + i));
   });
