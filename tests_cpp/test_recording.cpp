@@ -279,6 +279,7 @@ TEST_F(Capi, recording_refuses_bad_arguments) {
   expect_failure(ag_recording_watch(nullptr, nullptr), AG_ERROR_VALUE, "'recording' is NULL");
   EXPECT_EQ(ag_recording_watch(recording, nullptr), AG_OK);
   EXPECT_EQ(ag_recording_parents(nullptr, nullptr, 0), -1);
+  EXPECT_NE(ag_python_module_get_call(), ag_python_module_call());  // which Python's tests call
   expect_failure(ag_python_module_calls(nullptr, 7, name), AG_ERROR_VALUE, "functions");
   const void* nothing[23] = {};
   expect_failure(ag_python_module_calls(nothing, 6, name), AG_ERROR_VALUE, "n_functions");
