@@ -291,6 +291,8 @@ FOR_C_PROGRAMS = {
     "ag_compiled_save",
     "ag_compiled_load",
     "ag_recording_end",
+    "ag_recording_enter",
+    "ag_recording_leave",
 }
 
 
