@@ -1971,8 +1971,8 @@ AG_API int64_t ag_recording_parents(ag_recording* recording, int64_t* parents, i
  * ag_recording_stop. The interpreter's lock is held. */
 AG_API ag_status ag_recording_watch(ag_recording* recording, void* list);
 /* For Python: addresses of functions whose `self` is the name of a method, a str. One of METH_O
- * returns that method of its argument, a module; in a thread whose calls are watched, `watched` as a
- * method. One of METH_FASTCALL | METH_KEYWORDS calls the method of its first argument with the
+ * returns that method of its argument, a module; in a thread whose calls are watched, `watched` as
+ * a method. One of METH_FASTCALL | METH_KEYWORDS calls the method of its first argument with the
  * others, and marks the call. */
 AG_API const void* ag_python_module_get_call(void);
 AG_API const void* ag_python_module_call(void);
@@ -1982,8 +1982,9 @@ AG_API const void* ag_python_module_call(void);
 AG_API ag_status ag_python_module_calls(const void* const* functions, int64_t n_functions,
                                         const void* watched);
 /* For Python: tells the functions "begin_recording" and "end_recording" of ag_python_function(),
- * once, what they need of the interpreter: functions and objects as python/autograd/graph/recording.py
- * names them, in that order. All live on. Value error before ag_python_classes(). */
+ * once, what they need of the interpreter: functions and objects as
+ * python/autograd/graph/recording.py names them, in that order. All live on. Value error before
+ * ag_python_classes(). */
 AG_API ag_status ag_python_recording(const void* const* functions, int64_t n_functions,
                                      const void* const* objects, int64_t n_objects);
 

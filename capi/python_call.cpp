@@ -141,8 +141,8 @@ ag_status ag_python_module_calls(const void* const* functions, int64_t n_functio
     address(5, known->release);
     address(6, known->bad_argument);
     known->watched = const_cast<void*>(in.pointer(watched, "watched"));
-    const Python* none = nullptr;
-    if (python_known.compare_exchange_strong(none, known.get())) (void)known.release();
+    const Python *none = nullptr, *const made = known.release();
+    if (!python_known.compare_exchange_strong(none, made)) delete made;
   });
 }
 
