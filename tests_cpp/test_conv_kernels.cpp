@@ -2,6 +2,9 @@
 #include <algorithm>
 #include <array>
 
+#include "autograd/ops.hpp"
+#include "autograd/random.hpp"
+#include "autograd/runtime.hpp"
 #include "kernel_test.hpp"
 #include "kernels/cpu/conv.hpp"
 #include "kernels/cpu/conv_gather.hpp"
@@ -247,6 +250,38 @@ TEST(ConvKernels, WinogradsWayAgreesWithPlainLoops) {
                                   {4, 3, 3, 70, false}})
       check_winograd(c);
   });
+}
+
+/// Batch, channels, filters, height, width, padding: what float32 takes by Winograd's way, also
+/// where windows lie in the padding alone.
+constexpr int64_t kManyChannels[][6] = {{3, 32, 33, 20, 21, 1},
+                                        {2, 35, 48, 19, 16, 2},
+                                        {2, 40, 32, 27, 30, 0},
+                                        {2, 64, 64, 14, 13, 9},
+                                        {1, 128, 128, 14, 14, 1}};
+
+TEST(Convolution, ManyChannelsAreAsWithFloat64) {
+  const int before = num_threads();
+  for (int n_threads : {1, 2}) {
+    set_num_threads(n_threads);
+    for (const auto& c : kManyChannels) {
+      const Shape image = {c[0], c[1], c[3], c[4]}, weight = {c[2], c[1], 3, 3};
+      const Tensor x = randn(image), w = randn(weight), b = randn({c[2]});
+      ConvOptions options;
+      options.padding = {c[5], c[5]};
+      const auto results = [&](DType dtype) {
+        Tensor in = to(x, dtype).detach().requires_grad_();
+        const Tensor y = conv2d(in, to(w, dtype), to(b, dtype), options);
+        sum(y * y).backward();
+        return std::array{to(y.detach(), DType::kFloat64), to(in.grad(), DType::kFloat64)};
+      };
+      const auto got = results(DType::kFloat32), want = results(DType::kFloat64);
+      for (size_t i = 0; i < got.size(); ++i)
+        EXPECT_LT(max(abs(got[i] - want[i])).item(), 1e-5 * max(abs(want[i])).item())
+            << i << " of " << c[1] << " channels";
+    }
+  }
+  set_num_threads(before);
 }
 
 TEST(ConvGather, ColumnsAreTransposedToWindows) {

@@ -131,7 +131,7 @@ Tensor arange(double start, double end, double step, DType dtype) {
   if (!(count < 9e18)) fail(ErrorCode::kRuntime, "arange: invalid size, possible overflow");
   Tensor t = make_tensor({static_cast<int64_t>(count)}, dtype);
   const auto is_whole = [](double x) { return std::trunc(x) == x && std::abs(x) < 1e15; };
-  if (dtype == DType::kInt64 && is_whole(start) && is_whole(step) && is_whole(std::trunc(end))) {
+  if (dtype == DType::kInt64 && is_whole(start) && is_whole(step) && std::abs(end) < 1e15) {
     const auto from = static_cast<int64_t>(start), by = static_cast<int64_t>(step);
     write_parts(t, [&](char* out, int64_t first, int64_t n) {
       auto* const numbers = reinterpret_cast<int64_t*>(out);
