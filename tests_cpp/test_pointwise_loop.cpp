@@ -232,7 +232,8 @@ TEST(PointwiseLoop, LargeTransposedAndBroadcast) {
 
 template <class T>
 void check_rows_with_numbers(DType dtype) {
-  // An outer product of rows, in place too, over lengths around those of vectors.
+  // Rows and a number for each, in place too, and an outer product, where all rows are one; over
+  // lengths around those of vectors.
   const PointwiseOp ops[] = {PointwiseOp::k_add, PointwiseOp::k_sub,     PointwiseOp::k_mul,
                              PointwiseOp::k_div, PointwiseOp::k_maximum, PointwiseOp::k_minimum};
   for (const PointwiseOp op : ops) {
@@ -250,12 +251,18 @@ void check_rows_with_numbers(DType dtype) {
           r = {{numbers.data(), dense.data()}, {1, n}, {true, false}, out.data(), n, rows, n};
         by_rows(r);
         const std::vector<T> got = out;
+        r.row[first] = 0;
+        by_rows(r);
+        const std::vector<T> outer = out;
         out = dense;
+        r.row[first] = n;
         r.in[first] = out.data();
         by_rows(r);
         ASSERT_EQ(out, got);
-        for (int64_t i = 0; i < rows * n; ++i) {
-          T a = dense[i], b = numbers[i / n], want = 0;
+        for (int64_t i = 0; i < 2 * rows * n; ++i) {
+          const bool shared = i >= rows * n;
+          const int64_t at = shared ? i - rows * n : i;
+          T a = dense[shared ? at % n : at], b = numbers[at / n], want = 0;
           if (first) std::swap(a, b);
           if (op == PointwiseOp::k_add) want = a + b;
           if (op == PointwiseOp::k_sub) want = a - b;
@@ -263,7 +270,8 @@ void check_rows_with_numbers(DType dtype) {
           if (op == PointwiseOp::k_div) want = a / b;
           if (op == PointwiseOp::k_maximum) want = std::max(a, b);
           if (op == PointwiseOp::k_minimum) want = std::min(a, b);
-          ASSERT_EQ(got[i], want) << static_cast<int>(op) << " at " << i << " of " << n;
+          ASSERT_EQ((shared ? outer : got)[at], want)
+              << static_cast<int>(op) << " at " << at << " of " << n << (shared ? ", outer" : "");
         }
       }
     }

@@ -18,7 +18,7 @@ struct RowInput {
   const T* data;
   Vec<T> number;
 
-  RowInput(const BroadcastRows& r, int k, int64_t row)
+  HWY_INLINE RowInput(const BroadcastRows& r, int k, int64_t row)
       : data(static_cast<const T*>(r.in[k]) + row * r.row[k]), number(constant ? *data : T(0)) {}
   HWY_INLINE Vec<T> load(int64_t i) const {
     if constexpr (constant) return number;
@@ -26,12 +26,13 @@ struct RowInput {
   }
 };
 
+/// The rows from `row` on.
 template <class Row, class T, bool a_constant, bool b_constant>
-void run_long_rows(const BroadcastRows& r) {
+void run_long_rows(const BroadcastRows& r, int64_t row = 0) {
   using V = Vec<T>;
   const hn::ScalableTag<T> d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d)), last = r.n - lanes;
-  for (int64_t row = 0; row < r.rows; ++row) {
+  for (; row < r.rows; ++row) {
     const RowInput<T, a_constant> a(r, 0, row);
     const RowInput<T, b_constant> b(r, 1, row);
     T* const y = static_cast<T*>(r.out) + row * r.out_row;
@@ -43,6 +44,36 @@ void run_long_rows(const BroadcastRows& r) {
     for (int64_t i = 0; i < last; i += lanes) hn::StoreU(at(i).raw, d, y + i);
     hn::StoreU(end.raw, d, y + last);
   }
+}
+
+/// A number for each row, and the same run for all. A load behind many stores waits whenever its
+/// place in a page is that of one of them. So there are few: four rows at a time share those of the
+/// run, and what describes the rows is copied, for the compiler would read it after each store.
+template <class Row, class T, bool a_constant>
+void run_outer(const BroadcastRows& rows) {
+  using V = Vec<T>;
+  constexpr int kRows = 4, kNumber = a_constant ? 0 : 1;
+  const hn::ScalableTag<T> d;
+  const BroadcastRows r = rows;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d)), last = r.n - lanes;
+  const T* const run = static_cast<const T*>(r.in[1 - kNumber]);
+  int64_t row = 0;
+  for (; row + kRows <= r.rows; row += kRows) {
+    const T* const numbers = static_cast<const T*>(r.in[kNumber]) + row * r.row[kNumber];
+    T* const y = static_cast<T*>(r.out) + row * r.out_row;
+    V number[kRows];
+    for (int k = 0; k < kRows; ++k) number[k] = V(numbers[k * r.row[kNumber]]);
+    for (int64_t i = 0; i < r.n; i += lanes) {
+      const int64_t at = HWY_MIN(i, last);  // the last vector may overlap the one before it
+      const V x = hn::LoadU(d, run + at);
+      for (int k = 0; k < kRows; ++k) {
+        const V a = a_constant ? number[k] : x, b = a_constant ? x : number[k];
+        hn::StoreU(Row::template of<V>(a, b, V(0), V(0), V(0), V(0)).raw, d,
+                   y + k * r.out_row + at);
+      }
+    }
+  }
+  run_long_rows<Row, T, a_constant, !a_constant>(rows, row);
 }
 
 template <class Row, class T>
@@ -65,8 +96,14 @@ template <class Row, class T>
 void run_rows(const BroadcastRows& r) {
   if (r.n < static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()))) return run_short_rows<Row, T>(r);
   if (r.constant[0] && r.constant[1]) return run_long_rows<Row, T, true, true>(r);
-  if (r.constant[0]) return run_long_rows<Row, T, true, false>(r);
-  if (r.constant[1]) return run_long_rows<Row, T, false, true>(r);
+  if (r.constant[0]) {
+    if (r.row[1] == 0) return run_outer<Row, T, true>(r);
+    return run_long_rows<Row, T, true, false>(r);
+  }
+  if (r.constant[1]) {
+    if (r.row[0] == 0) return run_outer<Row, T, false>(r);
+    return run_long_rows<Row, T, false, true>(r);
+  }
   run_long_rows<Row, T, false, false>(r);
 }
 
