@@ -289,8 +289,8 @@ AG_API int64_t ag_op_doc(const char* name, char* buffer, int64_t capacity);
 /* The address of a METH_FASTCALL function that does what the C function `name` does, for arguments
  * of the usual classes. All other calls go on to the function's `self`, a callable of the same
  * meaning. NULL if there is none. It must not be called before ag_python_start(). That of "tolist",
- * which is no C function, makes nested lists of a tensor's elements; those of "begin_recording" and
- * "end_recording" do what ag_python_recording() prepares. */
+ * which is no C function, makes nested lists of a tensor's elements; those of "begin_recording",
+ * "end_recording" and "seen_by_recording" do what ag_python_recording() prepares. */
 AG_API const void* ag_python_function(const char* name);
 /* Tells these functions, once, what they need of the interpreter. functions:
  * PyLong_AsLongLongAndOverflow, PyLong_FromLongLong, PyFloat_AsDouble, PyFloat_FromDouble,
@@ -1981,8 +1981,8 @@ AG_API const void* ag_python_module_call(void);
  * of ag_python_module_call(). The first call decides for the whole process. */
 AG_API ag_status ag_python_module_calls(const void* const* functions, int64_t n_functions,
                                         const void* watched);
-/* For Python: tells the functions "begin_recording" and "end_recording" of ag_python_function(),
- * once, what they need of the interpreter: functions and objects as
+/* For Python: tells the functions "begin_recording", "end_recording" and "seen_by_recording" of
+ * ag_python_function(), once, what they need of the interpreter: functions and objects as
  * python/autograd/graph/recording.py names them, in that order. All live on. Value error before
  * ag_python_classes(). */
 AG_API ag_status ag_python_recording(const void* const* functions, int64_t n_functions,

@@ -193,6 +193,7 @@ ag_graph* ag_recording_end(ag_recording* recording, const ag_tensor* const* name
 void ag_recording_free(ag_recording* recording) {
   if (!recording) return;
   end_watch_of_modules(recording->watch);
+  forget_seen(recording->seen);
   delete recording;
 }
 

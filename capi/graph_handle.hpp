@@ -1,5 +1,6 @@
 // What the handles of graphs and recordings point to.
 #pragma once
+#include <cstdint>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -32,6 +33,9 @@ struct ModuleWatch;
 struct ag_recording {
   autograd::Recording recording;
   autograd::capi::ModuleWatch* watch = nullptr;  ///< owned
+  bool names_given = false;                      ///< in Python
+  bool is_seen = false;  ///< what the program held at the end was looked at natively
+  std::vector<uintptr_t> seen = {};  ///< then: rows, see end_recording() in python_calls.hpp
 };
 
 namespace autograd::capi {

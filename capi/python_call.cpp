@@ -42,8 +42,14 @@ namespace {
 
 // The innermost. Its end is left to the recording: a thread that has ended may hold no lock to
 // release objects.
-constinit thread_local ModuleWatch* watch = nullptr;
-constinit thread_local uint64_t watches = 0;
+#if defined(__ELF__)
+#define AG_IN_EACH_THREAD [[gnu::tls_model("initial-exec")]] constinit thread_local
+#else
+#define AG_IN_EACH_THREAD constinit thread_local
+#endif
+AG_IN_EACH_THREAD ModuleWatch* watch = nullptr;
+AG_IN_EACH_THREAD uint64_t watches = 0;
+#undef AG_IN_EACH_THREAD
 
 ModuleWatch* find_watch(uint64_t number) {
   ModuleWatch* found = watch;
@@ -81,7 +87,9 @@ void* call_seen(const ModuleWatch* by, void* method, void* const* args, size_t n
     return call_seen(by->below, method, args, n, keywords);
   }
   void* result = nullptr;
-  if (!known.append(by->list, args[0])) result = call_seen(by->below, method, args, n, keywords);
+  if (!known.append(by->list, args[0]))
+    result = by->below ? call_seen(by->below, method, args, n, keywords)
+                       : known.call_method(method, args, n, keywords);
   // What was called may have ended this watch and begun another one.
   if (const ModuleWatch* const still = find_watch(number)) still->marks->current = before;
   return result;
@@ -110,6 +118,12 @@ ModuleWatch* autograd::capi::watch_modules(std::shared_ptr<detail::ScopeMarks> m
   watch = new ModuleWatch{std::move(marks), list, watch, ++watches};
   known_python().keep(list);
   return watch;
+}
+
+void* autograd::capi::list_of_watched(const ModuleWatch* watch) {
+  if (!watch || !watch->list) return nullptr;
+  known_python().keep(watch->list);
+  return watch->list;
 }
 
 void autograd::capi::end_watch_of_modules(ModuleWatch* ended) {

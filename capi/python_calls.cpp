@@ -384,6 +384,7 @@ const std::vector<Known>& table() {
         {"tolist", &nested_lists},
         {"begin_recording", &begin_recording},
         {"end_recording", &end_recording},
+        {"seen_by_recording", &seen_by_recording},
     };
     std::sort(list.begin(), list.end(),
               [](const Known& a, const Known& b) { return a.name < b.name; });

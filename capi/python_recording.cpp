@@ -38,8 +38,8 @@ struct LookFunctions {
 struct LookObjects {
   Object handle_class, module_class, dict_class, text_class, int_class;
   Object kinds, type_name, name_parameters, name_buffers, name_modules;
-  Object recording;                              ///< name of a graph's attribute
-  Object profile, handle, modules, seen, names;  ///< and of a record's
+  Object recording;              ///< name of a graph's attribute
+  Object plain, profile, handle;  ///< and of a record's
   Object graph_class, none, yes, variables_are_new;
   Object refuse, finish, fail;  ///< functions of recording.py
 };
@@ -87,18 +87,33 @@ class Met {
   size_t count_ = 0;
 };
 
-/// What was seen, as rows of a kind and an object's address, and objects that name them.
+// What a row is about, as in looks.py, and the number of objects in it that name it.
+enum Kind : uintptr_t { kCalled, kModule, kMember, kVariableModule, kVariable, kPart };
+constexpr int kNames[] = {0, 1, 2, 1, 1, 2};
+
+uintptr_t address(Object object) { return reinterpret_cast<uintptr_t>(object); }
+
+/// Calls see(kind, object, names) with each row.
+template <class F>
+void for_each_row(const std::vector<uintptr_t>& rows, F see) {
+  for (size_t at = 0; at < rows.size();) {
+    const uintptr_t kind = rows[at];
+    see(kind, rows[at + 1], rows.data() + at + 2);
+    at += 2 + static_cast<size_t>(kNames[kind]);
+  }
+}
+
+/// Writes what it sees as rows: a kind, an object's address, and objects that name it.
 class Look {
  public:
-  Look(const LookPython& python, Recording& recording) : python_(python), recording_(recording) {
+  Look(const LookPython& python, ag_recording& recording)
+      : python_(python), recording_(recording.recording), rows_(recording.seen) {
     rows_.reserve(2 * kUsualRows);
-    names_.reserve(2 * kUsualRows);
     waiting_.reserve(kUsualRows);
   }
   Look(const Look&) = delete;
   Look& operator=(const Look&) = delete;
   ~Look() {
-    for (const Object name : names_) drop(name);
     for (const Object module : waiting_) drop(module);
     for (const Class& each : classes_)
       if (each.name) drop(each.name);
@@ -109,26 +124,27 @@ class Look {
   void look_at_variables(Object dict);
   /// At all that are waiting, and those in them. False with an error of Python's.
   bool look_at_modules();
-  /// A list of the names in order, and of the rows as bytes; nullptr with an error.
-  Object give();
   /// A list of modules that name their parameters themselves, nullptr if there are none.
   Object left() const { return left_; }
 
  private:
-  // As in looks.py.
-  enum Kind : int64_t { kCalled, kModule, kMember, kVariableModule, kVariable, kPart };
   static constexpr size_t kUsualRows = 64;
 
-  void add(Kind kind, Object object) {
-    rows_.push_back(kind);
-    rows_.push_back(static_cast<int64_t>(reinterpret_cast<intptr_t>(object)));
+  void add(Kind kind, Object object) { rows_.insert(rows_.end(), {kind, address(object)}); }
+  void add(Kind kind, Object object, Object name) {
+    rows_.insert(rows_.end(), {kind, address(object), address(keep(name))});
   }
-  void add(Kind kind, Object object, Object name, Object extra = nullptr) {
-    add(kind, object);
-    names_.push_back(keep(name));
-    if (extra) names_.push_back(keep(extra));
+  void add(Kind kind, Object object, Object name, Object extra) {
+    rows_.insert(rows_.end(), {kind, address(object), address(keep(name)), address(keep(extra))});
   }
-  void add_tensor(Kind kind, Object tensor, Object name, Object extra = nullptr);
+  template <class... Names>
+  void add_tensor(Kind kind, Object tensor, Names... names) {
+    const ag_tensor* const handle = handle_of(tensor);
+    if (!handle) return;
+    Borrowed borrowed(handle);
+    recording_.note(*borrowed);
+    add(kind, tensor, names...);
+  }
   void wait(Object module) {
     if (met_.add(module)) waiting_.push_back(keep(module));
   }
@@ -149,25 +165,16 @@ class Look {
 
   const LookPython& python_;
   Recording& recording_;
+  std::vector<uintptr_t>& rows_;
   Object left_ = nullptr;
   // What a small model needs lies here.
-  std::byte room_[8 * kUsualRows * sizeof(Object)];
+  std::byte room_[4 * kUsualRows * sizeof(Object)];
   std::pmr::monotonic_buffer_resource memory_{room_, sizeof(room_)};
-  std::pmr::vector<int64_t> rows_{&memory_};
   // In braces, the address would be an element.
-  std::pmr::vector<Object> names_ = std::pmr::vector<Object>(&memory_);
   std::pmr::vector<Object> waiting_ = std::pmr::vector<Object>(&memory_);
   std::pmr::vector<Class> classes_{&memory_};  ///< models have a few
   Met met_{&memory_};
 };
-
-void Look::add_tensor(Kind kind, Object tensor, Object name, Object extra) {
-  const ag_tensor* const handle = handle_of(tensor);
-  if (!handle) return;
-  Borrowed borrowed(handle);
-  recording_.note(*borrowed);
-  add(kind, tensor, name, extra);
-}
 
 void Look::look_at_called(Object list) {
   const Sequence modules(list);
@@ -274,24 +281,6 @@ bool Look::look_at_modules() {
   return !raised();
 }
 
-Object Look::give() {
-  const intptr_t n = static_cast<intptr_t>(names_.size());
-  const Object list = new_list(n + 1);
-  if (!list) return nullptr;
-  const intptr_t bytes = static_cast<intptr_t>(rows_.size() * sizeof(int64_t));
-  bool good =
-      fill_place(list, n, python_.new_bytes(reinterpret_cast<const char*>(rows_.data()), bytes));
-  for (intptr_t i = 0; i < n; ++i) good &= fill_place(list, i, names_[static_cast<size_t>(i)]);
-  names_.clear();
-  if (good) return list;
-  drop(list);
-  return nullptr;
-}
-
-}  // namespace
-
-namespace {
-
 /// The new reference that a function has returned, which may be nullptr.
 struct Owned {
   Object object;
@@ -307,20 +296,22 @@ Object begin_recording(Object /*self*/, Object const* args, intptr_t n) {
   if (n != 1) return call_function(known.refuse, args, n);
   const Object record = args[0];
   const Owned before{known.get_attribute(record, known.handle)};
-  const Owned profile{known.get_attribute(record, known.profile)};
-  if (!before.object || !profile.object) return nullptr;
+  const Owned plain{known.get_attribute(record, known.plain)};
+  if (!before.object || !plain.object) return nullptr;
   if (before.object != known.none) return call_function(known.refuse, args, 1);
+  const bool is_plain = plain.object == known.yes;
+  const Owned profile{is_plain ? give_none() : known.get_attribute(record, known.profile)};
   Owned graph{known.make(known.graph_class, 0)};
   const Owned modules{new_list(0)}, handle{new_handle(known.handle_class)};
-  if (!graph.object || !modules.object || !handle.object ||
+  if (!profile.object || !graph.object || !modules.object || !handle.object ||
       known.set_attribute(graph.object, known.recording, record) ||
-      known.set_attribute(record, known.modules, modules.object) ||
       known.set_attribute(record, known.handle, handle.object))
     return nullptr;
   ag_recording* const recording = ag_recording_begin(profile.object == known.yes);
   set_handle(handle.object, recording);
   if (!recording || ag_recording_watch(recording, modules.object) != AG_OK)
     return call_function(known.fail, args, 1);
+  recording->names_given = !is_plain;
   return std::exchange(graph.object, nullptr);
 }
 
@@ -357,28 +348,33 @@ class Variables {
 
 }  // namespace
 
+namespace {
+
+/// Of a record; nullptr if it has none.
+ag_recording* recording_of(const LookPython& known, Object record) {
+  const Owned handle{known.get_attribute(record, known.handle)};
+  void* recording = nullptr;
+  if (handle.object) take_other_handle(handle.object, recording);
+  return static_cast<ag_recording*>(recording);
+}
+
+}  // namespace
+
 Object end_recording(Object /*self*/, Object const* args, intptr_t n) {
   const LookPython& known = *known_look_python.load(std::memory_order_acquire);
-  if (n < 1) return call_function(known.fail, args, n);
-  const Object record = args[0];
-  const Owned handle{known.get_attribute(record, known.handle)};
-  const Owned modules{known.get_attribute(record, known.modules)};
-  const Owned names{known.get_attribute(record, known.names)};
-  void* recording = nullptr;
-  if (!handle.object || !modules.object || !names.object) return nullptr;
-  if (modules.object == known.none || !take_other_handle(handle.object, recording) || !recording ||
-      known.set_attribute(record, known.modules, known.none) ||
-      ag_recording_stop(static_cast<ag_recording*>(recording)) != AG_OK)
-    return call_function(known.fail, args, 1);
+  ag_recording* const recording = n < 1 ? nullptr : recording_of(known, args[0]);
+  const Owned modules{recording ? list_of_watched(recording->watch) : nullptr};
+  if (!modules.object || ag_recording_stop(recording) != AG_OK)
+    return raised() ? nullptr : call_function(known.fail, args, std::min<intptr_t>(n, 1));
   try {
     const Variables variables(known);
-    Look look(known, static_cast<ag_recording*>(recording)->recording);
+    Look look(known, *recording);
     look.look_at_called(modules.object);
     if (variables.is_dict()) look.look_at_variables(variables.get());
-    const Owned seen{look.look_at_modules() ? look.give() : nullptr};
-    if (!seen.object || known.set_attribute(record, known.seen, seen.object)) return nullptr;
-    if (names.object == known.none && !look.left() && variables.is_dict()) return give_none();
-    const Object rest[] = {record, look.left() ? look.left() : known.none,
+    if (!look.look_at_modules()) return nullptr;
+    recording->is_seen = true;
+    if (!recording->names_given && !look.left() && variables.is_dict()) return give_none();
+    const Object rest[] = {args[0], look.left() ? look.left() : known.none,
                            variables.is_dict() || !variables.get() ? known.none : variables.get()};
     return call_function(known.finish, rest, 3);
   } catch (...) {
@@ -387,9 +383,35 @@ Object end_recording(Object /*self*/, Object const* args, intptr_t n) {
   }
 }
 
+Object seen_by_recording(Object /*self*/, Object const* args, intptr_t n) {
+  const LookPython& known = *known_look_python.load(std::memory_order_acquire);
+  const ag_recording* const recording = n < 1 ? nullptr : recording_of(known, args[0]);
+  if (!recording || !recording->is_seen) return raised() ? nullptr : give_none();
+  std::vector<uintptr_t> names;
+  std::vector<int64_t> rows;
+  for_each_row(recording->seen, [&](uintptr_t kind, uintptr_t object, const uintptr_t* named) {
+    rows.insert(rows.end(), {static_cast<int64_t>(kind), static_cast<int64_t>(object)});
+    names.insert(names.end(), named, named + kNames[kind]);
+  });
+  Owned list{new_list(static_cast<intptr_t>(names.size()) + 1)};
+  if (!list.object) return nullptr;
+  intptr_t place = 0;
+  for (const uintptr_t name : names)
+    if (!fill_place(list.object, place++, keep(reinterpret_cast<Object>(name)))) return nullptr;
+  const Object bytes = known.new_bytes(reinterpret_cast<const char*>(rows.data()),
+                                       static_cast<intptr_t>(rows.size() * sizeof(int64_t)));
+  return fill_place(list.object, place, bytes) ? std::exchange(list.object, nullptr) : nullptr;
+}
+
 }  // namespace autograd::capi::python
 
 using namespace autograd::capi::python;
+
+void autograd::capi::forget_seen(const std::vector<uintptr_t>& seen) {
+  for_each_row(seen, [](uintptr_t kind, uintptr_t, const uintptr_t* names) {
+    for (int i = 0; i < kNames[kind]; ++i) drop(reinterpret_cast<Object>(names[i]));
+  });
+}
 
 ag_status ag_python_recording(const void* const* functions, int64_t n_functions,
                               const void* const* objects, int64_t n_objects) {

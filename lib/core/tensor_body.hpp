@@ -76,6 +76,7 @@ struct TensorBody : TensorHead {
   bool is_inference = false;     ///< made in inference mode
   bool shares_block = false;     ///< lies in front of its storage, which frees both
   uint32_t output_index = 0;     ///< which output of node this is
+  std::atomic<uint32_t> described_in{0};  ///< the last recording that has written down what this is
   Node* node = nullptr;          ///< owned reference to the op that recorded this tensor
   TensorBody* grad = nullptr;    ///< owned reference
   TensorBody* source = nullptr;  ///< owned reference to what this tensor is a view of

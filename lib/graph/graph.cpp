@@ -78,17 +78,16 @@ void Recording::stop() {
 
 Graph Recording::finish(const GraphNames& names) {
   stop();
-  detail::TensorNotes notes;
   std::vector<NotedName> given;
   for (const auto* named : {&names.tensors, &names.buffers})
     for (const auto& [name, tensor] : *named) {
-      given.push_back({name, notes.count(), named == &names.buffers});
-      notes.add(tensor);
+      given.push_back({name, recorder_->n_notes(), named == &names.buffers});
+      note(tensor);
     }
-  return Graph::from_data(detail::hold(recorder_->graph(std::move(notes), std::move(given))));
+  return Graph::from_data(detail::hold(recorder_->graph(std::move(given))));
 }
 
-void Recording::note(const Tensor& tensor) { recorder_->notes.add(tensor); }
+void Recording::note(const Tensor& tensor) { recorder_->note(tensor); }
 
 void Recording::note(const std::vector<Tensor>& tensors) {
   for (const Tensor& t : tensors) note(t);
@@ -96,11 +95,11 @@ void Recording::note(const std::vector<Tensor>& tensors) {
 
 Graph Recording::graph(std::vector<NotedName> names) {
   stop();
-  const int64_t n = recorder_->notes.count();
+  const int64_t n = recorder_->n_notes();
   for (const NotedName& each : names)
     if (each.tensor < 0 || each.tensor >= n)
       fail(ErrorCode::kValue, "there is no tensor ", each.tensor, " among ", n, " noted ones");
-  return Graph::from_data(detail::hold(recorder_->graph(recorder_->notes, std::move(names))));
+  return Graph::from_data(detail::hold(recorder_->graph(std::move(names))));
 }
 
 void Recording::enter(const std::string& name, const std::string& type) {

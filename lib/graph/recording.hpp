@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -15,8 +16,20 @@
 
 namespace autograd::detail {
 
-/// Calls as words, one after the other, in blocks that never move. A training step of a small
-/// network takes a few kilobytes.
+/// A tensor as it was at one moment.
+struct LoggedTensor {
+  uint64_t id = 0, storage = 0, data = 0, number = 0;
+  DType dtype = DType::kFloat32;
+  bool needs_grad = false, is_number = false, is_absent = false;
+  Shape sizes, strides;
+};
+/// A tensor and its gradient, which is absent if there is none.
+struct LoggedNote {
+  LoggedTensor tensor, grad;
+};
+
+/// Calls, and what tensors are in between, as words, one after the other, in blocks that never
+/// move. No tensor is kept. A training step of a small network takes a few kilobytes.
 class CallLog {
  public:
   /// Keeps blocks of the usual size for the recordings to come.
@@ -28,54 +41,32 @@ class CallLog {
     std::unique_ptr<uint64_t[], Release> words;
     size_t used = 0, capacity = 0;
   };
-  /// Tensors that were described lately, and are not again.
-  static constexpr size_t kKnown = 128;
+  using Blocks = std::vector<std::shared_ptr<const Block>>;
 
   CallLog();
   CallLog(const CallLog&) = delete;
   CallLog& operator=(const CallLog&) = delete;
   /// Appends a call.
   void add(const Call& call, uint64_t time, int32_t scope);
-  /// All that was written; the log is empty then.
-  std::vector<Block> take();
+  /// Appends what a tensor and its gradient are now. Throws Error (value) for none.
+  void note(const Tensor& t);
+  int64_t n_notes() const { return n_notes_; }
+  /// All that was written; what follows is written elsewhere.
+  Blocks written();
   bool is_empty() const { return blocks_.empty(); }
 
  private:
   void end_block();
   void make_room(size_t n);
-  uint64_t* write_tensor(uint64_t* at, const TensorBody* b);
-  uint64_t* describe(uint64_t* at, const TensorBody& b, uint64_t needs_grad);
+  uint64_t* write_tensor(uint64_t* at, TensorBody* b);
   uint64_t* write_options(uint64_t* at, const TensorBody& b);
 
-  std::vector<Block> blocks_;
+  std::vector<std::shared_ptr<Block>> blocks_;
   uint64_t *at_ = nullptr, *end_ = nullptr;  ///< of the last block
   uint64_t* near_end_ = nullptr;             ///< before this there is room for a usual call
-  uint64_t options_ = 0;    ///< the tensor that the last step of an optimizer had its options from
-  uint64_t known_[kKnown];  ///< ids, by their last bits
-};
-
-/// A tensor as it was at one moment.
-struct LoggedTensor {
-  uint64_t id = 0, storage = 0, data = 0, number = 0;
-  DType dtype = DType::kFloat32;
-  bool needs_grad = false, is_number = false, is_absent = false;
-  Shape sizes, strides;
-};
-/// What tensors and their gradients are at one moment, as words: no tensor is kept.
-class TensorNotes {
- public:
-  struct Note {
-    LoggedTensor tensor, grad;  ///< grad is absent if there is none
-  };
-  void add(const Tensor& t);
-  int64_t count() const { return count_; }
-  std::vector<Note> read() const;
-
- private:
-  void write(const Tensor& t);
-
-  std::vector<uint64_t> words_;
-  int64_t count_ = 0;
+  uint64_t options_ = 0;  ///< the tensor that the last step of an optimizer had its options from
+  int64_t n_notes_ = 0;
+  const uint32_t number_;  ///< what tensors are marked with that were described
 };
 
 /// What calls are timed by: the processor's own counter where there is one, a third of the price of
@@ -92,7 +83,7 @@ inline uint64_t ticks() {
 
 /// What was recorded and has ended. Graphs that nobody has looked at yet are made of it.
 struct CallRecord {
-  std::vector<CallLog::Block> calls;
+  CallLog::Blocks calls;
   std::vector<uint64_t> read;  ///< tensors whose elements the program looked at
   uint64_t began_ticks = 0;
   double seconds_per_tick = 0;
@@ -122,11 +113,12 @@ class CallRecorder : public Observer {
   /// Name and type of those modules, as far as they are known.
   std::vector<std::pair<std::string, std::string>> names;
 
-  /// Of tensors that names may be given to later.
-  TensorNotes notes;
-  /// Once it is closed: what makes a graph of what was recorded. The tensors are looked for as
-  /// inputs, outputs and gradients.
-  std::function<GraphData()> graph(TensorNotes tensors, std::vector<NotedName> given) const;
+  /// Notes a tensor that a name may be given to later; also when it is closed.
+  void note(const Tensor& t) { log_.note(t); }
+  int64_t n_notes() const { return log_.n_notes(); }
+  /// Once it is closed: what makes a graph of what was recorded. The noted tensors are looked for
+  /// as inputs, outputs and gradients.
+  std::function<GraphData()> graph(std::vector<NotedName> given);
 
  private:
   const bool timed_;
@@ -134,9 +126,9 @@ class CallRecorder : public Observer {
   const void* thread_;
   int64_t began_ = 0;         ///< nanoseconds
   uint64_t began_ticks_ = 0;  ///< the same of the clock that calls are timed by
+  double seconds_per_tick_ = 0;  ///< when it is closed
   CallLog log_;
   std::vector<uint64_t> read_;
-  std::shared_ptr<const CallRecord> record_;  ///< when it is closed
 };
 
 /// One call, read back from a log.
@@ -160,18 +152,21 @@ struct Words;
 /// Reads the calls of a log in order.
 class CallReader {
  public:
-  explicit CallReader(const std::vector<CallLog::Block>& blocks) : blocks_(blocks) {}
+  explicit CallReader(const CallLog::Blocks& blocks) : blocks_(blocks) {}
   /// False at the end.
   bool next(LoggedCall& call);
+  /// Those before and between the calls that were read.
+  const std::vector<LoggedNote>& notes() const { return notes_; }
 
  private:
   LoggedTensor read_tensor(Words& from);
   void read_options(Words& from, LoggedCall& call);
 
-  const std::vector<CallLog::Block>& blocks_;
+  const CallLog::Blocks& blocks_;
   size_t block_ = 0, at_ = 0;
   uint64_t options_ = 0;
-  std::vector<LoggedTensor> known_{CallLog::kKnown};
+  std::vector<LoggedNote> notes_;
+  std::unordered_map<uint64_t, LoggedTensor> known_;  ///< by id
 };
 
 }  // namespace autograd::detail

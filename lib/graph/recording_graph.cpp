@@ -37,7 +37,7 @@ class Builder {
  public:
   explicit Builder(std::vector<GraphScope> scopes) { graph_.scopes = std::move(scopes); }
   void add(const LoggedCall& call, double seconds);
-  void name(const NotedName& given, const TensorNotes::Note& note);
+  void name(const NotedName& given, const LoggedNote& note);
   GraphData finish();
 
   void mark_read(uint64_t tensor) {
@@ -206,7 +206,7 @@ void Builder::add(const LoggedCall& call, double seconds) {
   graph_.ops.push_back(std::move(op));
 }
 
-void Builder::name(const NotedName& given, const TensorNotes::Note& note) {
+void Builder::name(const NotedName& given, const LoggedNote& note) {
   const int v = find(note.tensor);
   if (v >= 0) {
     // The name belongs to the memory's first value as well: "weight" before and after a step.
@@ -312,7 +312,7 @@ GraphData Builder::finish() {
 }
 
 GraphData graph_of(const CallRecord& record, const std::vector<GraphScope>& scopes,
-                   const TensorNotes& notes, const std::vector<NotedName>& given) {
+                   const std::vector<NotedName>& given) {
   Builder builder(scopes);
   LoggedCall call;
   CallReader calls(record.calls);
@@ -326,8 +326,8 @@ GraphData graph_of(const CallRecord& record, const std::vector<GraphScope>& scop
     seconds += passed;
   }
   for (uint64_t tensor : record.read) builder.mark_read(tensor);
-  const std::vector<TensorNotes::Note> noted = notes.read();
-  for (const NotedName& each : given) builder.name(each, noted[static_cast<size_t>(each.tensor)]);
+  for (const NotedName& each : given)
+    builder.name(each, calls.notes()[static_cast<size_t>(each.tensor)]);
   GraphData graph = builder.finish();
   graph.measured.seconds = seconds;
   if (record.timed) show_times(graph);
@@ -336,16 +336,16 @@ GraphData graph_of(const CallRecord& record, const std::vector<GraphScope>& scop
 
 }  // namespace
 
-std::function<GraphData()> CallRecorder::graph(TensorNotes tensors,
-                                               std::vector<NotedName> given) const {
+std::function<GraphData()> CallRecorder::graph(std::vector<NotedName> given) {
   std::vector<GraphScope> scopes;
   for (size_t i = 0; i < marks->parents.size(); ++i) {
     GraphScope& scope = scopes.emplace_back();
     if (i < names.size()) std::tie(scope.name, scope.type) = names[i];
     scope.parent = marks->parents[i] - 1;
   }
-  return [record = record_, scopes = std::move(scopes), tensors = std::move(tensors),
-          given = std::move(given)] { return graph_of(*record, scopes, tensors, given); };
+  return [record = CallRecord{log_.written(), read_, began_ticks_, seconds_per_tick_, timed_},
+          scopes = std::move(scopes),
+          given = std::move(given)] { return graph_of(record, scopes, given); };
 }
 
 }  // namespace autograd::detail

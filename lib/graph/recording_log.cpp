@@ -20,6 +20,7 @@ const T* pointer(uint64_t bits) {
 }
 
 // A call: these words, what its flags announce, its tensors.
+// Without an op, it is a note of two tensors.
 enum CallWord { kOp, kTime, kCounts, kWhere, kCallWords };
 constexpr uint64_t kInBackward = 1, kHasAttrs = 2, kHasLists = 4, kRecorded = 8, kVisited = 16;
 constexpr int kInputsAt = 8, kOutputsAt = 36;  // bits of kCounts; the flags are below
@@ -34,7 +35,6 @@ enum TensorWord { kLook, kId, kStorage, kData, kTensorWords };
 constexpr size_t kAttrWords = 6;
 constexpr size_t kMostCallWords = kCallWords + 4 + kAttrWords + 1 + 3 * kMaxDims;
 constexpr size_t kMostTensorWords = kTensorWords + 1 + 2 * kMaxDims;
-constexpr size_t kUsualNoteWords = 256;  // of a dozen tensors with gradients
 constexpr size_t kMostOptions = 64;
 constexpr size_t kMostOptionWords = 2 + kMostOptions;
 constexpr int kUsualTensors = 8;
@@ -134,21 +134,19 @@ inline uint64_t* put_lists(uint64_t* at, const Attrs& attrs) {
 }  // namespace
 
 // One that was described before is one word: geometry and memory of a tensor never change.
-inline uint64_t* CallLog::write_tensor(uint64_t* at, const TensorBody* b) {
+inline uint64_t* CallLog::write_tensor(uint64_t* at, TensorBody* b) {
   if (!b) {
     *at = kAbsent;
     return at + 1;
   }
   static_assert(kNeedsGrad == 1);
   const uint64_t needs_grad = b->needs_grad();
-  if (known_[b->id % kKnown] != b->id) return describe(at, *b, needs_grad);
-  *at = needs_grad | kAsBefore | b->id << kRankAt;
-  return at + 1;
-}
-
-inline uint64_t* CallLog::describe(uint64_t* at, const TensorBody& b, uint64_t needs_grad) {
-  if (!b.sizes.empty() || needs_grad) known_[b.id % kKnown] = b.id;
-  return put(at, b, needs_grad);
+  if (b->described_in.load(std::memory_order_relaxed) == number_) {
+    *at = needs_grad | kAsBefore | b->id << kRankAt;
+    return at + 1;
+  }
+  if (!b->sizes.empty() || needs_grad) b->described_in.store(number_, std::memory_order_relaxed);
+  return put(at, *b, needs_grad);
 }
 
 // An optimizer's options are the same for all parameters of a step, and written once.
@@ -162,20 +160,27 @@ uint64_t* CallLog::write_options(uint64_t* at, const TensorBody& b) {
   return at + n;
 }
 
-CallLog::CallLog() { std::fill_n(known_, kKnown, ~uint64_t{0}); }
+// Numbers come again after four billion recordings: a tensor that was last described that long ago
+// may then be missing in the graph.
+CallLog::CallLog()
+    : number_([] {
+        static std::atomic<uint32_t> last{0};
+        const uint32_t next = last.fetch_add(1, std::memory_order_relaxed) + 1;
+        return next ? next : last.fetch_add(1, std::memory_order_relaxed) + 1;
+      }()) {}
 
 void CallLog::Release::operator()(uint64_t* words) const {
   if (!is_usual || !keep_spare(words)) delete[] words;
 }
 
 void CallLog::end_block() {
-  if (!blocks_.empty()) blocks_.back().used = static_cast<size_t>(at_ - blocks_.back().words.get());
+  if (at_) blocks_.back()->used = static_cast<size_t>(at_ - blocks_.back()->words.get());
 }
 
-std::vector<CallLog::Block> CallLog::take() {
+CallLog::Blocks CallLog::written() {
   end_block();
   at_ = end_ = near_end_ = nullptr;
-  return std::exchange(blocks_, {});
+  return {blocks_.begin(), blocks_.end()};
 }
 
 void CallLog::make_room(size_t n) {
@@ -184,9 +189,10 @@ void CallLog::make_room(size_t n) {
   const size_t capacity = std::max(n, kBlockWords);
   const bool is_usual = capacity == kBlockWords;
   uint64_t* const warm = is_usual ? take_spare() : nullptr;
-  blocks_.push_back({{warm ? warm : new uint64_t[capacity], {is_usual}}, 0, capacity});
-  at_ = blocks_.back().words.get();
-  end_ = at_ + blocks_.back().capacity;
+  std::unique_ptr<uint64_t[], Release> words(warm ? warm : new uint64_t[capacity], {is_usual});
+  at_ = words.get();
+  end_ = at_ + capacity;
+  blocks_.push_back(std::make_shared<Block>(Block{std::move(words), 0, capacity}));
   near_end_ = end_ - kUsualWords;
 }
 
@@ -304,51 +310,44 @@ void CallReader::read_options(Words& from, LoggedCall& call) {
 LoggedTensor CallReader::read_tensor(Words& from) {
   if (const uint64_t look = *from.at; look & kAsBefore) {
     ++from.at;
-    LoggedTensor t = known_[(look >> kRankAt) % CallLog::kKnown];
+    const auto found = known_.find(look >> kRankAt);
+    LoggedTensor t;
+    if (found == known_.end())
+      t.is_absent = true;
+    else
+      t = found->second;
     t.needs_grad = look & kNeedsGrad;
     return t;
   }
   LoggedTensor t = from.tensor();
-  if (!t.is_absent && !t.is_number) known_[t.id % CallLog::kKnown] = t;
+  if (!t.is_absent && !t.is_number) known_[t.id] = t;
   return t;
 }
 
-void TensorNotes::write(const Tensor& t) {
-  const TensorBody* const b = body_or_null(t);
-  if (!b) {
-    words_.push_back(kAbsent);
-    return;
-  }
-  uint64_t words[kMostTensorWords];
-  words_.insert(words_.end(), words, put(words, *b, b->needs_grad()));
-}
-
-void TensorNotes::add(const Tensor& t) {
-  body(t);  // throws if there is none
-  if (words_.empty()) words_.reserve(kUsualNoteWords);
-  write(t);
-  write(t.grad());
-  ++count_;
-}
-
-std::vector<TensorNotes::Note> TensorNotes::read() const {
-  std::vector<Note> notes;
-  Words from{words_.data()};
-  for (int64_t i = 0; i < count_; ++i) {
-    Note& note = notes.emplace_back();
-    note.tensor = from.tensor();
-    note.grad = from.tensor();
-  }
-  return notes;
+void CallLog::note(const Tensor& t) {
+  TensorBody* const b = body(t);  // throws if there is none
+  make_room(1 + 2 * kMostTensorWords);
+  *at_ = 0;
+  at_ = write_tensor(write_tensor(at_ + 1, b), b->grad);
+  ++n_notes_;
 }
 
 bool CallReader::next(LoggedCall& call) {
-  while (block_ < blocks_.size() && at_ == blocks_[block_].used) {
-    ++block_;
-    at_ = 0;
+  Words from{nullptr};
+  for (;;) {
+    while (block_ < blocks_.size() && at_ == blocks_[block_]->used) {
+      ++block_;
+      at_ = 0;
+    }
+    if (block_ == blocks_.size()) return false;
+    from.at = blocks_[block_]->words.get() + at_;
+    if (*from.at) break;
+    ++from.at;
+    LoggedNote& note = notes_.emplace_back();
+    note.tensor = read_tensor(from);
+    note.grad = read_tensor(from);
+    at_ = static_cast<size_t>(from.at - blocks_[block_]->words.get());
   }
-  if (block_ == blocks_.size()) return false;
-  Words from{blocks_[block_].words.get() + at_};
   const uint64_t* const head = from.at;
   from.at += kCallWords;
   const uint64_t flags = head[kCounts];
@@ -373,7 +372,7 @@ bool CallReader::next(LoggedCall& call) {
   for (uint64_t n = flags >> kOutputsAt; n > 0; --n) call.outputs.push_back(read_tensor(from));
   call.in_place = !call.inputs.empty() && !call.outputs.empty() && !call.inputs[0].is_absent &&
                   call.inputs[0].id == call.outputs[0].id;
-  at_ = static_cast<size_t>(from.at - blocks_[block_].words.get());
+  at_ = static_cast<size_t>(from.at - blocks_[block_]->words.get());
   return true;
 }
 

@@ -249,23 +249,20 @@ void apply(const Recipe& recipe, const detail::Op& op, const Target& target, Ten
 [[gnu::noinline]] void apply_observed(const List& list, int64_t i, const Target& target,
                                       TensorBody& gradient, const Counters& counters,
                                       Planner& planner) {
-  detail::Vector<detail::Arg> inputs;
-  detail::Vector<Tensor> outputs;
-  inputs.reserve(3 + kMaxStates);
-  outputs.reserve(1 + kMaxStates);
-  inputs.push_back(list.params[i]);
-  inputs.emplace_back(&gradient);
-  outputs.push_back(list.params[i]);
+  const detail::Arg none(nullptr);
+  detail::Arg inputs[] = {list.params[i], detail::Arg(&gradient), none, none, none, none, none};
+  static_assert(std::size(inputs) == 3 + kMaxStates);
+  Tensor outputs[1 + kMaxStates] = {list.params[i]};
+  int n_inputs = 2, n_outputs = 1;
   for (int k = 0; k < kMaxStates; ++k) {
     if (!list.recipe.states[k].name) continue;
-    inputs.emplace_back(list.uses(k, i) ? body(list.state(k, i)) : nullptr);
-    if (list.uses(k, i)) outputs.push_back(list.state(k, i));
+    inputs[n_inputs++] = detail::Arg(list.uses(k, i) ? body(list.state(k, i)) : nullptr);
+    if (list.uses(k, i)) outputs[n_outputs++] = list.state(k, i);
   }
-  inputs.push_back(list.options);
+  inputs[n_inputs++] = list.options;
   detail::Attrs attrs;
   attrs.reals[0] = list.options.data_as<double>()[0];
-  const detail::Call call{*list.op, inputs.data(),  static_cast<int>(inputs.size()),
-                          attrs,    outputs.data(), static_cast<int>(outputs.size())};
+  const detail::Call call{*list.op, inputs, n_inputs, attrs, outputs, n_outputs};
   detail::observer()->before_in_place(call);
   {
     const detail::Unobserved pause;

@@ -188,7 +188,7 @@ class Graph:
         return self.table()
 
     def __repr__(self) -> str:
-        if self._native is None and self._recording._seen is None:
+        if self._native is None and not self._recording._is_over():
             return "<autograd.graph.Graph, still being recorded>"
         return f"<autograd.graph.Graph with {self.num_ops} ops and {self.num_values} values>"
 

@@ -97,19 +97,23 @@ class record:
     measure the time of each operation; the sum of these times is the time of the block up to the last operation.
     """
 
+    # False where one of the next two is set.
+    _plain = True
     _profile = False
     _names: Names | None = None
     _handle: Any = None
-    # The modules that are called, during the block.
+    # The modules that are called, during a block that is not begun natively.
     _modules: list[Any] | None = None
-    # What the library has seen at its end.
+    # What the library has seen at its end, as soon as somebody asks.
     _seen: list[Any] | None = None
 
     def __init__(self, params: Any | None = None, *, profile: bool = False) -> None:
         if params is not None:
             self._names = Names("record", params)
+            self._plain = False
         if profile:
             self._profile = True
+            self._plain = False
 
     # These two are for interpreters of which the library does not know enough.
 
@@ -144,11 +148,21 @@ class record:
 
     def _fail(self, *_: Any) -> Any:
         """Instead of the end of the block."""
-        if self._seen is not None or self._modules is None and self._handle is None:
+        if self._handle is None or self._is_over():
             raise RuntimeError("record(): the block has not begun, or has ended")
         # In another thread than it began: the library gives it up at the next call of that one.
         self._handle = self._modules = None
         raise_last_error()
+
+    def _is_over(self) -> bool:
+        """True if the block has ended. Then there is something seen."""
+        if self._seen is None and self._handle is not None:
+            self._seen = self._take_seen()
+        return self._seen is not None
+
+    def _take_seen(self) -> list[Any] | None:
+        """What the library has seen at the end of the block. Only a native end leaves it there."""
+        return None
 
     def _finish(self, left: list[Any] | None, variables: Any) -> None:
         """After a native end: looks at modules and variables that it has left."""
@@ -160,7 +174,7 @@ class record:
 
     def _graph(self) -> Any:
         """The native graph, with the names of what was seen at the end."""
-        if self._seen is None:
+        if not self._is_over():
             raise RuntimeError("the graph is still being recorded: use it after the with block")
         names = self._names or Names("record")
         if self._seen:
@@ -182,7 +196,7 @@ _FUNCTIONS_OF_ENDS = (
     "PyType_GenericAlloc",
 )
 _TEXTS = ("_kinds", "__name__", "named_parameters", "named_buffers", "named_modules")
-_TEXTS += ("_recording", "_profile", "_handle", "_modules", "_seen", "_names")
+_TEXTS += ("_recording", "_plain", "_profile", "_handle")
 _OBJECTS = (_Handle, Module, dict, str, int, *map(sys.intern, _TEXTS))
 _OBJECTS += (Graph, None, True, sys.version_info >= (3, 13))
 _OBJECTS += (record._refuse, record._finish, record._fail, *OTHERS)
@@ -198,7 +212,12 @@ def _begin_and_end_natively() -> None:
         return
     objects = (ctypes.c_void_p * len(_OBJECTS))(*map(id, _OBJECTS))
     check(lib.ag_python_recording(functions, len(functions), objects, len(objects)))
-    for name, native in ("__enter__", b"begin_recording"), ("__exit__", b"end_recording"):
+    natives = {
+        "__enter__": b"begin_recording",
+        "__exit__": b"end_recording",
+        "_take_seen": b"seen_by_recording",
+    }
+    for name, native in natives.items():
         definition = MethodDef(name.encode(), lib.ag_python_function(native), FASTCALL, None)
         setattr(record, f"_{name.strip('_')}_in_python", getattr(record, name))
         setattr(record, name, as_method(new_function(definition, None)))
