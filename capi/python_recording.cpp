@@ -3,6 +3,7 @@
 // which takes what this file leaves.
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cstring>
 #include <memory>
 #include <memory_resource>
@@ -37,7 +38,8 @@ struct LookFunctions {
 };
 struct LookObjects {
   Object handle_class, module_class, dict_class, text_class, int_class;
-  Object kinds, type_name, name_parameters, name_buffers, name_modules;
+  Object kinds, parameter, buffer, module;  ///< name of a module's table, and what it holds
+  Object type_name, name_parameters, name_buffers, name_modules;
   Object recording;              ///< name of a graph's attribute
   Object plain, profile, handle;  ///< and of a record's
   Object graph_class, none, yes, variables_are_new;
@@ -59,7 +61,9 @@ constexpr intptr_t kMostParts = 100;
 /// Objects that were met.
 class Met {
  public:
-  explicit Met(std::pmr::memory_resource* memory) : places_(32, nullptr, memory) {}
+  /// `n`: as many as that take no more room.
+  Met(size_t n, std::pmr::memory_resource* memory)
+      : places_(std::bit_ceil(2 * n + 1), nullptr, memory) {}
   /// False if it was met before.
   bool add(Object object) {
     if (2 * ++count_ > places_.size()) grow();
@@ -91,6 +95,11 @@ class Met {
 enum Kind : uintptr_t { kCalled, kModule, kMember, kVariableModule, kVariable, kPart };
 constexpr int kNames[] = {0, 1, 2, 1, 1, 2};
 
+/// True for what lives as long as the interpreter, of which no references are counted.
+bool is_kind(const LookPython& python, Object name) {
+  return name == python.parameter || name == python.buffer || name == python.module;
+}
+
 uintptr_t address(Object object) { return reinterpret_cast<uintptr_t>(object); }
 
 /// Calls see(kind, object, names) with each row.
@@ -106,10 +115,13 @@ void for_each_row(const std::vector<uintptr_t>& rows, F see) {
 /// Writes what it sees as rows: a kind, an object's address, and objects that name it.
 class Look {
  public:
-  Look(const LookPython& python, ag_recording& recording)
-      : python_(python), recording_(recording.recording), rows_(recording.seen) {
-    rows_.reserve(2 * kUsualRows);
-    waiting_.reserve(kUsualRows);
+  /// `called`: modules, in the order of their calls.
+  Look(const LookPython& python, ag_recording& recording, const Sequence& called)
+      : python_(python), recording_(recording.recording), rows_(recording.seen), called_(called) {
+    // Of each, a call, a module, and two members, mostly.
+    const size_t n = static_cast<size_t>(std::max<intptr_t>(called.size, 0)) + kFewModules;
+    rows_.reserve(n * (2 + 3 + 2 * 4));
+    waiting_.reserve(n);
   }
   Look(const Look&) = delete;
   Look& operator=(const Look&) = delete;
@@ -120,7 +132,7 @@ class Look {
     if (left_) drop(left_);
   }
 
-  void look_at_called(Object list);
+  void look_at_called();
   void look_at_variables(Object dict);
   /// At all that are waiting, and those in them. False with an error of Python's.
   bool look_at_modules();
@@ -128,14 +140,16 @@ class Look {
   Object left() const { return left_; }
 
  private:
-  static constexpr size_t kUsualRows = 64;
+  static constexpr size_t kFewModules = 8;
 
-  void add(Kind kind, Object object) { rows_.insert(rows_.end(), {kind, address(object)}); }
-  void add(Kind kind, Object object, Object name) {
-    rows_.insert(rows_.end(), {kind, address(object), address(keep(name))});
+  template <class... Names>
+  void add(Kind kind, Object object, Names... names) {
+    for (const uintptr_t word : {static_cast<uintptr_t>(kind), address(object), address(names)...})
+      rows_.push_back(word);
+    (keep_name(names), ...);
   }
-  void add(Kind kind, Object object, Object name, Object extra) {
-    rows_.insert(rows_.end(), {kind, address(object), address(keep(name)), address(keep(extra))});
+  void keep_name(Object name) const {
+    if (!is_kind(python_, name)) keep(name);
   }
   template <class... Names>
   void add_tensor(Kind kind, Object tensor, Names... names) {
@@ -150,36 +164,40 @@ class Look {
   }
   void look_at_members(Object module);
   void look_at_parts(Object name, Object container);
-  bool is_other(Object type) const {
-    return std::find(python_.others.begin(), python_.others.end(), type) != python_.others.end();
-  }
-  bool is_module(Object type) const {
-    return is_subtype(type, python_.module_class) || (python_.find(type, python_.name_parameters) &&
-                                                      python_.find(type, python_.name_buffers));
-  }
+  enum class Sort { kOther, kTensor, kModule };
   struct Class {
-    Object type, name;  ///< name: a reference, nullptr if its modules name their parameters
+    Object type;
+    Sort sort;
+    bool is_read = false;   ///< of modules: the next is known
+    Object name = nullptr;  ///< a reference, nullptr if they name their parameters themselves
   };
-  /// nullptr with an error.
-  const Class* class_of(Object module);
+  Class& class_of(Object object) {
+    const Object type = type_of(object);
+    for (Class& each : classes_)
+      if (each.type == type) return each;
+    return classes_.emplace_back(Class{type, sort_of(object)});
+  }
+  Sort sort_of(Object object) const;
+  /// False with an error.
+  bool read_name(Class& of) const;
 
   const LookPython& python_;
   Recording& recording_;
   std::vector<uintptr_t>& rows_;
+  const Sequence called_;
   Object left_ = nullptr;
   // What a small model needs lies here.
-  std::byte room_[4 * kUsualRows * sizeof(Object)];
+  std::byte room_[1 << 11];
   std::pmr::monotonic_buffer_resource memory_{room_, sizeof(room_)};
   // In braces, the address would be an element.
   std::pmr::vector<Object> waiting_ = std::pmr::vector<Object>(&memory_);
-  std::pmr::vector<Class> classes_{&memory_};  ///< models have a few
-  Met met_{&memory_};
+  std::pmr::vector<Class> classes_{&memory_};  ///< programs have a few
+  Met met_{waiting_.capacity(), &memory_};
 };
 
-void Look::look_at_called(Object list) {
-  const Sequence modules(list);
-  for (intptr_t i = 0; i < modules.size; ++i) {
-    const Object module = modules[i];
+void Look::look_at_called() {
+  for (intptr_t i = 0; i < called_.size; ++i) {
+    const Object module = called_[i];
     if (!module) return;
     add(kCalled, module);
     wait(module);
@@ -190,28 +208,21 @@ void Look::look_at_variables(Object dict) {
   Object name, value;
   intptr_t at = 0;
   for (int most = kMostVariables; most > 0 && python_.next(dict, &at, &name, &value); --most) {
-    const Object type = type_of(value);
-    if (is_other(type) || type_of(name) != python_.text_class) continue;
-    if (is_handle(value)) {
+    if (type_of(name) != python_.text_class) continue;
+    const Sort sort = class_of(value).sort;
+    if (sort == Sort::kTensor) {
       add_tensor(kVariable, value, name);
-    } else if (type == python_.dict_class || Sequence(value).size >= 0) {
-      look_at_parts(name, value);
-    } else if (is_module(type)) {
+    } else if (sort == Sort::kModule) {
       add(kVariableModule, value, name);
       wait(value);
+    } else if (type_of(value) == python_.dict_class || Sequence(value).size >= 0) {
+      look_at_parts(name, value);
     }
   }
 }
 
 void Look::look_at_parts(Object name, Object container) {
-  // Most hold none: what is of the same class as the one before is known to be no tensor.
-  Object other = nullptr;
-  const auto is_tensor = [&](Object value) {
-    if (type_of(value) == other) return false;
-    if (is_handle(value)) return true;
-    other = type_of(value);
-    return false;
-  };
+  const auto is_tensor = [&](Object value) { return class_of(value).sort == Sort::kTensor; };
   if (type_of(container) == python_.dict_class) {
     Object key, value;
     intptr_t at = 0;
@@ -240,10 +251,10 @@ void Look::look_at_members(Object module) {
   intptr_t at = 0;
   while (kinds && type_of(kinds) == python_.dict_class && python_.next(kinds, &at, &name, &kind)) {
     const Object value = python_.get_item(attributes, name);
-    if (!value || is_other(type_of(value))) continue;
-    if (is_handle(value)) {
+    const Sort sort = value ? class_of(value).sort : Sort::kOther;
+    if (sort == Sort::kTensor) {
       add_tensor(kMember, value, name, kind);
-    } else if (is_module(type_of(value))) {
+    } else if (sort == Sort::kModule) {
       add(kMember, value, name, kind);
       wait(value);
     }
@@ -251,31 +262,36 @@ void Look::look_at_members(Object module) {
   if (attributes) drop(attributes);
 }
 
-const Look::Class* Look::class_of(Object module) {
-  const Object type = type_of(module);
-  for (const Class& each : classes_)
-    if (each.type == type) return &each;
-  Object name = nullptr;
-  if (python_.find(type, python_.name_parameters) == python_.own_parameters &&
-      python_.find(type, python_.name_buffers) == python_.own_buffers &&
-      python_.find(type, python_.name_modules) == python_.own_modules) {
-    name = python_.get_attribute(type, python_.type_name);
-    if (!name) return nullptr;
-  }
-  return &classes_.emplace_back(Class{type, name});
+Look::Sort Look::sort_of(Object object) const {
+  const Object type = type_of(object);
+  if (is_handle(object)) return Sort::kTensor;
+  if (std::find(python_.others.begin(), python_.others.end(), type) != python_.others.end())
+    return Sort::kOther;
+  const bool is_module =
+      is_subtype(type, python_.module_class) ||
+      (python_.find(type, python_.name_parameters) && python_.find(type, python_.name_buffers));
+  return is_module ? Sort::kModule : Sort::kOther;
+}
+
+bool Look::read_name(Class& of) const {
+  of.is_read = true;
+  const bool is_usual = python_.find(of.type, python_.name_parameters) == python_.own_parameters &&
+                        python_.find(of.type, python_.name_buffers) == python_.own_buffers &&
+                        python_.find(of.type, python_.name_modules) == python_.own_modules;
+  return !is_usual || (of.name = python_.get_attribute(of.type, python_.type_name));
 }
 
 bool Look::look_at_modules() {
   for (size_t i = 0; i < waiting_.size(); ++i) {
     const Object module = waiting_[i];
-    const Class* const known = class_of(module);
-    if (!known) return false;
-    if (!known->name) {
+    Class& known = class_of(module);
+    if (!known.is_read && !read_name(known)) return false;
+    if (!known.name) {
       if (!left_ && !(left_ = new_list(0))) return false;
       if (python_.append(left_, module)) return false;
       continue;
     }
-    add(kModule, module, known->name);
+    add(kModule, module, known.name);
     look_at_members(module);
   }
   return !raised();
@@ -368,8 +384,8 @@ Object end_recording(Object /*self*/, Object const* args, intptr_t n) {
     return raised() ? nullptr : call_function(known.fail, args, std::min<intptr_t>(n, 1));
   try {
     const Variables variables(known);
-    Look look(known, *recording);
-    look.look_at_called(modules.object);
+    Look look(known, *recording, Sequence(modules.object));
+    look.look_at_called();
     if (variables.is_dict()) look.look_at_variables(variables.get());
     if (!look.look_at_modules()) return nullptr;
     recording->is_seen = true;
@@ -408,8 +424,13 @@ Object seen_by_recording(Object /*self*/, Object const* args, intptr_t n) {
 using namespace autograd::capi::python;
 
 void autograd::capi::forget_seen(const std::vector<uintptr_t>& seen) {
-  for_each_row(seen, [](uintptr_t kind, uintptr_t, const uintptr_t* names) {
-    for (int i = 0; i < kNames[kind]; ++i) drop(reinterpret_cast<Object>(names[i]));
+  if (seen.empty()) return;
+  const LookPython& known = *known_look_python.load(std::memory_order_acquire);
+  for_each_row(seen, [&](uintptr_t kind, uintptr_t, const uintptr_t* names) {
+    for (int i = 0; i < kNames[kind]; ++i) {
+      const Object name = reinterpret_cast<Object>(names[i]);
+      if (!is_kind(known, name)) drop(name);
+    }
   });
 }
 

@@ -21,6 +21,7 @@ from .._capi import (
     set_handle_class,
 )
 from ..nn import module_hooks
+from ..nn.members import BUFFER, MODULE, PARAMETER
 from ..nn.module import Module
 from .content import Graph
 from .looks import OTHERS, forget_variables, variables_of
@@ -195,7 +196,7 @@ _FUNCTIONS_OF_ENDS = (
     "PyDict_Clear",
     "PyType_GenericAlloc",
 )
-_TEXTS = ("_kinds", "__name__", "named_parameters", "named_buffers", "named_modules")
+_TEXTS = ("_kinds", PARAMETER, BUFFER, MODULE, "__name__", "named_parameters", "named_buffers", "named_modules")
 _TEXTS += ("_recording", "_plain", "_profile", "_handle")
 _OBJECTS = (_Handle, Module, dict, str, int, *map(sys.intern, _TEXTS))
 _OBJECTS += (Graph, None, True, sys.version_info >= (3, 13))
