@@ -33,9 +33,28 @@ const Python& known_python() { return *python_known.load(std::memory_order_acqui
 
 struct autograd::capi::ModuleWatch {
   const std::shared_ptr<detail::ScopeMarks> marks;
-  void* list;          ///< a reference; nullptr once it was ended in another thread
-  ModuleWatch* below;  ///< of the recording around this one, which sees the same calls
-  uint64_t number;     ///< no other one of this thread has it
+  void* list;                      ///< a reference, or nullptr
+  ModuleWatch* below;              ///< of the recording around this one, which sees the same calls
+  uint64_t number;                 ///< no other one of this thread has it
+  std::vector<void*> called = {};  ///< references, where there is no list
+  bool ended = false;              ///< in another thread
+
+  void make_room() {
+    if (called.size() == called.capacity()) called.reserve(2 * called.size() + 32);
+  }
+  bool add(void* module) {
+    const Python& known = known_python();
+    if (list) return known.append(list, module) == 0;
+    called.push_back(module);
+    known.keep(module);
+    return true;
+  }
+  /// Gives the references back. Last: this may run code of the program, which may record.
+  static void release(void* list, const std::vector<void*>& called) {
+    const Python& known = known_python();
+    if (list) known.release(list);
+    for (void* module : called) known.release(module);
+  }
 };
 
 namespace {
@@ -59,15 +78,15 @@ ModuleWatch* find_watch(uint64_t number) {
 
 void end_watch(ModuleWatch* gone) {
   void* const list = gone->list;
+  const std::vector<void*> called = std::move(gone->called);
   delete gone;
-  // Last: this may run code of the program, which may record.
-  if (list) known_python().release(list);
+  ModuleWatch::release(list, called);
 }
 
 // Takes out one that was ended in another thread. False if there is none.
 bool end_left_one() {
   ModuleWatch** link = &watch;
-  while (*link && (*link)->list) link = &(*link)->below;
+  while (*link && !(*link)->ended) link = &(*link)->below;
   ModuleWatch* const gone = *link;
   if (!gone) return false;
   *link = gone->below;
@@ -75,21 +94,21 @@ bool end_left_one() {
   return true;
 }
 
-void* call_seen(const ModuleWatch* by, void* method, void* const* args, size_t n, void* keywords) {
+void* call_seen(ModuleWatch* by, void* method, void* const* args, size_t n, void* keywords) {
   const Python& known = known_python();
-  while (by && !by->list) by = by->below;
+  while (by && by->ended) by = by->below;
   if (!by) return known.call_method(method, args, n, keywords);
   const uint64_t number = by->number;
   const int32_t before = by->marks->current;
   try {
+    by->make_room();
     by->marks->enter();
   } catch (const std::bad_alloc&) {
     return call_seen(by->below, method, args, n, keywords);
   }
-  void* result = nullptr;
-  if (!known.append(by->list, args[0]))
-    result = by->below ? call_seen(by->below, method, args, n, keywords)
-                       : known.call_method(method, args, n, keywords);
+  if (!by->add(args[0])) return nullptr;
+  void* const result = by->below ? call_seen(by->below, method, args, n, keywords)
+                                 : known.call_method(method, args, n, keywords);
   // What was called may have ended this watch and begun another one.
   if (const ModuleWatch* const still = find_watch(number)) still->marks->current = before;
   return result;
@@ -116,14 +135,12 @@ ModuleWatch* autograd::capi::watch_modules(std::shared_ptr<detail::ScopeMarks> m
   while (end_left_one()) {
   }
   watch = new ModuleWatch{std::move(marks), list, watch, ++watches};
-  known_python().keep(list);
+  if (list) known_python().keep(list);
   return watch;
 }
 
-void* autograd::capi::list_of_watched(const ModuleWatch* watch) {
-  if (!watch || !watch->list) return nullptr;
-  known_python().keep(watch->list);
-  return watch->list;
+std::vector<void*> autograd::capi::take_called(ModuleWatch& watch) {
+  return std::exchange(watch.called, {});
 }
 
 void autograd::capi::end_watch_of_modules(ModuleWatch* ended) {
@@ -134,7 +151,9 @@ void autograd::capi::end_watch_of_modules(ModuleWatch* ended) {
     *link = ended->below;
     end_watch(ended);
   } else {  // It still stands in the other thread's list, where only that thread can take it out.
-    known_python().release(std::exchange(ended->list, nullptr));
+    ended->ended = true;
+    void* const list = std::exchange(ended->list, nullptr);
+    ModuleWatch::release(list, std::exchange(ended->called, {}));
   }
 }
 

@@ -9,10 +9,11 @@
 namespace autograd::capi {
 
 struct ModuleWatch;
-/// Marks the module calls of this thread from now on, and appends each module to the list.
+/// Marks the module calls of this thread from now on, and appends each module to the list; nullptr:
+/// until take_called().
 ModuleWatch* watch_modules(std::shared_ptr<detail::ScopeMarks> marks, void* list);
-/// The list, a new reference, as long as the calls are marked; else nullptr.
-void* list_of_watched(const ModuleWatch* watch);
+/// The modules that were called without a list, each a reference.
+std::vector<void*> take_called(ModuleWatch& watch);
 /// No longer; in any thread. nullptr: nothing happens.
 void end_watch_of_modules(ModuleWatch* ended);
 /// Gives the names in what was seen at the end of a recording back to the interpreter.

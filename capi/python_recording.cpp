@@ -61,9 +61,9 @@ constexpr intptr_t kMostParts = 100;
 /// Objects that were met.
 class Met {
  public:
-  /// `n`: as many as that take no more room.
-  Met(size_t n, std::pmr::memory_resource* memory)
-      : places_(std::bit_ceil(2 * n + 1), nullptr, memory) {}
+  explicit Met(std::pmr::memory_resource* memory) : places_(memory) {}
+  /// So many will take no more room; before the first.
+  void reserve(size_t n) { places_.assign(std::bit_ceil(2 * n), nullptr); }
   /// False if it was met before.
   bool add(Object object) {
     if (2 * ++count_ > places_.size()) grow();
@@ -116,12 +116,17 @@ void for_each_row(const std::vector<uintptr_t>& rows, F see) {
 class Look {
  public:
   /// `called`: modules, in the order of their calls.
-  Look(const LookPython& python, ag_recording& recording, const Sequence& called)
-      : python_(python), recording_(recording.recording), rows_(recording.seen), called_(called) {
+  Look(const LookPython& python, ag_recording& recording, const std::vector<Object>& called)
+      : python_(python), recording_(recording.recording), rows_(recording.seen) {
     // Of each, a call, a module, and two members, mostly.
-    const size_t n = static_cast<size_t>(std::max<intptr_t>(called.size, 0)) + kFewModules;
+    const size_t n = called.size() + kFewModules;
     rows_.reserve(n * (2 + 3 + 2 * 4));
     waiting_.reserve(n);
+    met_.reserve(n);
+    for (const Object module : called) {
+      add(kCalled, module);
+      wait(module);
+    }
   }
   Look(const Look&) = delete;
   Look& operator=(const Look&) = delete;
@@ -132,7 +137,6 @@ class Look {
     if (left_) drop(left_);
   }
 
-  void look_at_called();
   void look_at_variables(Object dict);
   /// At all that are waiting, and those in them. False with an error of Python's.
   bool look_at_modules();
@@ -163,6 +167,13 @@ class Look {
     if (met_.add(module)) waiting_.push_back(keep(module));
   }
   void look_at_members(Object module);
+  /// The table of a module's members, nullptr if it has none. It is mostly the first attribute.
+  Object kinds_in(Object attributes) const {
+    Object name, value;
+    intptr_t first = 0;
+    if (python_.next(attributes, &first, &name, &value) && name == python_.kinds) return value;
+    return python_.get_item(attributes, python_.kinds);
+  }
   void look_at_parts(Object name, Object container);
   enum class Sort { kOther, kTensor, kModule };
   struct Class {
@@ -184,7 +195,6 @@ class Look {
   const LookPython& python_;
   Recording& recording_;
   std::vector<uintptr_t>& rows_;
-  const Sequence called_;
   Object left_ = nullptr;
   // What a small model needs lies here.
   std::byte room_[1 << 11];
@@ -192,17 +202,8 @@ class Look {
   // In braces, the address would be an element.
   std::pmr::vector<Object> waiting_ = std::pmr::vector<Object>(&memory_);
   std::pmr::vector<Class> classes_{&memory_};  ///< programs have a few
-  Met met_{waiting_.capacity(), &memory_};
+  Met met_{&memory_};
 };
-
-void Look::look_at_called() {
-  for (intptr_t i = 0; i < called_.size; ++i) {
-    const Object module = called_[i];
-    if (!module) return;
-    add(kCalled, module);
-    wait(module);
-  }
-}
 
 void Look::look_at_variables(Object dict) {
   Object name, value;
@@ -246,7 +247,7 @@ void Look::look_at_parts(Object name, Object container) {
 void Look::look_at_members(Object module) {
   const Object attributes = python_.get_dict(module, nullptr);
   // Without it, Module.__init__ was not called.
-  const Object kinds = attributes ? python_.get_item(attributes, python_.kinds) : nullptr;
+  const Object kinds = attributes ? kinds_in(attributes) : nullptr;
   Object name, kind;
   intptr_t at = 0;
   while (kinds && type_of(kinds) == python_.dict_class && python_.next(kinds, &at, &name, &kind)) {
@@ -318,15 +319,20 @@ Object begin_recording(Object /*self*/, Object const* args, intptr_t n) {
   const bool is_plain = plain.object == known.yes;
   const Owned profile{is_plain ? give_none() : known.get_attribute(record, known.profile)};
   Owned graph{known.make(known.graph_class, 0)};
-  const Owned modules{new_list(0)}, handle{new_handle(known.handle_class)};
-  if (!profile.object || !graph.object || !modules.object || !handle.object ||
+  const Owned handle{new_handle(known.handle_class)};
+  if (!profile.object || !graph.object || !handle.object ||
       known.set_attribute(graph.object, known.recording, record) ||
       known.set_attribute(record, known.handle, handle.object))
     return nullptr;
   ag_recording* const recording = ag_recording_begin(profile.object == known.yes);
   set_handle(handle.object, recording);
-  if (!recording || ag_recording_watch(recording, modules.object) != AG_OK)
+  if (!recording) return call_function(known.fail, args, 1);
+  try {
+    recording->watch = watch_modules(recording->recording.marks(), nullptr);
+  } catch (...) {
+    report();
     return call_function(known.fail, args, 1);
+  }
   recording->names_given = !is_plain;
   return std::exchange(graph.object, nullptr);
 }
@@ -366,6 +372,14 @@ class Variables {
 
 namespace {
 
+/// References.
+struct Modules {
+  std::vector<Object> all;
+  ~Modules() {
+    for (const Object each : all) drop(each);
+  }
+};
+
 /// Of a record; nullptr if it has none.
 ag_recording* recording_of(const LookPython& known, Object record) {
   const Owned handle{known.get_attribute(record, known.handle)};
@@ -379,13 +393,13 @@ ag_recording* recording_of(const LookPython& known, Object record) {
 Object end_recording(Object /*self*/, Object const* args, intptr_t n) {
   const LookPython& known = *known_look_python.load(std::memory_order_acquire);
   ag_recording* const recording = n < 1 ? nullptr : recording_of(known, args[0]);
-  const Owned modules{recording ? list_of_watched(recording->watch) : nullptr};
-  if (!modules.object || ag_recording_stop(recording) != AG_OK)
+  const bool is_open = recording && recording->watch;
+  const Modules modules{is_open ? take_called(*recording->watch) : std::vector<Object>()};
+  if (!is_open || ag_recording_stop(recording) != AG_OK)
     return raised() ? nullptr : call_function(known.fail, args, std::min<intptr_t>(n, 1));
   try {
     const Variables variables(known);
-    Look look(known, *recording, Sequence(modules.object));
-    look.look_at_called();
+    Look look(known, *recording, modules.all);
     if (variables.is_dict()) look.look_at_variables(variables.get());
     if (!look.look_at_modules()) return nullptr;
     recording->is_seen = true;
