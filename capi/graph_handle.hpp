@@ -34,7 +34,7 @@ struct ag_recording {
   autograd::Recording recording;
   autograd::capi::ModuleWatch* watch = nullptr;  ///< owned
   bool names_given = false;                      ///< in Python
-  bool is_seen = false;  ///< what the program held at the end was looked at natively
+  bool is_seen = false;              ///< what the program held at the end was looked at natively
   std::vector<uintptr_t> seen = {};  ///< then: rows, see end_recording() in python_calls.hpp
 };
 

@@ -40,7 +40,7 @@ struct LookObjects {
   Object handle_class, module_class, dict_class, text_class, int_class;
   Object kinds, parameter, buffer, module;  ///< name of a module's table, and what it holds
   Object type_name, name_parameters, name_buffers, name_modules;
-  Object recording;              ///< name of a graph's attribute
+  Object recording;               ///< name of a graph's attribute
   Object plain, profile, handle;  ///< and of a record's
   Object graph_class, none, yes, variables_are_new;
   Object refuse, finish, fail;  ///< functions of recording.py
@@ -265,9 +265,9 @@ void Look::look_at_members(Object module) {
 
 Look::Sort Look::sort_of(Object object) const {
   const Object type = type_of(object);
-  if (is_handle(object)) return Sort::kTensor;
   if (std::find(python_.others.begin(), python_.others.end(), type) != python_.others.end())
     return Sort::kOther;
+  if (is_handle(object)) return Sort::kTensor;
   const bool is_module =
       is_subtype(type, python_.module_class) ||
       (python_.find(type, python_.name_parameters) && python_.find(type, python_.name_buffers));

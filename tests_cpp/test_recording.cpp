@@ -281,13 +281,13 @@ TEST_F(Capi, recording_refuses_bad_arguments) {
   EXPECT_EQ(ag_recording_parents(nullptr, nullptr, 0), -1);
   EXPECT_NE(ag_python_module_get_call(), ag_python_module_call());  // which Python's tests call
   expect_failure(ag_python_module_calls(nullptr, 7, name), AG_ERROR_VALUE, "functions");
-  const void* nothing[23] = {};
+  const void* nothing[24] = {};
   expect_failure(ag_python_module_calls(nothing, 6, name), AG_ERROR_VALUE, "n_functions");
   expect_failure(ag_python_module_calls(nothing, 7, name), AG_ERROR_VALUE, "NULL");
-  expect_failure(ag_python_recording(nullptr, 11, nothing, 23), AG_ERROR_VALUE, "functions");
-  expect_failure(ag_python_recording(nothing, 10, nothing, 23), AG_ERROR_VALUE, "n_functions");
-  expect_failure(ag_python_recording(nothing, 11, nothing, 22), AG_ERROR_VALUE, "n_objects");
-  expect_failure(ag_python_recording(nothing, 11, nothing, 23), AG_ERROR_VALUE, "NULL");
+  expect_failure(ag_python_recording(nullptr, 11, nothing, 24), AG_ERROR_VALUE, "functions");
+  expect_failure(ag_python_recording(nothing, 10, nothing, 24), AG_ERROR_VALUE, "n_functions");
+  expect_failure(ag_python_recording(nothing, 11, nothing, 23), AG_ERROR_VALUE, "n_objects");
+  expect_failure(ag_python_recording(nothing, 11, nothing, 24), AG_ERROR_VALUE, "NULL");
   EXPECT_EQ(ag_graph_json(nullptr, nullptr, 0), -1);
   EXPECT_EQ(ag_graph_table(nullptr, nullptr, 0), -1);
   EXPECT_EQ(ag_graph_summary(nullptr, nullptr, 0), -1);

@@ -72,14 +72,14 @@ struct TensorBody : TensorHead {
       false;  ///< set on leaves only; a recorded tensor requires grad through its node
   bool retains_grad = false;
   Cut cut = Cut::kNone;
-  uint8_t leaf_number = 0;       ///< of a leaf that requires grad: its bit in `leaves`
-  bool is_inference = false;     ///< made in inference mode
-  bool shares_block = false;     ///< lies in front of its storage, which frees both
-  uint32_t output_index = 0;     ///< which output of node this is
+  uint8_t leaf_number = 0;                ///< of a leaf that requires grad: its bit in `leaves`
+  bool is_inference = false;              ///< made in inference mode
+  bool shares_block = false;              ///< lies in front of its storage, which frees both
+  uint32_t output_index = 0;              ///< which output of node this is
   std::atomic<uint32_t> described_in{0};  ///< the last recording that has written down what this is
-  Node* node = nullptr;          ///< owned reference to the op that recorded this tensor
-  TensorBody* grad = nullptr;    ///< owned reference
-  TensorBody* source = nullptr;  ///< owned reference to what this tensor is a view of
+  Node* node = nullptr;                   ///< owned reference to the op that recorded this tensor
+  TensorBody* grad = nullptr;             ///< owned reference
+  TensorBody* source = nullptr;           ///< owned reference to what this tensor is a view of
   uint32_t seen_rewrites =
       0;                ///< of the storage, when this view's history was last known to be right
   Location cut_at = 0;  ///< where the cut was made

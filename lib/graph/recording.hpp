@@ -124,8 +124,8 @@ class CallRecorder : public Observer {
   const bool timed_;
   bool open_ = true;
   const void* thread_;
-  int64_t began_ = 0;         ///< nanoseconds
-  uint64_t began_ticks_ = 0;  ///< the same of the clock that calls are timed by
+  int64_t began_ = 0;            ///< nanoseconds
+  uint64_t began_ticks_ = 0;     ///< the same of the clock that calls are timed by
   double seconds_per_tick_ = 0;  ///< when it is closed
   CallLog log_;
   std::vector<uint64_t> read_;

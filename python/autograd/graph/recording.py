@@ -196,7 +196,8 @@ _FUNCTIONS_OF_ENDS = (
     "PyDict_Clear",
     "PyType_GenericAlloc",
 )
-_TEXTS = ("_kinds", PARAMETER, BUFFER, MODULE, "__name__", "named_parameters", "named_buffers", "named_modules")
+_TEXTS = ("_kinds", PARAMETER, BUFFER, MODULE)
+_TEXTS += ("__name__", "named_parameters", "named_buffers", "named_modules")
 _TEXTS += ("_recording", "_plain", "_profile", "_handle")
 _OBJECTS = (_Handle, Module, dict, str, int, *map(sys.intern, _TEXTS))
 _OBJECTS += (Graph, None, True, sys.version_info >= (3, 13))
