@@ -6,6 +6,7 @@ import weakref
 import numpy as np
 import pytest
 import torch
+from both_libraries import agree
 from pairs import both, same
 
 import autograd as ag
@@ -273,3 +274,21 @@ def test_array_scalars_are_operands():
     assert (x + np.float32(0.5)).tolist() == [1.5, 2.5]
     assert (x + np.int64(1)).tolist() == [2, 3]
     assert (x + np.int64(1)).dtype is ag.float32
+
+
+def test_sizes_and_strides_are_chosen():
+    def scenario(lib, nn):
+        x = lib.empty_strided((2, 3), (1, 2), dtype=lib.float64, requires_grad=True)
+        others = [
+            lib.empty_strided(size, stride)
+            for size, stride in (((0, 3), (5, 5)), ((), ()), ([2, 2], [0, 0]), ((3,), (4,)))
+        ]
+        made = [x, *others, x.new_empty_strided((2,), (3,))]
+        return [(list(t.shape), list(t.stride()), t.requires_grad, t.is_leaf) for t in made]
+
+    agree(scenario)
+
+
+@pytest.mark.parametrize("size, stride", [((2,), (1, 2)), ((-1,), (1,)), ((2,), (-1,)), (2, 1)])
+def test_sizes_and_strides_that_make_no_tensor(size, stride):
+    assert agree(lambda lib, nn: lib.empty_strided(size, stride))[0] == "raises"

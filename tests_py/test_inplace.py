@@ -428,3 +428,35 @@ def test_scans_in_place(name):
             getattr(whole, name)(2)
         results.append([y.tolist(), x.grad.tolist(), whole.tolist(), str(whole.dtype)[-5:]])
     assert results[0] == results[1]
+
+
+# ---- other sizes over the same storage ---------------------------------------------------------------------
+
+
+@vs_torch
+def test_resized_within_the_storage(lib):
+    x = lib.arange(6.0).reshape(2, 3)
+    found = [x.resize_(2, 2).clone(), x.resize_(6).clone(), x.resize_((3, 1)).clone()]
+    x.mul_(10)  # seen through x.view(-1) as well
+    turned = lib.arange(6.0).reshape(2, 3).t().resize_(2, 2)
+    return found, x, x.resize_as_(lib.ones(2, 3)), lib.arange(6.0)[2:].resize_(2), turned
+
+
+@vs_torch
+def test_resized_beyond_the_storage(lib):
+    x = lib.arange(4.0).reshape(2, 2)
+    view = x.view(-1)
+    assert x.resize_(3, 2) is x
+    turned = lib.arange(6.0).reshape(2, 3).t().resize_(2, 5)
+    return x[:2], list(x.shape), view, turned.flatten()[:6], list(lib.ones(0).resize_(3).shape)
+
+
+@pytest.mark.parametrize("sizes", [(3,), (1,), (-1,), ("a",), ()])
+def test_what_cannot_be_resized(sizes):
+    for leaf_ in (True, False) if sizes in ((3,), (1,)) else (False,):
+        kinds = set()
+        for lib in (ag, torch):
+            with pytest.raises((RuntimeError, TypeError)) as caught:
+                lib.ones(2, requires_grad=leaf_ or sizes in ((3,), (1,))).resize_(*sizes)
+            kinds.add(caught.type)
+        assert len(kinds) == 1

@@ -262,3 +262,29 @@ def test_derivatives_of_and_under_vmap(row):
             )
             same(found, case.along(second), rtol=row.rtol)
     report.finish()
+
+
+# as_strided reads memory, in which each example has a place of its own; within one, all is as in PyTorch.
+STRIDED = {
+    "contiguous": ({}, {}, {"size": (2, 3), "stride": (6, 1)}),
+    "an offset": ({}, {}, {"size": (2, 3), "stride": (6, 1), "storage_offset": 1}),
+    "inner turned": ({}, {"in_dims": 1}, {"size": (2, 4), "stride": (30, 1)}),
+    "both turned": ({"in_dims": 2}, {"in_dims": 1}, {"size": (3, 4), "stride": (120, 1)}),
+    "read twice": ({"in_dims": 2}, {}, {"size": (2, 3, 3), "stride": (30, 1, 1)}),
+}
+
+
+@pytest.mark.parametrize("name", STRIDED)
+def test_memory_of_examples_of_examples(name):
+    outer, inner, arguments = STRIDED[name]
+    values = np.random.default_rng(0).standard_normal((3, 4, 5, 6))
+
+    def results(lib):
+        def of_example(x):
+            return (x.as_strided(**arguments) ** 2).sum()
+
+        x = lib.from_numpy(values)
+        for function in (of_example, lib.func.grad(of_example)):
+            yield lib.func.vmap(lib.func.vmap(function, **inner), **outer)(x)
+
+    same(tuple(results(ag)), tuple(results(torch)))

@@ -247,3 +247,58 @@ def test_distances_of_rows_to_second_order(p):
     assert ag.autograd.gradgradcheck(lambda a: ag.pdist(a, p), x)
     with pytest.raises(ValueError, match="not a valid value for compute_mode"):
         ag.cdist(x, y, compute_mode="fast")
+
+
+# ---- a softmax in clusters -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("head_bias", [False, True])
+def test_adaptive_log_softmax(head_bias):
+    theirs = torch.nn.AdaptiveLogSoftmaxWithLoss(8, 20, [4, 9, 15], 2.0, head_bias)
+    ours = ag.nn.AdaptiveLogSoftmaxWithLoss(8, 20, [4, 9, 15], 2.0, head_bias)
+    ours.load_state_dict({k: ag.from_numpy(v.numpy()) for k, v in theirs.state_dict().items()})
+    assert repr(ours) == repr(theirs)
+
+    def scenario(lib, layer, x, classes):
+        rows = lib.from_numpy(x).requires_grad_()
+        output, loss = layer(rows, lib.from_numpy(classes))
+        wanted = [rows, *layer.parameters()]
+        grads = lib.autograd.grad(loss, wanted, allow_unused=True, materialize_grads=True)
+        full = rows.reshape(-1, 8)
+        return output, loss, grads, layer.log_prob(full), layer.predict(full * 5)
+
+    rng = np.random.default_rng(3)
+    for classes in (np.arange(20), np.array([3, 0, 1]), np.array([17, 16]), np.array(10)):
+        x = rng.standard_normal((*classes.shape, 8)).astype("f")
+        same(scenario(ag, ours, x, classes), scenario(torch, theirs, x, classes))
+
+
+@pytest.mark.parametrize("cutoffs", [[], [5, 5], [20], [0, 3], [3.5], [10, 5]])
+def test_adaptive_log_softmax_of_bad_cutoffs(cutoffs):
+    for lib in (torch, ag):
+        with pytest.raises(ValueError, match="cutoffs should be a sequence"):
+            lib.nn.AdaptiveLogSoftmaxWithLoss(8, 20, cutoffs)
+
+
+@pytest.mark.parametrize("x, y", [((3,), 2), ((3,), None), ((), 3), ((3,), (3, 1))])
+def test_adaptive_log_softmax_of_other_sizes(x, y):
+    for lib in (torch, ag):
+        layer = lib.nn.AdaptiveLogSoftmaxWithLoss(8, 20, [5])
+        sizes = () if y is None else y if isinstance(y, tuple) else (y,)
+        with pytest.raises(RuntimeError, match="target"):
+            layer(lib.ones(*x, 8), lib.zeros(sizes, dtype=lib.int64))
+        for no_class in (-1, 20):
+            with pytest.raises(RuntimeError, match=r"Target values should be in \[0, 19\]"):
+                layer(lib.ones(1, 8), lib.tensor([no_class]))
+
+
+def test_multilabel_margin_of_many_classes():
+    """A row's classes are compared with all others without a table of C^2 numbers."""
+    rng = np.random.default_rng(5)
+    x, classes = rng.standard_normal((3, 20000)), np.full((3, 20000), -1)
+    classes[:, :4] = rng.integers(0, 20000, (3, 4))
+    ours, theirs = (
+        lib.nn.functional.multilabel_margin_loss(*given(lib, x, classes), reduction="none")
+        for lib in (ag, torch)
+    )
+    same(ours, theirs)

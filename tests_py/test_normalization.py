@@ -209,6 +209,13 @@ def test_channel_dropout_drops_channels():
         assert 0.4 < (flat == 0).mean() < 0.6
 
 
+@vs_torch
+def test_rms_norm_with_an_eps_that_is_no_number(lib):
+    x = make(lib, X[6, 4, 5], "float64", requires_grad=True)
+    y = lib.nn.functional.rms_norm(x, (5,), eps=float("nan"))
+    return y, lib.autograd.grad(y.sum(), x)[0]
+
+
 def test_alpha_dropout_keeps_mean_and_variance():
     y = ag.nn.functional.alpha_dropout(ag.randn(400, 500), 0.3, True)
     assert abs(y.mean().item()) < 0.02 and abs(y.var().item() - 1) < 0.03

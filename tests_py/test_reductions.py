@@ -22,6 +22,31 @@ def test_ties(lib, name, dtype):
     return found.values, found.indices
 
 
+@pytest.mark.parametrize("edge_order", [1, 2])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int32"])
+@vs_torch
+def test_slopes_at_coordinates(lib, edge_order, dtype):
+    x = make(lib, TIES[:, :5], dtype)
+    if x.is_floating_point():
+        x.requires_grad_()
+    rows, columns = lib.tensor([0.0, 1.0, 3.0, 3.5]), lib.tensor([-2, 1, 2, 5, 6])
+    slopes = [
+        *lib.gradient(x, spacing=(rows, columns), edge_order=edge_order),
+        *lib.gradient(x, spacing=[columns], dim=1, edge_order=edge_order),
+    ]
+    if not x.requires_grad:
+        return slopes
+    return slopes, lib.autograd.grad(sum((s * s).sum() for s in slopes), x)[0]
+
+
+def test_coordinates_are_one_for_each_sample():
+    for spacing in ([ag.ones(2), ag.ones(3)], [ag.ones(2, 1), ag.ones(3)]):
+        with pytest.raises(RuntimeError, match="one dimension and a coordinate for each"):
+            ag.gradient(ag.ones(3, 3), spacing=spacing)
+    with pytest.raises(TypeError, match=r"spacing\[0\]"):
+        ag.gradient(ag.ones(3, 3), spacing=[1, ag.ones(3)])
+
+
 @pytest.mark.parametrize("name", ["cummax", "cummin"])
 @vs_torch
 def test_gradients_at_ties_and_nan(lib, name):

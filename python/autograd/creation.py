@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
@@ -318,6 +319,28 @@ def _filled(name: str, doc: str) -> Any:
 
 
 empty = _filled("empty", "whose elements are not set")
+
+
+@function
+def empty_strided(
+    size: Sequence[int],
+    stride: Sequence[int],
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Returns a tensor of the given sizes and strides whose elements are not set.
+
+    Raises RuntimeError if the numbers of sizes and strides differ, or one is negative.
+    """
+    must_be_sequence("empty_strided", "size", size)
+    must_be_sequence("empty_strided", "stride", stride)
+    room = 0 if 0 in size else 1 + sum((n - 1) * step for n, step in zip(size, stride))
+    made = empty(max(room, 0), dtype=dtype).as_strided(size, stride)
+    return _finish(made, requires_grad, device)
+
+
 zeros = _filled("zeros", "filled with 0")
 ones = _filled("ones", "filled with 1")
 rand = function(takes_generator(_filled("rand", "with random numbers uniform in [0, 1)")))
@@ -466,6 +489,21 @@ def new_empty(
 ) -> Tensor:
     """Returns a tensor of the given sizes whose elements are not set, in this tensor's dtype unless one is given."""
     made = empty(size, *more, dtype=dtype or self.dtype, device=device)
+    return _finish(_varying(made, self), requires_grad, device)
+
+
+@method
+def new_empty_strided(
+    self: Tensor,
+    size: Sequence[int],
+    stride: Sequence[int],
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Returns a tensor of the given sizes and strides in this tensor's dtype unless given; the elements are not set."""
+    made = empty_strided(size, stride, dtype=dtype or self.dtype, device=device)
     return _finish(_varying(made, self), requires_grad, device)
 
 

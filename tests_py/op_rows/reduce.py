@@ -404,6 +404,31 @@ ROWS += (
         errors=(bad((2, 3), (4,), says="one `x` value"), *BAD_DIM),
     ),
     Row(
+        "gradient",
+        (normal,),
+        cases([(3,), (4, 5), (3, 4, 3)], {}, {"edge_order": 2}, {"spacing": 0.5}, {"dim": -1})
+        + (
+            case((2,)),
+            case((4, 5), dim=(1, 0), spacing=3),
+            case((4, 5), spacing=[0.5, 2], edge_order=2),
+            case((4, 1), spacing=(2.5,), dim=0),
+            case((2, 0), dim=0),
+            case(()),
+        ),
+        method=False,
+        python_only=True,
+        errors=(
+            bad((2, 3), says="edge_order=1 and edge_order=2", shows=(), edge_order=3),
+            bad((1, 3), says="at least edge_order\\+1"),
+            bad((2, 2), says="at least edge_order\\+1", edge_order=2),
+            bad((2, 3), says="appears multiple times", shows=(), dim=(0, -2)),
+            bad((2, 3), says="to be unspecified, a scalar", shows=(), spacing=[1.0], dim=(0, 1)),
+            bad((2, 3), says="to be unspecified, a scalar", shows=(), spacing=[1.0]),
+            bad((2, 3), says="uint8", shows=(), dtype="uint8"),
+            *BAD_DIM,
+        ),
+    ),
+    Row(
         "norm",
         (normal,),
         cases([(3,), (2, 3), (2, 3, 4)], {}, {"p": 1}, {"p": 3}, {"p": float("inf")})

@@ -31,6 +31,7 @@ from .activation import (
     Tanhshrink,
     Threshold,
 )
+from .adaptive import AdaptiveLogSoftmaxWithLoss
 from .attention import MultiheadAttention
 from .containers import ModuleDict, ModuleList, Sequential
 from .conv import (
@@ -155,6 +156,7 @@ from .upsampling import (
 )
 
 __all__ = [
+    "AdaptiveLogSoftmaxWithLoss",
     "Embedding",
     "EmbeddingBag",
     "MultiheadAttention",

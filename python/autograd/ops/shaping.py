@@ -10,6 +10,7 @@ from .._arguments import int_argument
 from .._capi import call, lib, not_null
 from ..binding import function_only as function
 from ..binding import in_own_names, method, op, passes_on, passes_sizes_on, public_names
+from ..creation import empty
 from ..dtypes import bool_, float32, float64
 from ..dtypes import dtype as DType
 from ..operands import (
@@ -21,7 +22,7 @@ from ..operands import (
     must_be_tensors,
     sizes_argument,
 )
-from ..tensor import Size, Tensor, become
+from ..tensor import Size, Tensor, become, replace
 
 _NO_INTS = (float32, float64, bool_)
 
@@ -379,6 +380,35 @@ for _name, _change in (
     ("t", t),
 ):
     _in_place(_name, _change)
+
+
+@method
+def resize_(self: Tensor, *sizes: Any) -> Tensor:
+    """Gives this tensor other sizes over the elements of its storage, from its first on, and returns the tensor itself.
+
+    Where the storage is too small, the tensor gets one of its own with the elements up to its last one, and others that
+    are not set; views keep the old one. Raises RuntimeError if the tensor requires grad.
+    """
+    if self.requires_grad:
+        raise RuntimeError("cannot resize variables that require grad")
+    wanted = empty(*sizes, dtype=self.dtype)
+    if wanted.shape == self.shape:
+        return self
+    try:
+        return become(self, as_strided(self, wanted.shape, wanted.stride()))
+    except RuntimeError:  # beyond the storage
+        reach = sum((n - 1) * step for n, step in zip(self.shape, self.stride())) + 1
+        kept = reach if self.numel() else 0
+        wanted.view(-1).narrow(0, 0, kept).copy_(as_strided(self, (kept,), (1,)))
+        replace(self, wanted)
+        return self
+
+
+@method
+def resize_as_(self: Tensor, the_template: Tensor) -> Tensor:
+    """Gives this tensor the sizes of another one; see :meth:`resize_`."""
+    must_be_tensors("resize_as_", the_template=the_template)
+    return resize_(self, the_template.shape)
 
 
 swapdims = op(transpose, "swapdims")

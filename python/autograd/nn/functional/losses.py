@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import warnings
+from math import inf
 from typing import Any, Callable
 
 from ..._arguments import int_argument
@@ -26,7 +27,9 @@ from ...operands import must_be_sequence, must_be_tensors
 from ...ops.distances import pairwise_distance
 from ...ops.pointwise import clamp, minimum
 from ...ops.reductions import mean, sum
+from ...ops.sorting import searchsorted
 from ...tensor import NO_TENSOR, Tensor
+from .padding import pad
 
 __all__ = [
     "binary_cross_entropy",
@@ -228,11 +231,15 @@ def multilabel_margin_loss(
     named = places.ne(-1)
     counted = named.long().cumprod(1)
     indices = places.masked_fill(~named, 0)
-    own = rows.gather(1, indices)  # says which class there is not
     times = counted.new_zeros(counted.shape).scatter_add(1, indices, counted)
-    excess = (rows.unsqueeze(1) + (1 - own.unsqueeze(2))).relu()
-    matter = counted.bool().unsqueeze(2) & times.eq(0).unsqueeze(1)
-    losses = excess.masked_fill(~matter, 0).sum((1, 2)) / classes
+    # Of the others in order, those above a class's bar are a run up to the last.
+    others = rows.masked_fill(times.ne(0), -inf).sort(1).values
+    bars = rows.gather(1, indices) - 1
+    first = searchsorted(others.detach(), bars.detach(), right=True)
+    sums = others.masked_fill(others.isneginf(), 0).flip(1).cumsum(1).flip(1)
+    excess = pad(sums, (0, 1)).gather(1, first) - (classes - first) * bars
+    matter = counted.bool() & first.ne(classes)
+    losses = excess.masked_fill(~matter, 0).sum(1) / classes
     return (losses, losses.mean(), losses.sum())[code] if input.dim() == 2 else losses.sum()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
+from math import inf, prod
 
 from ..._arguments import int_argument
 from ..._capi import call, lib, pack
@@ -60,13 +60,17 @@ def rms_norm(
     """
     must_be_sequence("rms_norm", "normalized_shape", normalized_shape)
     shape, ndim = pack(normalized_shape)
+    if eps is None:
+        eps = _NAN
+    elif isinstance(eps, float) and eps != eps:
+        eps = -inf  # makes NaN of all numbers; what C takes NaN for is the dtype's eps
     return call(
         lib.ag_rms_norm,
         input,
         shape,
         ndim,
         NO_TENSOR if weight is None else weight,
-        _NAN if eps is None else eps,
+        eps,
     )
 
 
