@@ -701,6 +701,8 @@ AG_API ag_tensor* ag_erf(const ag_tensor* x);
 AG_API ag_tensor* ag_erfc(const ag_tensor* x);
 /* The inverse of erf. */
 AG_API ag_tensor* ag_erfinv(const ag_tensor* x);
+/* -x log(x); 0 at 0, -inf below. */
+AG_API ag_tensor* ag_entr(const ag_tensor* x);
 /* log |gamma(x)|. */
 AG_API ag_tensor* ag_lgamma(const ag_tensor* x);
 /* The derivative of lgamma. */

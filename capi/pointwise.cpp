@@ -81,6 +81,7 @@ ag_status binary_in_place(const char* function, ag_tensor* self, const ag_tensor
   }
 #include "pointwise.def"
 // Made of several ops, or of an op with parameters, but alike.
+AG_UNARY(entr)
 AG_UNARY(softsign)
 AG_UNARY(deg2rad)
 AG_UNARY(rad2deg)

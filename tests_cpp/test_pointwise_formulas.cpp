@@ -139,6 +139,7 @@ const std::map<std::string, Expected> kExpected = {
     {"erfc", unary(kFloats, 8, [](const Args& i) -> Real { return std::erfc(i.v[0]); })},
     {"sinc", unary(kFloats, 4, [](const Args& i) -> Real { return i.v[0] == 0 ? 1 : std::sin(i.v[0] * 3.14159265358979323846264L) / (i.v[0] * 3.14159265358979323846264L); }, -1000, 1000, one)},
     {"erfinv", unary(kFloats, 5, [](const Args& i) -> Real { return erfinv(i.v[0]); }, -0.99, 0.99)},
+    {"entr", unary(kFloats, 4, [](const Args& i) -> Real { return i.v[0] < 0 ? -kInf : i.v[0] == 0 ? 0 : -i.v[0] * std::log(i.v[0]); })},
     {"lgamma", unary(kFloats, 8, [](const Args& i) -> Real { return std::lgamma(i.v[0]); }, 0.01, 1000000.0)},
     {"digamma", unary(kFloats, 8, [](const Args& i) -> Real { return digamma(i.v[0]); }, 0.01, 1000000.0, one)},
     {"round_decimals", unary(kFloats, 4, [](const Args& i) -> Real { return std::nearbyint(i.v[0] * -0.75L / 1.5L) / -0.75L * 1.5L; }, -1e30, 1e30)},

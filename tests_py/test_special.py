@@ -19,6 +19,17 @@ def test_bessel_functions_over_their_whole_range(name):
     np.testing.assert_allclose(ours, theirs, rtol=2e-14 + 2e-16 * np.abs(x).max())
 
 
+def test_entr_has_gradients_also_where_it_is_not_smooth():
+    def scenario(lib, nn):
+        x = lib.tensor([-2.0, -1e-30, -0.0, 0.0, 1e-30, 0.3, 1.0, float("inf"), float("nan")])
+        x.requires_grad_()
+        y = lib.special.entr(x)
+        first = lib.autograd.grad(y.sum(), x, create_graph=True)[0]
+        return y, first, lib.autograd.grad(first.sum(), x)[0]
+
+    agree(scenario)
+
+
 def test_names_of_special_functions():
     for name in ag.special.__all__:
         assert hasattr(torch.special, name), name

@@ -46,6 +46,7 @@ Tensor sigmoid(const Tensor& x);  ///< 1 / (1 + exp(-x))
 Tensor erf(const Tensor& x);      ///< 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x
 Tensor erfc(const Tensor& x);     ///< 1 - erf(x)
 Tensor erfinv(const Tensor& x);   ///< erf(erfinv(x)) = x
+Tensor entr(const Tensor& x);     ///< -x log(x); 0 at 0, -inf below
 Tensor lgamma(const Tensor& x);   ///< log |gamma(x)|
 Tensor digamma(const Tensor& x);  ///< the derivative of lgamma
 Tensor round_decimals(const Tensor& x, int64_t decimals);  ///< to 10^-decimals; floats only

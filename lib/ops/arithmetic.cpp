@@ -96,6 +96,8 @@ Tensor& round_decimals_(Tensor& self, int64_t decimals) {
   return assign_rounded(self, round_decimals(self, decimals));
 }
 
+Tensor entr(const Tensor& x) { return detail::apply(cpu::PointwiseOp::k_entr, {x}); }
+
 Tensor deg2rad(const Tensor& x) { return x * 0.0174532925199432958; }
 Tensor& deg2rad_(Tensor& self) { return mul_(self, scalar(0.0174532925199432958)); }
 Tensor rad2deg(const Tensor& x) { return x * 57.2957795130823209; }

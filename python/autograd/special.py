@@ -11,6 +11,7 @@ from .operands import as_dtype, must_be_tensors, tensor_argument
 from .ops.kinds import result_type
 from .ops.pointwise import (
     digamma,
+    entr,
     erf,
     erfc,
     erfinv,
@@ -24,7 +25,6 @@ from .ops.pointwise import (
     log1p,
     logit,
     mul,
-    neg,
     polygamma,
     round,
     sigmoid,
@@ -84,12 +84,6 @@ def i1(input: Tensor) -> Tensor:
 def i1e(input: Tensor) -> Tensor:
     """Returns i1(x) exp(-|x|), elementwise."""
     return call(lib.ag_i1e, input)
-
-
-def entr(input: Tensor) -> Tensor:
-    """Returns -x log(x), elementwise; 0 at 0, -inf below."""
-    must_be_tensors("entr", input=input)
-    return where(input < 0, -math.inf, neg(xlogy(input, input)))
 
 
 def ndtr(input: Tensor) -> Tensor:

@@ -168,6 +168,7 @@ UNARY_ROWS = (
         )
         for name in ("i0", "i0e", "i1", "i1e")
     ),
+    unary("entr", positive, path="special.entr", method=False),
     *(
         Row(
             name,
@@ -179,7 +180,6 @@ UNARY_ROWS = (
             errors=(bad("text", says="must be Tensor, not str"),) if len(values) == 1 else (),
         )
         for name, values, shapes in (
-            ("entr", (positive,), SHAPES),
             ("ndtr", (normal,), SHAPES),
             ("xlog1py", (normal, positive), PAIRS),
         )

@@ -287,6 +287,11 @@ def round_(self: Tensor, *, decimals: int = 0) -> Tensor:
     return in_place(lib.ag_round_decimals_, self, int_argument("round_", "decimals", decimals))
 
 
+def entr(input: Tensor) -> Tensor:
+    """Returns -x log(x), elementwise; 0 at 0, -inf below."""
+    return call(lib.ag_entr, input)
+
+
 @function
 def polygamma(n: int, input: Tensor) -> Tensor:
     """Returns the derivative of order n of digamma(x), elementwise. Raises RuntimeError for a negative n."""
