@@ -89,6 +89,9 @@ LAYERS: dict[str, Layer] = {
     ),
     "NLLLoss": _row(Array([1.0, 2.0, 0.5]), None, -100, None, "mean", inputs=[_f(3, 3), _TARGETS]),
     "MultiMarginLoss": _row(1, 1.0, None, None, None, "mean", inputs=[_f(3, 3), _TARGETS]),
+    "AdaptiveLogSoftmaxWithLoss": _row(
+        *(4, 6, [2, 4], 2.0, True), inputs=[_f(3, 4), Array([0, 3, 5], "int64")]
+    ),
     "MultiLabelMarginLoss": _row(
         *(None, None, "mean"), inputs=[_f(2, 3), Array([[1, -1, 0], [2, 0, -1]], "int64")]
     ),

@@ -65,7 +65,7 @@ TABLE = {
     "ASGD": [{"lr": 0.05}, {"lr": 0.05, "lambd": 0.1, "t0": 10, "alpha": 0.5, **DECAY}],
     "Adafactor": [
         {},
-        {"lr": 0.3, "beta2_decay": -0.5, "eps": (1e-2, 0.1), "d": 2.0, **DECAY},
+        {"lr": 0.3, "beta2_decay": -0.5, "eps": (1.5, 0.1), "d": 2.0, **DECAY},
         {"lr": 0.05, **UP},
     ],
     "Muon": [

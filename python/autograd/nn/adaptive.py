@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..creation import tensor
+from ..operands import must_be_tensors
 from ..ops.joining import cat
 from ..ops.pointwise import where
 from ..ops.sorting import searchsorted
@@ -85,6 +86,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
 
         Raises RuntimeError for other sizes and for a target that is no class.
         """
+        must_be_tensors("AdaptiveLogSoftmaxWithLoss", input_=input_, target_=target_)
         if target_.dim() > 1:
             raise RuntimeError(
                 f"0D or 1D target tensor expected, multi-target not supported, got {list(target_.shape)}"
