@@ -90,8 +90,8 @@ Object nested_lists(Object self, Object const* args, intptr_t n);
 Object begin_recording(Object self, Object const* args, intptr_t n);
 /// record.__exit__(): ends the recording of args[0], looks at the called modules, the variables of
 /// the calling function and what they hold, and notes the tensors in it. The recording gets a row
-/// for each: a kind, the address of an object, and references to what names it. What is no usual
-/// case is left to functions of Python.
+/// for each: the address of an object with a kind, and references to what names it. What is no
+/// usual case is left to functions of Python.
 Object end_recording(Object self, Object const* args, intptr_t n);
 /// What was seen then, as take_seen() in looks.py reads it: a list of the names and, at its end, of
 /// the bytes of the rows, two int64 each: a kind and an address. None before the end.

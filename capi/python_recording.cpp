@@ -102,25 +102,27 @@ bool is_kind(const LookPython& python, Object name) {
 
 uintptr_t address(Object object) { return reinterpret_cast<uintptr_t>(object); }
 
+constexpr uintptr_t kKindBits = 7;  // of an address, where objects have none
+
 /// Calls see(kind, object, names) with each row.
 template <class F>
 void for_each_row(const std::vector<uintptr_t>& rows, F see) {
   for (size_t at = 0; at < rows.size();) {
-    const uintptr_t kind = rows[at];
-    see(kind, rows[at + 1], rows.data() + at + 2);
-    at += 2 + static_cast<size_t>(kNames[kind]);
+    const uintptr_t kind = rows[at] & kKindBits;
+    see(kind, rows[at] & ~kKindBits, rows.data() + at + 1);
+    at += 1 + static_cast<size_t>(kNames[kind]);
   }
 }
 
-/// Writes what it sees as rows: a kind, an object's address, and objects that name it.
+/// Writes what it sees as rows: an object's address with a kind, and objects that name it.
 class Look {
  public:
   /// `called`: modules, in the order of their calls.
   Look(const LookPython& python, ag_recording& recording, const std::vector<Object>& called)
       : python_(python), recording_(recording.recording), rows_(recording.seen) {
-    // Of each, a call, a module, and two members, mostly.
+    // Mostly enough: words for a call, a module and a member of each.
     const size_t n = called.size() + kFewModules;
-    rows_.reserve(n * (2 + 3 + 2 * 4));
+    rows_.reserve(n * (1 + 2 + 3));
     waiting_.reserve(n);
     met_.reserve(n);
     for (const Object module : called) {
@@ -148,8 +150,7 @@ class Look {
 
   template <class... Names>
   void add(Kind kind, Object object, Names... names) {
-    for (const uintptr_t word : {static_cast<uintptr_t>(kind), address(object), address(names)...})
-      rows_.push_back(word);
+    for (const uintptr_t word : {address(object) | kind, address(names)...}) rows_.push_back(word);
     (keep_name(names), ...);
   }
   void keep_name(Object name) const {

@@ -133,6 +133,29 @@ TEST(Recording, notes_tensors_and_names_them_when_they_are_gone) {
   EXPECT_THROW(recording.note({Tensor()}), Error);
 }
 
+TEST(Recording, notes_tensors_between_calls_and_behind_a_graph) {
+  const Tensor x = ones({2}), y = ones({2});
+  Recording outer, inner;
+  const Tensor z = x + x;  // which each of them describes for itself
+  outer.note(x);
+  inner.stop();
+  inner.note(z);
+  const Graph early = inner.graph({{"z", 0, false}});
+  inner.note(x);
+  const Graph late = inner.graph({{"z", 0, false}, {"x", 1, false}});
+  z* y;
+  outer.stop();
+  outer.note(y);
+  const std::string all = outer.graph({{"x", 0, false}, {"y", 1, false}}).text();
+  for (const std::string& text : {early.text(), late.text()})
+    EXPECT_NE(text.find("\"z\" = add("), std::string::npos) << text;
+  EXPECT_EQ(early.text().find("input \"x\""), std::string::npos) << early.text();
+  for (const std::string& text : {late.text(), all})
+    EXPECT_NE(text.find("input \"x\""), std::string::npos) << text;
+  EXPECT_NE(all.find("input \"y\""), std::string::npos) << all;
+  EXPECT_NE(all.find("= mul("), std::string::npos) << all;
+}
+
 TEST(Recording, ends_in_any_order_and_in_its_thread_only) {
   const Tensor x = ones({2});
   auto first = std::make_unique<Recording>();
