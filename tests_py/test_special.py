@@ -30,6 +30,42 @@ def test_entr_has_gradients_also_where_it_is_not_smooth():
     agree(scenario)
 
 
+@pytest.mark.parametrize("name", ["i1", "i1e"])
+def test_slopes_of_bessel_functions_at_0(name):
+    def scenario(lib, nn):
+        x = lib.tensor([-0.0, 0.0], requires_grad=True)
+        return lib.autograd.grad(getattr(lib.special, name)(x).sum(), x)[0]
+
+    assert agree(scenario)[-1] == [0.5, 0.5]
+
+
+def test_xlog1py_where_a_factor_is_0_or_no_float():
+    def scenario(lib, nn):
+        y = lib.tensor([-1.0, -2.0, 0.0, 3.0, float("inf"), float("nan")])
+        whole = lib.tensor([0, 1, 3])
+        return [
+            *(lib.special.xlog1py(x, y) for x in (0.0, 2.0, lib.tensor([[0.0], [1.0]]))),
+            *(lib.special.xlog1py(whole, whole), lib.special.xlog1py(whole, 2)),
+        ]
+
+    agree(scenario)
+
+
+def test_weights_and_edges_of_histograms():
+    def scenario(lib, nn):
+        x, weight = lib.tensor([-1.0, 0.1, 0.6, 1.0, 7.0]), lib.tensor([9.0, 1.0, 2.0, 4.0, 9.0])
+        found = [
+            lib.histogram(x, 2, range=(0.0, 1.0), weight=weight, density=d) for d in (False, True)
+        ]
+        return [list(each) for each in found]
+
+    def other_edges(lib, nn):
+        return lib.histogram(lib.ones(3), lib.tensor([0.0, 1.0, 2.0], dtype=lib.float64))
+
+    agree(scenario)
+    assert agree(other_edges) == ("raises", "RuntimeError")
+
+
 def test_names_of_special_functions():
     for name in ag.special.__all__:
         assert hasattr(torch.special, name), name
@@ -63,6 +99,19 @@ BAD_VIEWS = {
 @pytest.mark.parametrize("name", BAD_VIEWS)
 def test_bytes_that_do_not_come_out_even(name):
     assert agree(lambda lib, nn: BAD_VIEWS[name](lib))[0] == "raises"
+
+
+def test_bytes_of_a_number_and_of_examples_are_refused_by_name():
+    with pytest.raises(RuntimeError, match=r"self.dim\(\) cannot be 0 to view float32 as int64"):
+        ag.tensor(1.0).view(ag.int64)
+    with pytest.raises(NotImplementedError, match="not implemented for examples of vmap"):
+        ag.func.vmap(lambda x: x.view(ag.int32))(ag.ones(3, 2))
+
+
+def test_a_gradient_that_bytes_cut_off_is_explained():
+    p = ag.ones(2, dtype=ag.float64, requires_grad=True)
+    found = ag.autograd.explain_grad(p, (p * 1).view(ag.float32).sum())
+    assert found.reason == "no_rule"
 
 
 def test_views_of_bytes_share_memory_and_have_no_history():
