@@ -1,10 +1,11 @@
 """Every op of the table, compiled: values and gradients are the uncompiled op's, bit for bit."""
 
-import dataclasses
+import functools
 import re
 
 import pytest
 from compare import as_tuple, is_float, make
+from op_rows.row import with_dtype
 from op_table import ROWS
 
 import autograd as ag
@@ -45,13 +46,14 @@ def arguments(row, one, dtype):
 
 def function_of(row, one):
     """Values and, where there are any, gradients of a case, with cotangents of ones."""
-    # compile() looks through all that the function refers to, after each call: not through hundreds of cases.
-    row = dataclasses.replace(row, cases=(one,), errors=())
+    # compile() looks through all that the function refers to, after each call: not through rows and cases.
+    op = functools.partial(row.call, ag) if row.call else row.function(ag)
+    kwargs, differentiable = with_dtype(ag, one.kwargs), row.order > 0
 
     def f(*tensors):
-        wanted = [is_float(str(t.dtype).split(".")[-1]) and row.order > 0 for t in tensors]
+        wanted = [is_float(str(t.dtype).split(".")[-1]) and differentiable for t in tensors]
         given = [t.clone().requires_grad_(w) for t, w in zip(tensors, wanted)]
-        outputs = as_tuple(row(ag, *given, **one.kwargs))
+        outputs = as_tuple(op(*given, **kwargs))
         outputs = [y for y in outputs if isinstance(y, ag.Tensor)]
         results = [y.detach().clone() for y in outputs]
         roots = [y for y in outputs if y.requires_grad]

@@ -107,10 +107,10 @@ def smooth_cases(row):
 _expected: dict = {}  # PyTorch's gradients so far, by row, case and dtype
 
 
-def expected_gradients(row, one, dtype, layout):
+def expected_gradients(row, one, dtype, layout="contiguous"):
     """PyTorch's gradients of a case: found once for the layouts with the same values, but for views."""
     find = functools.partial(outcome, differentiate, torch, row, one, dtype, layout, row.order)
-    if row.view or layout == "expanded":
+    if layout == "expanded" or (row.view and layout != "contiguous"):
         return find()
     key = row.name, id(one), dtype
     if key not in _expected:
@@ -162,26 +162,26 @@ def placed(row, one, arrays, kinds):
     return function
 
 
-def verdict(lib, row, one):
+def verdict(row, one):
     """What gradgradcheck says of the row: True, or its error."""
-    inputs = leaves(lib, row, one, "float64")
+    inputs = leaves(ag, row, one, "float64")
 
     def function(*inputs):
         return tuple(
-            y for y in as_tuple(row(lib, *inputs, **one.kwargs)) if is_float(name_of(y.dtype))
+            y for y in as_tuple(row(ag, *inputs, **one.kwargs)) if is_float(name_of(y.dtype))
         )
 
-    lib.manual_seed(0)
+    ag.manual_seed(0)
     try:
         many = sum(x.numel() for x in inputs) > 40
-        return lib.autograd.gradgradcheck(function, inputs, fast_mode=many)
+        return ag.autograd.gradgradcheck(function, inputs, fast_mode=many)
     except (RuntimeError, NotImplementedError) as error:
         return error
 
 
 @of(lambda row: row.order == 2 and not row.random)
 def test_gradgradcheck(row):
-    """Of one small case: true, as PyTorch's is wherever it has second derivatives."""
+    """Of one small case: true, whatever PyTorch says, which has no second derivatives of some."""
 
     def elements(one):
         return sum(int(np.prod(shape)) for shape in one.shapes)
@@ -190,9 +190,7 @@ def test_gradgradcheck(row):
     one = some[max(sum(elements(one) <= 24 for one in some), 1) - 1]
     if one.kwargs.get("to") == "float32":  # too narrow for finite differences
         one = next(one for one in some if one.kwargs["to"] == "float64")
-    expected = verdict(torch, row, one)
-    assert expected is True or "is not implemented" in str(expected), expected
-    assert verdict(ag, row, one) is True
+    assert verdict(row, one) is True
 
 
 def test_finite_differences_find_a_wrong_gradient():
@@ -229,9 +227,12 @@ def test_cotangents_of_any_layout(row, cotangent):
     report = Report()
     for one in smooth_cases(row):
         with report.case(one):
-            expected = differentiate(torch, row, one, "float64", cotangent=cotangent)
+            if cotangent == "expanded":
+                expected = differentiate(torch, row, one, "float64", cotangent=cotangent)
+            else:
+                expected = expected_gradients(row, one, "float64")
             actual = differentiate(ag, row, one, "float64", cotangent=cotangent)
-            same(actual, expected, rtol=row.rtol)
+            same(actual, expected[: len(actual)], rtol=row.rtol)
     report.finish()
 
 
