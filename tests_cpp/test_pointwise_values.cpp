@@ -80,7 +80,7 @@ TEST(PointwiseKernels, ErrorBoundsOfErfinv) {
   const auto doubles = numbers_below_one<double>(3000);
   for_each_target([&] {
     EXPECT_LE(largest_ulp("erfinv", floats), 4) << "float32";
-    EXPECT_LE(largest_ulp("erfinv", doubles), 5) << "float64";
+    EXPECT_LE(largest_ulp("erfinv", doubles), 3) << "float64";
   });
 }
 
