@@ -11,7 +11,7 @@ namespace autograd::cpu {
 /// bools and for floats.
 bool reduce_integer(ReduceOp op, DType dtype, const void* in, void* out, const ReduceShape& shape);
 
-/// out[i] = in[i]. Not in the files compiled per instruction set: for SSE4, GCC 12 widens in MMX
+/// out[i] = in[i]. Not in the files compiled per instruction set: GCC 12 may widen in MMX
 /// registers and leaves them so, which breaks long double elsewhere.
 void copy_places(const int32_t* in, size_t n, int64_t* out);
 void copy_places(const int64_t* in, size_t n, int64_t* out);
