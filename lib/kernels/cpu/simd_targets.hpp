@@ -6,11 +6,10 @@
 #error "kernels/cpu/simd_targets.hpp must come before the first Highway header"
 #endif
 
-// x86 keeps the baseline, AVX2 and AVX3, Arm keeps NEON. Each set takes a third of the compiler's time: SSSE3 and SSE4
-// would serve processors of before AVX2 only, which the baseline does, and AVX3_DL gains nothing here. SVE vectors have
-// no size at compile time, so the kernels could not hold them in arrays.
+// x86 keeps the baseline, SSE4, AVX2 and AVX3, Arm keeps NEON. SSSE3 and AVX3_DL gain nothing here;
+// SVE vectors have no size at compile time, so the kernels could not hold them in arrays.
 #define HWY_DISABLED_TARGETS \
-  (HWY_SSSE3 | HWY_SSE4 | HWY_AVX3_DL | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
+  (HWY_SSSE3 | HWY_AVX3_DL | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
 
 namespace autograd::cpu {
 /// Bits of Highway's targets: all of the above, or one where HWY_COMPILE_ONLY_STATIC is defined, as

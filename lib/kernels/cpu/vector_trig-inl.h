@@ -157,7 +157,7 @@ HWY_INLINE bool small_angles(Vec<T> x) {
   return all((size <= Quadrant<T>::kLargest) | !(size < Vec<T>::kInf));
 }
 
-/// At most 2 ULP off.
+/// At most 2.5 ULP off.
 template <class T>
 HWY_INLINE Vec<T> sin(Vec<T> x) {
   if (HWY_UNLIKELY(!small_angles(x)))
@@ -167,7 +167,7 @@ HWY_INLINE Vec<T> sin(Vec<T> x) {
   return where(x == 0, x, q.with_sign(y, 0));
 }
 
-/// At most 2 ULP off.
+/// At most 2.5 ULP off.
 template <class T>
 HWY_INLINE Vec<T> cos(Vec<T> x) {
   if (HWY_UNLIKELY(!small_angles(x)))
@@ -176,7 +176,7 @@ HWY_INLINE Vec<T> cos(Vec<T> x) {
   return q.with_sign(where(q.is_odd(), sin_reduced(q.r), cos_reduced(q.r)), 1);
 }
 
-/// At most 3 ULP off.
+/// At most 3.5 ULP off.
 template <class T>
 HWY_INLINE Vec<T> tan(Vec<T> x) {
   if (HWY_UNLIKELY(!small_angles(x)))
