@@ -100,7 +100,7 @@ HWY_INLINE Vec<double> erf_small(Vec<double> x) {
       x);
 }
 
-/// At most 2 ULP off.
+/// At most 2.5 ULP off.
 template <class T>
 HWY_INLINE Vec<T> erf(Vec<T> x) {
   const Vec<T> size = abs(x);
