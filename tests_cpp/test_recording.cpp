@@ -206,6 +206,16 @@ TEST(GraphDiff, tells_added_and_changed_apart) {
   EXPECT_FALSE(Graph().diff(Graph()));
 }
 
+TEST(GraphDiff, a_drawing_of_recordings_is_measured_anew) {
+  const Tensor x = ones({2});
+  Recording recording;
+  const Tensor y = exp(x);
+  const Graph one = recording.finish(), none = Recording().finish();
+  const Graph both = one.diff_graph(none);  // an op that only the first one has
+  ASSERT_EQ(both.num_ops(), 1);
+  EXPECT_GE(both.profile(0).nodes().at(0).seconds, 0);
+}
+
 TEST(GraphFuse, reports_what_it_did) {
   const Tensor w = ones({4, 4}).requires_grad_();
   const Graph graph = Graph::from_tensor(sum(sigmoid(matmul(w, w)) * 2.0));

@@ -146,6 +146,7 @@ class Union {
     values_.assign(a.values.size(), -1);
     ops_.assign(a.ops.size(), -1);
     graph_.report.clear();
+    graph_.measured = {};  // says nothing of the ops that are added
   }
 
   GraphData make() {
