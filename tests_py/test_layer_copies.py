@@ -11,6 +11,7 @@ from autograd import nn
 
 # What cannot be made, or called with one tensor [2, 4, 6, 6], without more being said.
 ARGUMENTS = {
+    "AdaptiveLogSoftmaxWithLoss": (6, 8, [3, 5]),
     "Bilinear": (3, 3, 2),
     "BatchNorm1d": (4,),
     "BatchNorm2d": (4,),

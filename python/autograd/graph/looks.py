@@ -168,7 +168,10 @@ class Looks:
         self._variables.append(look)
 
     def look_at_living(self) -> None:
-        """Looks at all tensors that live somewhere, without names: the data of past calls may be among them."""
+        """Looks at all tensors that live somewhere, without names: the data of past calls may be among them.
+
+        Python does not tell of those that were there before a gc.freeze().
+        """
         address = ctypes._SimpleCData.value.__get__  # type: ignore[attr-defined]
         self.look_at([("", t) for t in gc.get_objects() if type(t) is Tensor and address(t)])
 
