@@ -12,7 +12,7 @@ function(add_shards name program)
   endforeach()
 endfunction()
 
-# Compiled once for both programs, and not optimised, which takes a third of the time.
+# Compiled once for both programs, together, and not optimised, which takes a third of the time.
 file(GLOB cpp_tests CONFIGURE_DEPENDS tests_cpp/test_*.cpp)
 add_library(autograd_test_objects OBJECT ${cpp_tests})
 target_include_directories(autograd_test_objects PRIVATE include lib capi)
@@ -25,6 +25,7 @@ set_source_files_properties(tests_cpp/test_layout.cpp tests_cpp/test_gemm.cpp te
 target_link_libraries(autograd_test_objects PRIVATE autograd_options hwy::hwy GTest::gtest)
 target_precompile_headers(autograd_test_objects PRIVATE <gtest/gtest.h> <algorithm> <functional> <random> <string> <vector>
                                                         include/autograd/autograd.hpp)
+compile_together(autograd_test_objects)
 
 # Made of the objects, not of the libraries: the tests reach inside, and see one copy of the engine. Its objects come
 # first: of what is inline in both, the engine's is taken.

@@ -1,12 +1,17 @@
-// What the tests of the C ABI share: failures with status and text, texts, small tensors, a check
-// for leaks.
+// What the tests of the C ABI share: sizes, failures with status and text, texts, small tensors, a
+// check for leaks.
 #pragma once
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <limits>
 #include <string>
 
 #include "autograd.h"
+
+inline constexpr int64_t k23[] = {2, 3};
+inline constexpr int64_t kMin = std::numeric_limits<int64_t>::min(),
+                         kMax = std::numeric_limits<int64_t>::max();
 
 // The result of a call that must fail with this status and a text that contains `part`.
 inline void expect_failure(bool failed, ag_status status, const std::string& part) {

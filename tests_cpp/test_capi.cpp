@@ -4,7 +4,6 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <limits>
 #include <regex>
 #include <set>
 #include <thread>
@@ -14,9 +13,7 @@
 
 namespace {
 
-constexpr int64_t k23[] = {2, 3}, k3[] = {3}, kNone[] = {0};
-constexpr int64_t kMin = std::numeric_limits<int64_t>::min(),
-                  kMax = std::numeric_limits<int64_t>::max();
+constexpr int64_t k3[] = {3}, kNone[] = {0};
 
 // An enum that is out of range, as a C program may pass it.
 template <class Enum>

@@ -1,11 +1,7 @@
 // The C ABI: backward and gradients, optimizers, graphs.
-#include <limits>
-
 #include "capi_test.hpp"
 
 namespace {
-
-constexpr int64_t kMin = std::numeric_limits<int64_t>::min();
 
 // ---- autograd
 

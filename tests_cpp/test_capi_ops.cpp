@@ -1,18 +1,16 @@
 // The C functions of the ops: each works, refuses NULL in every place, and keeps nothing alive.
-#include <gtest/gtest.h>
-
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
 
-#include "autograd.h"
+#include "capi_test.hpp"
 
 namespace {
 
 using Handles = ag_tensor* const*;
 
-constexpr int64_t k23[] = {2, 3}, k6[] = {6}, kDim0[] = {0}, kOrder[] = {1, 0}, kOnes[] = {1, 1};
+constexpr int64_t k6[] = {6}, kDim0[] = {0}, kOrder[] = {1, 0}, kOnes[] = {1, 1};
 constexpr int64_t kItems[] = {AG_INDEX_INT, 0, 0, 0, AG_INDEX_SLICE, 1, 3, 1};
 
 ag_tensor* positive(std::initializer_list<int64_t> sizes, ag_dtype dtype = AG_FLOAT32) {
@@ -38,7 +36,7 @@ bool ok(ag_tensor* t) {
 }
 bool ok(ag_status status) { return status == AG_OK; }
 
-struct Case {
+struct OpCase {
   const char* call;  ///< as written
   std::function<bool(Handles)> run;
   std::vector<ag_tensor* (*)()> arguments;
@@ -51,12 +49,12 @@ struct Case {
   }
 };
 
-void PrintTo(const Case& c, std::ostream* out) { *out << c.call; }
+void PrintTo(const OpCase& c, std::ostream* out) { *out << c.call; }
 
 #define CALL(...) #__VA_ARGS__, [](Handles t) { return ok(__VA_ARGS__); }
 
 ag_tensor *values = nullptr, *indices = nullptr, *parts[3];
-int64_t count = 0;
+int64_t how_many = 0;
 
 // Frees what a call wrote to its outputs.
 ag_status written(ag_status status) {
@@ -68,7 +66,7 @@ ag_status written(ag_status status) {
   return status;
 }
 
-const std::vector<Case> kCases = {
+const std::vector<OpCase> kOpCases = {
     {CALL(ag_full(k23, 2, t[0], AG_FLOAT32)), {number}},
     {CALL(ag_empty_like(t[0], AG_INT32)), {matrix}},
     {CALL(ag_zeros_like(t[0], AG_INT32)), {matrix}},
@@ -157,7 +155,7 @@ const std::vector<Case> kCases = {
     {CALL(ag_cat(t, 2, 0)), {matrix, matrix}},
     {CALL(ag_stack(t, 2, 0)), {matrix, matrix}},
     {CALL(written(ag_split(t[0], kOnes, 2, 0, parts))), {matrix}},
-    {CALL(written(ag_chunk(t[0], 3, 1, parts, &count))), {matrix}},
+    {CALL(written(ag_chunk(t[0], 3, 1, parts, &how_many))), {matrix}},
     {CALL(ag_index_select(t[0], 0, t[1])), {matrix, rows_wanted}},
     {CALL(ag_contiguous(t[0])), {matrix}},
     {CALL(ag_clone(t[0])), {matrix}},
@@ -169,7 +167,7 @@ const std::vector<Case> kCases = {
     {CALL(ag_mse_loss(t[0], t[1], AG_REDUCTION_NONE)), {matrix, matrix}},
 };
 
-class CapiOps : public testing::TestWithParam<Case> {
+class CapiOps : public testing::TestWithParam<OpCase> {
  protected:
   void SetUp() override {
     for (ag_tensor* (*make)() : GetParam().arguments) arguments_.push_back(make());
@@ -204,7 +202,7 @@ TEST_P(CapiOps, refuses_null_in_every_place) {
   EXPECT_EQ(ag_memory_allocated(), before);
 }
 
-INSTANTIATE_TEST_SUITE_P(Each, CapiOps, testing::ValuesIn(kCases), [](const auto& info) {
+INSTANTIATE_TEST_SUITE_P(Each, CapiOps, testing::ValuesIn(kOpCases), [](const auto& info) {
   return info.param.function() + "_" + std::to_string(info.index);
 });
 

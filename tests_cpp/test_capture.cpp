@@ -9,10 +9,10 @@ using namespace autograd::detail;
 
 namespace {
 
-struct Model {
+struct CapturedModel {
   Tensor w = tensor(std::vector<float>{.1f, .2f, .3f, .4f, .5f, .6f});
   optim::SGD sgd{{w}, optim::SGDOptions{}};
-  Model() { w.requires_grad_(); }
+  CapturedModel() { w.requires_grad_(); }
   Tensor step(const Tensor& x) {
     sgd.zero_grad();
     const Tensor loss = sum(tanh(x * w) * 2.0);
@@ -36,7 +36,7 @@ int count(const Capture& capture, const std::string& op) {
 }
 
 TEST(Capture, HoldsAWholeStep) {
-  Model model;
+  CapturedModel model;
   const Tensor x = ones({6});
   const Capture capture = captured({x}, [&] { return model.step(x); });
   EXPECT_EQ(count(capture, "tanh"), 1);
@@ -56,7 +56,7 @@ TEST(Capture, HoldsAWholeStep) {
 }
 
 TEST(Capture, KnowsPhasesAndWhatARuleBelongsTo) {
-  Model model;
+  CapturedModel model;
   const Tensor x = ones({6});
   const Capture capture = captured({x}, [&] { return model.step(x); });
   bool seen = false;
@@ -69,7 +69,7 @@ TEST(Capture, KnowsPhasesAndWhatARuleBelongsTo) {
 }
 
 TEST(Capture, OfTheSameStepTwiceIsTheSame) {
-  Model model;
+  CapturedModel model;
   const Tensor x = ones({6});
   const Capture a = captured({x}, [&] { return model.step(x); }),
                 b = captured({x}, [&] { return model.step(x); });
@@ -135,7 +135,7 @@ TEST(Capture, ReadingAValueIsAnObstacle) {
 }
 
 TEST(Capture, GradientsThatAreThereBeforeAreLeaves) {
-  Model model;
+  CapturedModel model;
   const Tensor x = ones({6});
   const auto accumulate = [&] {
     const Tensor loss = sum(x * model.w);

@@ -10,10 +10,10 @@ namespace {
 std::vector<double> bits(const Tensor& t) { return t.to_vector(); }
 
 template <class Optimizer, class Options>
-struct Model {
+struct CompiledModel {
   Tensor w, b;
   Optimizer optimizer;
-  explicit Model(const Options& options)
+  explicit CompiledModel(const Options& options)
       : w(arange(-6, 6, 1, DType::kFloat32)), b(ones({4})), optimizer(parameters(), options) {}
   std::vector<Tensor> parameters() {
     w = (w * 0.1).detach();
@@ -34,7 +34,7 @@ struct Model {
 
 template <class Optimizer, class Options>
 void check_equal(const Options& options) {
-  Model<Optimizer, Options> eager(options), model(options);
+  CompiledModel<Optimizer, Options> eager(options), model(options);
   Compiled step(
       [&](const std::vector<Tensor>& in) { return std::vector<Tensor>{model.step(in[0], in[1])}; });
   manual_seed(3);
@@ -62,7 +62,7 @@ TEST(Compiled, TrainsLikeTheFunctionItself) {
 }
 
 TEST(Compiled, MakesAPlanOfTheSecondCallThatDoesTheSame) {
-  Model<optim::SGD, optim::SGDOptions> model({.lr = 0.1});
+  CompiledModel<optim::SGD, optim::SGDOptions> model({.lr = 0.1});
   int calls = 0;
   Compiled step([&](const std::vector<Tensor>& in) {
     ++calls;

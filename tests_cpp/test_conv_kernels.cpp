@@ -15,12 +15,12 @@ namespace {
 
 /// `rows` filters over `channels` sheets of height x width, of which the first out_h x out_w
 /// positions are wanted.
-struct Case {
+struct ConvCase {
   int64_t rows, channels, height, width, out_h, out_w;
   bool bias;
 };
 
-constexpr Case kCases[] = {
+constexpr ConvCase kConvCases[] = {
     {1, 1, 3, 3, 1, 1, false},   {6, 1, 12, 12, 8, 8, true},   {16, 3, 10, 21, 8, 19, true},
     {13, 2, 9, 9, 7, 7, false},  {64, 4, 6, 60, 4, 58, true},  {25, 5, 5, 130, 3, 128, false},
     {3, 2, 20, 4, 18, 2, false}, {7, 1, 4, 66, 2, 64, true},   {12, 8, 8, 8, 6, 6, true},
@@ -28,7 +28,7 @@ constexpr Case kCases[] = {
 };
 
 /// Offsets of all taps of a kernel that just fits between the sheet and the output.
-std::vector<int64_t> offsets_of(const Case& c, int64_t stride) {
+std::vector<int64_t> offsets_of(const ConvCase& c, int64_t stride) {
   std::vector<int64_t> offsets;
   for (int64_t channel = 0; channel < c.channels; ++channel)
     for (int64_t i = 0; i <= c.height - c.out_h; ++i)
@@ -37,11 +37,11 @@ std::vector<int64_t> offsets_of(const Case& c, int64_t stride) {
   return offsets;
 }
 
-int64_t stride_of(const Case& c) { return c.height * c.width + kConvBlock; }
+int64_t stride_of(const ConvCase& c) { return c.height * c.width + kConvBlock; }
 
 /// Sheets of normal numbers; what lies behind each is NaN, which must not reach any result.
 template <class T>
-std::vector<T> sheets_of(const Case& c, T behind) {
+std::vector<T> sheets_of(const ConvCase& c, T behind) {
   const int64_t stride = stride_of(c), size = c.height * c.width;
   std::vector<T> sheets = normal_numbers<T>(static_cast<size_t>(c.channels * stride), 1);
   for (int64_t channel = 0; channel < c.channels; ++channel)
@@ -51,7 +51,7 @@ std::vector<T> sheets_of(const Case& c, T behind) {
 }
 
 template <class T>
-void check_rows(const Case& c) {
+void check_rows(const ConvCase& c) {
   const int64_t stride = stride_of(c);
   const std::vector<int64_t> offsets = offsets_of(c, stride);
   const int64_t depth = static_cast<int64_t>(offsets.size()), taps = depth / c.channels;
@@ -104,7 +104,7 @@ void check_rows(const Case& c) {
 }
 
 template <class T>
-void check_dots(const Case& c, bool accumulate) {
+void check_dots(const ConvCase& c, bool accumulate) {
   const int64_t stride = stride_of(c), images = 2;
   const std::vector<int64_t> offsets = offsets_of(c, stride);
   const int64_t depth = static_cast<int64_t>(offsets.size());
@@ -143,7 +143,7 @@ void check_dots(const Case& c, bool accumulate) {
 
 TEST(ConvKernels, RowsAgreeWithPlainLoops) {
   for_each_target([] {
-    for (const Case& c : kCases) {
+    for (const ConvCase& c : kConvCases) {
       SCOPED_TRACE(::testing::Message() << c.rows << " rows, sheets " << c.channels << " x "
                                         << c.height << " x " << c.width);
       check_rows<float>(c);
@@ -154,7 +154,7 @@ TEST(ConvKernels, RowsAgreeWithPlainLoops) {
 
 TEST(ConvKernels, DotsAgreeWithPlainLoops) {
   for_each_target([] {
-    for (const Case& c : kCases) {
+    for (const ConvCase& c : kConvCases) {
       SCOPED_TRACE(::testing::Message() << c.rows << " rows, sheets " << c.channels << " x "
                                         << c.height << " x " << c.width);
       check_dots<float>(c, false);

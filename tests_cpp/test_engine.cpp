@@ -3,35 +3,16 @@
 
 #include <cmath>
 
-#include "autograd/autograd.hpp"
 #include "core/dispatch.hpp"
+#include "engine_test.hpp"
 
 namespace autograd {
 namespace {
 
-Tensor leaf(const std::vector<double>& values, const Shape& sizes) {
-  Tensor t = tensor(values, sizes);
-  t.requires_grad_();
-  return t;
-}
-
-std::string error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "";
-}
-
-void expect_error(const std::string& phrase, const std::function<void()>& call) {
-  EXPECT_NE(error_of(call).find(phrase), std::string::npos) << "got: '" << error_of(call) << "'";
-}
-
-using Function = std::function<Tensor(const std::vector<Tensor>&)>;
+using Operation = std::function<Tensor(const std::vector<Tensor>&)>;
 
 // <v, J u> by central differences against <J' v, u> by the engine, u and v fixed pseudo-random.
-void check_gradients(const Function& f, std::vector<Tensor> inputs, int order = 2) {
+void check_gradients(const Operation& f, std::vector<Tensor> inputs, int order = 2) {
   const auto direction = [](const Tensor& like, int seed) {
     std::vector<double> u(static_cast<size_t>(like.numel()));
     for (size_t i = 0; i < u.size(); ++i)

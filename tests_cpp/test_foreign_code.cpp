@@ -4,8 +4,8 @@
 #include <functional>
 #include <stdexcept>
 
-#include "autograd/autograd.hpp"
 #include "capi_test.hpp"
+#include "engine_test.hpp"
 
 namespace autograd {
 namespace {
@@ -44,10 +44,6 @@ const std::vector<Kind>& kinds() {
   return all;
 }
 
-Tensor leaf(const std::vector<double>& values) {
-  return tensor(values, {static_cast<int64_t>(values.size())}).requires_grad_();
-}
-
 using Gradients = std::vector<Tensor>;
 
 /// A backward in which `raise` runs, and after which everything is as before.
@@ -56,7 +52,7 @@ struct Place {
   std::function<void(const Thrower& raise)> run;
 };
 
-Tensor with_rule(const Tensor& x, FunctionRule rule) {
+Tensor with_foreign_rule(const Tensor& x, FunctionRule rule) {
   return call_function(
       "foreign", {x},
       [](Context& c, const Gradients& in) {
@@ -80,16 +76,16 @@ const std::vector<Place>& places() {
        }},
       {"rule",
        [](const Thrower& raise) {
-         sum(with_rule(leaf({1, 2}), [&](Context&, const Gradients& grads) {
+         sum(with_foreign_rule(leaf({1, 2}), [&](Context&, const Gradients& grads) {
            raise();
            return grads;
          })).backward();
        }},
       {"rule within a rule",
        [](const Thrower& raise) {
-         sum(with_rule(leaf({1, 2}), [&](Context&, const Gradients& grads) {
+         sum(with_foreign_rule(leaf({1, 2}), [&](Context&, const Gradients& grads) {
            EnableGrad on;
-           sum(with_rule(leaf({3}), [&](Context&, const Gradients& inner) {
+           sum(with_foreign_rule(leaf({3}), [&](Context&, const Gradients& inner) {
              raise();
              return inner;
            })).backward();
@@ -185,7 +181,7 @@ TEST(ForeignCode, what_is_thrown_comes_out_and_the_library_goes_on) {
 TEST(ForeignCode, a_graph_that_a_rule_left_may_be_tried_again) {
   const Tensor x = leaf({1, 2});
   int calls = 0;
-  const Tensor y = sum(with_rule(x, [&](Context& c, const Gradients& grads) {
+  const Tensor y = sum(with_foreign_rule(x, [&](Context& c, const Gradients& grads) {
     if (++calls == 1) throw 7;
     return Gradients{grads[0] * c.saved_tensors()[0]};
   }));
@@ -198,7 +194,7 @@ TEST(ForeignCode, rules_that_call_their_own_graph) {
   const Tensor x = leaf({1, 2});
   Tensor y;
   int depth = 0;
-  y = sum(with_rule(x, [&](Context&, const Gradients& grads) {
+  y = sum(with_foreign_rule(x, [&](Context&, const Gradients& grads) {
     if (++depth < 3) y.backward(Tensor(), true);
     return Gradients{grads[0] * 1.0};
   }));
@@ -212,7 +208,7 @@ TEST(ForeignCode, rules_without_end_are_an_error) {
   std::function<void()> again;
   again = [&] {
     EnableGrad on;
-    sum(with_rule(leaf({1}), [&](Context&, const Gradients& grads) {
+    sum(with_foreign_rule(leaf({1}), [&](Context&, const Gradients& grads) {
       again();
       return grads;
     })).backward();
@@ -242,7 +238,7 @@ TEST(ForeignCode, wrong_results_of_rules_and_hooks) {
     const bool is_int = bad.dtype() == DType::kInt64;
     if (bad.sizes() != Shape{2, 2} && !is_int)
       fails("invalid gradient at index 0", [&] {
-        sum(with_rule(leaf({1, 2}), [&](Context&, const Gradients&) {
+        sum(with_foreign_rule(leaf({1, 2}), [&](Context&, const Gradients&) {
           return Gradients{bad};
         })).backward();
       });
@@ -253,7 +249,7 @@ TEST(ForeignCode, wrong_results_of_rules_and_hooks) {
     });
   }
   fails("gradients", [&] {
-    sum(with_rule(leaf({1, 2}), [&](Context&, const Gradients& g) {
+    sum(with_foreign_rule(leaf({1, 2}), [&](Context&, const Gradients& g) {
       return Gradients{g[0], g[0], g[0]};
     })).backward();
   });

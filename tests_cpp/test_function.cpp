@@ -4,25 +4,11 @@
 #include <cmath>
 #include <functional>
 
-#include "autograd/autograd.hpp"
 #include "core/dispatch.hpp"
+#include "engine_test.hpp"
 
 namespace autograd {
 namespace {
-
-Tensor leaf(const std::vector<double>& values) {
-  return tensor(values, {static_cast<int64_t>(values.size())}).requires_grad_();
-}
-
-void expect_error(const std::string& phrase, const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& e) {
-    EXPECT_NE(std::string(e.what()).find(phrase), std::string::npos) << e.what();
-    return;
-  }
-  ADD_FAILURE() << "no error, expected: " << phrase;
-}
 
 struct Cube : Function<Cube> {
   static Tensor forward(Context& context, const Tensor& x, double factor) {

@@ -103,14 +103,14 @@ void expect_prepared(int64_t m, int64_t n, int64_t k, const MatrixView& a, const
   }
 }
 
-struct Case {
+struct Product {
   int64_t m, n, k;
   const Layout *a, *b;
   bool accumulate, bias;
 };
 
 template <class T>
-void check(const Case& q, uint32_t seed) {
+void check(const Product& q, uint32_t seed) {
   SCOPED_TRACE(::testing::Message()
                << name_of(dtype_of<T>()) << " m " << q.m << " n " << q.n << " k " << q.k << ", A "
                << q.a->name << ", B " << q.b->name << (q.accumulate ? ", accumulate" : "")
@@ -163,7 +163,7 @@ void check_random_sizes() {
     for (const Layout& a : kLayouts) {
       for (const Layout& b : kLayouts) {
         for (int repeat = 0; repeat < 6; ++repeat) {
-          const Case q = {1 + below(40), 1 + below(40), 1 + below(40), &a, &b,
+          const Product q = {1 + below(40), 1 + below(40), 1 + below(40), &a, &b,
                           below(2) == 1, below(2) == 1};
           check<T>(q, random());
           if (::testing::Test::HasFatalFailure()) return;

@@ -5,22 +5,13 @@
 #include <string>
 #include <vector>
 
-#include "autograd/grad.hpp"
-#include "autograd/graph.hpp"
-#include "autograd/ops.hpp"
-#include "autograd/random.hpp"
+#include "engine_test.hpp"
 
 namespace autograd {
 namespace {
 
 Tensor parameter(const Shape& sizes, DType dtype = DType::kFloat32) {
   return ones(sizes, dtype).requires_grad_();
-}
-
-int count(const std::string& text, const std::string& part) {
-  int n = 0;
-  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
-  return n;
 }
 
 // A loss over a layer, with a constant, a view, an attribute and an input that needs no gradient.

@@ -9,11 +9,8 @@
 #include <set>
 #include <string>
 
-#include "autograd/grad.hpp"
-#include "autograd/graph.hpp"
-#include "autograd/ops.hpp"
-#include "autograd/optim.hpp"
 #include "capi_test.hpp"
+#include "engine_test.hpp"
 
 namespace autograd {
 namespace {
@@ -52,15 +49,6 @@ struct Folder {
   std::string operator/(const std::string& name) const { return place + "/" + name; }
   std::string before, place;
 };
-
-std::string error_of(const std::function<void()>& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 TEST(GraphParts, nodes_and_edges_say_what_is_drawn) {
   const Graph graph = step();

@@ -8,7 +8,7 @@ namespace autograd::cpu {
 namespace {
 
 /// A rule on one weight: w, g, states and numbers in the order of optim.def.
-struct Formula {
+struct StepFormula {
   Rule rule;
   const char* name;
   std::vector<double> numbers;
@@ -22,7 +22,7 @@ double clamp_step(double s, double turn, const double* p) {
   return std::min(std::max(s * (turn > 0 ? p[1] : turn < 0 ? p[0] : 1), p[2]), p[3]);
 }
 
-std::vector<Formula> all_formulas() {
+std::vector<StepFormula> all_formulas() {
   return {
       {Rule::sgd,
        "sgd",
@@ -173,7 +173,7 @@ struct Prelude {
 };
 
 template <class T>
-void expect_formula(const Formula& f, const Prelude& prelude, size_t n) {
+void expect_formula(const StepFormula& f, const Prelude& prelude, size_t n) {
   SCOPED_TRACE(::testing::Message() << f.name << ", n " << n << ", decay " << prelude.decay);
   const int states = optim_states(f.rule);
   Update update;
@@ -225,7 +225,7 @@ TYPED_TEST(OptimKernel, MatchesItsFormula) {
   std::vector<size_t> sizes = {127, 301};
   for (size_t n = 0; n <= 35; ++n) sizes.push_back(n);
   for_each_target([&] {
-    for (const Formula& formula : all_formulas())
+    for (const StepFormula& formula : all_formulas())
       for (const Prelude& prelude : {Prelude{false, 0, 1}, Prelude{true, 0.1, 0.9}})
         for (const size_t n : sizes) expect_formula<TypeParam>(formula, prelude, n);
   });
@@ -253,7 +253,7 @@ TYPED_TEST(OptimKernel, ZeroOptionsTouchNothing) {
 TYPED_TEST(OptimKernel, NaNIsNotLost) {
   using T = TypeParam;
   for_each_target([] {
-    for (const Formula& f : all_formulas()) {
+    for (const StepFormula& f : all_formulas()) {
       Update update;
       update.rule = f.rule;
       std::copy(f.numbers.begin(), f.numbers.end(), update.numbers);

@@ -7,7 +7,7 @@
 namespace autograd::cpu {
 namespace {
 
-struct Formula {
+struct LossFormula {
   PairLoss kind;
   double (*loss)(double x, double t);
   double (*slope)(double x, double t);
@@ -20,7 +20,7 @@ double softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::
 double logistic(double x) { return 1 / (1 + std::exp(-x)); }
 
 // x and t lie in (0, 1), where all of them are defined.
-const Formula kFormulas[] = {
+const LossFormula kFormulas[] = {
     {PairLoss::kMse, [](double x, double t) { return (x - t) * (x - t); },
      [](double x, double t) { return 2 * (x - t); }},
     {PairLoss::kL1, [](double x, double t) { return std::fabs(x - t); },
@@ -57,7 +57,7 @@ std::vector<T> probabilities(size_t n, uint32_t seed) {
 }
 
 template <class T>
-void check(const Formula& formula, size_t n) {
+void check(const LossFormula& formula, size_t n) {
   SCOPED_TRACE(static_cast<int>(formula.kind));
   SCOPED_TRACE(n);
   const std::vector<T> x = probabilities<T>(n, 1), t = probabilities<T>(n, 2),
@@ -89,7 +89,7 @@ void check(const Formula& formula, size_t n) {
 
 TEST(PairLoss, EveryKindOnEveryTarget) {
   for_each_target([] {
-    for (const Formula& formula : kFormulas)
+    for (const LossFormula& formula : kFormulas)
       for (size_t n : {0, 1, 3, 4, 7, 8, 15, 16, 17, 33, 100}) {
         check<float>(formula, n);
         check<double>(formula, n);

@@ -11,7 +11,7 @@
 namespace autograd::detail {
 namespace {
 
-const std::vector<Pass> kPieces = {with_fused_pointwise, with_fused_pieces};
+const std::vector<Pass> kPassesOfPieces = {with_fused_pointwise, with_fused_pieces};
 
 /// Runs with one thread and with two.
 void with_threads(const std::function<void()>& body) {
@@ -37,7 +37,8 @@ bool refused(const Passed& r, const std::string& why) {
 TEST(Pieces, AConvolutionTakesItsActivation) {
   const Tensor x = randn({4, 3, 20, 20}), w = randn({6, 3, 3, 3}), b = randn({6});
   with_threads([&] {
-    const Passed r = passed(kPieces, [&] { return std::vector<Tensor>{relu(conv2d(x, w, b))}; });
+    const Passed r =
+        passed(kPassesOfPieces, [&] { return std::vector<Tensor>{relu(conv2d(x, w, b))}; });
     EXPECT_EQ(r.names(), "fused");
     EXPECT_EQ(count_of(r, "convolution + relu"), 1);
     // The activation is written over the convolution.
@@ -49,7 +50,7 @@ TEST(Pieces, AConvolutionTakesItsActivation) {
 
 TEST(Pieces, WhatOthersNeedOfAConvolutionIsKept) {
   const Tensor x = randn({4, 3, 20, 20}), w = randn({6, 3, 3, 3}), b = randn({6});
-  const Passed r = passed(kPieces, [&] {
+  const Passed r = passed(kPassesOfPieces, [&] {
     const Tensor y = conv2d(x, w, b);
     return std::vector<Tensor>{gelu(y) * 0.5, y};
   });
@@ -69,7 +70,7 @@ TEST(Pieces, EveryKindOfConvolution) {
     for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
       const Tensor image = to(x, dtype), w = to(randn({8, 4, 3, 3}), dtype),
                    half = to(randn({8, 2, 3, 3}), dtype), up = to(randn({4, 8, 3, 3}), dtype);
-      const Passed r = passed(kPieces, [&] {
+      const Passed r = passed(kPassesOfPieces, [&] {
         return std::vector<Tensor>{
             tanh(conv2d(image, half, {}, grouped) + to(skip, dtype)),
             sigmoid(conv2d(image, w, {}, strided)), relu(conv2d(image, w, {}, dilated)),
@@ -86,7 +87,7 @@ TEST(Pieces, NarrowImagesGoByColumns) {
   ConvOptions options;
   options.padding = {2};
   with_threads([&] {
-    const Passed r = passed(kPieces, [&] {
+    const Passed r = passed(kPassesOfPieces, [&] {
       const Tensor y = conv2d(x, w, randn({32}), options);
       return std::vector<Tensor>{relu(y), relu(conv_transpose2d(y, w))};
     });
@@ -97,7 +98,7 @@ TEST(Pieces, NarrowImagesGoByColumns) {
 TEST(Pieces, NothingToMultiply) {
   const Tensor x = zeros({3, 0, 40, 40}), w = zeros({4, 0, 3, 3});
   const Passed r =
-      passed(kPieces, [&] { return std::vector<Tensor>{relu(conv2d(x, w, randn({4})))}; });
+      passed(kPassesOfPieces, [&] { return std::vector<Tensor>{relu(conv2d(x, w, randn({4})))}; });
   EXPECT_EQ(r.names(), "random_ fused");
 }
 
@@ -105,7 +106,7 @@ TEST(Pieces, NormLayersTakeWhatStandsAroundThem) {
   const Tensor x = randn({6, 8, 13, 13}), w = randn({8}), b = randn({8});
   const Tensor rows = randn({100, 64}), wr = randn({64}), br = randn({64});
   with_threads([&] {
-    const Passed r = passed(kPieces, [&] {
+    const Passed r = passed(kPassesOfPieces, [&] {
       return std::vector<Tensor>{
           relu(batch_norm(x * x, {}, {}, w, b, true)), sigmoid(group_norm(x + 1.0, 4, w, b)),
           gelu(layer_norm(rows * 2.0, {64}, wr, br)), tanh(rms_norm(exp(rows), {64}, wr))};
@@ -122,7 +123,7 @@ TEST(Pieces, ChannelsWithoutPositions) {
   const Tensor x = randn({300, 20}), w = randn({20}), b = randn({20});
   const Tensor mean = randn({20}), var = rand({20}) + 0.5;
   with_threads([&] {
-    const Passed r = passed(kPieces, [&] {
+    const Passed r = passed(kPassesOfPieces, [&] {
       return std::vector<Tensor>{relu(batch_norm(x * x, {}, {}, w, b, true)),
                                  relu(batch_norm(x * x, mean, var, w, b, false)),
                                  relu(group_norm(x * 2.0, 5, w, b))};
@@ -183,14 +184,14 @@ TEST(Pieces, TheGradientOfAConvolutionTakesTheActivationBelow) {
 
 TEST(Pieces, SmallOnesStayAsTheyAre) {
   const Tensor x = randn({2, 3, 8, 8}), w = randn({4, 3, 3, 3});
-  const Passed r = passed(kPieces, [&] { return std::vector<Tensor>{relu(conv2d(x, w))}; });
+  const Passed r = passed(kPassesOfPieces, [&] { return std::vector<Tensor>{relu(conv2d(x, w))}; });
   EXPECT_EQ(r.names(), "convolution relu");
   EXPECT_TRUE(refused(r, "so small")) << r.report.text();
 }
 
 TEST(Pieces, WhatIsWholeOnlyAtTheEndIsWaitedFor) {
   const Tensor x = randn({100, 64}), w = randn({64});
-  const Passed r = passed(kPieces, [&] {
+  const Passed r = passed(kPassesOfPieces, [&] {
     const Tensor y = layer_norm(x * 2.0, {64}, w);
     // The sums of columns want all rows at once.
     return std::vector<Tensor>{sum(relu(y), {0})};
@@ -202,7 +203,7 @@ TEST(Pieces, WhatIsWholeOnlyAtTheEndIsWaitedFor) {
 
 TEST(Pieces, StepsBetweenTwoTakeOneSide) {
   const Tensor x = randn({100, 64}), w = randn({64});
-  const Passed r = passed(kPieces, [&] {
+  const Passed r = passed(kPassesOfPieces, [&] {
     return std::vector<Tensor>{layer_norm(relu(layer_norm(x, {64}, w)), {64}, w)};
   });
   EXPECT_EQ(r.names(), "fused layer_norm");
@@ -211,7 +212,7 @@ TEST(Pieces, StepsBetweenTwoTakeOneSide) {
 TEST(Pieces, ChangedMemoryIsLeftAlone) {
   const Tensor x = randn({4, 3, 20, 20}), w = randn({6, 3, 3, 3});
   const Tensor kept = zeros({4, 6, 18, 18});
-  const Passed r = passed(kPieces, [&] {
+  const Passed r = passed(kPassesOfPieces, [&] {
     Tensor leaf = kept;
     const Tensor y = conv2d(x, w);
     add_(leaf, y);

@@ -118,7 +118,7 @@ std::vector<int64_t> random_sizes() {
   return sizes;
 }
 
-struct Case {
+struct LoopCase {
   PointwiseOp op;
   DType compute;
   int inputs;
@@ -142,7 +142,7 @@ int64_t offset_of(const std::vector<int64_t>& sizes, const std::vector<int64_t>&
 }
 
 /// One random call, compared byte by byte: elements outside [begin, end) must keep their values.
-void check_random_call(const Case& c) {
+void check_random_call(const LoopCase& c) {
   std::vector<int64_t> sizes = random_sizes();
   int64_t total = 1;
   for (const int64_t size : sizes) total *= size;
@@ -191,14 +191,14 @@ void check_random_call(const Case& c) {
 }
 
 TEST(PointwiseLoop, RandomCalls) {
-  const Case cases[] = {
+  const LoopCase cases[] = {
       {PointwiseOp::k_add, DType::kFloat32, 2},  {PointwiseOp::k_add, DType::kInt64, 2},
       {PointwiseOp::k_add, DType::kFloat64, 2},  {PointwiseOp::k_add, DType::kBool, 2},
       {PointwiseOp::k_add, DType::kUInt8, 2},    {PointwiseOp::k_lt, DType::kFloat32, 2},
       {PointwiseOp::k_lt, DType::kInt32, 2},     {PointwiseOp::k_where, DType::kFloat32, 3},
       {PointwiseOp::k_where, DType::kFloat64, 3}};
   for (int round = 0; round < 2500; ++round) {
-    for (const Case& c : cases) {
+    for (const LoopCase& c : cases) {
       check_random_call(c);
       if (HasFatalFailure()) return;
     }

@@ -5,20 +5,11 @@
 #include <string>
 #include <thread>
 
-#include "autograd/grad.hpp"
-#include "autograd/graph.hpp"
-#include "autograd/ops.hpp"
-#include "autograd/optim.hpp"
 #include "capi_test.hpp"
+#include "engine_test.hpp"
 
 namespace autograd {
 namespace {
-
-int count(const std::string& text, const std::string& part) {
-  int n = 0;
-  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
-  return n;
-}
 
 TEST(Recording, step_has_names_and_three_phases) {
   Tensor x = ones({4, 3}), w = ones({2, 3}).requires_grad_(), b = ones({2}).requires_grad_();

@@ -121,8 +121,8 @@ class ReduceKernel : public ::testing::Test {
     }
   }
 };
-using Numbers = ::testing::Types<float, double, int32_t, int64_t, uint8_t>;
-TYPED_TEST_SUITE(ReduceKernel, Numbers);
+using NumberTypes = ::testing::Types<float, double, int32_t, int64_t, uint8_t>;
+TYPED_TEST_SUITE(ReduceKernel, NumberTypes);
 
 TYPED_TEST(ReduceKernel, Rows) {
   for_each_target([] {

@@ -13,7 +13,7 @@
 namespace autograd::cpu {
 namespace {
 
-constexpr ScanShape kShapes[] = {{1, 1, 1},  {3, 7, 1},  {2, 100, 1}, {1, 513, 1}, {2, 5, 3},
+constexpr ScanShape kScans[] = {{1, 1, 1},  {3, 7, 1},  {2, 100, 1}, {1, 513, 1}, {2, 5, 3},
                                  {1, 9, 16}, {2, 4, 37}, {1, 3, 300}, {5, 2, 1},   {0, 4, 2}};
 
 template <class T>
@@ -59,7 +59,7 @@ void expect_products(const ScanShape& s, const std::vector<T>& x) {
 
 TEST(ScanKernels, products_and_their_gradients) {
   for_each_target([] {
-    for (const ScanShape& s : kShapes) {
+    for (const ScanShape& s : kScans) {
       expect_products(s, numbers<float>(s, 1));
       expect_products(s, numbers<double>(s, 2));
     }
@@ -68,7 +68,7 @@ TEST(ScanKernels, products_and_their_gradients) {
 
 TEST(ScanKernels, products_with_zeros_leave_a_gradient_at_the_only_zero) {
   for_each_target([] {
-    for (const ScanShape& s : kShapes) {
+    for (const ScanShape& s : kScans) {
       std::vector<double> x = numbers<double>(s, 3);
       for (size_t k = 0; k < x.size(); k += 11) x[k] = 0;
       expect_products(s, x);
@@ -165,7 +165,7 @@ TEST(ScanKernels, integer_products_wrap_around) {
 }
 
 TEST(ScanKernels, running_sums_and_extremes) {
-  for (const ScanShape& s : kShapes) {
+  for (const ScanShape& s : kScans) {
     const std::vector<double> x = numbers<double>(s, 4);
     std::vector<double> sums(x.size()), behind(x.size()), largest(x.size());
     std::vector<int64_t> places(x.size());

@@ -5,7 +5,7 @@
 #include <set>
 #include <string>
 
-#include "autograd/error.hpp"
+#include "engine_test.hpp"
 #include "graph/diff.hpp"
 #include "graph/draw/sketch.hpp"
 #include "graph/draw/wording.hpp"
@@ -13,12 +13,6 @@
 
 namespace autograd::detail {
 namespace {
-
-int count(const std::string& text, const std::string& part) {
-  int n = 0;
-  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
-  return n;
-}
 
 // Makes graphs by hand: layers of a linear and a relu in modules of their own.
 class Maker {

@@ -20,12 +20,12 @@ std::vector<int64_t> widths() {
 }
 
 template <class T>
-constexpr double kEps = std::numeric_limits<T>::epsilon();
+constexpr double kEpsilon = std::numeric_limits<T>::epsilon();
 
 /// A few roundings, and those of a sum of n numbers where there is one lane only.
 template <class T>
 double roundings(int64_t n) {
-  return (8 + n / 64) * kEps<T>;
+  return (8 + n / 64) * kEpsilon<T>;
 }
 
 struct RowStats {
@@ -314,7 +314,7 @@ TYPED_TEST(SoftmaxKernel, GradientIsExactForLargeLogits) {
         cross_entropy_backward(dtype_of<T>(), &one, 0, 1, x.data(), target, lse, dx.data(), 2, n);
         for (int64_t i = 0; i < 2 * n; ++i) {
           const double want = 1.0 / n - (i % n == target[i / n]);
-          EXPECT_TRUE(close(dx[i], want, 4 * kEps<T>)) << "base " << base << " n " << n;
+          EXPECT_TRUE(close(dx[i], want, 4 * kEpsilon<T>)) << "base " << base << " n " << n;
         }
         EXPECT_TRUE(close(loss[0], std::log(n), roundings<T>(n) * std::log(n)));
       }

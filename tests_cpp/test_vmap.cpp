@@ -6,21 +6,11 @@
 #include <thread>
 #include <vector>
 
-#include "autograd/autograd.hpp"
 #include "capi_test.hpp"
+#include "engine_test.hpp"
 
 namespace autograd {
 namespace {
-
-template <class Call>
-std::string error_of(const Call& call) {
-  try {
-    call();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "";
-}
 
 Tensor grid(const Shape& sizes) {
   int64_t n = 1;

@@ -16,6 +16,7 @@
 #include "autograd/runtime.hpp"
 #include "core/text.hpp"
 #include "core/thread_state.hpp"
+#include "kernels/cpu/simd_targets.hpp"
 
 namespace autograd {
 namespace detail {
@@ -71,6 +72,10 @@ size_t next_start() {
 }
 
 void* system_allocate(size_t bytes) {
+  // Nothing is computed without memory: here, it costs nothing.
+  if (const char* const missing = cpu::processor_lacks())
+    fail(ErrorCode::kRuntime, "autograd: this build needs a processor with ", missing,
+         " (x86-64-v2: those since 2009)");
   bytes = whole_lines(bytes);
   const bool huge = has_huge_pages(bytes);
   const size_t align = huge ? kHugePage : kAlign, start = huge ? next_start() : 0;
