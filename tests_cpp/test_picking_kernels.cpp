@@ -5,6 +5,7 @@
 #include "kernels/cpu/dropout.hpp"
 #include "kernels/cpu/grid.hpp"
 #include "kernels/cpu/nll.hpp"
+#include "kernels/cpu/nth_value.hpp"
 #include "kernels/cpu/resample.hpp"
 
 namespace autograd::cpu {
@@ -213,6 +214,46 @@ TEST(PickingKernels, Triangles) {
       }
       out.expect_intact();
     }
+}
+
+template <class T>
+void check_nth(int64_t n, int different, bool sorted) {
+  std::vector<T> x = normal_numbers<T>(n, static_cast<uint32_t>(n));
+  // Few different ones: many are as the pivot is.
+  if (different > 0)
+    for (T& v : x) v = std::floor(v * different);
+  for (int64_t i = 0; i < n; i += 17) x[i] = static_cast<T>(i % 2 ? kInf : -kInf);
+  if (sorted) std::sort(x.begin(), x.end());
+  std::vector<T> with_nan;
+  for (int64_t i = 0; i < n; ++i) {
+    if (i % 5 == 2) with_nan.push_back(static_cast<T>(kNaN));
+    with_nan.push_back(x[i]);
+  }
+  std::vector<T> in_order = x;
+  std::sort(in_order.begin(), in_order.end());
+  for (const int64_t k : {int64_t{0}, n / 3, (n - 1) / 2, n - 1}) {
+    Guarded<T> numbers(static_cast<int64_t>(with_nan.size())), room(n);
+    const int64_t all = static_cast<int64_t>(with_nan.size());
+    ASSERT_EQ(copy_numbers(with_nan.data(), numbers.data(), all), n);
+    for (int64_t i = 0; i < n; ++i) ASSERT_EQ(numbers[i], x[i]) << i << " of " << n;
+    ASSERT_EQ(nth_value(numbers.data(), room.data(), n, k), in_order[k]) << k << " of " << n;
+    for (Guarded<T>* each : {&numbers, &room}) each->expect_intact();
+  }
+}
+
+TEST(PickingKernels, NthValueIsThatOfSorting) {
+  for_each_target([] {
+    for (const int64_t n : {1, 2, 3, 7, 8, 31, 32, 33, 100, 257, 1024, 70001})
+      for (const int different : {0, 1, 3})
+        for (const bool sorted : {false, true}) {
+          check_nth<float>(n, different, sorted);
+          check_nth<double>(n, different, sorted);
+        }
+    const std::vector<float> none(70, static_cast<float>(kNaN));
+    Guarded<float> numbers(70);
+    EXPECT_EQ(copy_numbers(none.data(), numbers.data(), 70), 0);
+    numbers.expect_intact();
+  });
 }
 
 }  // namespace

@@ -265,8 +265,8 @@ void forward_median_all(const Call& call) {
   const int64_t n = x.numel / out.numel;
   const Tensor rows = dense(x), scratch = order_room(x, n),
                places = make_tensor(out.sizes, DType::kInt64);
-  cpu::median_rows(x.dtype, kSkipNan, rows.data(), out.data, places.data_as<int64_t>(),
-                   scratch.data(), out.numel, n);
+  cpu::median_values(x.dtype, kSkipNan, rows.data(), out.data, places.data_as<int64_t>(),
+                     scratch.data(), out.numel, n);
 }
 
 void infer_median_all(const Call& call, OutputMetas& outputs) {

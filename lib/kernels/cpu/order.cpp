@@ -2,8 +2,10 @@
 #include "kernels/cpu/order.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "kernels/cpu/element_types.hpp"
+#include "kernels/cpu/nth_value.hpp"
 #include "kernels/cpu/sort.hpp"
 
 namespace autograd::cpu {
@@ -50,6 +52,22 @@ void median_rows(DType dtype, bool skip_nan, const void* x, void* values, int64_
       const T* row = static_cast<const T*>(x) + r * n;
       indices[r] = median_of(dtype, row, skip_nan, n, scratch);
       static_cast<T*>(values)[r] = row[indices[r]];
+    }
+  });
+}
+
+void median_values(DType dtype, bool skip_nan, const void* x, void* values, int64_t* places,
+                   void* scratch, int64_t rows, int64_t n) {
+  if (dtype != DType::kFloat32 && dtype != DType::kFloat64)
+    return median_rows(dtype, skip_nan, x, values, places, scratch, rows, n);
+  by_float(dtype, [&](auto* t) {
+    using T = Element<decltype(t)>;
+    T* const numbers = static_cast<T*>(scratch);
+    for (int64_t r = 0; r < rows; ++r) {
+      const int64_t valid = copy_numbers(static_cast<const T*>(x) + r * n, numbers, n);
+      const bool is_nan = valid == 0 || (valid < n && !skip_nan);
+      static_cast<T*>(values)[r] = is_nan ? std::numeric_limits<T>::quiet_NaN()
+                                          : nth_value(numbers, numbers + n, valid, (valid - 1) / 2);
     }
   });
 }

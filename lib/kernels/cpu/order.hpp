@@ -15,6 +15,10 @@ size_t order_scratch(DType dtype, int64_t n);
 void median_rows(DType dtype, bool skip_nan, const void* x, void* values, int64_t* indices,
                  void* scratch, int64_t rows, int64_t n);
 
+/// The values alone; of floats, `places` is not used.
+void median_values(DType dtype, bool skip_nan, const void* x, void* values, int64_t* places,
+                   void* scratch, int64_t rows, int64_t n);
+
 /// The most frequent number of each row (the smallest of several) and where it stands last. Any
 /// dtype.
 void mode_rows(DType dtype, const void* x, void* values, int64_t* indices, void* scratch,
