@@ -164,7 +164,7 @@ void check_random_sizes() {
       for (const Layout& b : kLayouts) {
         for (int repeat = 0; repeat < 6; ++repeat) {
           const Product q = {1 + below(40), 1 + below(40), 1 + below(40), &a, &b,
-                          below(2) == 1, below(2) == 1};
+                             below(2) == 1, below(2) == 1};
           check<T>(q, random());
           if (::testing::Test::HasFatalFailure()) return;
         }

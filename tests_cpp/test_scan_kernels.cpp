@@ -14,7 +14,7 @@ namespace autograd::cpu {
 namespace {
 
 constexpr ScanShape kScans[] = {{1, 1, 1},  {3, 7, 1},  {2, 100, 1}, {1, 513, 1}, {2, 5, 3},
-                                 {1, 9, 16}, {2, 4, 37}, {1, 3, 300}, {5, 2, 1},   {0, 4, 2}};
+                                {1, 9, 16}, {2, 4, 37}, {1, 3, 300}, {5, 2, 1},   {0, 4, 2}};
 
 template <class T>
 std::vector<T> numbers(const ScanShape& s, unsigned seed) {

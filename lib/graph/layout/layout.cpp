@@ -13,6 +13,7 @@ constexpr double kPadding = 12;    // between the border of a cluster and what i
 constexpr double kTitleGap = 6;    // around the title of a cluster
 constexpr double kLabelGap = 5;    // between an edge and its text
 constexpr double kOutputGap = 12;  // between the texts of two outputs
+constexpr double kStartGap = 4;    // between a box and a text that begins or ends beside it
 // Other starts for the order of a level, and of all levels together.
 constexpr size_t kStarts = 40, kStartsInAll = 1600;
 
@@ -27,7 +28,10 @@ Diagram turned(const Diagram& diagram) {
   if (!is_sideways(d.direction)) return d;
   for (Box& box : d.boxes) {
     std::swap(box.size.width, box.size.height);
-    for (Size& label : box.outputs) std::swap(label.width, label.height);
+    for (Size& label : box.outputs) {
+      std::swap(label.width, label.height);
+      if (label.height > 0) label.height += kStartGap;
+    }
   }
   for (Cluster& cluster : d.clusters) std::swap(cluster.title.width, cluster.title.height);
   return d;
@@ -214,8 +218,9 @@ void Drawing::place_box(size_t level, size_t b) {
   for (size_t k = 0; k < box.outputs.size(); ++k) {
     const Size label = box.outputs[k];
     const double left = sideways_ ? -kLabelGap - label.width : kLabelGap;
-    picture_.labels[b].push_back(
-        {x + output_dx_[b][k] + left, y + box.size.height, label.width, label.height});
+    const double start = sideways_ && label.height > 0 ? kStartGap : 0;
+    picture_.labels[b].push_back({x + output_dx_[b][k] + left, y + box.size.height + start,
+                                  label.width, label.height - start});
   }
 }
 
