@@ -89,6 +89,10 @@ ag_tensor* ag_pixel_unshuffle(const ag_tensor* x, int64_t factor) {
   return make(__func__, [&](Arguments in) { return pixel_unshuffle(in.tensor(x, "x"), factor); });
 }
 
+ag_tensor* ag_channel_shuffle(const ag_tensor* x, int64_t groups) {
+  return make(__func__, [&](Arguments in) { return channel_shuffle(in.tensor(x, "x"), groups); });
+}
+
 ag_tensor* ag_pad(const ag_tensor* x, const int64_t* pads, int64_t n, ag_pad_mode mode,
                   double value) {
   return make(__func__, [&](Arguments in) {

@@ -1297,6 +1297,9 @@ AG_API ag_tensor* ag_diagflat(const ag_tensor* x, int64_t offset);
 /* [..., C r r, H, W] to [..., C, H r, W r], and back. */
 AG_API ag_tensor* ag_pixel_shuffle(const ag_tensor* x, int64_t factor);
 AG_API ag_tensor* ag_pixel_unshuffle(const ag_tensor* x, int64_t factor);
+/* x [N, C, ...] with its channels in another order: the first of each group, the second of each and
+ * so on. AG_ERROR_RUNTIME unless there are more than 2 dims and groups divides C. */
+AG_API ag_tensor* ag_channel_shuffle(const ag_tensor* x, int64_t groups);
 /* n pads, in pairs (before, after) from the last dim on; negative ones cut off. `value` fills if
  * the mode is constant. The other modes pad the last 1 to 3 dims of [N, C, ...] or [C, ...]. */
 AG_API ag_tensor* ag_pad(const ag_tensor* x, const int64_t* pads, int64_t n, ag_pad_mode mode,

@@ -101,6 +101,9 @@ Tensor diagflat(const Tensor& x, int64_t offset = 0);
 /// [..., C r r, H, W] -> [..., C, H r, W r], and back.
 Tensor pixel_shuffle(const Tensor& x, int64_t factor);
 Tensor pixel_unshuffle(const Tensor& x, int64_t factor);
+/// x [N, C, ...] with its channels in another order: the first of each group, the second of each
+/// and so on. Error kRuntime unless there are more than 2 dims and groups divides C.
+Tensor channel_shuffle(const Tensor& x, int64_t groups);
 
 /// What padding is filled with: a number, x mirrored at its edge (which is not repeated), x's edge,
 /// x from its other end.

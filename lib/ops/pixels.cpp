@@ -1,4 +1,4 @@
-// Channels that become pixels, and pixels that become channels.
+// Channels that become pixels, pixels that become channels, and channels in another order.
 #include <limits>
 
 #include "autograd/ops.hpp"
@@ -133,6 +133,22 @@ Tensor pixel_unshuffle(const Tensor& x, int64_t factor) {
   detail::Attrs attrs;
   attrs.ints[0] = factor;
   return detail::dispatch(detail::op_unshuffle, {x}, attrs);
+}
+
+Tensor channel_shuffle(const Tensor& x, int64_t groups) {
+  const Shape sizes = x.sizes();
+  if (sizes.size() < 3)
+    fail(ErrorCode::kRuntime,
+         "channel_shuffle expects input with > 2 dims, but got input with sizes ", sizes);
+  if (groups <= 0)
+    fail(ErrorCode::kRuntime,
+         "Number of groups to divide channels in must be positive. Value of groups:", groups);
+  if (sizes[1] % groups)
+    fail(ErrorCode::kRuntime, "Number of channels must be divisible by groups. Got ", sizes[1],
+         " channels and ", groups, " groups.");
+  Shape grouped = {sizes[0], groups, sizes[1] / groups};
+  for (int d = 2; d < sizes.size(); ++d) grouped.push_back(sizes[d]);
+  return reshape(clone(transpose(reshape(x, grouped), 1, 2)), sizes);
 }
 
 }  // namespace autograd

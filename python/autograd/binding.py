@@ -244,6 +244,7 @@ def {name}({parameters}):
 
 _PASS_ON_SIZES = """
 def {name}({first}, {sizes}=None, *more):
+    {but}
     try:
         sizes = ({sizes}, *more) if more else {sizes} if type({sizes}) in SEQUENCES else ({sizes},)
         {call}
@@ -253,6 +254,7 @@ def {name}({first}, {sizes}=None, *more):
         return result
     raise_last_error()
 """
+_BUT_FOR = "if type({sizes}) is but_for: return otherwise({first}, {sizes}, more)"
 _CALL = (
     "result = native({first}, sizes, len(sizes))"
     if fast
@@ -361,11 +363,14 @@ def passes_on(native: Any) -> Callable[[Function], Function]:
 
 
 def passes_sizes_on(
-    native: Any, otherwise: Callable[[Any, Any, tuple[Any, ...]], Any] | None = None
+    native: Any,
+    otherwise: Callable[[Any, Any, tuple[Any, ...]], Any] | None = None,
+    but_for: type | None = None,
 ) -> Callable[[Function], Function]:
     """The same for a function of a tensor and of sizes or dims, given one by one or as one sequence.
 
-    otherwise(tensor, first, more) makes the calls that are no usual ones, and raises their errors.
+    otherwise(tensor, first, more) makes the calls that are no usual ones, and raises their errors; those where first
+    is a but_for, without a try.
     """
 
     def write(function: Function) -> Function:
@@ -383,7 +388,9 @@ def passes_sizes_on(
                 "PACKERS": PACKERS,
                 "SEQUENCES": (Size, tuple, list),
                 "otherwise": otherwise or read,
+                "but_for": but_for,
             },
+            but=_BUT_FOR.format(first=first, sizes=sizes) if but_for else "",
             first=first,
             sizes=sizes,
             call=_CALL.format(first=first),

@@ -372,6 +372,8 @@ def full(
 
 def _dtype_of(value: Any) -> DType | None:
     """The dtype of what is filled with value; None for the default dtype."""
+    if type(value) is float:
+        return None
     if isinstance(value, Tensor):
         return value.dtype
     if hasattr(value, "item"):

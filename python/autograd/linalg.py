@@ -236,7 +236,8 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
 
 def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """Returns a view of the diagonals of the matrices in dim1 and dim2, as the last dim."""
-    must_be_tensors("linalg.diagonal", A=A)
+    if not isinstance(A, Tensor):
+        must_be_tensors("linalg.diagonal", A=A)
     return A.diagonal(offset, dim1, dim2)
 
 

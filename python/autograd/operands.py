@@ -90,7 +90,8 @@ def must_be_sequence(function: str, argument: str, value: Any, of: str = "ints")
 
 def ints_argument(function: str, argument: str, value: Any) -> tuple[Any, Any]:
     """A tuple or list of ints as the library takes it through call(); TypeError for anything else, one int too."""
-    must_be_sequence(function, argument, value)
+    if type(value) is not tuple:
+        must_be_sequence(function, argument, value)
     return listed(value)
 
 

@@ -268,7 +268,6 @@ ROWS = (
         cases([(2, 6, 2, 3), (1, 6, 4), (0, 6, 2), (2, 6, 0)], {"groups": 2}, {"groups": 3})
         + (case((2, 4, 1, 2, 2), groups=1),),
         method=False,
-        python_only=True,
         errors=(
             bad((2, 4), says="input with > 2 dims", groups=2),
             bad((2, 4, 1), says="divisible by groups", shows=(), groups=3),

@@ -161,23 +161,7 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
 
     Raises RuntimeError unless there are more than 2 dims and groups divides C.
     """
-    must_be_tensors("channel_shuffle", input=input)
-    groups = int_argument("channel_shuffle", "groups", groups)
-    sizes = tuple(input.shape)
-    if len(sizes) < 3:
-        raise RuntimeError(
-            f"channel_shuffle expects input with > 2 dims, but got input with sizes {list(sizes)}"
-        )
-    if groups <= 0:
-        raise RuntimeError(
-            f"Number of groups to divide channels in must be positive. Value of groups:{groups}"
-        )
-    if sizes[1] % groups:
-        raise RuntimeError(
-            f"Number of channels must be divisible by groups. Got {sizes[1]} channels and {groups} groups."
-        )
-    grouped = input.unflatten(1, (groups, sizes[1] // groups))
-    return grouped.transpose(1, 2).clone().view(sizes)
+    return call(lib.ag_channel_shuffle, input, groups)
 
 
 @function

@@ -44,7 +44,7 @@ def _view(self: Tensor, size: Any, more: tuple[Any, ...]) -> Tensor:
 
 
 @method
-@passes_sizes_on(lib.ag_view, otherwise=_view)
+@passes_sizes_on(lib.ag_view, otherwise=_view, but_for=DType)
 def view(self: Tensor, size: Any = None, *more: Any) -> Tensor:
     """Returns a view with other sizes, one of which may be -1. Raises RuntimeError where a copy would be needed.
 
@@ -271,7 +271,8 @@ def as_strided(
     Without an offset it begins where input begins. Elements that are read several times add up in the gradient.
     Raises RuntimeError for negative numbers, and for what lies beyond the storage.
     """
-    must_be_tensors("as_strided", input=input)
+    if not isinstance(input, Tensor):
+        must_be_tensors("as_strided", input=input)
     offset = -1
     if storage_offset is not None:
         offset = int_argument("as_strided", "storage_offset", storage_offset)

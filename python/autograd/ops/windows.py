@@ -30,7 +30,7 @@ def _window(
     if type(periodic) is not bool:
         bool_argument(name, "periodic", periodic)
     result = call(native, length, periodic, *numbers, _code(dtype))
-    return _finish(result, requires_grad, device)
+    return _finish(result, requires_grad, device) if requires_grad or device else result
 
 
 @function
