@@ -8,7 +8,6 @@
 
 #include "autograd/autograd.hpp"
 #include "kernel_test.hpp"
-#include "kernels/cpu/bessel.hpp"
 #include "kernels/cpu/scatter.hpp"
 
 namespace autograd::cpu {
@@ -79,46 +78,6 @@ TEST(PlainLoops, NumbersArePickedAndCombinedAtPositions) {
     check_positions<uint8_t>(p);
     check_positions<bool>(p);
   }
-}
-
-/// The mean of exp(x cos t - shift) cos(order t) over a turn; the sum's error is below rounding.
-double bessel_integral(int order, double x, double shift) {
-  constexpr int kPoints = 400;
-  double sum = 0;
-  for (int k = 0; k < kPoints; ++k) {
-    const double t = 2 * M_PI * k / kPoints;
-    sum += std::exp(x * std::cos(t) - shift) * std::cos(order * t);
-  }
-  return sum / kPoints;
-}
-
-TEST(PlainLoops, BesselFunctionsAreTheirIntegrals) {
-  std::vector<double> x;
-  for (double at = -45; at <= 45; at += 0.37) x.push_back(at);
-  x.insert(x.end(), {0, 19.999, 20, 20.001, -20, 300});
-  std::vector<float> narrow(x.begin(), x.end()), single(x.size());
-  std::vector<double> found(x.size());
-  for (const int order : {0, 1})
-    for (const bool scaled : {false, true}) {
-      const int64_t n = static_cast<int64_t>(x.size());
-      bessel_i(DType::kFloat64, order, scaled, x.data(), found.data(), n);
-      bessel_i(DType::kFloat32, order, scaled, narrow.data(), single.data(), n);
-      for (size_t i = 0; i < x.size(); ++i) {
-        const double size = std::fabs(x[i]), want = bessel_integral(order, x[i], scaled ? size : 0);
-        const double unit = scaled ? 1 : std::exp(size);
-        ASSERT_TRUE(close(found[i], want, 1e-14 * unit)) << order << " " << x[i];
-        if (size > 80 && !scaled) continue;  // beyond float32
-        const double there = narrow[i];
-        ASSERT_TRUE(close(single[i], bessel_integral(order, there, scaled ? std::fabs(there) : 0),
-                          1e-6 * unit));
-      }
-    }
-  // exp(712) is no float64, but this is.
-  EXPECT_TRUE(close(bessel_i(0, false, 712) / std::exp(700), bessel_integral(0, 712, 700), 1e-8));
-  EXPECT_EQ(bessel_i(0, false, kInf), kInf);
-  EXPECT_EQ(bessel_i(1, false, -kInf), -kInf);
-  EXPECT_EQ(bessel_i(1, true, -kInf), 0);
-  EXPECT_TRUE(std::isnan(bessel_i(0, true, kNaN)));
 }
 
 // ---- ops, of 4 x 3 numbers ----------------------------------------------------------------------

@@ -44,6 +44,26 @@ Real erfinv(Real x) {
   }
   return low;
 }
+/// I_order(x), times e^-|x| if scaled: the power series, far out the asymptotic one.
+template <int kOrder, bool kScaled>
+Real bessel(const Args& i) {
+  constexpr Real small = 1e-21L, tau = 6.28318530717958647693L;
+  const Real x = i.v[0], size = std::fabs(x);
+  if (std::isinf(x)) return kScaled ? 0 : kOrder ? x : size;
+  Real y;
+  if (size < 30) {
+    Real term = kOrder ? size / 2 : 1;
+    y = term;
+    for (int k = 1; term > small * y; ++k) y += term *= size * size / (4 * k * (k + kOrder));
+    if (kScaled) y *= std::exp(-size);
+  } else {
+    Real term = 1, sum = 1;
+    for (Real k = 1; std::fabs(term) > small; ++k)
+      sum += term *= ((2 * k - 1) * (2 * k - 1) - 4 * kOrder) / (8 * size * k);
+    y = (kScaled ? 1 : std::exp(size)) * sum / std::sqrt(tau * size);
+  }
+  return kOrder ? std::copysign(y, x) : y;
+}
 Real cdf(Real x) { return std::erfc(-x * std::sqrt(0.5L)) / 2; }
 Real softplus(Real x) { return x > 100 ? x : std::log1p(std::exp(x)); }
 Real logistic(Real x) { return 1 / (1 + std::exp(-x)); }
@@ -142,6 +162,10 @@ const std::map<std::string, Expected> kExpected = {
     {"entr", unary(kFloats, 4, [](const Args& i) -> Real { return i.v[0] < 0 ? -kInf : i.v[0] == 0 ? 0 : -i.v[0] * std::log(i.v[0]); })},
     {"lgamma", unary(kFloats, 8, [](const Args& i) -> Real { return std::lgamma(i.v[0]); }, 0.01, 1000000.0)},
     {"digamma", unary(kFloats, 8, [](const Args& i) -> Real { return digamma(i.v[0]); }, 0.01, 1000000.0, one)},
+    {"i0", unary(kFloats, 4, bessel<0, false>)},
+    {"i0e", unary(kFloats, 4, bessel<0, true>)},
+    {"i1", unary(kFloats, 4, bessel<1, false>)},
+    {"i1e", unary(kFloats, 4, bessel<1, true>)},
     {"round_decimals", unary(kFloats, 4, [](const Args& i) -> Real { return std::nearbyint(i.v[0] * -0.75L / 1.5L) / -0.75L * 1.5L; }, -1e30, 1e30)},
     {"polygamma", unary(kFloats, 8, [](const Args& i) -> Real { return digamma(i.v[0]); }, 0.01, 1000000.0, one)},
     {"nan_to_num", unary(kAll, 0, [](const Args& i) -> Real { return std::isnan(i.v[0]) ? -0.75L : i.v[0] == kInf ? 1.5L : i.v[0] == -kInf ? 0 : i.v[0]; })},

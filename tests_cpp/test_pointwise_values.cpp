@@ -86,28 +86,102 @@ TEST(PointwiseKernels, ErrorBoundsOfErfinv) {
   });
 }
 
+/// Around 5 and 8, where the Bessel functions change their form, up to where they overflow, and
+/// small ones.
+template <class T>
+std::vector<T> arguments_of_bessel(int count) {
+  std::mt19937_64 bits_of(1);
+  constexpr T far = sizeof(T) == 4 ? 5 : 8;
+  const double end = sizeof(T) == 4 ? 92.5 : 714.5, least = sizeof(T) == 4 ? -149 : -1074;
+  std::uniform_real_distribution<double> usual(-9, 9), close(0.99, 1.01), all(-end, end),
+      exponent(least, 10);
+  std::vector<T> values = {far, std::nextafter(far, T(0)), static_cast<T>(kInf)};
+  for (int i = 0; i < count; ++i)
+    values.push_back(static_cast<T>(i % 4 == 0   ? close(bits_of) * far
+                                    : i % 4 == 1 ? all(bits_of)
+                                    : i % 4 == 2 ? std::exp2(exponent(bits_of))
+                                                 : usual(bits_of)));
+  return values;
+}
+
+TEST(PointwiseKernels, ErrorBoundsOfBesselFunctions) {
+  const auto floats = arguments_of_bessel<float>(8000);
+  const auto doubles = arguments_of_bessel<double>(8000);
+  for_each_target([&] {
+    for (const std::string name : {"i0", "i0e", "i1", "i1e"}) {
+      const double f = largest_ulp(name, floats), d = largest_ulp(name, doubles);
+      EXPECT_LE(f, 4) << name << " float32";
+      EXPECT_LE(d, 4) << name << " float64";
+      RecordProperty(name, std::to_string(f) + " " + std::to_string(d));
+    }
+  });
+}
+
+template <class T>
+void check_odd(const std::string& name) {
+  const T small = std::numeric_limits<T>::denorm_min();
+  const std::vector<T> x = {0, small, 2 * small, 3 * small, T(1e-30), 8, static_cast<T>(kInf)};
+  for (const int count : {1, 7}) {  // near ones alone, too
+    for (const T sign : {T(1), T(-1)}) {
+      std::vector<T> at, y(x.size());
+      for (const T each : x) at.push_back(sign * each);
+      for (size_t i = 0; i < x.size(); i += static_cast<size_t>(count)) {
+        const void* in[1] = {at.data() + i};
+        pointwise_kernel(op_of(name), Type<T>::dtype)(in, y.data() + i, count, nullptr);
+      }
+      for (size_t i = 0; i < x.size(); ++i) {
+        EXPECT_EQ(std::signbit(y[i]), sign < 0) << name << "(" << at[i] << ")";
+        if (x[i] < 1) {
+          EXPECT_EQ(y[i], at[i] / 2) << name;
+        }
+      }
+    }
+  }
+}
+
+TEST(PointwiseKernels, BesselFunctionsOfOrder1KeepSignsAndSmallNumbers) {
+  for_each_target([] {
+    for (const std::string name : {"i1", "i1e"}) {
+      check_odd<float>(name);
+      check_odd<double>(name);
+    }
+  });
+}
+
 /// PyTorch's results where functions change their nature.
 TEST(PointwiseKernels, SpecialValues) {
   struct Row {
     const char* name;
     double a, b, want;
   };
-  const Row rows[] = {
-      {"exp", 1000, 0, kInf},     {"exp", -1000, 0, 0},       {"exp", kInf, 0, kInf},
-      {"exp", -kInf, 0, 0},       {"exp", kNaN, 0, kNaN},     {"log", 0, 0, -kInf},
-      {"log", -0.0, 0, -kInf},    {"log", -1, 0, kNaN},       {"log", -kInf, 0, kNaN},
-      {"log", kInf, 0, kInf},     {"log", kNaN, 0, kNaN},     {"log", 1, 0, 0},
-      {"tanh", kInf, 0, 1},       {"tanh", -kInf, 0, -1},     {"tanh", kNaN, 0, kNaN},
-      {"tanh", 1000, 0, 1},       {"sigmoid", -200, 0, 0},    {"sigmoid", -kInf, 0, 0},
-      {"sigmoid", kInf, 0, 1},    {"sigmoid", kNaN, 0, kNaN}, {"relu", kNaN, 0, kNaN},
-      {"clamp", kNaN, 0, kNaN},   {"sign", kNaN, 0, 0},       {"sqrt", -1, 0, kNaN},
-      {"maximum", kNaN, 1, kNaN}, {"maximum", 1, kNaN, kNaN}, {"minimum", kNaN, 1, kNaN},
-      {"minimum", 1, kNaN, kNaN}, {"abs", -kInf, 0, kInf},    {"abs", kNaN, 0, kNaN},
-      {"erfinv", 1, 0, kInf},     {"erfinv", -1, 0, -kInf},   {"erfinv", 1.5, 0, kNaN},
-      {"erfinv", kNaN, 0, kNaN},  {"erfinv", 0, 0, 0},        {"erfc", kInf, 0, 0},
-      {"erfc", -kInf, 0, 2},      {"erfc", kNaN, 0, kNaN},    {"erf", kInf, 0, 1},
-      {"erf", -kInf, 0, -1},      {"erf", kNaN, 0, kNaN},     {"gelu", kInf, 0, kInf},
-      {"gelu", kNaN, 0, kNaN},    {"gelu", -40, 0, 0},        {"gelu", 40, 0, 40}};
+  const Row rows[] = {{"exp", 1000, 0, kInf},     {"exp", -1000, 0, 0},
+                      {"exp", kInf, 0, kInf},     {"exp", -kInf, 0, 0},
+                      {"exp", kNaN, 0, kNaN},     {"log", 0, 0, -kInf},
+                      {"log", -0.0, 0, -kInf},    {"log", -1, 0, kNaN},
+                      {"log", -kInf, 0, kNaN},    {"log", kInf, 0, kInf},
+                      {"log", kNaN, 0, kNaN},     {"log", 1, 0, 0},
+                      {"tanh", kInf, 0, 1},       {"tanh", -kInf, 0, -1},
+                      {"tanh", kNaN, 0, kNaN},    {"tanh", 1000, 0, 1},
+                      {"sigmoid", -200, 0, 0},    {"sigmoid", -kInf, 0, 0},
+                      {"sigmoid", kInf, 0, 1},    {"sigmoid", kNaN, 0, kNaN},
+                      {"relu", kNaN, 0, kNaN},    {"clamp", kNaN, 0, kNaN},
+                      {"sign", kNaN, 0, 0},       {"sqrt", -1, 0, kNaN},
+                      {"maximum", kNaN, 1, kNaN}, {"maximum", 1, kNaN, kNaN},
+                      {"minimum", kNaN, 1, kNaN}, {"minimum", 1, kNaN, kNaN},
+                      {"abs", -kInf, 0, kInf},    {"abs", kNaN, 0, kNaN},
+                      {"erfinv", 1, 0, kInf},     {"erfinv", -1, 0, -kInf},
+                      {"erfinv", 1.5, 0, kNaN},   {"erfinv", kNaN, 0, kNaN},
+                      {"erfinv", 0, 0, 0},        {"erfc", kInf, 0, 0},
+                      {"erfc", -kInf, 0, 2},      {"erfc", kNaN, 0, kNaN},
+                      {"erf", kInf, 0, 1},        {"erf", -kInf, 0, -1},
+                      {"erf", kNaN, 0, kNaN},     {"gelu", kInf, 0, kInf},
+                      {"gelu", kNaN, 0, kNaN},    {"gelu", -40, 0, 0},
+                      {"gelu", 40, 0, 40},        {"i0", 0, 0, 1},
+                      {"i0", -kInf, 0, kInf},     {"i0", kNaN, 0, kNaN},
+                      {"i0", 93, 0, kInf},        {"i0e", kInf, 0, 0},
+                      {"i0e", kNaN, 0, kNaN},     {"i1", -kInf, 0, -kInf},
+                      {"i1", kNaN, 0, kNaN},      {"i1", -93, 0, -kInf},
+                      {"i1e", -kInf, 0, 0},       {"i1e", kNaN, 0, kNaN}};
   for_each_target([&] {
     for (const Row& row : rows) {
       float a[19], b[19], out[19];

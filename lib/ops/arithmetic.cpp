@@ -98,6 +98,11 @@ Tensor& round_decimals_(Tensor& self, int64_t decimals) {
 
 Tensor entr(const Tensor& x) { return detail::apply(cpu::PointwiseOp::k_entr, {x}); }
 
+Tensor i0(const Tensor& x) { return detail::apply(cpu::PointwiseOp::k_i0, {x}); }
+Tensor i0e(const Tensor& x) { return detail::apply(cpu::PointwiseOp::k_i0e, {x}); }
+Tensor i1(const Tensor& x) { return detail::apply(cpu::PointwiseOp::k_i1, {x}); }
+Tensor i1e(const Tensor& x) { return detail::apply(cpu::PointwiseOp::k_i1e, {x}); }
+
 Tensor deg2rad(const Tensor& x) { return x * 0.0174532925199432958; }
 Tensor& deg2rad_(Tensor& self) { return mul_(self, scalar(0.0174532925199432958)); }
 Tensor rad2deg(const Tensor& x) { return x * 57.2957795130823209; }

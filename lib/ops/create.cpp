@@ -8,7 +8,6 @@
 #include "core/interrupt.hpp"
 #include "core/tensor_body.hpp"
 #include "core/text.hpp"
-#include "kernels/cpu/bessel.hpp"
 #include "kernels/cpu/pointwise.hpp"
 
 namespace autograd {
@@ -172,7 +171,12 @@ Tensor bartlett_window(int64_t n, bool periodic, DType dtype) {
 }
 
 Tensor kaiser_window(int64_t n, bool periodic, double beta, DType dtype) {
-  const auto i0 = [](double x) { return cpu::bessel_i(0, false, x); };
+  const auto kernel = cpu::pointwise_kernel(cpu::PointwiseOp::k_i0, DType::kFloat64);
+  const auto i0 = [=](double x) {
+    const void* const in[] = {&x};
+    kernel(in, &x, 1, nullptr);
+    return x;
+  };
   const double whole = i0(beta);
   return window(n, periodic, dtype, [=](double x) {
     const double apart = 2 * x - 1;

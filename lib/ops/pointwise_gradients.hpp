@@ -73,4 +73,10 @@ inline Tensor sinc_slope(const Tensor& x) {
   return where(x == 0, 0, (cos(angle) - sin(angle) / angle) / x);
 }
 
+/// y / x for y = i1(x) or i1e(x), finite at 0 at every order.
+inline Tensor i1_over_x(const Tensor& y, const Tensor& x) {
+  const Tensor is_zero = x == 0;
+  return where(is_zero, 0.5, y / where(is_zero, 1, x));
+}
+
 }  // namespace autograd::detail

@@ -12,7 +12,6 @@ const std::vector<const Op*>& all_ops() {
     const OpList families[] = {
         // One a line.
         pointwise_ops(),   //
-        bessel_ops(),      //
         float_part_ops(),  //
         copy_ops(),        //
         product_ops(),

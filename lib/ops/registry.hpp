@@ -16,7 +16,6 @@ struct OpList {
 };
 
 OpList pointwise_ops();
-OpList bessel_ops();
 OpList float_part_ops();
 OpList copy_ops();
 OpList product_ops();

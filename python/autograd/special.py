@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ._capi import call, lib
 from .dtypes import get_default_dtype
 from .operands import as_dtype, must_be_tensors, tensor_argument
 from .ops.kinds import result_type
@@ -18,6 +17,9 @@ from .ops.pointwise import (
     exp2,
     expm1,
     i0,
+    i0e,
+    i1,
+    i1e,
     igamma,
     igammac,
     isfinite,
@@ -69,21 +71,6 @@ __all__ = [
 
 expit, gammainc, gammaincc, gammaln = sigmoid, igamma, igammac, lgamma
 multigammaln, psi = mvlgamma, digamma
-
-
-def i0e(input: Tensor) -> Tensor:
-    """Returns i0(x) exp(-|x|), elementwise."""
-    return call(lib.ag_i0e, input)
-
-
-def i1(input: Tensor) -> Tensor:
-    """Returns the modified Bessel function of the first kind of order 1 of x, elementwise."""
-    return call(lib.ag_i1, input)
-
-
-def i1e(input: Tensor) -> Tensor:
-    """Returns i1(x) exp(-|x|), elementwise."""
-    return call(lib.ag_i1e, input)
 
 
 def ndtr(input: Tensor) -> Tensor:

@@ -12,6 +12,7 @@
 #include "kernels/cpu/pointwise.hpp"
 #include "kernels/cpu/pointwise_rows-inl.h"
 #include "kernels/cpu/scalar_math-inl.h"
+#include "kernels/cpu/vector_bessel-inl.h"
 #include "kernels/cpu/vector_gamma-inl.h"
 #include "kernels/cpu/vector_integer-inl.h"
 #include "kernels/cpu/vector_math-inl.h"

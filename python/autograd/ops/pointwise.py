@@ -292,6 +292,21 @@ def entr(input: Tensor) -> Tensor:
     return call(lib.ag_entr, input)
 
 
+def i0e(input: Tensor) -> Tensor:
+    """Returns i0(x) exp(-|x|), elementwise."""
+    return call(lib.ag_i0e, input)
+
+
+def i1(input: Tensor) -> Tensor:
+    """Returns the modified Bessel function of the first kind of order 1 of x, elementwise."""
+    return call(lib.ag_i1, input)
+
+
+def i1e(input: Tensor) -> Tensor:
+    """Returns i1(x) exp(-|x|), elementwise."""
+    return call(lib.ag_i1e, input)
+
+
 @function
 def polygamma(n: int, input: Tensor) -> Tensor:
     """Returns the derivative of order n of digamma(x), elementwise. Raises RuntimeError for a negative n."""
