@@ -65,6 +65,26 @@ TEST(IndexKernels, true_bytes_are_counted_and_found) {
   }
 }
 
+TEST(IndexKernels, masked_elements_are_taken_in_order) {
+  std::mt19937 random(3);
+  for (const int64_t n : {0, 1, 7, 100})
+    for (const int64_t spare : {0, 3}) {
+      std::vector<uint8_t> mask(n);
+      for (uint8_t& m : mask) m = static_cast<uint8_t>(random() % 3);  // any byte but 0 is true
+      const int64_t given = count_true(mask.data(), n) + spare;
+      const std::vector<float> x = normal_numbers<float>(n, 1), y = normal_numbers<float>(given, 2);
+      Guarded<float> out(n);
+      put_where_true(4, mask.data(), n, x.data(), y.data(), given, out.data());
+      for (int64_t i = 0, at = 0; i < n; ++i) EXPECT_EQ(out[i], mask[i] ? y[at++] : x[i]) << i;
+      out.expect_intact();
+    }
+  const uint8_t none[3] = {};
+  const uint64_t x[] = {1, 2, 3};
+  uint64_t out[3] = {};
+  put_where_true(8, none, 3, x, nullptr, 0, out);
+  EXPECT_TRUE(std::equal(x, x + 3, out));
+}
+
 TEST(IndexKernels, scatter_stops_at_a_position_out_of_range) {
   const std::vector<int64_t> index = {0, 2, 3, 1};
   std::vector<double> x(3, 1), y = {10, 20, 30, 40};

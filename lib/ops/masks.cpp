@@ -5,7 +5,6 @@
 #include "autograd/runtime.hpp"
 #include "core/batching.hpp"
 #include "core/dispatch.hpp"
-#include "core/interrupt.hpp"
 #include "core/node.hpp"
 #include "core/parallel.hpp"
 #include "kernels/cpu/mask.hpp"
@@ -123,7 +122,74 @@ constexpr Op op_masked_fill = {.name = "masked_fill_",
                                .doc = "self with value where the mask is true",
                                .check = check_fill};
 
-constexpr const Op* kMaskOps[] = {&op_mask_positions, &op_nonzero, &op_masked_fill};
+// ---- masked_scatter(x, mask, source); ints: leading dims of x and of source, which the mask does
+// not have: so many rows are filled alike, each from its own source
+
+void check_source(const Tensor& source, int64_t numel, int64_t wanted) {
+  if (numel < wanted)
+    fail(ErrorCode::kRuntime,
+         "masked_scatter: Number of elements of source < number of ones in mask, got ", numel,
+         " (sizes ", source.sizes(), ") and ", wanted);
+}
+
+void infer_masked_scatter(const Call& call, OutputMetas& outputs) {
+  outputs.add(call.in(0).dtype, call.in(0).sizes);
+}
+
+void forward_masked_scatter(const Call& call) {
+  const Tensor x = dense(call.in(0)), mask = dense(call.in(1)), source = dense(call.in(2));
+  if (x.numel() == 0) return;
+  const int64_t n = mask.numel(), rows = x.numel() / n, given = source.numel() / rows;
+  const auto* const chosen = static_cast<const uint8_t*>(mask.data());
+  check_source(source, given, count_true_of(mask));
+  const int64_t bytes = static_cast<int64_t>(size_of(x.dtype()));
+  const char *kept = static_cast<const char*>(x.data()),
+             *next = static_cast<const char*>(source.data());
+  for (int64_t row = 0; row < rows; ++row)
+    cpu::put_where_true(bytes, chosen, n, kept + row * n * bytes, next + row * given * bytes, given,
+                        call.out().data + row * n * bytes);
+}
+
+void backward_masked_scatter(Backward& b) {
+  const Tensor mask = b.input(1), g = b.grad();
+  if (b.needs(0)) b.set(0, masked_fill(g, mask, scalar(0)));
+  if (!b.needs(2)) return;
+  const Shape sizes = b.input_sizes(2);
+  Shape rows(sizes.data(), static_cast<int>(b.attrs().ints[0])), rest = rows;
+  rows.push_back(mask.numel());
+  const Tensor positions = mask_positions(mask);
+  const Tensor used = index_select(reshape(g, rows), -1, positions);
+  int64_t given = 1;
+  for (int d = rest.size(); d < sizes.size(); ++d) given *= sizes[d];
+  rest.push_back(given - positions.numel());
+  b.set(2, reshape(cat({used, zeros(rest, g.dtype())}, -1), sizes));
+}
+
+void check_masked_scatter(const Call& call) {
+  need_counts(call, 3, 3);
+  need_dtype(call, 1, DType::kBool);
+  need_dtype_of(call, 2, 0);
+  const Shape &x = call.in(0).sizes, &source = call.in(2).sizes;
+  need_number(call, 0, 0, std::min(x.size(), source.size()));
+  const int lead = static_cast<int>(call.attrs.ints[0]);
+  need(call, std::equal(x.data(), x.data() + lead, source.data()), "as many sources are wanted");
+  need_sizes(call, 1, Shape(x.data() + lead, x.size() - lead));
+}
+
+constexpr Op op_masked_scatter = {.name = "masked_scatter",
+                                  .traits = kCopies,
+                                  .infer = infer_masked_scatter,
+                                  .forward = {forward_masked_scatter},
+                                  .backward = backward_masked_scatter,
+                                  .reads = {reads_input(1), 0, reads_input(1)},
+                                  .attrs = ";;leading_dims",
+                                  .doc = "x with the elements of source where the mask is true",
+                                  .inputs = ",mask,source",
+                                  .batch = {1 | 4, [](Attrs& a, int64_t) { ++a.ints[0]; }},
+                                  .check = check_masked_scatter};
+
+constexpr const Op* kMaskOps[] = {&op_mask_positions, &op_nonzero, &op_masked_fill,
+                                  &op_masked_scatter};
 
 void check_mask(const char* op, const Tensor& mask) {
   if (mask.dtype() != DType::kBool)
@@ -138,12 +204,17 @@ void check_fill_value(const Tensor& value) {
          value.dim(), " dimension(s) (sizes ", value.sizes(), ")");
 }
 
+void check_scatter(const Tensor& x, const Tensor& mask, const Tensor& source) {
+  check_mask("masked_scatter_", mask);
+  if (x.dtype() != source.dtype())
+    fail(ErrorCode::kRuntime,
+         "masked_scatter: expected self and source to have same dtypes but got ",
+         name_of(x.dtype()), " and ", name_of(source.dtype()));
+}
+
 // The first elements of source, as many as there are positions.
 Tensor first_elements(const Tensor& source, const Tensor& positions) {
-  if (source.numel() < positions.numel())
-    fail(ErrorCode::kRuntime,
-         "masked_scatter: Number of elements of source < number of ones in mask, got ",
-         source.numel(), " (sizes ", source.sizes(), ") and ", positions.numel());
+  check_source(source, source.numel(), positions.numel());
   return slice(reshape(source, {-1}), 0, 0, positions.numel());
 }
 
@@ -187,11 +258,7 @@ Tensor masked_select(const Tensor& x, const Tensor& mask) {
 }
 
 Tensor& masked_scatter_(Tensor& self, const Tensor& mask, const Tensor& source) {
-  detail::check_mask("masked_scatter_", mask);
-  if (self.dtype() != source.dtype())
-    fail(ErrorCode::kRuntime,
-         "masked_scatter: expected self and source to have same dtypes but got ",
-         name_of(self.dtype()), " and ", name_of(source.dtype()));
+  detail::check_scatter(self, mask, source);
   const Tensor positions =
       detail::mask_positions(mask.sizes() == self.sizes() ? mask : expand(mask, self.sizes()));
   detail::put_parts_(self, detail::all_dims(self.dim()), 0, positions,
@@ -214,15 +281,11 @@ Tensor scattered_by_count(const Tensor& x, const Tensor& mask, const Tensor& sou
 
 Tensor masked_scatter(const Tensor& x, const Tensor& mask, const Tensor& source) {
   const Shape sizes = detail::broadcast_sizes("masked_scatter", x.sizes(), mask.sizes());
-  if (!detail::has_elements(mask)) {
-    detail::check_mask("masked_scatter_", mask);
-    return detail::scattered_by_count(x.sizes() == sizes ? x : expand(x, sizes),
-                                      mask.sizes() == sizes ? mask : expand(mask, sizes), source);
-  }
-  Tensor result =
-      detail::written_with(clone(x.sizes() == sizes ? x : expand(x, sizes)), {&mask, &source});
-  const detail::UnseenTarget unseen(result);
-  return masked_scatter_(result, mask, source);
+  detail::check_scatter(x, mask, source);
+  const Tensor all = x.sizes() == sizes ? x : expand(x, sizes),
+               wide = mask.sizes() == sizes ? mask : expand(mask, sizes);
+  if (!detail::has_elements(mask)) return detail::scattered_by_count(all, wide, source);
+  return detail::dispatch(detail::op_masked_scatter, {all, wide, source});
 }
 
 }  // namespace autograd

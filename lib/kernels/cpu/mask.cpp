@@ -1,7 +1,9 @@
 #include "kernels/cpu/mask.hpp"
 
+#include <algorithm>
 #include <cstring>
 
+#include "kernels/cpu/element_types.hpp"
 #include "kernels/cpu/pause.hpp"
 
 namespace autograd::cpu {
@@ -39,6 +41,34 @@ void true_positions(const uint8_t* mask, int64_t count, int64_t base, int64_t* o
   int64_t at = 0;
   in_parts(count, [&](int64_t begin, int64_t end) {
     at += first_positions(mask + at, end - begin, base + at, out + begin);
+  });
+}
+
+namespace {
+template <class T>
+void put_elements(const uint8_t* mask, int64_t n, const T* x, const T* next, const T* last,
+                  T* out) {
+  in_parts(n, [&](int64_t begin, int64_t end) {
+    // One is read at every step, the last again when all are taken: no branch to guess.
+    for (int64_t i = begin; i < end; ++i) {
+      const T value = *std::min(next, last);
+      out[i] = mask[i] ? value : x[i];
+      next += mask[i] != 0;
+    }
+  });
+}
+}  // namespace
+
+void put_where_true(int64_t bytes, const uint8_t* mask, int64_t n, const void* x,
+                    const void* source, int64_t given, void* out) {
+  if (given == 0) {
+    std::memcpy(out, x, static_cast<size_t>(n * bytes));
+    return;
+  }
+  by_size(bytes, [&](auto* type) {
+    using T = Element<decltype(type)>;
+    const T* const first = static_cast<const T*>(source);
+    put_elements(mask, n, static_cast<const T*>(x), first, first + given - 1, static_cast<T*>(out));
   });
 }
 
