@@ -173,15 +173,49 @@ TEST(SortKernels, the_nth_of_many) {
   check_nth_of_many<double>();
 }
 
-TEST(SearchKernels, places_are_those_of_the_standard_library) {
-  const std::vector<double> sorted = {-1, 0, 0, 2, 5}, values = {-2, -1, 0, 1, 5, 6};
-  std::vector<int64_t> left(6), right(6);
-  search_sorted(DType::kFloat64, sorted.data(), nullptr, 5, values.data(), 6, false, left.data());
-  search_sorted(DType::kFloat64, sorted.data(), nullptr, 5, values.data(), 6, true, right.data());
-  for (size_t i = 0; i < values.size(); ++i) {
-    EXPECT_EQ(left[i], std::lower_bound(sorted.begin(), sorted.end(), values[i]) - sorted.begin());
-    EXPECT_EQ(right[i], std::upper_bound(sorted.begin(), sorted.end(), values[i]) - sorted.begin());
+// Bisection step by step, which is what counts where NaN or an order that is none make it matter.
+template <class T>
+int64_t bisected(const std::vector<T>& sorted, T value, bool right) {
+  int64_t low = 0, high = static_cast<int64_t>(sorted.size());
+  while (low < high) {
+    const int64_t middle = low + (high - low) / 2;
+    const T at = sorted[middle];
+    (right ? !(at > value) : !(at >= value)) ? low = middle + 1 : high = middle;
   }
+  return low;
+}
+
+template <class T>
+void check_places(int64_t n, int64_t m, bool sorts) {
+  std::vector<T> sorted = normal_numbers<T>(n, 1), values = normal_numbers<T>(m, 2);
+  for (T& x : sorted) x = std::round(x * 8);  // some equal ones
+  for (T& x : values) x = std::round(x * 16) / 2;
+  if (sorts) std::sort(sorted.begin(), sorted.end());
+  if (n > 3) sorted[n - 1] = sorted[n - 2] = std::numeric_limits<T>::quiet_NaN();
+  if (m > 2) values[m - 1] = std::numeric_limits<T>::quiet_NaN();
+  const std::vector<T> reversed(sorted.rbegin(), sorted.rend());
+  std::vector<int64_t> order(n);
+  for (int64_t i = 0; i < n; ++i) order[i] = n - 1 - i;
+  for (const bool right : {false, true}) {
+    Guarded<int64_t> direct(m), ordered(m);
+    search_sorted(dtype_of<T>(), sorted.data(), nullptr, n, values.data(), m, right, direct.data());
+    search_sorted(dtype_of<T>(), reversed.data(), order.data(), n, values.data(), m, right,
+                  ordered.data());
+    for (int64_t i = 0; i < m; ++i) {
+      ASSERT_EQ(direct[i], bisected(sorted, values[i], right)) << n << " " << values[i];
+      ASSERT_EQ(ordered[i], direct[i]) << n << " " << values[i];
+    }
+    direct.expect_intact();
+    ordered.expect_intact();
+  }
+}
+
+TEST(SearchKernels, places_in_rows_of_all_lengths) {
+  for (int64_t n = 0; n < 40; ++n) {
+    check_places<float>(n, n % 19, true);
+    check_places<double>(n, 17, n % 3 != 0);
+  }
+  check_places<float>(5000, 100, true);
 }
 
 }  // namespace
