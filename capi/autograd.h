@@ -1457,6 +1457,10 @@ AG_API ag_tensor* ag_searchsorted(const ag_tensor* sorted, const ag_tensor* valu
  * the range of the elements. No gradient. */
 AG_API ag_tensor* ag_histc(const ag_tensor* x, int64_t bins, double low, double high);
 /* True for elements that are among test_elements, or, if invert, are not. */
+/* How many elements of x (floats), or what sum of their weights (NULL: 1), lie between each two of
+ * the ascending edges; density: divided by the sum and by the widths. No gradient. */
+AG_API ag_tensor* ag_histogram(const ag_tensor* x, const ag_tensor* edges, const ag_tensor* weight,
+                               ag_bool density);
 AG_API ag_tensor* ag_isin(const ag_tensor* elements, const ag_tensor* test_elements,
                           ag_bool invert);
 

@@ -81,6 +81,14 @@ ag_tensor* ag_histc(const ag_tensor* x, int64_t bins, double low, double high) {
   return make(__func__, [&](Arguments in) { return histc(in.tensor(x, "x"), bins, low, high); });
 }
 
+ag_tensor* ag_histogram(const ag_tensor* x, const ag_tensor* edges, const ag_tensor* weight,
+                        int32_t density) {
+  return make(__func__, [&](Arguments in) {
+    return histogram(in.tensor(x, "x"), in.tensor(edges, "edges"), *in.optional_tensor(weight),
+                     density != 0);
+  });
+}
+
 ag_tensor* ag_isin(const ag_tensor* elements, const ag_tensor* test_elements, int32_t invert) {
   return make(__func__, [&](Arguments in) {
     return isin(in.tensor(elements, "elements"), in.tensor(test_elements, "test_elements"),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from both_libraries import agree
+from compare import same
 
 import autograd as ag
 
@@ -64,6 +65,28 @@ def test_weights_and_edges_of_histograms():
 
     agree(scenario)
     assert agree(other_edges) == ("raises", "RuntimeError")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_histograms_at_and_between_edges(dtype):
+    """Equal bins are found from the width, all others by a search: both by the edges themselves."""
+    rng = np.random.default_rng(0)
+    kind = getattr(ag, dtype)
+    nan, inf = float("nan"), float("inf")
+
+    def found(lib, x, edges):
+        as_dtype = {"dtype": getattr(lib, dtype)}
+        return lib.histogram(lib.tensor(x, **as_dtype), lib.tensor(edges, **as_dtype)).hist
+
+    for low, high, bins in [(0, 1, 10), (-3, 3, 7), (0.1, 0.7, 100), (1, 1 + 1e-6, 9), (5, 6, 1)]:
+        edges = np.array(ag.linspace(low, high, bins + 1, dtype=kind).tolist())
+        between = rng.uniform(low, high, 50).astype(dtype)
+        near = [np.nextafter(edges.astype(dtype), to).tolist() for to in (-inf, inf)]
+        x = [*edges.tolist(), *between.tolist(), *near[0], *near[1], nan, inf, -inf]
+        same(*(found(lib, x, edges.tolist()) for lib in (ag, torch)))
+    uneven = [-4.0, -3.99, 0.0, 0.0, 0.5, 100.0]
+    x = [*uneven, -3.995, -1.0, 1e-30, 0.25, 50.0, 99.0, 101.0, -5.0]
+    same(*(found(lib, x, uneven) for lib in (ag, torch)))
 
 
 def test_names_of_special_functions():

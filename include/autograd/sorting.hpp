@@ -35,6 +35,11 @@ Tensor searchsorted(const Tensor& sorted, const Tensor& values, bool right = fal
 /// included, in the dtype of x; no gradient. low = high: the range of the elements, and one to both
 /// sides where these are equal. Error (runtime) for ends that are not finite or in the wrong order.
 Tensor histc(const Tensor& x, int64_t bins = 100, double low = 0, double high = 0);
+/// How many elements of x (floats), or what sum of their weights, lie between each two of the
+/// ascending edges [bins + 1], in the dtype of x; the last bin holds its right edge too, elements
+/// outside do not count. density: divided by the sum and by the widths. No gradient.
+Tensor histogram(const Tensor& x, const Tensor& edges, const Tensor& weight = Tensor(),
+                 bool density = false);
 /// True for the elements that are among test_elements; invert: that are not.
 Tensor isin(const Tensor& elements, const Tensor& test_elements, bool invert = false);
 

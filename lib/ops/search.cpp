@@ -10,6 +10,7 @@
 #include "core/dispatch.hpp"
 #include "core/interrupt.hpp"
 #include "core/parallel.hpp"
+#include "kernels/cpu/pause.hpp"
 #include "ops/broadcast.hpp"
 #include "ops/call_check.hpp"
 #include "ops/registry.hpp"
@@ -172,7 +173,80 @@ constexpr Op op_histc = {.name = "histc",
                          .batch = {1, [](Attrs& a, int64_t) { ++a.ints[1]; }},
                          .check = check_histc};
 
-constexpr const Op* kSearchOps[] = {&op_search, &op_histc};
+// ---- histogram(x, edges, weight); ints: leading dims of x that have histograms of their own
+
+void infer_histogram(const Call& call, OutputMetas& outputs) {
+  const TensorBody& x = call.in(0);
+  OutputMeta& meta = outputs.add();
+  meta.dtype = x.dtype;
+  meta.sizes = Shape(x.sizes.data(), static_cast<int>(call.attrs.ints[0]));
+  meta.sizes.push_back(call.in(1).numel - 1);
+}
+
+/// Bins between ascending edges, which are first taken to be equally wide.
+template <class T>
+struct Bins {
+  const T* edges;
+  int64_t count;
+  T low = edges[0], high = edges[count], per_width = static_cast<T>(count) / (high - low);
+
+  /// Which of them an element not outside lies in.
+  int64_t of(T x) const {
+    const T guess = (x - low) * per_width;
+    const int64_t last = count - 1;
+    const int64_t place = guess < static_cast<T>(last) ? static_cast<int64_t>(guess) : last;
+    if (edges[place] <= x && (x < edges[place + 1] || place == last)) [[likely]]
+      return place;
+    return std::clamp<int64_t>(std::upper_bound(edges, edges + count + 1, x) - edges - 1, 0, last);
+  }
+};
+
+template <class T>
+void fill_bins(const Call& call) {
+  const Tensor x = dense(call.in(0)), edges = dense(call.in(1)),
+               weight = call.has(2) ? dense(call.in(2)) : Tensor(),
+               found = zeros(call.out().sizes, DType::kFloat64);
+  const Bins<T> bins{edges.data_as<T>(), edges.numel() - 1};
+  const T *data = x.data_as<T>(), *weights = weight ? weight.data_as<T>() : nullptr;
+  const int64_t rows = found.numel() / bins.count, n = rows ? x.numel() / rows : 0;
+  double* sums = found.data_as<double>();
+  for (int64_t row = 0; row < rows; ++row, sums += bins.count, data += n) {
+    cpu::in_parts(n, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i)
+        if (data[i] >= bins.low && data[i] <= bins.high)
+          sums[bins.of(data[i])] += weights ? static_cast<double>(weights[i]) : 1;
+    });
+    if (weights) weights += n;
+  }
+  copy_into(call.out(), *body(found));
+}
+
+void forward_histogram(const Call& call) {
+  call.in(0).dtype == DType::kFloat32 ? fill_bins<float>(call) : fill_bins<double>(call);
+}
+
+void check_histogram(const Call& call) {
+  need_counts(call, 2, 3);
+  need_float(call, 0);
+  need_dtype_of(call, 1, 0);
+  need_dtype_of(call, 2, 0);
+  need_number(call, 0, 0, call.in(0).sizes.size());
+  need(call, call.in(1).sizes.size() == 1 && call.in(1).numel > 1, "edges are wanted");
+  need_sizes(call, 2, call.in(0).sizes);
+}
+
+constexpr Op op_histogram = {.name = "histogram",
+                             .traits = kReduction,
+                             .infer = infer_histogram,
+                             .forward = {forward_histogram},
+                             .attrs = ";;leading_dims",
+                             .doc = "sums of weights of the elements between each two edges",
+                             .optional_inputs = 1u << 2,
+                             .inputs = ",edges,weight",
+                             .batch = {1 | 4, [](Attrs& a, int64_t) { ++a.ints[0]; }},
+                             .check = check_histogram};
+
+constexpr const Op* kSearchOps[] = {&op_search, &op_histc, &op_histogram};
 
 // ---- unique
 
@@ -293,6 +367,28 @@ Tensor histc(const Tensor& x, int64_t bins, double low, double high) {
   attrs.reals[1] = high;
   attrs.ints[0] = bins;
   return detail::dispatch(detail::op_histc, {x}, attrs);
+}
+
+Tensor histogram(const Tensor& x, const Tensor& edges, const Tensor& weight, bool density) {
+  if (!is_floating(x.dtype()))
+    fail(ErrorCode::kNotImplemented, "histogram: not implemented for ", name_of(x.dtype()));
+  if (edges.dtype() != x.dtype())
+    fail(ErrorCode::kRuntime,
+         "histogram(): input tensor and bins tensors should have the same dtype, but got ",
+         name_of(x.dtype()), " and ", name_of(edges.dtype()));
+  if (edges.dim() != 1)
+    fail(ErrorCode::kRuntime, "histogram(): bins tensor should have one dimension, but got sizes ",
+         edges.sizes());
+  if (edges.numel() < 2)
+    fail(ErrorCode::kRuntime, "histogram(): bins must be > 0, but got ", edges.numel() - 1);
+  if (weight && (weight.sizes() != x.sizes() || weight.dtype() != x.dtype()))
+    fail(ErrorCode::kRuntime,
+         "histogram(): the weight tensor should have the same shape and dtype as the input tensor, "
+         "but got ",
+         weight.sizes(), " ", name_of(weight.dtype()), " and ", x.sizes(), " ", name_of(x.dtype()));
+  const Tensor sums = detail::dispatch(detail::op_histogram, {x, edges, weight});
+  if (!density) return sums;
+  return sums / sum(sums) / diff(edges.detach());
 }
 
 Tensor isin(const Tensor& elements, const Tensor& test_elements, bool invert) {

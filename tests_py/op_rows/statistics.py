@@ -97,7 +97,6 @@ ROWS = (
         method=False,
         order=0,
         dtypes=FLOATS,
-        python_only=True,
         errors=(
             bad((3,), says="bins must be > 0", shows=(), bins=0),
             bad((3,), says="min should not exceed max", shows=(), bins=2, range=(3, 2)),

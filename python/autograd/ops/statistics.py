@@ -7,15 +7,13 @@ import warnings
 from typing import Any, NamedTuple
 
 from .._arguments import bool_argument, int_argument
-from .._capi import lib
+from .._capi import call, lib
 from ..binding import op, passes_on, public_names
-from ..creation import hold_everywhere, zeros
+from ..creation import hold_everywhere
 from ..dtypes import bool_
 from ..operands import must_be_sequence, must_be_tensors, number_argument
 from ..ranges import linspace
-from ..tensor import Tensor
-from .pointwise import where
-from .sorting import searchsorted
+from ..tensor import NO_TENSOR, Tensor
 
 # ---- covariances -----------------------------------------------------------------------------------------
 
@@ -144,17 +142,6 @@ def _bin_edges(input: Tensor, bins: Any, range: Any) -> Tensor:
     if isinstance(bins, Tensor) and not (is_number and not bins.dtype.is_floating_point):
         if range is not None:
             raise TypeError("histogram(): range is for a number of bins, not for their edges")
-        if bins.dtype != input.dtype:
-            raise RuntimeError(
-                f"histogram(): input tensor and bins tensors should have the same dtype, but got {input.dtype} and "
-                f"{bins.dtype}"
-            )
-        if bins.ndim != 1:
-            raise RuntimeError(
-                f"histogram(): bins tensor should have one dimension, but got {bins.ndim} dimensions"
-            )
-        if len(bins) < 2:
-            raise RuntimeError(f"histogram(): bins must be > 0, but got {len(bins) - 1}")
         return bins.detach()
     bins = int_argument("histogram", "bins", bins)
     if bins <= 0:
@@ -200,21 +187,9 @@ def histogram(
     if not input.dtype.is_floating_point:
         raise NotImplementedError(f"histogram is not implemented for {input.dtype}")
     edges = _bin_edges(input, bins, range)
-    if weight is not None:
-        must_be_tensors("histogram", weight=weight)
-        if weight.shape != input.shape or weight.dtype != input.dtype:
-            raise RuntimeError(
-                "histogram(): the weight tensor should have the same shape and dtype as the input tensor, but got "
-                f"{list(weight.shape)} {weight.dtype} and {list(input.shape)} {input.dtype}"
-            )
-    x, count = input.detach().reshape(-1), len(edges) - 1
-    inside = (x >= edges[0]) & (x <= edges[-1])
-    places = (searchsorted(edges, x, right=True) - 1).clamp(0, count - 1)
-    each = inside.to(x.dtype) if weight is None else weight.detach().reshape(-1)
-    hist = zeros(count, dtype=x.dtype).index_add(0, places, where(inside, each, 0.0))
-    if bool_argument("histogram", "density", density):
-        hist = hist / hist.sum() / (edges[1:] - edges[:-1])
-    return histogram_result(hist, edges)
+    weights = NO_TENSOR if weight is None else weight
+    by_width = bool_argument("histogram", "density", density)
+    return histogram_result(call(lib.ag_histogram, input, edges, weights, by_width), edges)
 
 
 __all__ = public_names(globals())
