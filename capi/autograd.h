@@ -1483,6 +1483,10 @@ AG_API ag_tensor* ag_multi_margin_loss(const ag_tensor* input, const ag_tensor* 
                                        double margin, const ag_tensor* weight,
                                        ag_reduction reduction);
 /* Mean over classes (the last dim) of the binary cross entropies of logits; weight may be NULL. */
+/* Sum of max(0, 1 - x[t] + x[j]) / C over a row's own classes t, those in target (int64, as large
+ * as input: [N, C] or one row) before the first -1, and all others j. First-order gradients. */
+AG_API ag_tensor* ag_multilabel_margin_loss(const ag_tensor* input, const ag_tensor* target,
+                                            ag_reduction reduction);
 AG_API ag_tensor* ag_multilabel_soft_margin_loss(const ag_tensor* input, const ag_tensor* target,
                                                  const ag_tensor* weight, ag_reduction reduction);
 /* -log of the probability that targets are what is left of sequences without repetitions and

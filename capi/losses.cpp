@@ -38,6 +38,14 @@ ag_tensor* ag_multi_margin_loss(const ag_tensor* input, const ag_tensor* target,
   });
 }
 
+ag_tensor* ag_multilabel_margin_loss(const ag_tensor* input, const ag_tensor* target,
+                                     ag_reduction reduction) {
+  return make(__func__, [&](Arguments in) {
+    return multilabel_margin_loss(in.tensor(input, "input"), in.tensor(target, "target"),
+                                  in.reduction(reduction));
+  });
+}
+
 ag_tensor* ag_multilabel_soft_margin_loss(const ag_tensor* input, const ag_tensor* target,
                                           const ag_tensor* weight, ag_reduction reduction) {
   return make(__func__, [&](Arguments in) {

@@ -4,6 +4,7 @@
 #include "kernel_test.hpp"
 #include "kernels/cpu/dropout.hpp"
 #include "kernels/cpu/grid.hpp"
+#include "kernels/cpu/multilabel_margin.hpp"
 #include "kernels/cpu/nll.hpp"
 #include "kernels/cpu/nth_value.hpp"
 #include "kernels/cpu/resample.hpp"
@@ -113,6 +114,52 @@ TEST(PickingKernels, IgnoredClassesAreNotLookedAt) {
   double out = 7;
   nll(DType::kFloat64, row + 1, last, weight + 2, &out, 1, 3, -100);
   EXPECT_EQ(out, -3);
+}
+
+// Own classes may stand there twice, and what stands behind the first -1 does not count.
+template <class T>
+void check_labelled_rows(int64_t classes) {
+  constexpr int64_t kRows = 6;
+  std::vector<T> x = normal_numbers<T>(kRows * classes, 1);
+  std::vector<int64_t> t(kRows * classes);
+  for (int64_t i = 0; i < kRows * classes; ++i) t[i] = i * i % classes;
+  for (int64_t i = 1; i < kRows; ++i) t[i * classes + classes * (i - 1) / kRows] = -1;
+  for (int64_t i = 0; i < kRows * classes; i += 7) x[i] = static_cast<T>(i % 3 ? kNaN : -kInf);
+  x.back() = static_cast<T>(kInf);
+  std::vector<char> scratch(multilabel_margin_scratch(dtype_of<T>(), classes));
+  Guarded<T> out(kRows), dx(kRows * classes);
+  const LabelledRows rows{x.data(), t.data(), kRows, classes};
+  multilabel_margin(dtype_of<T>(), rows, scratch.data(), out.data());
+  multilabel_margin_slopes(dtype_of<T>(), rows, scratch.data(), dx.data());
+  for (int64_t i = 0; i < kRows; ++i) {
+    const T* row = x.data() + i * classes;
+    const int64_t* first = t.data() + i * classes;
+    const int64_t* last = std::find(first, first + classes, -1);
+    double loss = 0;
+    std::vector<double> slopes(classes);
+    for (const int64_t* own = first; own != last; ++own)
+      for (int64_t j = 0; j < classes; ++j) {
+        const double excess = 1 - static_cast<double>(row[*own]) + static_cast<double>(row[j]);
+        if (std::find(first, last, j) != last || !(excess > 0)) continue;
+        loss += excess / static_cast<double>(classes);
+        slopes[j] += 1 / static_cast<double>(classes);
+        slopes[*own] -= 1 / static_cast<double>(classes);
+      }
+    ASSERT_TRUE(close(out[i], loss, 1e-5)) << classes << " " << i;
+    for (int64_t j = 0; j < classes; ++j)
+      ASSERT_TRUE(close(dx[i * classes + j], slopes[j], 1e-5)) << classes << " " << i << " " << j;
+  }
+  out.expect_intact();
+  dx.expect_intact();
+}
+
+TEST(PickingKernels, MarginsOfSeveralClasses) {
+  for_each_target([] {
+    for (int64_t classes = 1; classes < 40; ++classes) {
+      check_labelled_rows<float>(classes);
+      check_labelled_rows<double>(classes);
+    }
+  });
 }
 
 template <class T>

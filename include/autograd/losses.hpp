@@ -21,6 +21,10 @@ Tensor nll_loss(const Tensor& input, const Tensor& target, const Tensor& weight 
 Tensor multi_margin_loss(const Tensor& input, const Tensor& target, int64_t p = 1,
                          double margin = 1, const Tensor& weight = Tensor(),
                          Reduction reduction = Reduction::kMean);
+/// The sum of max(0, 1 - x[t] + x[j]) / C over a row's own classes t and all others j. Input and
+/// target (int64) are [N, C] or one row; the own classes stand before the first -1.
+Tensor multilabel_margin_loss(const Tensor& input, const Tensor& target,
+                              Reduction reduction = Reduction::kMean);
 /// The mean over classes (the last dim) of the binary cross entropies of logits.
 Tensor multilabel_soft_margin_loss(const Tensor& input, const Tensor& target,
                                    const Tensor& weight = Tensor(),

@@ -41,6 +41,7 @@ const std::vector<const Op*>& all_ops() {
         ctc_loss_ops(),         //
         pair_loss_ops(),        //
         multi_margin_ops(),     //
+        multilabel_margin_ops(),
         loss_ops(),
         linear_loss_ops(),   //
         conv_ops(),          //

@@ -55,6 +55,7 @@ OpList nll_ops();
 OpList ctc_loss_ops();
 OpList pair_loss_ops();
 OpList multi_margin_ops();
+OpList multilabel_margin_ops();
 OpList random_ops();
 OpList sampling_ops();
 OpList scan_ops();

@@ -361,7 +361,6 @@ ROWS = (
         bad((2, 3), (2, 3), says="Long", shows=()),
         bad((2, 0), [[], []], says="Expected non-empty vector or matrix"),
         order=1,
-        python_only=True,
     ),
     loss(
         "multilabel_soft_margin_loss",

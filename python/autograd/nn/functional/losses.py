@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import warnings
-from math import inf
 from typing import Any, Callable
 
 from ..._arguments import int_argument
@@ -27,9 +26,7 @@ from ...operands import must_be_sequence, must_be_tensors
 from ...ops.distances import pairwise_distance
 from ...ops.pointwise import clamp, minimum
 from ...ops.reductions import mean, sum
-from ...ops.sorting import searchsorted
 from ...tensor import NO_TENSOR, Tensor
-from .padding import pad
 
 __all__ = [
     "binary_cross_entropy",
@@ -213,34 +210,7 @@ def multilabel_margin_loss(
     x and target are [N, C] or one row [C]; a row's classes stand in target before the first -1.
     """
     code = reduction_code(reduction, size_average, reduce)
-    must_be_tensors("multilabel_margin_loss", input=input, target=target)
-    classes = input.size(-1) if input.dim() else 1
-    if input.dim() > 2 or classes == 0:
-        raise RuntimeError(
-            f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(input.shape)}"
-        )
-    if input.shape != target.shape if input.dim() else target.numel() != 1 or target.dim() > 1:
-        raise RuntimeError(
-            f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}"
-        )
-    if target.dtype is not int64:
-        raise RuntimeError(f"expected scalar type Long but found {target.dtype}")
-    if not input.is_floating_point():
-        raise NotImplementedError(f"multilabel_margin_loss is not implemented for {input.dtype}")
-    rows, places = input.reshape(-1, classes), target.reshape(-1, classes)
-    named = places.ne(-1)
-    counted = named.long().cumprod(1)
-    indices = places.masked_fill(~named, 0)
-    times = counted.new_zeros(counted.shape).scatter_add(1, indices, counted)
-    # Of the others in order, those above a class's bar are a run up to the last.
-    others = rows.masked_fill(times.ne(0), -inf).sort(1).values
-    bars = rows.gather(1, indices) - 1
-    first = searchsorted(others.detach(), bars.detach(), right=True)
-    sums = others.masked_fill(others.isneginf(), 0).flip(1).cumsum(1).flip(1)
-    excess = pad(sums, (0, 1)).gather(1, first) - (classes - first) * bars
-    matter = counted.bool() & first.ne(classes)
-    losses = excess.masked_fill(~matter, 0).sum(1) / classes
-    return (losses, losses.mean(), losses.sum())[code] if input.dim() == 2 else losses.sum()
+    return call(lib.ag_multilabel_margin_loss, input, target, code)
 
 
 def multilabel_soft_margin_loss(
