@@ -718,8 +718,6 @@ AG_API ag_tensor* ag_i0(const ag_tensor* x);
 AG_API ag_tensor* ag_i0e(const ag_tensor* x);
 AG_API ag_tensor* ag_i1(const ag_tensor* x);
 AG_API ag_tensor* ag_i1e(const ag_tensor* x);
-/* The float next to a in the direction of b. */
-AG_API ag_tensor* ag_nextafter(const ag_tensor* a, const ag_tensor* b);
 /* x = mantissa 2^exponent with 0.5 <= |mantissa| < 1, exponent int32. */
 AG_API ag_status ag_frexp(const ag_tensor* x, ag_tensor** mantissa, ag_tensor** exponent);
 /* The derivative of order n >= 0 of digamma. */
@@ -784,6 +782,8 @@ AG_API ag_tensor* ag_logaddexp(const ag_tensor* a, const ag_tensor* b);
 AG_API ag_tensor* ag_logaddexp2(const ag_tensor* a, const ag_tensor* b);
 /* |a| with the sign of b. */
 AG_API ag_tensor* ag_copysign(const ag_tensor* a, const ag_tensor* b);
+/* The float next to a in the direction of b; floats only. */
+AG_API ag_tensor* ag_nextafter(const ag_tensor* a, const ag_tensor* b);
 /* 0, b or 1 for a below, at or above 0; equal dtypes; its backward is an error. */
 AG_API ag_tensor* ag_heaviside(const ag_tensor* a, const ag_tensor* b);
 /* x + value a b. */
@@ -928,6 +928,7 @@ AG_API ag_status ag_xlogy_(ag_tensor* self, const ag_tensor* other);
 AG_API ag_status ag_igamma_(ag_tensor* self, const ag_tensor* other);
 AG_API ag_status ag_igammac_(ag_tensor* self, const ag_tensor* other);
 AG_API ag_status ag_copysign_(ag_tensor* self, const ag_tensor* other);
+AG_API ag_status ag_nextafter_(ag_tensor* self, const ag_tensor* other);
 AG_API ag_status ag_heaviside_(ag_tensor* self, const ag_tensor* other);
 AG_API ag_status ag_bitwise_and_(ag_tensor* self, const ag_tensor* other);
 AG_API ag_status ag_bitwise_or_(ag_tensor* self, const ag_tensor* other);
@@ -1456,11 +1457,11 @@ AG_API ag_tensor* ag_searchsorted(const ag_tensor* sorted, const ag_tensor* valu
 /* How many elements of x (floats) lie in each of `bins` equal parts of [low, high]; low = high: of
  * the range of the elements. No gradient. */
 AG_API ag_tensor* ag_histc(const ag_tensor* x, int64_t bins, double low, double high);
-/* True for elements that are among test_elements, or, if invert, are not. */
 /* How many elements of x (floats), or what sum of their weights (NULL: 1), lie between each two of
  * the ascending edges; density: divided by the sum and by the widths. No gradient. */
 AG_API ag_tensor* ag_histogram(const ag_tensor* x, const ag_tensor* edges, const ag_tensor* weight,
                                ag_bool density);
+/* True for elements that are among test_elements, or, if invert, are not. */
 AG_API ag_tensor* ag_isin(const ag_tensor* elements, const ag_tensor* test_elements,
                           ag_bool invert);
 
@@ -1482,11 +1483,11 @@ AG_API ag_tensor* ag_nll_loss(const ag_tensor* input, const ag_tensor* target,
 AG_API ag_tensor* ag_multi_margin_loss(const ag_tensor* input, const ag_tensor* target, int64_t p,
                                        double margin, const ag_tensor* weight,
                                        ag_reduction reduction);
-/* Mean over classes (the last dim) of the binary cross entropies of logits; weight may be NULL. */
 /* Sum of max(0, 1 - x[t] + x[j]) / C over a row's own classes t, those in target (int64, as large
  * as input: [N, C] or one row) before the first -1, and all others j. First-order gradients. */
 AG_API ag_tensor* ag_multilabel_margin_loss(const ag_tensor* input, const ag_tensor* target,
                                             ag_reduction reduction);
+/* Mean over classes (the last dim) of the binary cross entropies of logits; weight may be NULL. */
 AG_API ag_tensor* ag_multilabel_soft_margin_loss(const ag_tensor* input, const ag_tensor* target,
                                                  const ag_tensor* weight, ag_reduction reduction);
 /* -log of the probability that targets are what is left of sequences without repetitions and

@@ -114,11 +114,6 @@ ag_tensor* ag_i1e(const ag_tensor* x) {
   return make(__func__, [&](Arguments in) { return i1e(in.tensor(x, "x")); });
 }
 
-ag_tensor* ag_nextafter(const ag_tensor* a, const ag_tensor* b) {
-  return make(__func__,
-              [&](Arguments in) { return nextafter(in.tensor(a, "a"), in.tensor(b, "b")); });
-}
-
 ag_status ag_frexp(const ag_tensor* x, ag_tensor** mantissa, ag_tensor** exponent) {
   return run(__func__, [&](Arguments in) {
     write_pair(in, mantissa, exponent, [&] { return frexp(in.tensor(x, "x")); });

@@ -243,5 +243,42 @@ TEST(PointwiseKernels, UnreadInputsMayBeNull) {
   });
 }
 
+/// Every number at which the steps change, from and towards every other one.
+template <class T>
+void check_neighbours() {
+  using Limits = std::numeric_limits<T>;
+  std::vector<T> numbers = {0,
+                            Limits::denorm_min(),
+                            Limits::min(),
+                            1,
+                            Limits::max(),
+                            Limits::infinity(),
+                            Limits::quiet_NaN()};
+  numbers.push_back(std::nextafter(Limits::min(), T(0)));
+  for (size_t i = numbers.size(); i-- > 0;) numbers.push_back(-numbers[i]);
+  std::vector<T> a, b;
+  for (const T x : numbers)
+    for (const T y : numbers) a.push_back(x), b.push_back(y);
+  std::vector<T> out(a.size());
+  const void* in[] = {a.data(), b.data()};
+  pointwise_kernel(op_of("nextafter"), Type<T>::dtype)(in, out.data(),
+                                                       static_cast<int64_t>(a.size()), nullptr);
+  for (size_t i = 0; i < a.size(); ++i) {
+    const T want = std::nextafter(a[i], b[i]);
+    if (std::isnan(want))
+      EXPECT_TRUE(std::isnan(out[i])) << a[i] << " towards " << b[i];
+    else
+      EXPECT_EQ(std::memcmp(&out[i], &want, sizeof(T)), 0)
+          << a[i] << " towards " << b[i] << " gives " << out[i];
+  }
+}
+
+TEST(PointwiseKernels, NeighboursOfFloats) {
+  for_each_target([] {
+    check_neighbours<float>();
+    check_neighbours<double>();
+  });
+}
+
 }  // namespace
 }  // namespace autograd::cpu::pointwise_test

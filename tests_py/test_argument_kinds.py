@@ -50,6 +50,7 @@ REFUSED = {
         0, lib.tensor([0]), lib.ones(1), 2
     ),
     "a number in the place of a tensor": lambda lib: lib.igamma(lib.ones(2), 2.0),
+    "a number in the place of a tensor, in place": lambda lib: lib.ones(2).nextafter_(2.0),
     "half a worker": lambda lib: list(lib.utils.data.DataLoader([1, 2], num_workers=0.5)),
     "a number as a generator": lambda lib: list(
         lib.utils.data.DataLoader([1, 2], shuffle=True, generator=1)

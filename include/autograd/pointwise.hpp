@@ -99,7 +99,7 @@ Tensor fmax(const Tensor& a, const Tensor& b);  ///< the other number where one 
 Tensor fmin(const Tensor& a, const Tensor& b);
 Tensor atan2(const Tensor& a, const Tensor& b);      ///< the angle of the point (b, a)
 Tensor hypot(const Tensor& a, const Tensor& b);      ///< sqrt(a^2 + b^2); floats only
-Tensor nextafter(const Tensor& a, const Tensor& b);  ///< the float next to a towards b
+Tensor nextafter(const Tensor& a, const Tensor& b);  ///< the float next to a towards b; floats only
 Tensor xlogy(const Tensor& a, const Tensor& b);      ///< a log(b), 0 where a is 0
 /// The regularised incomplete gamma functions: the probability that a number of the gamma
 /// distribution of shape a lies below b (igamma) and above (igammac). NaN for negative numbers.
@@ -227,6 +227,7 @@ AG_IN_PLACE_2(xlogy)
 AG_IN_PLACE_2(igamma)
 AG_IN_PLACE_2(igammac)
 AG_IN_PLACE_2(copysign)
+AG_IN_PLACE_2(nextafter)
 AG_IN_PLACE_2(heaviside)
 AG_IN_PLACE_2(bitwise_and)
 AG_IN_PLACE_2(bitwise_or)

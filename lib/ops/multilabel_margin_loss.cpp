@@ -6,6 +6,7 @@
 #include "core/node.hpp"
 #include "core/parallel.hpp"
 #include "kernels/cpu/multilabel_margin.hpp"
+#include "ops/broadcast.hpp"
 #include "ops/call_check.hpp"
 #include "ops/losses.hpp"
 #include "ops/registry.hpp"

@@ -21,7 +21,7 @@ from ._capi import (
     not_null,
     raise_last_error,
 )
-from .operands import operand, sizes_argument, tensor_argument
+from .operands import must_be_tensors, operand, sizes_argument, tensor_argument
 from .tensor import Size, Tensor, tensor_classes
 
 _COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
@@ -160,17 +160,22 @@ def binary(
     _name_second(function, second)
     _describe(function, name, native, f"Returns {formula}, elementwise and broadcast.")
     if hasattr(lib, f"ag_{name}_"):
-        _binary_in_place(name, formula, None if symbol in _COMPARISONS else symbol, second)
+        symbol_in_place = None if symbol in _COMPARISONS else symbol
+        _binary_in_place(name, formula, symbol_in_place, numbers, second)
     if symbol is not None:
         _operator(symbol, native)
     return op(function)
 
 
-def _binary_in_place(name: str, formula: str, symbol: str | None, second: str) -> None:
+def _binary_in_place(
+    name: str, formula: str, symbol: str | None, numbers: str, second: str
+) -> None:
     native = getattr(lib, f"ag_{name}_")
 
     def function(self: Tensor, other: Any) -> Tensor:
         if type(other) not in tensor_classes:
+            if numbers == "none":
+                must_be_tensors(f"{name}_", **{second: other})
             other = tensor_argument(f"{name}_", second, other)
         if native(self, other):
             raise_last_error()
@@ -185,6 +190,8 @@ def _binary_in_place(name: str, formula: str, symbol: str | None, second: str) -
             raise_last_error()
         return self
 
+    if numbers == "none":
+        function.__annotations__["other"] = "Tensor"
     _name_second(function, second)
     _describe(
         function,

@@ -313,7 +313,7 @@ BINARY_ROWS = (
         order=1,
         errors=(bad("text", says="must be Tensor, not str"),),
     ),
-    binary("nextafter", special=(*NUMBERS, 1e-45, 3e38)),
+    binary("nextafter", special=(*NUMBERS, 1e-45, 3e38), inplace=True),
     binary("gcd", order=0, integral=True, inplace=True),
     binary("lcm", order=0, integral=True, inplace=True),
     *(binary(name, order=0, operator=name, inplace=True) for name in ("eq", "ne", "lt", "le")),

@@ -169,6 +169,20 @@ HWY_INLINE Vec<T> div_trunc(Vec<T> a, Vec<T> b) {
 
 // ---- others
 
+/// The number next to a in the direction of b: its bits, seen as an integer, plus or minus 1.
+template <class T>
+HWY_INLINE Vec<T> nextafter(Vec<T> a, Vec<T> b) {
+  const typename Vec<T>::D d;
+  const hn::RebindToSigned<decltype(d)> bits;
+  const Mask<T> away_from_0 = (a < b) ^ (a < 0);
+  const auto one = hn::Set(bits, 1), minus_one = hn::Set(bits, -1);
+  const auto step = hn::IfThenElse(hn::RebindMask(bits, away_from_0.raw), one, minus_one);
+  const Vec<T> next = hn::BitCast(d, hn::Add(hn::BitCast(bits, a.raw), step));
+  const Vec<T> least = std::numeric_limits<T>::denorm_min();
+  const Vec<T> moved = where(a == 0, copysign(least, b), next);
+  return where((a != a) | (b != b), a + b, where(a == b, b, moved));
+}
+
 /// sqrt(a^2 + b^2) without overflow; at most 2 ULP off.
 template <class T>
 HWY_INLINE Vec<T> hypot(Vec<T> a, Vec<T> b) {

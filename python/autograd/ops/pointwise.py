@@ -342,12 +342,6 @@ def i0_(self: Tensor) -> Tensor:
     return in_place(lib.ag_copy_, self, i0(self.clone()))
 
 
-@method
-def nextafter_(self: Tensor, other: Tensor) -> Tensor:
-    """Replaces the elements by nextafter(x, other) and returns the tensor itself."""
-    return in_place(lib.ag_copy_, self, nextafter(self.clone(), other))
-
-
 class frexp_result(NamedTuple):
     """What frexp returns."""
 
