@@ -62,7 +62,7 @@ void put_elements(const uint8_t* mask, int64_t n, const T* x, const T* next, con
 void put_where_true(int64_t bytes, const uint8_t* mask, int64_t n, const void* x,
                     const void* source, int64_t given, void* out) {
   if (given == 0) {
-    std::memcpy(out, x, static_cast<size_t>(n * bytes));
+    if (n > 0) std::memcpy(out, x, static_cast<size_t>(n * bytes));
     return;
   }
   by_size(bytes, [&](auto* type) {
