@@ -136,7 +136,7 @@ Tensor pixel_unshuffle(const Tensor& x, int64_t factor) {
 }
 
 Tensor channel_shuffle(const Tensor& x, int64_t groups) {
-  const Shape sizes = x.sizes();
+  const Shape& sizes = x.sizes();
   if (sizes.size() < 3)
     fail(ErrorCode::kRuntime,
          "channel_shuffle expects input with > 2 dims, but got input with sizes ", sizes);
